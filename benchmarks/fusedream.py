@@ -1,0 +1,120 @@
+"""Does the picture show its prompt? FuseDream and its ablation on picturebook, as the independent judge sees it.
+
+60 prompts, 20 of combinations that the GAN has seen and 40 counterfactual ones; a picture is right when the judge sees
+the prompt's object in the prompt's colour. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from guided_gan.core import basis, clip, generators, losses, optimize, seeds, targets
+from guided_gan.picturebook import MODELS, captions, judge, world
+
+Prompt = tuple[int, int, int]  # kind, colour, background
+METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
+
+
+def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
+    """Different prompts whose object and colour the GAN has seen together, or never has."""
+    combinations = [(k, c) for k in range(len(world.KINDS)) for c in range(len(world.COLOURS))]
+    fitting = [pair for pair in combinations if bool(world.gan_sees(*map(torch.tensor, pair))) == seen]
+    rng = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(fitting), generator=rng).repeat(count // len(fitting) + 1)[:count]
+    backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng)
+    return [(*fitting[i], b) for i, b in zip(order.tolist(), backgrounds.tolist(), strict=True)]
+
+
+@cache
+def models():
+    return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip"), judge.load()
+
+
+def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[Tensor, float]]:
+    """One picture [1, 3, H, W] of each method, and the seconds that it took."""
+    generator, encoder, _ = models()
+    target = targets.from_text(encoder, captions.prompt(*prompt))
+    aug = losses.AugCLIPLoss(encoder, target, copies=options.copies)
+    search = optimize.Options(options.steps, options.lr, options.noise)
+
+    def start(loss: losses.AugCLIPLoss, k: int):
+        return basis.initialise(generator, loss, seeds=[seed], k=k, count=options.candidates, weighting=options.weighting, folder=folder)
+
+    def fuse(loss: losses.AugCLIPLoss, k: int) -> Tensor:
+        return optimize.optimize(generator, loss, start(loss, k), seeds=[seed], options=search).images
+
+    makers = {
+        "random sample": lambda: generator.decode(generator.sample(1, seeds.rng(seed, "latent"))),
+        "best of M": lambda: generator.decode(basis.starts(start(aug, 1))),
+        "CLIP, k = 5": lambda: fuse(aug.plain(), 5),
+        "AugCLIP, k = 1": lambda: fuse(aug, 1),
+        "AugCLIP, k = 5": lambda: fuse(aug, 5),
+        "AugCLIP, k = 10": lambda: fuse(aug, 10),
+    }
+    made = {}
+    for name in options.methods:
+        begun = time.perf_counter()
+        made[name] = makers[name]().detach(), time.perf_counter() - begun
+    return made
+
+
+def judged(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[bool, float, Tensor]]:
+    """Of each method: whether the judge sees object and colour, the seconds, and the picture."""
+    wanted = torch.tensor(prompt[:2])
+    return {
+        name: (bool((judge.sees(models()[2], picture)[0] == wanted).all()), seconds, picture)
+        for name, (picture, seconds) in pictures(prompt, seed, options, folder).items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--seen", type=int, default=20, help="prompts of combinations that the GAN has seen")
+    parser.add_argument("--counterfactual", type=int, default=40, help="prompts of combinations that it has not seen")
+    parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--candidates", type=int, default=2000)
+    parser.add_argument("--copies", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--noise", type=float, default=0.01)
+    parser.add_argument("--weighting", default="softmax", choices=list(basis.WEIGHTINGS))
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")
+    options = parser.parse_args()
+    wanted = prompts(True, options.seen, options.seed) + prompts(False, options.counterfactual, options.seed)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        torch.set_num_threads(options.jobs)
+        judged(wanted[0], options.seed, options, folder)  # fills the candidates' banks, which all prompts share
+        pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,))
+        with pool:
+            jobs = [pool.submit(judged, prompt, options.seed, options, folder) for prompt in wanted]
+            rows = [job.result() for job in jobs]
+    print(f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, lr {options.lr}, {options.weighting} weights\n")
+    print("| method | seen | counterfactual | seconds per picture |\n|---|---|---|---|")
+    for name in options.methods:
+        right = torch.tensor([row[name][0] for row in rows]).float()
+        seconds = sum(row[name][1] for row in rows) / len(rows)
+        shares = [f"{part.mean().item():.0%}" if len(part) else "-" for part in (right[: options.seen], right[options.seen :])]
+        print(f"| {name} | {shares[0]} | {shares[1]} | {seconds:.1f} |")
+    if options.sheet:
+        from torchvision.utils import save_image
+
+        for prompt, row in zip(wanted, rows, strict=True):
+            print(captions.prompt(*prompt), *("+" if row[name][0] else "-" for name in options.methods))
+        tiles = torch.cat([row[name][2] for row in rows for name in options.methods])
+        save_image(tiles / 2 + 0.5, options.sheet, nrow=len(options.methods) * 3)
+
+
+if __name__ == "__main__":
+    main()

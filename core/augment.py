@@ -1,0 +1,111 @@
+"""Differentiable augmentation as FuseDream uses it (Liu et al. 2021; DiffAugment, Zhao et al. 2020, plus a resize).
+
+Colour, translation, resize and cutout, in this order, on pictures in [-1, 1], so that what is filled with zero is
+mid-grey. Each copy of a picture draws its own numbers, and always the same count of them: switching one policy off
+leaves the draws of the others as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import ChoiceError
+
+POLICIES = ("color", "translation", "resize", "cutout")
+TRANSLATION = 0.125  # of the side
+RESIZE = (0.8, 1.2)
+CUTOUT = 0.5  # of the side
+_NUMBERS = 8  # uniform numbers per copy
+
+
+def check_policies(policies: Collection[str]) -> None:
+    """Raise ChoiceError for a name that is not in POLICIES."""
+    unknown = sorted(set(policies) - set(POLICIES))
+    if unknown:
+        raise ChoiceError(f"Unknown augmentation {', '.join(unknown)}: choose from {', '.join(POLICIES)}.")
+
+
+def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
+    """Uniform numbers [len(rngs), copies, 8] in [0, 1) for `augment`; row i comes from rngs[i] alone."""
+    return torch.stack([torch.rand(copies, _NUMBERS, generator=rng) for rng in rngs])
+
+
+def augment(images: Tensor, numbers: Tensor, policies: Collection[str] = POLICIES) -> Tensor:
+    """Augmented copies of pictures, differentiable in the pictures.
+
+    Args:
+        images: [N, 3, H, W], RGB in [-1, 1].
+        numbers: [N, C, 8] in [0, 1), from `draw`: they decide each copy.
+        policies: names from POLICIES; the order is always that of POLICIES.
+
+    Returns:
+        [N * C, 3, H, W], the copies of one picture side by side.
+    """
+    n, copies = numbers.shape[:2]
+    numbers = numbers.to(images).reshape(n * copies, _NUMBERS)
+    x = images.repeat_interleave(copies, 0)
+    if "color" in policies:
+        x = _color(x, *numbers[:, :3].unbind(1))
+    if "translation" in policies or "resize" in policies:
+        x = _move(x, numbers[:, 3:6], translate="translation" in policies, resize="resize" in policies)
+    if "cutout" in policies:
+        x = _cutout(x, *numbers[:, 6:].unbind(1))
+    return x
+
+
+def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+    """Brightness +-0.5, then saturation x0 to x2, then contrast x0.5 to x1.5: together one affine map of RGB."""
+    brightness, saturation, contrast = brightness - 0.5, saturation * 2, contrast + 0.5
+    grey = ((1 - saturation) * contrast / 3)[:, None, None].expand(-1, 3, 3)
+    matrix = grey + torch.diag_embed((saturation * contrast)[:, None].expand(-1, 3))
+    # Contrast turns around the mean of the brightened picture, which saturation does not move.
+    offset = (brightness + (1 - contrast) * x.mean((1, 2, 3)))[:, None, None].expand(-1, 3, 1)
+    return torch.baddbmm(offset, matrix, x.flatten(2)).view_as(x)
+
+
+def _move(x: Tensor, numbers: Tensor, *, translate: bool, resize: bool) -> Tensor:
+    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero.
+
+    Both act on rows and columns apart, so each is one matrix per copy and axis: exact, and with a gradient that is
+    the same from run to run on every device, which scattered sampling does not give.
+    """
+    low, high = RESIZE
+    ratio = low + (high - low) * numbers[:, 2] if resize else torch.ones_like(numbers[:, 2])
+    rows, columns = (_resampling(size, ratio, numbers[:, i], translate) for i, size in enumerate(x.shape[2:]))
+    return rows[:, None] @ x @ columns[:, None].transpose(-1, -2)
+
+
+def _resampling(size: int, ratio: Tensor, number: Tensor, translate: bool) -> Tensor:
+    """[M, size, size]: row o holds what output pixel o takes from each input pixel."""
+    index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
+    reach = int(size * TRANSLATION + 0.5) if translate else 0
+    shift = torch.floor(number * (2 * reach + 1)) - reach
+    centre = (size - 1) / 2
+    source = (index - centre) / ratio[:, None] + centre
+    shown = (source > -0.5) & (source < size - 0.5)
+    landed = index + shift[:, None]  # where each input pixel lies after the shift
+    kept = (landed >= 0) & (landed <= size - 1)
+    weight = (1 - (source.clamp(0, size - 1)[:, :, None] - landed[:, None, :]).abs()).clamp(min=0)
+    return weight * (shown[:, :, None] & kept[:, None, :])
+
+
+def _cutout(x: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
+    """Blank a square of half the side around a centre that may lie anywhere in the picture."""
+    hole = []
+    for number, size in zip((vertical, horizontal), x.shape[2:], strict=True):
+        half = int(size * CUTOUT + 0.5) / 2
+        centre = torch.floor(number * (size + 1))
+        index = torch.arange(size, device=x.device, dtype=x.dtype)
+        hole.append((index >= (centre - half)[:, None]) & (index < (centre + half)[:, None]))
+    return x.masked_fill((hole[0][:, :, None] & hole[1][:, None, :])[:, None], 0.0)
+
+
+def resize_to(images: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear without anti-aliasing, as the released FuseDream feeds CLIP; the identity at equal size."""
+    if images.shape[2:] == (height, width):
+        return images
+    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)

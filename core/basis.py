@@ -1,0 +1,243 @@
+"""Basis initialisation and over-parameterisation (FuseDream, Liu et al. 2021, Section 4.2, Eq. 4 and Algorithm 1).
+
+The picture side of the AugCLIP score does not know the prompt: the mean over augmentations of cosines is the cosine
+with the mean of unit vectors. So the candidates' mean vectors are a bank that is computed once for a generator, an
+encoder, the augmentations and a seed; ranking the candidates for a prompt is then one matrix product, exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import seeds as draws
+from .errors import ChoiceError, PackError
+from .losses import AugCLIPLoss, aug_clip_terms
+from .storage import read_tensors, write_tensors
+from .types import Basis, Generator, Latent, Loss
+
+CHUNK = 100  # candidates drawn, decoded and saved together; part of what a seed means
+DECODE = 10  # of them at once through the generator
+SAVE_SECONDS = 20
+MAX_BASIS = 15
+
+Progress = Callable[[int, int], None]
+
+
+# --- weightings ------------------------------------------------------------------------------------------------------
+
+
+def _scalar_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
+    n, k = next(iter(vectors.values())).shape[:2]
+    return {"all": torch.full((n, k), 1 / k)}
+
+
+def _scalar_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+    return torch.einsum("nk,nk...->n...", weights["all"], vectors)
+
+
+def _softmax_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
+    def normal(name: str, value: Tensor) -> Tensor:
+        return torch.stack([torch.randn(value.shape[1:], generator=draws.rng(seed, "weights", name)) for seed in seeds])
+
+    return {name: normal(name, value) for name, value in vectors.items()}
+
+
+def _softmax_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+    return (weights[name].softmax(1) * vectors).sum(1)
+
+
+# name -> (weights at the start, combination of one tensor's basis)
+WEIGHTINGS = {
+    "scalar": (_scalar_start, _scalar_mix),  # one number per basis latent, from 1/k: the paper
+    "softmax": (_softmax_start, _softmax_mix),  # one softmax over k per dimension, from N(0, 1): the released code
+}
+
+
+def mix(basis: Basis) -> Latent:
+    """The latents that the basis stands for, xi = sum_i w_i xi_i (Eq. 4); differentiable in vectors and weights."""
+    combine = WEIGHTINGS[basis.weighting][1]
+    weights = dict(basis.weights)
+    return Latent(basis.generator, {name: combine(value, weights, name) for name, value in basis.vectors.items()})
+
+
+def of_latent(latent: Latent) -> Basis:
+    """A basis of one vector per latent: the plain search, without over-parameterisation."""
+    vectors = {name: value[:, None] for name, value in latent.tensors.items()}
+    n = len(latent)
+    return Basis(latent.generator, vectors, {"all": torch.ones(n, 1)}, "scalar", torch.zeros(n, 1))
+
+
+# --- the bank --------------------------------------------------------------------------------------------------------
+
+
+def candidates(generator: Generator, seed: int, chunk: int, gaussian_y: bool = False) -> Latent:
+    """Candidates number CHUNK * chunk and on of a seed."""
+    return generator.sample(CHUNK, draws.rng(seed, "candidates", chunk), **({"gaussian_y": True} if gaussian_y else {}))
+
+
+class Bank:
+    """Mean vectors [M, D] of a seed's candidates, kept in `folder` where one is given.
+
+    It grows: a bank of 10,000 serves every smaller M, and a build that was stopped goes on where it stopped.
+    """
+
+    def __init__(self, generator: Generator, loss: AugCLIPLoss, seed: int, folder: Path | None, gaussian_y: bool = False) -> None:
+        self._generator, self._loss, self._seed, self._gaussian_y = generator, loss, seed, gaussian_y
+        recipe = {
+            "generator": generator.name,
+            "encoder": loss.encoder.name,
+            "policies": loss.policies,
+            "copies": loss.copies,
+            "seed": seed,
+            "gaussian_y": gaussian_y,
+        }
+        self._recipe = json.dumps(recipe)
+        key = hashlib.sha256(self._recipe.encode()).hexdigest()[:24]
+        self._path = folder / f"{key}.safetensors" if folder else None
+
+    def vectors(self, count: int, progress: Progress | None = None) -> Tensor:
+        """The first `count` mean vectors, [count, D]; those not yet known are computed and kept."""
+        have = self._load()
+        saved = time.monotonic()
+        while len(have) < count:
+            have = torch.cat([have, self._compute(len(have) // CHUNK)])
+            if len(have) >= count or time.monotonic() - saved > SAVE_SECONDS:
+                self._save(have)
+                saved = time.monotonic()
+            if progress:
+                progress(min(len(have), count), count)
+        return have[:count]
+
+    @torch.no_grad()
+    def _compute(self, chunk: int) -> Tensor:
+        latents = candidates(self._generator, self._seed, chunk, self._gaussian_y)
+        device = next(self._generator.module.parameters()).device
+        means = []
+        for start in range(0, CHUNK, DECODE):
+            images = self._generator.decode(latents[start : start + DECODE].map(lambda value: value.to(device)))
+            for i, image in enumerate(images.split(1), chunk * CHUNK + start):
+                means.append(self._loss.embed(image, [draws.rng(self._seed, "augment", i)]))
+        return torch.cat(means).cpu()
+
+    def _load(self) -> Tensor:
+        empty = torch.empty(0, len(self._loss.direction()))
+        if self._path is None or not self._path.is_file():
+            return empty
+        try:
+            tensors, recipe = read_tensors(self._path)
+        except PackError as error:
+            warnings.warn(f"The candidates' bank is computed anew: {error}", stacklevel=2)
+            return empty
+        return tensors["vectors"] if recipe.get("bank") == self._recipe else empty
+
+    def _save(self, vectors: Tensor) -> None:
+        if self._path is None:
+            return
+        try:
+            write_tensors(self._path, {"vectors": vectors}, {"bank": self._recipe})
+        except OSError as error:
+            warnings.warn(f"The candidates' bank could not be kept ({error}): the next prompt will compute it again.", stacklevel=2)
+            self._path = None
+
+
+# --- initialisation --------------------------------------------------------------------------------------------------
+
+
+def initialise(
+    generator: Generator,
+    loss: Loss,
+    *,
+    seeds: Sequence[int],
+    k: int = 5,
+    count: int = 10_000,
+    weighting: str = "scalar",
+    gaussian_y: bool = False,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Basis:
+    """The k best of `count` candidates of each seed by AugCLIP: the start of FuseDream's search.
+
+    Args:
+        generator: must draw latents by chance; candidates are drawn as it was trained.
+        loss: an AugCLIP loss, or a sum that has some; candidates are ranked by the (weighted) cosine score.
+        seeds: one search each; seed s draws the same candidates in every batch.
+        k: basis latents per search, 1 to MAX_BASIS.
+        count: candidates per search (the paper's M), at least k.
+        weighting: a name of WEIGHTINGS.
+        gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (the appendix compares).
+        folder: where banks are kept; None keeps none.
+        progress: called with candidates done and to do.
+
+    Returns:
+        A basis of len(seeds) searches, its vectors best first, on the CPU.
+
+    Raises:
+        PackError: k, count or seeds out of range, or no AugCLIP term to rank by.
+    """
+    terms = aug_clip_terms(loss)
+    if not terms:
+        raise PackError("Basis Init ranks candidates by AugCLIP: connect an AugCLIP Loss, or a sum that has one.")
+    if weighting not in WEIGHTINGS:
+        raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
+    if not 1 <= k <= MAX_BASIS:
+        raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
+    if count < k:
+        raise PackError(f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k.")
+    if not seeds:
+        raise PackError("At least one seed is needed.")
+    bases = []
+    for number, seed in enumerate(seeds):
+
+        def report(done: int, total: int, number: int = number) -> None:
+            if progress:
+                progress(number * total + done, len(seeds) * total)
+
+        scores = torch.stack(
+            [weight * term.rank(Bank(generator, term, seed, folder, gaussian_y).vectors(count, report)) for weight, term in terms]
+        ).sum(0)
+        best = scores.topk(k)
+        bases.append((_gather(generator, seed, best.indices.tolist(), gaussian_y), best.values))
+    vectors = {name: torch.stack([latent.tensors[name] for latent, _ in bases]) for name in generator.spec}
+    weights = WEIGHTINGS[weighting][0](vectors, seeds)
+    return Basis(generator.name, vectors, weights, weighting, torch.stack([values for _, values in bases]))
+
+
+def _gather(generator: Generator, seed: int, indices: list[int], gaussian_y: bool) -> Latent:
+    chunks = {chunk: candidates(generator, seed, chunk, gaussian_y) for chunk in {i // CHUNK for i in indices}}
+    return Latent.cat([chunks[i // CHUNK][i % CHUNK : i % CHUNK + 1] for i in indices])
+
+
+def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
+    """Keep some basis latents, by hand: (place from 1, share) pairs; shares above 0, which are made to sum to 1.
+
+    Raises:
+        PackError: a place that the basis does not have, named twice, or a share that is not above 0.
+    """
+    k = basis.scores.shape[1]
+    places = [place for place, _ in picks]
+    if not picks or len(set(places)) < len(places) or not all(1 <= place <= k for place in places):
+        raise PackError(f"Picks must be different numbers from 1 to {k}; got {places}.")
+    if not all(share > 0 for _, share in picks):
+        raise PackError(f"Shares of picks must be above 0; got {[share for _, share in picks]}.")
+    index = torch.tensor(places) - 1
+    shares = torch.tensor([share for _, share in picks])
+    shares = shares / shares.sum()
+    vectors = {name: value[:, index] for name, value in basis.vectors.items()}
+    if basis.weighting == "scalar":
+        weights = {"all": shares.expand(len(basis), -1).clone()}
+    else:  # the softmax of these logits is the shares, in every dimension
+        weights = {name: shares.log().view(-1, *[1] * (value.ndim - 2)).expand(value.shape).clone() for name, value in vectors.items()}
+    return Basis(basis.generator, vectors, weights, basis.weighting, basis.scores[:, index])
+
+
+def starts(basis: Basis) -> Latent:
+    """The basis latents themselves as one batch, [N * k]: what the starts look like."""
+    return Latent(basis.generator, {name: value.flatten(0, 1) for name, value in basis.vectors.items()})

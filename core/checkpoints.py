@@ -1,0 +1,148 @@
+"""Read the tensors of a weight file whole or not at all, and execute nothing in it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import CheckpointError
+
+# What is saved under a weight file's name by mistake, by its first bytes.
+_IMPOSTORS = {
+    b"<": "a web page, not weights: the download was redirected; fetch the file itself",
+    b"version https://git-lfs": "a Git LFS pointer, not weights: fetch the file itself, for example with `git lfs pull`",
+    b"{": "a JSON text, not weights: choose the weight file that belongs to it",
+}
+_NESTS = ("G_ema", "g_ema", "ema", "state_dict", "model")  # where training scripts put the state dict, best first
+
+
+@dataclass(frozen=True, repr=False)
+class Checkpoint:
+    """The tensors of one weight file, on the CPU, and the file's own notes (safetensors only)."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+    path: Path = Path()
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.path.name}, {len(self.tensors)} tensors)"
+
+
+def read(path: str | Path) -> Checkpoint:
+    """Read a `.safetensors` file or a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`) of plain tensors.
+
+    A state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
+    data-parallel training is dropped. The tensors may be backed by the file: copy them into a model, never write to them.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, not a weight file, holds anything but data, or a value that is
+            not finite.
+    """
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise CheckpointError(f"{path} is not a weight file: its name must end in one of {', '.join(READERS)}.")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there: check the name, or download the file again.")
+    try:
+        _refuse_impostors(path)
+        tensors, metadata = reader(path)
+    except CheckpointError:
+        raise
+    except Exception as error:  # a broken file may make a reader raise anything at all
+        raise CheckpointError(f"{path} cannot be read as a whole ({_first_line(error)}): download the file again.") from error
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors: choose the file with the weights.")
+    for name, value in tensors.items():
+        _check(path, name, value)
+    return Checkpoint(tensors, metadata, path)
+
+
+def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
+    """Eight hex digits of the names, shapes and contents of tensors, and of whatever else decides what a model computes."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
+        if value.numel():
+            digest.update(value.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt", device="cpu") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+
+
+def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about its own storages and archives
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        # The place for a reader that rebuilds the tensors among other objects without making those.
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        if found is None:
+            raise ValueError("it is no torch archive") from error
+        raise CheckpointError(
+            f"{path} holds not only tensors but also {found[1]}, and nothing in a weight file is ever run: "
+            "use a file of plain tensors, best as .safetensors."
+        ) from error
+    return _state_dict(content), {}
+
+
+def _state_dict(content: Any) -> dict[str, Tensor]:
+    """The tensors of a state dict, out of one level of nesting and of data-parallel training's prefix."""
+    if not isinstance(content, dict):
+        return {}
+    nested = next((content[key] for key in _NESTS if isinstance(content.get(key), dict)), content)
+    tensors = {name: value.detach() for name, value in nested.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    return tensors
+
+
+def _refuse_impostors(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise CheckpointError(f"{path} is empty: download the file again.")
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, what in _IMPOSTORS.items():
+        if start.startswith(mark) and b"\0" not in head:
+            raise CheckpointError(f"{path} is {what}.")
+
+
+def _check(path: Path, name: str, value: Tensor) -> None:
+    """Refuse what is no ordinary tensor in memory, and values that are not finite."""
+    plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
+    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(f"The tensor {name} in {path} is not stored as plain numbers: save the weights as .safetensors.")
+    if value.is_floating_point() and value.numel() and not torch.stack(value.float().aminmax()).isfinite().all():
+        raise CheckpointError(f"The tensor {name} in {path} holds NaN or infinite values: download or train it again.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+READERS: dict[str, Callable[[Path], tuple[dict[str, Tensor], dict[str, str]]]] = {
+    ".safetensors": _read_safetensors,
+    ".pt": _read_torch,
+    ".pth": _read_torch,
+    ".bin": _read_torch,
+    ".ckpt": _read_torch,
+}

@@ -1,0 +1,140 @@
+"""Joint encoders of texts and pictures: open_clip models read from a folder, and ensembles of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .augment import resize_to
+from .checkpoints import fingerprint, read
+from .errors import CheckpointError, PackError
+from .types import JointEncoder, Model
+
+CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+class OpenCLIP:
+    """One open_clip model as a `JointEncoder`.
+
+    The picture is resized to the model's side (bilinear, no anti-aliasing) and normalised with the model's own mean
+    and standard deviation.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float], std: Sequence[float], name: str) -> None:
+        self.name = name
+        self.module: Any = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        size = model.visual.image_size
+        self.image_size: tuple[int, int] = size if isinstance(size, tuple) else (size, size)
+        # From [-1, 1] to the model's normalised range in one multiply and add.
+        self._gain = 0.5 / torch.tensor(std).view(3, 1, 1)
+        self._offset = (0.5 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+
+    def __repr__(self) -> str:
+        return f"OpenCLIP({self.name})"
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """This model itself: an ensemble has several."""
+        return (self,)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors [len(texts), D] on the CPU.
+
+        Raises:
+            PackError: a text is empty, or has more tokens than the model reads.
+        """
+        for text in texts:
+            self._check(text)
+        with torch.no_grad():
+            device = next(self.module.parameters()).device
+            return self.module.encode_text(self._tokenizer(list(texts)).to(device), normalize=True).float().cpu()
+
+    def _check(self, text: str) -> None:
+        if not text.strip():
+            raise PackError("The prompt is empty: write what the picture should show.")
+        tokenizer = self._tokenizer
+        count = len(tokenizer.encode(text) if hasattr(tokenizer, "encode") else tokenizer.tokenizer(text)["input_ids"])
+        room = tokenizer.context_length - 2  # one place each for the start and the end
+        if count > room:
+            raise PackError(f"The prompt has {count} tokens, but this CLIP ({self.name}) reads {room}: shorten it, or split it into several prompts.")
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
+        x = resize_to(images, *self.image_size) * self._gain.to(images) + self._offset.to(images)
+        return F.normalize(self.module.encode_image(x).float(), dim=1)
+
+
+class Ensemble:
+    """Several encoders as one: the cosine is the weighted mean of the members' cosines.
+
+    Unit vectors scaled by the roots of the weights and put end to end are a unit vector whose inner products are that
+    mean, so everything that works with one encoder works with an ensemble.
+    """
+
+    def __init__(self, encoders: Sequence[JointEncoder], weights: Sequence[float]) -> None:
+        if len(encoders) != len(weights) or not encoders:
+            raise PackError(f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} weights.")
+        if min(weights) <= 0:
+            raise PackError(f"Weights of an ensemble must be above 0; got {list(weights)}. Leave an encoder out instead.")
+        self._encoders = tuple(encoders)
+        self._roots = [(weight / sum(weights)) ** 0.5 for weight in weights]
+        self.name = " + ".join(f"{weight:g} {encoder.name}" for encoder, weight in zip(encoders, weights, strict=True))
+        self.models: Sequence[Model] = tuple(model for encoder in encoders for model in encoder.models)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({self.name})"
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors [len(texts), sum of the members' D]."""
+        return self._join([encoder.encode_text(texts) for encoder in self._encoders])
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit vectors [N, sum of the members' D], differentiable."""
+        return self._join([encoder.encode_image(images) for encoder in self._encoders])
+
+    def _join(self, vectors: list[Tensor]) -> Tensor:
+        return torch.cat([root * vector for root, vector in zip(self._roots, vectors, strict=True)], 1)
+
+
+def load(folder: str | Path) -> OpenCLIP:
+    """Read an open_clip model directory: `open_clip_config.json`, the weights and, where it has one, its vocabulary.
+
+    Raises:
+        CheckpointError: a file is missing or broken, or the weights do not fit the configuration.
+    """
+    import open_clip
+
+    folder = Path(folder)
+    config_path = folder / CONFIG
+    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if not config_path.is_file() or weights is None:
+        raise CheckpointError(f"{folder} is not an open_clip model folder: it must hold {CONFIG} and {' or '.join(WEIGHTS)}.")
+    try:
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+        options = {"bpe_path": str(folder / VOCABULARY)} if (folder / VOCABULARY).is_file() else {}
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", **options)
+    except Exception as error:
+        raise CheckpointError(f"{config_path} does not describe an open_clip model ({error}): download the folder again.") from error
+    tensors = read(weights).tensors
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{weights} does not fit {config_path}: {_first_line(error)} Both must come from the same model.") from error
+    preprocess = config.get("preprocess_cfg", {})
+    mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
+    std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
+    return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors)}")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])

@@ -1,0 +1,171 @@
+"""BigGAN (not deep): the network of FuseDream, in the names of its published PyTorch conversion.
+
+Source: Brock et al. 2019, figure 15 and tables 4 to 6; hierarchical latents and shared class embeddings of section 3.
+Spectral norms and batch norms are folded into the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..checkpoints import Checkpoint, fingerprint
+from ..errors import CheckpointError
+from .backend import Backend, fit
+from .class_conditional import ClassConditionalGenerator, ConditionalNorm, Norm, check_chain, fold_conditional_norm, fold_norm
+
+EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
+OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
+
+
+class BigGAN(nn.Module):
+    """Pictures [N, 3, H, W] in [-1, 1] of noise z [N, chunk * (1 + blocks)] and class embeddings y [N, D].
+
+    widths: channels into and out of each block. attention: blocks that end in self-attention. The first chunk of z
+    makes the 4 x 4 map that everything starts from; each block gets the class embedding and a chunk of its own.
+    """
+
+    def __init__(self, widths: Sequence[tuple[int, int]], attention: Sequence[int], chunk: int, y_dim: int) -> None:
+        super().__init__()
+        self.chunk = chunk
+        self.linear = nn.Linear(chunk, 16 * widths[0][0])
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([Block(a, b, y_dim + chunk), *([Attention(b)] if i in attention else [])])
+            for i, (a, b) in enumerate(widths)
+        )
+        last = widths[-1][1]
+        self.output_layer = nn.Sequential(Norm(last), nn.ReLU(inplace=True), nn.Conv2d(last, 3, 3, padding=1))
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W] in [-1, 1]."""
+        first, *rest = z.split(self.chunk, 1)
+        h = self.linear(first).unflatten(1, (-1, 4, 4))
+        for layers, chunk in zip(self.blocks, rest, strict=True):
+            block, *attention = cast(nn.ModuleList, layers)
+            h = block(h, torch.cat((y, chunk), 1))
+            for layer in attention:
+                h = layer(h)
+        return self.output_layer(h).tanh()
+
+
+class Block(nn.Module):
+    """Residual block that doubles the side: [N, A, H, W] to [N, B, 2 H, 2 W]."""
+
+    def __init__(self, in_channels: int, out_channels: int, condition: int) -> None:
+        super().__init__()
+        self.bn1 = ConditionalNorm(in_channels, condition)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.bn2 = ConditionalNorm(out_channels, condition)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv_sc = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """[N, B, 2 H, 2 W] of x [N, A, H, W] and condition [N, D]."""
+        h = self.conv1(_double(F.relu(self.bn1(x, condition), inplace=True)))
+        h = self.conv2(F.relu(self.bn2(h, condition), inplace=True))
+        return h + _double(self.conv_sc(x))  # published as conv_sc of the doubled x: a 1 x 1 convolution does not mind
+
+
+class Attention(nn.Module):
+    """Self-attention over places (Zhang et al. 2019, "Self-Attention GAN"); keys and values at half the side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.theta = nn.Conv2d(channels, channels // 8, 1, bias=False)
+        self.phi = nn.Conv2d(channels, channels // 8, 1, bias=False)
+        self.g = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.o = nn.Conv2d(channels // 2, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.empty(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] of x [N, C, H, W]."""
+        query, key, value = self.theta(x), F.max_pool2d(self.phi(x), 2), F.max_pool2d(self.g(x), 2)
+        # Heads of one width let torch choose a kernel that never holds the whole map of places times places.
+        room = (0, value.shape[1] - query.shape[1])
+        query, key, value = (t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value))
+        h = F.scaled_dot_product_attention(F.pad(query, room), F.pad(key, room), value, scale=1.0)
+        h = h[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])
+        return torch.addcmul(x, self.o(h), self.gamma)
+
+
+class _Shape(NamedTuple):
+    widths: list[tuple[int, int]]
+    attention: list[int]
+    chunk: int
+    y_dim: int
+
+    @property
+    def z_dim(self) -> int:
+        return self.chunk * (1 + len(self.widths))
+
+
+def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
+    """The generator of a checkpoint with the published names, of any width and side.
+
+    Raises:
+        CheckpointError: the tensors do not fit together.
+    """
+    tensors = {name: value.float() for name, value in checkpoint.tensors.items() if not name.endswith(".sv0")}  # sv0: a log
+    embeddings = tensors.pop("shared.weight")
+    eps = {key: _number(checkpoint.metadata, key) for key in EPS}
+    shape = _shape(tensors, embeddings.shape[1])
+    with torch.device("meta"):
+        network = BigGAN(*shape)
+    fit(network, _fold(tensors, eps["BN_eps"], eps["SN_eps"]))
+    side = 4 * 2 ** len(shape.widths)
+    name = f"biggan-{side}@{fingerprint({**tensors, 'shared.weight': embeddings}, eps)}"
+    return ClassConditionalGenerator(network, name, side, shape.z_dim, embeddings)
+
+
+def _number(metadata: Mapping[str, str], key: str) -> float:
+    value = float(metadata.get(key, EPS[key]))
+    if not 0 <= value < 1:
+        raise CheckpointError(f"its metadata say {key} is {value}, expected a number from 0 to 1")
+    return value
+
+
+def _shape(tensors: Mapping[str, Tensor], y_dim: int) -> _Shape:
+    count = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
+    convs = [tensors[f"blocks.{i}.0.conv1.weight"] for i in range(count)]
+    widths = [(conv.shape[1], conv.shape[0]) for conv in convs]
+    check_chain(widths)
+    attention = [i for i in range(count) if f"blocks.{i}.1.gamma" in tensors]
+    return _Shape(widths, attention, tensors["linear.weight"].shape[1], y_dim)
+
+
+def _fold(tensors: Mapping[str, Tensor], bn_eps: float, sn_eps: float) -> dict[str, Tensor]:
+    """State of `BigGAN` from the published tensors."""
+    state = dict(tensors)
+    for name in tensors:
+        if name.endswith(".weight"):
+            u = state.pop(f"{name.removesuffix('weight')}u0")
+            state[name] = state[name] / _sigma(state[name].flatten(1), u, sn_eps)
+    for name in tensors:
+        if name.endswith(".stored_mean"):
+            norm = name.removesuffix("stored_mean")
+            mean, var = state.pop(name), state.pop(f"{norm}stored_var")
+            if f"{norm}gain.weight" in state:
+                gain, offset = state.pop(f"{norm}gain.weight"), state.pop(f"{norm}bias.weight")
+                folded = fold_conditional_norm(gain, offset, mean, var, bn_eps)
+            else:
+                folded = fold_norm(state.pop(f"{norm}gain"), state.pop(f"{norm}bias"), mean, var, OUTPUT_EPS)
+            state |= {f"{norm}{key}": value for key, value in folded.items()}
+    return state
+
+
+def _sigma(weight: Tensor, u: Tensor, eps: float) -> Tensor:
+    """Largest singular value of weight [A, B] after one power iteration from u [1, A] (Miyato et al. 2018, algorithm 1)."""
+    v = F.normalize(u @ weight, eps=eps)
+    u = F.normalize(v @ weight.T, eps=eps)
+    return (v @ weight.T @ u.T).squeeze()
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+BACKEND = Backend("BigGAN", ("shared.weight", "linear.u0", "blocks.*.0.conv1.u0", "output_layer.0.stored_mean"), build)

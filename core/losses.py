@@ -1,0 +1,181 @@
+"""Losses that steer a search. Each is called as `loss(images, latent, rngs) -> [N]`; lower is better.
+
+A score, as the curves and the Score stage show it, is the negative of a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from . import augment
+from .errors import ChoiceError, PackError
+from .types import JointEncoder, Latent, Loss, Model, Target
+
+
+def _cosine(cosines: Tensor) -> Tensor:
+    return -cosines
+
+
+def _spherical(cosines: Tensor) -> Tensor:
+    # Half the squared angle, as 2 asin(|x - t| / 2)^2 is. Kept off the ends, where the angle has no derivative.
+    return torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)).square() / 2
+
+
+DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherical": _spherical}
+
+
+class AugCLIPLoss:
+    """Negative AugCLIP score of pictures against a target.
+
+    s(I) = E_a [ sum_p w_p cos(f(a(I)), t_p) / sum_p |w_p| ]      (FuseDream, Liu et al. 2021, Eq. 3)
+
+    The mean is over `copies` augmented copies; without augmentations it is the plain CLIP score. With the distance
+    "spherical" the cosine gives way to the negative squared spherical distance.
+
+    Args:
+        encoder: frozen; gradients flow to the pictures only.
+        target: from the same encoder.
+        policies: names from `augment.POLICIES`.
+        copies: augmented copies per picture, >= 1.
+        distance: a name of DISTANCES.
+        micro_batch: how many copies go through the encoder at once, 0 for all; the gradient is the same, the memory
+            is that of so many copies.
+
+    Raises:
+        ChoiceError: an unknown policy or distance.
+        PackError: `copies` below 1, or a target of another encoder.
+    """
+
+    def __init__(
+        self,
+        encoder: JointEncoder,
+        target: Target,
+        *,
+        policies: Collection[str] = augment.POLICIES,
+        copies: int = 50,
+        distance: str = "cosine",
+        micro_batch: int = 0,
+    ) -> None:
+        augment.check_policies(policies)
+        if distance not in DISTANCES:
+            raise ChoiceError(f"Unknown distance {distance}: choose from {', '.join(DISTANCES)}.")
+        if copies < 1 or micro_batch < 0:
+            raise PackError(f"copies must be at least 1 and micro_batch at least 0; got {copies} and {micro_batch}.")
+        if target.encoder != encoder.name:
+            raise PackError(
+                f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: "
+                "connect the same CLIP to Encode Text and to the loss."
+            )
+        self.encoder, self.target = encoder, target
+        self.policies = tuple(name for name in augment.POLICIES if name in policies)
+        self.copies = copies if self.policies else 1
+        self.distance, self.micro_batch = distance, micro_batch
+        self.name = "AugCLIP" if self.policies else "CLIP"
+
+    def __repr__(self) -> str:
+        return f"{self.name}Loss({self.target}, {self.encoder.name})"
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Those of the encoder."""
+        return self.encoder.models
+
+    def plain(self) -> AugCLIPLoss:
+        """The same loss without augmentation: the CLIP score."""
+        return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        numbers = augment.draw(self.copies, rngs)
+        size = self.micro_batch or self.copies
+        if size >= self.copies:
+            return self._mean_distance(images, numbers, self.copies)
+        parts = numbers.split(size, 1)
+        if torch.is_grad_enabled() and images.requires_grad:
+            value, gradient = self._accumulate(images.detach(), parts)
+            return _WithGradient.apply(images, value, gradient)
+        return torch.stack([self._mean_distance(images, part, self.copies) for part in parts]).sum(0)
+
+    def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Mean over the copies of the pictures' unit vectors, [N, D].
+
+        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
+        """
+        parts = augment.draw(self.copies, rngs).split(self.micro_batch or self.copies, 1)
+        return torch.stack([self._vectors(images, part).sum(1) for part in parts]).sum(0) / self.copies
+
+    def rank(self, means: Tensor) -> Tensor:
+        """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""
+        return means @ self.direction().to(means)
+
+    def direction(self) -> Tensor:
+        """[D]: the weighted mean of the target's vectors."""
+        return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
+
+    def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
+        copies = augment.augment(images, numbers, self.policies)
+        return self.encoder.encode_image(copies).unflatten(0, numbers.shape[:2])
+
+    def _mean_distance(self, images: Tensor, numbers: Tensor, copies: int) -> Tensor:
+        """This part's share [N] of the mean over all `copies`."""
+        weights = self.target.weights.to(images)
+        cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
+        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / copies
+
+    def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        value, gradient = torch.zeros(len(images), device=images.device), torch.zeros_like(images)
+        for part in parts:
+            leaf = images.clone().requires_grad_()
+            share = self._mean_distance(leaf, part, self.copies)
+            gradient += torch.autograd.grad(share.sum(), leaf)[0]
+            value += share.detach()
+        return value, gradient
+
+
+class _WithGradient(torch.autograd.Function):
+    """A value [N] with a known gradient toward the pictures that it came from."""
+
+    @staticmethod
+    def forward(ctx, images: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor):  # type: ignore[override]
+        (gradient,) = ctx.saved_tensors
+        return upstream[:, None, None, None] * gradient, None, None
+
+
+class SumLoss:
+    """Weighted sum of losses; `terms` holds them flat, so that each stays visible to the score curve."""
+
+    name = "total"
+
+    def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
+        flat: list[tuple[float, Loss]] = []
+        for weight, loss in terms:
+            flat += [(weight * inner, part) for inner, part in terms_of(loss)]
+        self.terms = tuple(flat)
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{weight:g} {loss!r}" for weight, loss in self.terms)
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Those of all terms."""
+        return [model for _, loss in self.terms for model in loss.models]
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        return torch.stack([weight * loss(images, latent, rngs) for weight, loss in self.terms]).sum(0)
+
+
+def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
+    """The weighted terms of a loss: its own where it is a sum, else itself with weight 1."""
+    return loss.terms if isinstance(loss, SumLoss) else ((1.0, loss),)
+
+
+def aug_clip_terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
+    """The AugCLIP terms of a loss with their weights."""
+    return [(weight, term) for weight, term in terms_of(loss) if isinstance(term, AugCLIPLoss)]

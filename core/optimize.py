@@ -1,0 +1,269 @@
+"""The one optimisation loop: over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4).
+
+Each sample of a batch is decoded and scored by itself, so that it goes through the very arithmetic of a search of its
+own: seed 7 ends in the same picture alone and among others, and the memory is that of one sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from . import seeds as draws
+from .basis import mix
+from .errors import PackError
+from .losses import AugCLIPLoss, aug_clip_terms, terms_of
+from .types import Basis, Curve, Generator, Latent, Loss, Result
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search. The defaults are the paper's, the noise is the released code's."""
+
+    steps: int = 1000
+    lr: float = 5e-3  # of Adam, constant
+    latent_noise: float = 0.01  # standard deviation of what each step adds to the combined latent; 0 for none
+    evaluate_every: int = 10  # steps between two looks at the scores under the fixed draw
+
+
+Callback = Callable[[int, float, Tensor], None]
+
+
+def monitors_of(loss: Loss, held_out: Loss | None = None) -> dict[str, Loss]:
+    """What the score curve records: every term, the plain CLIP score beside AugCLIP, and a held-out encoder's score."""
+    monitors: dict[str, Loss] = {}
+    for _, term in terms_of(loss):
+        monitors[_free_name(term.name, monitors)] = term
+    for _, term in aug_clip_terms(loss):
+        if term.policies:
+            monitors[_free_name("CLIP", monitors)] = term.plain()
+    if held_out is not None:
+        monitors["held-out"] = held_out
+    return monitors
+
+
+def _free_name(name: str, taken: Mapping[str, Loss]) -> str:
+    numbered = (f"{name} {i}" for i in range(2, len(taken) + 3))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
+
+
+class Search:
+    """A search in progress: call `step` as often as wanted, and `result` at any time.
+
+    A search that goes on from the basis of an earlier result takes the steps that an unbroken one would have taken.
+
+    Args:
+        generator: decodes; its weights stay frozen.
+        loss: what to lower.
+        basis: the start, one row per seed.
+        seeds: one per row; they decide the augmentations and the latent noise of every step.
+        options: see `Options`.
+        unfinished: what an earlier search with the same arguments had reached when it stopped; this one goes on there.
+        held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
+
+    Raises:
+        LatentError: the basis belongs to another generator.
+        PackError: steps below 1, as many seeds as rows are needed, lr or noise that is not a number above 0.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        loss: Loss,
+        basis: Basis,
+        *,
+        seeds: Sequence[int],
+        options: Options,
+        held_out: Loss | None = None,
+        unfinished: Result | None = None,
+    ) -> None:
+        _check(generator, basis, seeds, options)
+        self.options = options
+        self._generator, self._loss, self._seeds = generator, loss, list(seeds)
+        self._monitors = monitors_of(loss, held_out)
+        self._device = next(generator.module.parameters()).device
+        self._end = basis.steps + options.steps
+        self._first_look = basis.steps if unfinished is None else -1
+        self._curve = unfinished.curve if unfinished else Curve()
+        self._best = (unfinished.best.map(self._there), unfinished.images.to(self._device), unfinished.losses.to(self._device)) if unfinished else None
+        basis = unfinished.basis if unfinished else basis
+        self._start = basis
+        self._parameters = {f"{group}.{name}": self._parameter(value) for group, name, value in _entries(basis)}
+        self._adam = torch.optim.Adam(self._parameters.values(), lr=options.lr)
+        self._restore(basis.moments)
+        self.done = basis.steps
+        self.stopped = ""
+
+    @property
+    def left(self) -> int:
+        """Steps still to take."""
+        return self._end - self.done
+
+    def _there(self, value: Tensor) -> Tensor:
+        return value.detach().clone().to(self._device, torch.float32)
+
+    def _parameter(self, value: Tensor) -> Tensor:
+        return self._there(value).requires_grad_()
+
+    def _restore(self, moments: Mapping[str, Tensor]) -> None:
+        if not moments:
+            return
+        for name, parameter in self._parameters.items():
+            self._adam.state[parameter] = {
+                "step": torch.tensor(float(self._start.steps)),
+                "exp_avg": moments[f"mean.{name}"].to(self._device).clone(),
+                "exp_avg_sq": moments[f"square.{name}"].to(self._device).clone(),
+            }
+
+    def _basis(self) -> Basis:
+        """The parameters as a basis that shares their storage."""
+        groups: dict[str, dict[str, Tensor]] = {"vectors": {}, "weights": {}}
+        for name, value in self._parameters.items():
+            group, _, key = name.partition(".")
+            groups[group][key] = value
+        return replace(self._start, **groups)
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One step of Adam; returns the losses [N] and pictures [N, 3, H, W] that it saw, before the step.
+
+        A loss that is not finite ends the search before it changes anything: `stopped` then says so.
+        """
+        if self.done == self._first_look:
+            self._look()  # the start itself is the first best
+        latents = mix(self._basis())
+        losses, images = [], []
+        self._adam.zero_grad()
+        for i, seed in enumerate(self._seeds):
+            latent = self._noisy(latents[i : i + 1], seed)
+            image = self._generator.decode(latent)
+            loss = self._loss(image, latent, [draws.rng(seed, "step", self.done)])
+            loss.sum().backward(retain_graph=i + 1 < len(self._seeds))
+            losses.append(loss.detach())
+            images.append(image.detach())
+        total = torch.cat(losses)
+        if not torch.isfinite(total).all():
+            self.stopped = f"the loss is not a number at step {self.done}: the best picture so far is kept. Lower lr or the weights of the losses."
+            return total, torch.cat(images)
+        self._adam.step()
+        self._constrain()
+        self.done += 1
+        if self.done % self.options.evaluate_every == 0 or not self.left:
+            self._look()
+        return total, torch.cat(images)
+
+    def _noisy(self, latent: Latent, seed: int) -> Latent:
+        if not self.options.latent_noise:
+            return latent
+        rng = draws.rng(seed, "noise", self.done)
+        return latent.map(lambda value: value + self.options.latent_noise * torch.randn(value.shape, generator=rng).to(value))
+
+    @torch.no_grad()
+    def _constrain(self) -> None:
+        vectors = {name: self._parameters[f"vectors.{name}"] for name in self._generator.spec}
+        for name, value in self._generator.constrain(Latent(self._generator.name, vectors)).tensors.items():
+            vectors[name].copy_(value)
+
+    @torch.no_grad()
+    def _look(self) -> None:
+        """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
+        latents = mix(self._basis())
+        rows = [self._look_at(latents[i : i + 1], seed) for i, seed in enumerate(self._seeds)]
+        images, losses = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+        if not torch.isfinite(losses).all():
+            self.stopped = f"the score is not a number at step {self.done}: the best picture so far is kept. Lower lr or the weights of the losses."
+            return
+        self._curve = self._curve.add(self.done, {name: [row[2][name] for row in rows] for name in self._monitors})
+        if self._best is None:
+            self._best = latents, images, losses
+            return
+        better = losses < self._best[2]
+        best = {name: _select(better, value, self._best[0].tensors[name]) for name, value in latents.tensors.items()}
+        self._best = replace(latents, tensors=best), _select(better, images, self._best[1]), _select(better, losses, self._best[2])
+
+    def _look_at(self, latent: Latent, seed: int) -> tuple[Tensor, Tensor, dict[str, float]]:
+        image = self._generator.decode(latent)
+        loss = self._loss(image, latent, [draws.rng(seed, "look")])
+        scores = {name: -monitor(image, latent, [draws.rng(seed, "look")]).item() for name, monitor in self._monitors.items()}
+        return image, loss, scores
+
+    def result(self) -> Result:
+        """What has been found so far, on the CPU.
+
+        Raises:
+            PackError: nothing has been found, since not even the start has a finite loss.
+        """
+        if self._best is None:
+            raise PackError(f"The search found nothing: {self.stopped or 'it has not taken a step.'} Check the start and the losses.")
+        moments = {}
+        for name, parameter in self._parameters.items():
+            state = self._adam.state.get(parameter, {})
+            if state:
+                moments |= {f"mean.{name}": _home(state["exp_avg"]), f"square.{name}": _home(state["exp_avg_sq"])}
+        basis = self._basis()
+        basis = replace(
+            basis,
+            vectors={name: _home(value) for name, value in basis.vectors.items()},
+            weights={name: _home(value) for name, value in basis.weights.items()},
+            steps=self.done,
+            moments=moments,
+        )
+        best, images, losses = self._best
+        return Result(best.map(_home), _home(images), _home(losses), basis, self._curve, self.stopped)
+
+
+def optimize(
+    generator: Generator,
+    loss: Loss,
+    basis: Basis,
+    *,
+    seeds: Sequence[int],
+    options: Options | None = None,
+    held_out: Loss | None = None,
+    callback: Callback | None = None,
+) -> Result:
+    """Search from `basis` for `options.steps` steps; see `Search`. callback(steps, mean loss, pictures) after each."""
+    search = Search(generator, loss, basis, seeds=seeds, options=options or Options(), held_out=held_out)
+    while search.left and not search.stopped:
+        losses, images = search.step()
+        if callback:
+            callback(search.done, losses.mean().item(), images)
+    return search.result()
+
+
+def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Options) -> None:
+    Latent(basis.generator, basis.vectors).check(generator)
+    if len(seeds) != len(basis):
+        raise PackError(f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each.")
+    if options.steps < 1 or options.evaluate_every < 1:
+        raise PackError(f"steps and evaluate_every must be at least 1; got {options.steps} and {options.evaluate_every}.")
+    if not (math.isfinite(options.lr) and options.lr > 0):
+        raise PackError(f"lr must be a number above 0; got {options.lr}.")
+    if not (math.isfinite(options.latent_noise) and options.latent_noise >= 0):
+        raise PackError(f"latent_noise must be a number of at least 0; got {options.latent_noise}.")
+
+
+def _entries(basis: Basis) -> list[tuple[str, str, Tensor]]:
+    return [(group, name, value) for group in ("vectors", "weights") for name, value in getattr(basis, group).items()]
+
+
+def _select(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(which.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def _home(value: Tensor) -> Tensor:
+    """Detached, copied and on the CPU: what may leave the search."""
+    return value.detach().cpu().clone()
+
+
+def final_score(generator: Generator, loss: AugCLIPLoss, latent: Latent, seeds: Sequence[int], rounds: int = 20) -> Tensor:
+    """AugCLIP scores [N] over rounds * copies augmented copies, as the released code names its files by."""
+    with torch.no_grad():
+        scores = [
+            torch.stack([-loss(generator.decode(latent[i : i + 1]), latent, [draws.rng(seed, "final", r)]) for r in range(rounds)]).mean()
+            for i, seed in enumerate(seeds)
+        ]
+    return torch.stack(scores)

@@ -1,0 +1,22 @@
+"""One seed, one picture: every random draw comes from a generator that the seed and the draw's own place decide.
+
+Nothing carries a state from draw to draw, so a sample draws the same numbers alone and within a batch, and a search
+that stops and goes on draws what an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def rng(seed: int, *place: str | int) -> torch.Generator:
+    """A CPU generator for one draw; `place` names it, for example ("step", 17)."""
+    digest = hashlib.sha256(repr((seed, *place)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def rngs(seeds: list[int], *place: str | int) -> list[torch.Generator]:
+    """One generator per sample of a batch."""
+    return [rng(seed, *place) for seed in seeds]

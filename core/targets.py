@@ -1,0 +1,48 @@
+"""What to steer toward: prompts and pictures as weighted unit vectors of one encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .errors import PackError
+from .types import JointEncoder, Target
+
+
+def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
+    """One prompt with its weight; a negative weight steers away from it.
+
+    Raises:
+        PackError: the text is empty or too long for the encoder, or the weight is 0 or not a number.
+    """
+    return Target(encoder.name, encoder.encode_text([text]), _weights(weight), (text,))
+
+
+def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> Target:
+    """Pictures [N, 3, H, W] in [-1, 1] as prompts that share one weight."""
+    weights = _weights(weight).expand(len(images)) / len(images)
+    with torch.no_grad():
+        vectors = encoder.encode_image(images).cpu()
+    return Target(encoder.name, vectors, weights, ("a picture",) * len(images))
+
+
+def combine(targets: Sequence[Target]) -> Target:
+    """All prompts of several targets of one encoder.
+
+    Raises:
+        PackError: the targets come from different encoders.
+    """
+    encoders = {target.encoder for target in targets}
+    if len(encoders) > 1:
+        raise PackError(f"Targets of different encoders cannot be combined: {', '.join(sorted(encoders))}. Encode all with one CLIP.")
+    vectors, weights = (torch.cat([getattr(target, name) for target in targets]) for name in ("vectors", "weights"))
+    return Target(targets[0].encoder, vectors, weights, tuple(says for target in targets for says in target.says))
+
+
+def _weights(weight: float) -> Tensor:
+    if weight == 0 or not math.isfinite(weight):
+        raise PackError(f"A prompt's weight must be a number other than 0; got {weight}. Leave the prompt out instead.")
+    return torch.tensor([weight])

@@ -1,0 +1,189 @@
+"""What travels between the stages: latents, bases, targets, and what a generator, an encoder and a loss must offer.
+
+Convention: pictures are [N, 3, H, W] float32, RGB in [-1, 1]. Every value here is immutable; a stage returns a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .errors import LatentError
+
+
+@dataclass(frozen=True, repr=False)
+class Latent:
+    """A batch of N points of one generator's latent space.
+
+    generator: the `name` of the generator that they belong to. tensors: name -> [N, *shape of the generator's spec].
+    """
+
+    generator: str
+    tensors: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+    def __getitem__(self, index: slice | Tensor) -> Latent:
+        return self.map(lambda value: value[index])
+
+    def __repr__(self) -> str:
+        return f"Latent({self.generator}, {len(self)})"
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
+        """The same latent with `function` applied to each tensor."""
+        return replace(self, tensors={name: function(value) for name, value in self.tensors.items()})
+
+    def check(self, generator: Generator) -> None:
+        """Refuse a generator that this latent does not belong to.
+
+        Raises:
+            LatentError: naming both generators.
+        """
+        if self.generator != generator.name:
+            raise LatentError(
+                f"This latent belongs to the generator {self.generator}, but the generator given is {generator.name}: "
+                "connect the generator that the latent was made with."
+            )
+
+    @staticmethod
+    def cat(latents: Sequence[Latent]) -> Latent:
+        """Latents of one generator as one batch."""
+        names = latents[0].tensors
+        return replace(latents[0], tensors={name: torch.cat([latent.tensors[name] for latent in latents]) for name in names})
+
+
+class Model(Protocol):
+    """Anything that holds weights. module: frozen and in eval mode."""
+
+    module: nn.Module
+
+
+class Generator(Model, Protocol):
+    """A differentiable map from latents to pictures.
+
+    name: family, resolution and a fingerprint of the weights; equal names mean equal pictures. resolution: (H, W).
+    spec: name -> shape of one latent's tensor.
+    """
+
+    name: str
+    resolution: tuple[int, int]
+    spec: Mapping[str, tuple[int, ...]]
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Draw n latents as the model was trained on; rng and result live on the CPU."""
+        ...
+
+    def decode(self, latent: Latent) -> Tensor:
+        """Pictures [N, 3, H, W] in [-1, 1], differentiable in the latent."""
+        ...
+
+    def constrain(self, latent: Latent) -> Latent:
+        """The nearest latent inside the range that the model was trained on."""
+        ...
+
+
+class JointEncoder(Protocol):
+    """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
+
+    name: architecture and a fingerprint of the weights. models: those that it encodes with.
+    """
+
+    name: str
+
+    @property
+    def models(self) -> Sequence[Model]: ...
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors [len(texts), D]."""
+        ...
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Target:
+    """What to steer toward: P unit vectors [P, D] of the encoder named, their weights [P], and what each one says."""
+
+    encoder: str
+    vectors: Tensor
+    weights: Tensor
+    says: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "Target(" + " | ".join(f"{s}:{w:g}" for s, w in zip(self.says, self.weights.tolist(), strict=True)) + ")"
+
+
+class Loss(Protocol):
+    """What a search lowers. name: how the score curve calls it. models: those that it looks through, if any."""
+
+    name: str
+
+    @property
+    def models(self) -> Sequence[Model]: ...
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        """One value per picture, [N]; picture i draws its random numbers from rngs[i] (CPU) alone."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Basis:
+    """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
+
+    generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
+    weighting in use has them. weighting: a name of `basis.WEIGHTINGS`. scores: [N, k], best first; what the
+    basis latents were chosen by. steps: how many steps of a search made it. moments: Adam's state after those steps,
+    or empty.
+    """
+
+    generator: str
+    vectors: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+    weighting: str
+    scores: Tensor
+    steps: int = 0
+    moments: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        return f"Basis({self.generator}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps)"
+
+
+@dataclass(frozen=True, repr=False)
+class Curve:
+    """Scores as a search went: `steps` [T], and name -> [T, N]. Every score is the negative of a loss."""
+
+    steps: tuple[int, ...] = ()
+    scores: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Curve({', '.join(self.scores)}; {len(self.steps)} points)"
+
+    def add(self, step: int, scores: Mapping[str, Sequence[float]]) -> Curve:
+        """The curve with one more point."""
+        return Curve((*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()})
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What a search has found so far.
+
+    best: the latents of the lowest loss under the fixed draw, [N]. images: their pictures, [N, 3, H, W]. basis: where
+    the search stands, to go on from. losses: [N], those of `best`. stopped: why it ended early, or empty.
+    """
+
+    best: Latent
+    images: Tensor
+    losses: Tensor
+    basis: Basis
+    curve: Curve
+    stopped: str = ""

@@ -1,0 +1,137 @@
+"""Runs one workflow on a host and follows it through the host's own events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from . import LauncherError
+from .host import Host
+from .progress import Progress
+from .workflow import Workflow
+
+TEXT_EVENT = 3  # a line of text that a node sends while it works
+
+
+@dataclass
+class Result:
+    """What a run gave.
+
+    Attributes:
+        images: the files that were saved, in the order in which they came.
+        scores: per node that reported something other than pictures: its id, title and what it reported.
+        seconds: from queueing to the end.
+    """
+
+    images: list[str] = field(default_factory=list)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+async def run(host: Host, graph: Mapping[str, Any], text: str | None, seed: int | None, settings: list[str]) -> Result:
+    """Run the graph with the given changes.
+
+    Raises:
+        LauncherError: a change does not fit the graph, the host refused it, or a node failed.
+    """
+    client = uuid.uuid4().hex
+    async with aiohttp.ClientSession(host.url) as session:
+        async with session.get("/object_info") as answer:
+            workflow = Workflow(graph, await answer.json())
+        if text is not None:
+            workflow.set_text(text)
+        if seed is not None:
+            workflow.set_seed(seed)
+        for assignment in settings:
+            workflow.set_input(assignment)
+        async with session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as socket:
+            try:
+                return await _follow(host, socket, workflow, await _queue(session, workflow, client))
+            except asyncio.CancelledError:
+                await session.post("/interrupt")
+                raise
+
+
+async def _queue(session: aiohttp.ClientSession, workflow: Workflow, client: str) -> str:
+    body: dict[str, Any] = {"prompt": workflow.prompt, "client_id": client}
+    if workflow.graph is not None:
+        body["extra_data"] = {"extra_pnginfo": {"workflow": workflow.graph}}
+    async with session.post("/prompt", json=body) as answer:
+        reply = await answer.json()
+    if reply.get("node_errors") or "error" in reply:
+        raise LauncherError(refusal(reply, workflow))
+    return reply["prompt_id"]
+
+
+def refusal(reply: Mapping[str, Any], workflow: Workflow) -> str:
+    """The host's reasons for not running a prompt, naming the nodes."""
+    reasons = [
+        f"{workflow.title(identity)} (node {identity}) was refused: {error['message']} ({error['details']})"
+        for identity, node in (reply.get("node_errors") or {}).items()
+        for error in node["errors"]
+    ]
+    if reasons:
+        return "; ".join(reasons)
+    return f"the host refused the workflow: {reply['error']['message']} {reply['error']['details']}".rstrip()
+
+
+async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], workflow: Workflow, job: str) -> Result:
+    result, progress, started = Result(), Progress(), time.monotonic()
+    label, reached, total, begun = "waiting", 0.0, 0.0, 0
+    try:
+        async for message in socket:
+            note = ""
+            if message.type is aiohttp.WSMsgType.BINARY:
+                note = progress_text(message.data)
+            else:
+                event = json.loads(message.data)
+                data = event["data"]
+                if data.get("prompt_id") != job:
+                    continue
+                match event["type"]:
+                    case "executing" if data["node"] is not None:
+                        begun += 1
+                        label, reached, total = f"{begun}/{len(workflow.prompt)} {workflow.title(data['node'])}", 0.0, 0.0
+                    case "progress":
+                        reached, total = data["value"], data["max"]
+                    case "executed":
+                        _collect(result, data, host.output, workflow)
+                    case "execution_error":
+                        title, words = workflow.title(data["node_id"]), data["exception_message"].strip()
+                        raise LauncherError(f"{title} (node {data['node_id']}) failed: {words}")
+                    case "execution_interrupted":
+                        raise LauncherError("the run was interrupted from elsewhere.")
+                    case "execution_success":
+                        result.seconds = round(time.monotonic() - started, 2)
+                        return result
+            progress.update(label, reached, total, note)
+    finally:
+        progress.close()
+    raise LauncherError(f"ComfyUI stopped during the run.\n{host.last_words()}".rstrip())
+
+
+def progress_text(frame: bytes) -> str:
+    """The line of text in a binary event of the host; empty for other events, such as previews."""
+    if struct.unpack_from(">I", frame)[0] != TEXT_EVENT:
+        return ""
+    (length,) = struct.unpack_from(">I", frame, 4)
+    return frame[8 + length :].decode(errors="replace")
+
+
+def _collect(result: Result, data: Mapping[str, Any], output: Path, workflow: Workflow) -> None:
+    reported = dict(data["output"] or {})
+    for image in reported.pop("images", []):
+        if image["type"] == "output":  # previews lie in a folder that goes with the host
+            result.images.append(str(output / image["subfolder"] / image["filename"]))
+    reported.pop("animated", None)
+    if reported:
+        result.scores.append({"node": data["node"], "title": workflow.title(data["node"]), **reported})

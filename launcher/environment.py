@@ -1,0 +1,261 @@
+"""The environment that everything runs in: a virtual environment in the user's cache folder, made from the lock file.
+
+Its folder is named after the lock file's content and the Python version, so clones with the same lock share it and a
+changed lock gets a new one. A stamp, written last, tells a finished installation from an interrupted one and lists what
+a whole one contains.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from . import ROOT, LauncherError
+from .progress import Progress
+
+LOCK = ROOT / "requirements.lock"
+STAMP = "complete.json"
+# Never installed into an interpreter that the user brings: the wrong build would cost them their GPU.
+USERS_OWN = {"torch", "torchvision", "torchaudio", "numpy"}
+# pip's settings, and the variables that make uv do the same: one mirror or certificate serves both.
+UV_SETTINGS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+}
+
+
+def cache_folder() -> Path:
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base.absolute() / "guided-gan"
+
+
+def key(lock: bytes) -> str:
+    """Names an environment: equal for equal lock files on one kind of machine and one Python version."""
+    major, minor = sys.version_info[:2]
+    return f"py{major}{minor}-{hashlib.sha256(lock + platform.machine().encode()).hexdigest()[:12]}"
+
+
+def ensure(cache: Path, *, fresh: bool = False) -> Path:
+    """The interpreter of the environment for this lock file, which is made if it is not there or not whole."""
+    folder = cache / f"env-{key(LOCK.read_bytes())}"
+    make(folder, install, fresh=fresh)
+    return executable(folder)
+
+
+def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) -> None:
+    """Have `build` fill the folder, and stamp it, unless it is whole already."""
+    with locked(folder):
+        reason = "a fresh one was asked for" if fresh else damage(folder)
+        if reason is None:
+            return
+        print(f"Making the environment ({reason}) in {folder}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        build(folder)
+        (folder / STAMP).write_text(json.dumps(contents(folder)), encoding="utf-8")
+
+
+def damage(folder: Path) -> str | None:
+    """Why the environment in the folder cannot be used, or None where it is whole."""
+    if not folder.is_dir():
+        return "the first run with this lock file"
+    try:
+        expected = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "an earlier installation did not finish"
+    if not executable(folder).exists():
+        return "the Python that the old one was made from is gone"
+    missing = sorted(set(expected) - set(contents(folder)))
+    return f"the old one has lost {', '.join(missing[:3])}" if missing else None
+
+
+def contents(folder: Path) -> list[str]:
+    """Names of the files and folders that the installed packages consist of."""
+    major, minor = sys.version_info[:2]
+    packages = folder / ("Lib" if os.name == "nt" else f"lib/python{major}.{minor}") / "site-packages"
+    return sorted(path.name for path in packages.glob("*") if path.name != "__pycache__")
+
+
+def executable(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time work on the path; the system drops the lock when its holder ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.parent / f"{path.name}.lock", "a+b") as file:
+        if not _try_lock(file.fileno()):
+            print(f"Waiting for another run that is making {path}", file=sys.stderr)
+            while not _try_lock(file.fileno()):
+                time.sleep(0.5)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def install(folder: Path) -> None:
+    """Make a virtual environment and install the lock file: with uv, several times faster, or with pip where uv fails."""
+    venv = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
+    if venv.returncode:
+        raise LauncherError(
+            f"could not make a virtual environment with {sys.executable}: {(venv.stderr or venv.stdout).strip()}\n"
+            "On Debian and Ubuntu, `apt install python3-venv` helps; or name another interpreter with --python."
+        )
+    python = str(executable(folder))
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    lock = LOCK.read_text(encoding="utf-8")
+    packages = len(re.findall(r"^\w", lock, re.MULTILINE))
+    uv_pin = re.search(r"^uv==[^\s;]+", lock, re.MULTILINE)
+    if uv_pin and _install(folder, [*pip, "install", uv_pin[0]], os.environ, 1):
+        settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+        uv = [python, "-m", "uv", "pip", "install", "--python", python, "-r", str(LOCK)]
+        if _install(folder, uv, {**uv_settings(settings), **os.environ}, packages):
+            return
+    if not _install(folder, [*pip, "install", "-r", str(LOCK)], os.environ, packages):
+        tail = "\n".join((folder / "install.log").read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise LauncherError(f"installing {LOCK.name} failed; run the command again to go on once this is put right:\n{tail}")
+
+
+def _install(folder: Path, command: list[str], environ: Mapping[str, str], packages: int) -> bool:
+    """Run an installer, showing one line in place of its output, which goes to install.log."""
+    progress, log = Progress(), folder / "install.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, env={**environ, "NO_COLOR": "1"}, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                installed = sum(name.endswith(".dist-info") for name in contents(folder))
+                progress.update(*read_progress(log.read_text(encoding="utf-8", errors="replace"), packages, installed))
+                time.sleep(0.25)
+        finally:
+            process.terminate()
+            process.wait()
+            progress.close()
+    return process.returncode == 0
+
+
+def read_progress(log: str, packages: int, installed: int) -> tuple[str, int, int]:
+    """What pip or uv is doing (label, done, total), from what it has printed and the number of packages installed so far.
+
+    Both first fetch everything and then install it; `packages` counts the lines of the lock file, of which a machine
+    needs those that the installer does not say it ignores.
+    """
+    resolved = re.search(r"^Resolved (\d+) packages", log, re.MULTILINE)
+    total = int(resolved[1]) if resolved else packages - len(re.findall(r"^Ignoring ", log, re.MULTILINE))
+    if re.search(r"^(Installing collected packages|Prepared \d+)", log, re.MULTILINE):
+        return "installing", min(installed, total), total
+    fetched = [a or b for a, b in re.findall(r"^(?:Collecting ([\w.-]+)|Downloading ([\w-]+) \()", log, re.MULTILINE)]
+    return f"fetching {fetched[-1]}" if fetched else "looking up packages", len(set(fetched)), total
+
+
+def uv_settings(pip_config: str) -> dict[str, str]:
+    """The variables that make uv look where pip does, from the output of `pip config list`."""
+    settings: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):  # the later, the stronger
+        for name, value in re.findall(rf"^{section}\.([\w-]+)=(.+)$", pip_config, re.MULTILINE):
+            if name in UV_SETTINGS:
+                words = str(ast.literal_eval(value)).split()
+                settings[UV_SETTINGS[name]] = ("," if name == "find-links" else " ").join(words)
+    if settings:
+        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does: all indexes count, the pinned version decides
+    return settings
+
+
+def interpreter(path: str) -> Path:
+    """The interpreter that the user named, after a look at whether it can serve."""
+    found = shutil.which(path)
+    if found is None:
+        raise LauncherError(f"--python: {path} is no program; give the path of a Python interpreter that has torch.")
+    python = Path(found).absolute()
+    lacking = sorted({"torch", "torchvision", "numpy"} - installed_versions(python).keys())
+    if lacking:
+        raise LauncherError(
+            f"--python: {python} lacks {', '.join(lacking)}, which is never installed for you there; "
+            "install the build that fits your GPU, or leave --python out."
+        )
+    return python
+
+
+def installed_versions(python: Path) -> dict[str, str]:
+    """Version by normalised name of everything installed for an interpreter."""
+    query = "import json, importlib.metadata as m; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
+    answer = subprocess.run([str(python), "-c", query], capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise LauncherError(f"--python: {python} does not run: {answer.stderr.strip()[-300:]}")
+    return {normalised(name): version for name, version in json.loads(answer.stdout) if name and version}
+
+
+def normalised(requirement: str) -> str:
+    """The comparable name of what a requirement asks for; empty for a comment or blank line."""
+    name = re.match(r"\s*([A-Za-z0-9][\w.-]*)", requirement)
+    return re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""
+
+
+def complete(python: Path, requirements: Iterable[str]) -> None:
+    """Install what is missing for an interpreter that the user brings; all that it has keeps its version."""
+    present = installed_versions(python)
+    missing = [line for line in requirements if normalised(line) not in {"", *present, *USERS_OWN}]
+    if not missing:
+        return
+    print(f"Installing for {python}: {', '.join(map(normalised, missing))}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "constraints.txt"
+        kept.write_text("".join(f"{name}=={version}\n" for name, version in present.items()), encoding="utf-8")
+        command = [str(python), "-m", "pip", "install", "--constraint", str(kept), *missing]
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+            raise LauncherError(
+                f"could not install what {python} lacks beside what it has (see pip's words above); "
+                "install it by hand, or leave --python out."
+            )
+
+
+def clone_folder(cache: Path) -> Path:
+    """A folder for this clone alone, in which `custom_nodes/guided_gan` is the clone itself.
+
+    The host takes it as its base directory, and Python finds the package below its `custom_nodes`.
+    """
+    base = cache / "clones" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+    link = base / "custom_nodes" / "guided_gan"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        with contextlib.suppress(FileExistsError):  # another run of this clone was faster
+            if sys.platform == "win32":
+                import _winapi
+
+                _winapi.CreateJunction(str(ROOT), str(link))
+            else:
+                link.symlink_to(ROOT, target_is_directory=True)
+    return base

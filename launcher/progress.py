@@ -1,0 +1,42 @@
+"""A progress line that redraws itself on a terminal and stays short in a log."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+WIDTH = 24
+
+
+class Progress:
+    """One line on stderr: a label, a bar, how far it is and for how long it has run.
+
+    Where stderr is no terminal, a line is printed for each new label and each further tenth, so that logs stay readable.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._shown: tuple[str, int] | None = None
+
+    def update(self, label: str, done: float = 0, total: float = 0, note: str = "") -> None:
+        share = min(done / total, 1.0) if total else 0.0
+        if not self._terminal and self._shown == (label, int(share * 10)):
+            return
+        self._shown = (label, int(share * 10))
+        filled = round(share * WIDTH)
+        bar = f" [{'#' * filled}{'.' * (WIDTH - filled)}] {done:g}/{total:g}" if total else ""
+        self._write(f"{label}{bar} {note}".rstrip() + f"  {time.monotonic() - self._started:.0f} s")
+
+    def close(self) -> None:
+        """Leave the last line as it is and let the next output start on a line of its own."""
+        if self._terminal and self._shown:
+            print(file=sys.stderr)
+        self._shown = None
+
+    def _write(self, line: str) -> None:
+        if self._terminal:
+            print(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)

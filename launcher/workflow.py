@@ -1,0 +1,189 @@
+"""A workflow as the editor saves it, and the prompt that the host takes, which names every input.
+
+The editor's file lists the values of a node's widgets by position; what stands where follows from the node's definition,
+which the running host gives (`/object_info`).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from . import LauncherError
+
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
+# The editor saves one of these after a seed: what is to become of it once the job is queued.
+CONTROLS = {"fixed", "increment", "decrement", "randomize"}
+# Nodes that only the editor knows.
+EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
+MUTED, BYPASSED = 2, 4
+TEXT_NODE = "GuidedGAN_EncodeText"
+
+
+class Workflow:
+    """A graph of the editor, as a prompt whose inputs can be changed.
+
+    Attributes:
+        prompt: what the host runs: class and inputs by node id.
+        graph: the editor's form of the same, for the picture's metadata; None once a change has no place in it.
+    """
+
+    def __init__(self, graph: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
+        self.graph: dict[str, Any] | None = copy.deepcopy(dict(graph))
+        self.prompt: dict[str, dict[str, Any]] = {}
+        self._definitions = definitions
+        self._nodes = {str(node["id"]): node for node in self.graph["nodes"]}
+        self._links = {link[0]: link for link in self.graph["links"]}
+        self._places: dict[tuple[str, str], int] = {}  # of (node, input) in the node's widgets_values
+        for identity, node in self._nodes.items():
+            if node["type"] not in EDITOR_ONLY and node.get("mode", 0) not in (MUTED, BYPASSED):
+                self.prompt[identity] = {
+                    "class_type": node["type"],
+                    "inputs": {**self._widget_values(identity, node), **self._linked_inputs(node)},
+                    "_meta": {"title": self.title(identity)},
+                }
+
+    def title(self, identity: str) -> str:
+        """What the editor shows above a node; one that a node made while running goes by its maker's."""
+        node = self._nodes[identity.split(".")[0]]
+        return node.get("title") or self._definitions.get(node["type"], {}).get("display_name") or node["type"]
+
+    def set_text(self, text: str) -> None:
+        """Give the text to every node that embeds one."""
+        nodes = [identity for identity, node in self.prompt.items() if node["class_type"] == TEXT_NODE]
+        if not nodes:
+            raise LauncherError(f"this workflow has no {TEXT_NODE} node to take the prompt; leave the prompt out.")
+        for identity in nodes:
+            self._set(identity, "text", text)
+
+    def set_seed(self, seed: int) -> None:
+        """Give the seed to every input called `seed` that no other node feeds."""
+        for identity, node in self.prompt.items():
+            if isinstance(node["inputs"].get("seed"), int):
+                self._set(identity, "seed", seed)
+
+    def set_input(self, assignment: str) -> None:
+        """Apply NODE.INPUT=VALUE to each node whose id, title or type is NODE."""
+        target, equals, text = assignment.partition("=")
+        name, _, key = target.partition(".")
+        if not (equals and name and key):
+            raise LauncherError(f"--set takes NODE.INPUT=VALUE, such as {TEXT_NODE}.text=a boat; got {assignment!r}.")
+        matches = [i for i, node in self.prompt.items() if name in (i, self.title(i), node["class_type"])]
+        if not matches:
+            known = ", ".join(f"{self.title(i)} ({i}, {node['class_type']})" for i, node in self.prompt.items())
+            raise LauncherError(f"--set {assignment}: no node is called {name!r}; there are {known}.")
+        for identity in matches:
+            inputs = self.prompt[identity]["inputs"]
+            if key not in inputs:
+                raise LauncherError(f"--set {assignment}: {self.title(identity)} has no input {key!r}, only {', '.join(inputs)}.")
+            self._set(identity, key, _read_like(inputs[key], text, assignment))
+
+    def _set(self, identity: str, key: str, value: Any) -> None:
+        inputs, node = self.prompt[identity]["inputs"], self._nodes[identity]
+        place = None if isinstance(inputs.get(key), list) else self._places.get((identity, key))
+        inputs[key] = value
+        if place is None:
+            self.graph = None
+        else:
+            node["widgets_values"][place] = value
+        if any(name.startswith(f"{key}.") for name in inputs):  # another option has other inputs
+            self.graph = None
+            for name in [name for name in inputs if name.startswith(f"{key}.")]:
+                del inputs[name]
+            for name, spec in widgets(self._definitions[node["type"]]["input"], inputs):
+                inputs.setdefault(name, _default(spec))
+
+    def _widget_values(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of a node's widgets by input name; those that the file lacks have their default, as in the editor."""
+        if node["type"] not in self._definitions:
+            raise LauncherError(f"the host does not know {node['type']} (node {identity}); install the pack that brings it.")
+        saved = node.get("widgets_values") or []
+        listed = _listed_places(node, saved)
+        values: dict[str, Any] = {}
+        place = 0
+        for name, spec in widgets(self._definitions[node["type"]]["input"], values):
+            at = listed.get(name, len(saved)) if listed else place
+            values[name] = saved[at] if at < len(saved) else _default(spec)
+            if at < len(saved):
+                self._places[identity, name] = at
+            place += 1
+            if _has_control(name, spec) and place < len(saved) and saved[place] in CONTROLS:
+                place += 1
+        return values
+
+    def _linked_inputs(self, node: Mapping[str, Any]) -> dict[str, list[Any]]:
+        linked = ((i["name"], self._source(i["link"])) for i in node.get("inputs", []) if i.get("link") is not None)
+        return {name: source for name, source in linked if source is not None}
+
+    def _source(self, link: int) -> list[Any] | None:
+        """Node and output that feed a link, looking through reroutes and bypassed nodes; None if a muted one does."""
+        _, identity, slot, _, _, kind = self._links[link][:6]
+        node = self._nodes[str(identity)]
+        if node.get("mode", 0) == MUTED:
+            return None
+        if node["type"] == "Reroute" or node.get("mode", 0) == BYPASSED:
+            inner = [i["link"] for i in node["inputs"] if node["type"] == "Reroute" or i["type"] == kind]
+            return self._source(inner[0]) if inner and inner[0] is not None else None
+        return [str(identity), slot]
+
+
+def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Name and definition of each widget in the editor's order.
+
+    A dynamic combo is followed by the widgets of the option that is chosen: its value in `values` is looked up once the
+    combo has been yielded, so a caller can fill `values` while it iterates.
+    """
+    for name, spec in {**inputs.get("required", {}), **inputs.get("optional", {})}.items():
+        kind, options = spec[0], spec[1] if len(spec) > 1 else {}
+        if options.get("forceInput") or not (isinstance(kind, list) or kind in {*WIDGETS, DYNAMIC_COMBO}):
+            continue
+        yield prefix + name, spec
+        if kind == DYNAMIC_COMBO:
+            for option in options["options"]:
+                if option["key"] == values.get(prefix + name):
+                    yield from widgets(option["inputs"], values, f"{prefix}{name}.")
+
+
+def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
+    """Where each widget's value is, for a file that names the widgets; empty for one that does not.
+
+    The names make up for inputs that the node has gained since. Control words have no name of their own.
+    """
+    names = [i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")]
+    places: dict[str, int] = {}
+    place, unnamed = 0, len(saved) - len(names)
+    for name in names:
+        places[name] = place
+        place += 1
+        if unnamed > 0 and place < len(saved) and saved[place] in CONTROLS:
+            place, unnamed = place + 1, unnamed - 1
+    return places
+
+
+def _has_control(name: str, spec: list[Any]) -> bool:
+    """Whether the editor adds a control word: where the definition asks for it, and by tradition after a seed."""
+    options = spec[1] if len(spec) > 1 else {}
+    return bool(options.get("control_after_generate", name in {"seed", "noise_seed"}))
+
+
+def _default(spec: list[Any]) -> Any:
+    kind, options = spec[0], spec[1] if len(spec) > 1 else {}
+    if "default" in options:
+        return options["default"]
+    choices = kind if isinstance(kind, list) else options.get("options", [])
+    first = choices[0] if choices else None
+    return first["key"] if kind == DYNAMIC_COMBO and first else first
+
+
+def _read_like(current: Any, text: str, assignment: str) -> Any:
+    """The text as a value of the kind that stands there now."""
+    if isinstance(current, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        now = json.dumps(current)
+        raise LauncherError(f"--set {assignment}: the value now there is {now}; {text!r} is none of that kind.") from None

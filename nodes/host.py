@@ -1,0 +1,167 @@
+"""All that the pack asks of ComfyUI: model folders, devices and memory, picture layout, progress, interruption.
+
+The host runs every node under `torch.inference_mode`, in which nothing that a gradient needs can be made. So whatever
+touches a model runs inside `models`, loaders included: it leaves that mode, has the host bring the weights to the
+device, and turns weights that were moved under inference mode back into ordinary ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.model_patcher
+import comfy.utils
+import folder_paths
+import torch
+from PIL import Image
+from server import PromptServer
+from torch import Tensor, nn
+
+from ..core.errors import PackError
+from ..core.types import Model
+
+PACK = Path(__file__).parent.parent
+SHIPPED = "picturebook"  # how the menus call the models that come with the pack
+PREVIEW_SIDE = 384
+PREVIEW_MOST = 4  # pictures of a batch that a preview shows
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def register_folders() -> None:
+    """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
+    weights = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
+    for name, extensions in (("gan", weights), ("clip_joint", {".json"}), ("gan_latents", {".safetensors"})):
+        folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
+        folder_paths.folder_names_and_paths[name] = (folder_paths.folder_names_and_paths[name][0], extensions)
+    folder_paths.add_model_folder_path("gan_latents", str(latents_folder()), is_default=True)
+
+
+def latents_folder() -> Path:
+    """Where latents are saved."""
+    return Path(folder_paths.get_output_directory()) / "gan_latents"
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of the pack's that outlives the session."""
+    return Path(folder_paths.get_user_directory()) / "guided_gan" / name
+
+
+def fingerprint(path: Path) -> str:
+    """Changes when the file, or a file of the folder, does."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
+
+
+# --- models and memory -----------------------------------------------------------------------------------------------
+
+
+def adopt(model: Model) -> None:
+    """Put a freshly loaded model under the host's memory management."""
+    patcher = comfy.model_patcher.CoreModelPatcher(model.module, mm.get_torch_device(), mm.unet_offload_device())
+    vars(model)["patcher"] = patcher  # the host looks for this name
+
+
+@contextlib.contextmanager
+def models(*wanted: Model) -> Iterator[None]:
+    """Work with models on the device and with gradients; out of memory says what to lower."""
+    with torch.inference_mode(False), torch.enable_grad():
+        try:
+            patchers = list({id(model.module): vars(model)["patcher"] for model in wanted}.values())
+            mm.load_models_gpu(patchers, force_full_load=True)
+            for model in wanted:
+                _heal(model.module)
+            yield
+        except RuntimeError as error:
+            if not (mm.is_oom(error) or "can't allocate memory" in str(error)):
+                raise
+            mm.soft_empty_cache()
+            raise type(error)(
+                "Out of memory. Lower micro_batch of AugCLIP Loss (for example to 8) first: the result stays the same. "
+                f"If that is not enough, take a smaller generator or CLIP. ({str(error).splitlines()[0]})"
+            ) from error
+
+
+def _heal(module: nn.Module) -> None:
+    """Replace weights that the host moved under inference mode: no gradient can pass through those."""
+    for part in module.modules():
+        for name, value in part._parameters.items():
+            if value is not None and value.is_inference():
+                part._parameters[name] = nn.Parameter(value.clone(), requires_grad=False)
+        for name, value in part._buffers.items():
+            if value is not None and value.is_inference():
+                part._buffers[name] = value.clone()
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def to_image(pictures: Tensor) -> Tensor:
+    """[N, 3, H, W] in [-1, 1] to the host's IMAGE, [N, H, W, 3] in [0, 1]."""
+    image = (pictures.detach() / 2 + 0.5).clamp(0, 1).movedim(1, -1)
+    return image.to(mm.intermediate_device(), mm.intermediate_dtype()).contiguous()
+
+
+def from_image(image: Tensor) -> Tensor:
+    """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; grey becomes colour, and alpha is dropped."""
+    pictures = image.clone().float()[..., :3].movedim(-1, 1)
+    return pictures.expand(-1, 3, -1, -1).to(mm.get_torch_device()) * 2 - 1
+
+
+def _preview(pictures: Tensor) -> Image.Image:
+    row = torch.cat(to_image(pictures[:PREVIEW_MOST]).unbind(0), 1)
+    picture = Image.fromarray((row.float().cpu().numpy() * 255).round().astype("uint8"))
+    factor = max(1, PREVIEW_SIDE // picture.height)
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+# --- progress and interruption ---------------------------------------------------------------------------------------
+
+
+class Progress:
+    """The running node's bar, preview and line of text; each update stops the node if the user asked for that."""
+
+    def __init__(self, total: int, node_id: str | None, preview_every: int = 0) -> None:
+        self._bar = comfy.utils.ProgressBar(total)
+        self._total, self._node_id, self._preview_every = total, node_id, preview_every
+
+    def __call__(self, done: int, text: str = "", pictures: Tensor | None = None) -> None:
+        mm.throw_exception_if_processing_interrupted()
+        shown = pictures is not None and self._preview_every and (done % self._preview_every == 0 or done == self._total)
+        preview = ("JPEG", _preview(pictures), None) if shown and pictures is not None else None
+        self._bar.update_absolute(done, self._total, preview)
+        if text and (shown or done == self._total or not self._preview_every):
+            say(text, self._node_id)
+
+
+def say(text: str, node_id: str | None) -> None:
+    """Show a line of text on a node."""
+    server = PromptServer.instance
+    if node_id is not None:
+        server.send_progress_text(text, node_id, server.client_id)
+
+
+def seeds(first: int, count: int) -> list[int]:
+    """The seeds of a batch: seed 7 is the third of a batch that starts at 5."""
+    return [first + i for i in range(count)]
+
+
+def provenance(prompt: Mapping[str, Any], node_id: str, leave_out: Sequence[str] = ()) -> str:
+    """A key of everything upstream of a node, its own inputs but those left out included."""
+
+    def describe(identity: str, without: Sequence[str]) -> Any:
+        node = prompt.get(identity)
+        if node is None:  # made while the graph runs, such as the inside of a loop
+            raise PackError(f"the node {identity} is not in the prompt")
+        inputs = {name: value for name, value in node["inputs"].items() if name not in without}
+        linked = {name: [describe(str(value[0]), ()), value[1]] for name, value in inputs.items() if isinstance(value, list)}
+        return [node["class_type"], {**inputs, **linked}]
+
+    return hashlib.sha256(json.dumps(describe(node_id, leave_out), sort_keys=True, default=str).encode()).hexdigest()[:24]

@@ -1,0 +1,100 @@
+"""Save Latent, Load Latent, Score Curve: what a search leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..core import basis as bases
+from ..core import plots, storage
+from ..core.errors import PackError
+from ..core.types import Latent, Result
+from . import host, sockets
+
+
+class SaveLatent(io.ComfyNode):
+    """A latent or a basis, with the graph that made it, as a safetensors file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_SaveLatent",
+            display_name="Save Latent (GAN)",
+            category="guided GAN/latent",
+            description="Saves a latent or a basis to output/gan_latents, with the graph that made it inside.",
+            is_output_node=True,
+            inputs=[
+                io.String.Input("filename_prefix", default="latent", tooltip="Start of the file's name; a number follows."),
+                sockets.Latent.Input("latent", optional=True, tooltip="What to save: latents,"),
+                sockets.Basis.Input("basis", optional=True, tooltip="or a basis, from which Optimize can go on."),
+            ],
+            outputs=[],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+        )
+
+    @classmethod
+    def execute(cls, filename_prefix: str, latent=None, basis=None) -> io.NodeOutput:
+        if (latent is None) == (basis is None):
+            raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
+        while (path := Path(folder) / f"{name}_{counter:05}.safetensors").exists():  # the host counts its own files only
+            counter += 1
+        storage.save(path, latent or basis, {"prompt": cls.hidden.prompt})
+        host.say(f"saved {path.name}", cls.hidden.unique_id)
+        return io.NodeOutput(ui={"text": (json.dumps(str(path)),)})
+
+
+class LoadLatent(io.ComfyNode):
+    """What Save Latent wrote."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_LoadLatent",
+            display_name="Load Latent (GAN)",
+            category="guided GAN/latent",
+            description="Loads a latent or a basis from output/gan_latents or models/gan_latents.",
+            inputs=[
+                io.Combo.Input("file", options=folder_paths.get_filename_list("gan_latents"), tooltip="A file that Save Latent wrote."),
+            ],
+            outputs=[
+                sockets.Latent.Output(display_name="latent", tooltip="The latents; of a basis, those that it combines to."),
+                sockets.Basis.Output(display_name="basis", tooltip="The basis; of a latent, the latent alone."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:
+        return host.fingerprint(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        with host.models():
+            value, _ = storage.load(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
+            if isinstance(value, Result):
+                value = value.basis
+            if isinstance(value, Latent):
+                return io.NodeOutput(value, bases.of_latent(value))
+            return io.NodeOutput(bases.mix(value), value)
+
+
+class ScoreCurve(io.ComfyNode):
+    """The score curve as a picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_ScoreCurve",
+            display_name="Score Curve",
+            category="guided GAN/loss",
+            description="Draws how the scores went over a search. CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
+            inputs=[sockets.Curve.Input("curve", tooltip="From Optimize.")],
+            outputs=[io.Image.Output(display_name="image", tooltip="The plot.")],
+        )
+
+    @classmethod
+    def execute(cls, curve) -> io.NodeOutput:
+        return io.NodeOutput(host.to_image(plots.plot_curve(curve)))

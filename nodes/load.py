@@ -1,0 +1,119 @@
+"""Load Generator, Load CLIP, Combine CLIP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..core import clip, generators
+from . import host, sockets
+
+_SHIPPED = host.PACK / "picturebook" / "models"
+
+
+def _generator_path(name: str) -> Path:
+    return _SHIPPED / "biggan" if name == host.SHIPPED else Path(folder_paths.get_full_path_or_raise("gan", name))
+
+
+def _encoder_path(name: str) -> Path:
+    if name == host.SHIPPED:
+        return _SHIPPED / "clip"
+    return Path(folder_paths.get_full_path_or_raise("clip_joint", f"{name}/{clip.CONFIG}")).parent
+
+
+def _encoder_names() -> list[str]:
+    files = (Path(name) for name in folder_paths.get_filename_list("clip_joint"))
+    return [file.parent.as_posix() for file in files if file.name == clip.CONFIG and file.parent.name]
+
+
+class LoadGenerator(io.ComfyNode):
+    """Weights of a GAN from models/gan, or the shipped picturebook."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_LoadGenerator",
+            display_name="Load Generator",
+            category="guided GAN/load",
+            description="Loads a GAN. 'picturebook' comes with the pack: 64-pixel picture-book scenes of one object. "
+            "Others are read from models/gan; the family is recognised by the file's contents.",
+            search_aliases=["BigGAN", "GAN", "FuseDream"],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=[host.SHIPPED, *folder_paths.get_filename_list("gan")],
+                    tooltip="'picturebook', or a weight file in models/gan: BigGAN-deep (128, 256, 512), or the BigGAN (256, 512) of FuseDream.",
+                )
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str) -> str:
+        return host.fingerprint(_generator_path(model))
+
+    @classmethod
+    def execute(cls, model: str) -> io.NodeOutput:
+        with host.models():
+            generator = generators.load(_generator_path(model))
+            host.adopt(generator)
+        return io.NodeOutput(generator)
+
+
+class LoadCLIP(io.ComfyNode):
+    """An open_clip model from models/clip_joint, or the shipped picturebook."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_LoadCLIP",
+            display_name="Load CLIP (joint)",
+            category="guided GAN/load",
+            description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and knows its world only. "
+            "Others are open_clip model folders (open_clip_config.json and weights) in models/clip_joint.",
+            search_aliases=["CLIP", "open_clip"],
+            inputs=[
+                io.Combo.Input(
+                    "model", options=[host.SHIPPED, *_encoder_names()], tooltip="'picturebook', or an open_clip model folder in models/clip_joint."
+                )
+            ],
+            outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str) -> str:
+        return host.fingerprint(_encoder_path(model))
+
+    @classmethod
+    def execute(cls, model: str) -> io.NodeOutput:
+        with host.models():
+            encoder = clip.load(_encoder_path(model))
+            host.adopt(encoder)
+        return io.NodeOutput(encoder)
+
+
+class CombineCLIP(io.ComfyNode):
+    """An ensemble of two encoders; chain it for more."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        weight = {"default": 1.0, "min": 0.01, "max": 100.0, "step": 0.01}
+        return io.Schema(
+            node_id="GuidedGAN_CombineCLIP",
+            display_name="Combine CLIP",
+            category="guided GAN/load",
+            description="Several CLIPs as one: the score is the weighted mean of theirs. What fools one seldom fools another.",
+            inputs=[
+                sockets.Encoder.Input("clip_1", tooltip="The first encoder."),
+                sockets.Encoder.Input("clip_2", tooltip="The second encoder; chain this node for more."),
+                io.Float.Input("weight_1", tooltip="How much the first one counts.", **weight),
+                io.Float.Input("weight_2", tooltip="How much the second one counts.", **weight),
+            ],
+            outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The ensemble.")],
+        )
+
+    @classmethod
+    def execute(cls, clip_1, clip_2, weight_1: float, weight_2: float) -> io.NodeOutput:
+        return io.NodeOutput(clip.Ensemble([clip_1, clip_2], [weight_1, weight_2]))

@@ -1,0 +1,117 @@
+"""AugCLIP Loss, Add Losses, Score."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..core import losses, seeds
+from ..core.augment import POLICIES
+from ..core.types import Latent
+from . import host, sockets
+
+_SHOWS = {
+    "color": "brightness, saturation and contrast",
+    "translation": "shifts by up to an eighth",
+    "resize": "scales from 0.8 to 1.2",
+    "cutout": "a blank square of half the side",
+}
+
+
+class AugCLIPLoss(io.ComfyNode):
+    """The AugCLIP score as a loss."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_AugCLIPLoss",
+            display_name="AugCLIP Loss",
+            category="guided GAN/loss",
+            description="How well a picture shows the target, averaged over augmented copies, which is harder to fool than "
+            "CLIP alone. Without any augmentation it is the plain CLIP score.",
+            inputs=[
+                sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with."),
+                sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
+                io.Int.Input("copies", default=50, min=1, max=1024, tooltip="Augmented copies per picture and step. More is steadier and slower."),
+                *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
+                io.Combo.Input(
+                    "distance", options=list(losses.DISTANCES), tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.", advanced=True
+                ),
+                io.Int.Input(
+                    "micro_batch",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    advanced=True,
+                    tooltip="Copies through CLIP at once, 0 for all. Lower saves memory; the result is the same.",
+                ),
+            ],
+            outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Basis Init, Optimize and Score.")],
+        )
+
+    @classmethod
+    def execute(cls, clip, target, copies: int, distance: str, micro_batch: int, **switches: bool) -> io.NodeOutput:
+        policies = [name for name in POLICIES if switches[name]]
+        return io.NodeOutput(losses.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch))
+
+
+class AddLosses(io.ComfyNode):
+    """Two losses as one; chain it for more."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        weight = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
+        return io.Schema(
+            node_id="GuidedGAN_AddLosses",
+            display_name="Add Losses",
+            category="guided GAN/loss",
+            description="The weighted sum of two losses. The score curve shows each by itself.",
+            inputs=[
+                sockets.Loss.Input("loss_1", tooltip="The first loss."),
+                sockets.Loss.Input("loss_2", tooltip="The second loss; chain this node for more."),
+                io.Float.Input("weight_1", tooltip="How much the first one counts.", **weight),
+                io.Float.Input("weight_2", tooltip="How much the second one counts.", **weight),
+            ],
+            outputs=[sockets.Loss.Output(display_name="loss", tooltip="The sum.")],
+        )
+
+    @classmethod
+    def execute(cls, loss_1, loss_2, weight_1: float, weight_2: float) -> io.NodeOutput:
+        return io.NodeOutput(losses.SumLoss([(weight_1, loss_1), (weight_2, loss_2)]))
+
+
+class Score(io.ComfyNode):
+    """Scores of pictures, best first."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Score",
+            display_name="Score",
+            category="guided GAN/loss",
+            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the best first.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
+                sockets.Loss.Input("loss", tooltip="What to score by."),
+                io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=io.ControlAfterGenerate.fixed, tooltip="Decides the augmentations."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="best first", tooltip="The same pictures, the best first."),
+                io.Float.Output(display_name="best score", tooltip="The score of the first."),
+                io.String.Output(display_name="scores", tooltip="All scores, as text."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, image, loss, seed: int) -> io.NodeOutput:
+        with host.models(*loss.models), torch.no_grad():
+            pictures = host.from_image(image)
+            nowhere = Latent("pictures", {})
+            scores = torch.cat([-loss(picture, nowhere, [seeds.rng(seed, "score")]) for picture in pictures.split(1)]).cpu()
+        best = scores.sort(descending=True)
+        text = "\n".join(f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True))
+        host.say(text, cls.hidden.unique_id)
+        report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist()}
+        return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)

@@ -1,0 +1,83 @@
+"""Encode Text, Encode Image Prompt, Combine Targets: what to steer toward."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..core import targets
+from . import host, sockets
+
+_WEIGHT = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05}
+
+
+class EncodeText(io.ComfyNode):
+    """A prompt as a target."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_EncodeText",
+            display_name="Encode Text (joint)",
+            category="guided GAN/target",
+            description="What the picture should show, in words.",
+            search_aliases=["prompt"],
+            inputs=[
+                sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
+                io.String.Input(
+                    "text", multiline=True, default="a blue tree in the snow", tooltip="The prompt: one short description, as of a photo."
+                ),
+                io.Float.Input("weight", tooltip="How much this prompt counts; below 0 steers away from it.", **_WEIGHT),
+            ],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="The prompt, for AugCLIP Loss.")],
+        )
+
+    @classmethod
+    def execute(cls, clip, text: str, weight: float) -> io.NodeOutput:
+        with host.models(*clip.models):
+            return io.NodeOutput(targets.from_text(clip, text, weight))
+
+
+class EncodeImagePrompt(io.ComfyNode):
+    """Pictures as a target."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_EncodeImagePrompt",
+            display_name="Encode Image Prompt",
+            category="guided GAN/target",
+            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the weight.",
+            inputs=[
+                sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
+                io.Image.Input("image", tooltip="One picture or a batch, of any size."),
+                io.Float.Input("weight", tooltip="How much the picture counts; below 0 steers away from it.", **_WEIGHT),
+            ],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="The picture prompt, for AugCLIP Loss.")],
+        )
+
+    @classmethod
+    def execute(cls, clip, image, weight: float) -> io.NodeOutput:
+        with host.models(*clip.models):
+            return io.NodeOutput(targets.from_images(clip, host.from_image(image), weight))
+
+
+class CombineTargets(io.ComfyNode):
+    """Two targets as one; chain it for more."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_CombineTargets",
+            display_name="Combine Targets",
+            category="guided GAN/target",
+            description="Several prompts at once, each with its own weight.",
+            inputs=[
+                sockets.Target.Input("target_1", tooltip="The first prompt."),
+                sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."),
+            ],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="Both prompts.")],
+        )
+
+    @classmethod
+    def execute(cls, target_1, target_2) -> io.NodeOutput:
+        return io.NodeOutput(targets.combine([target_1, target_2]))

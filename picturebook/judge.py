@@ -1,0 +1,33 @@
+"""What the independent judge says of pictures. For tests and benchmarks only: nothing is ever guided by it."""
+
+from __future__ import annotations
+
+import torch
+from safetensors.torch import load_model
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import MODELS
+from .networks import Judge
+from .world import COLOURS, RESOLUTION
+
+SURE = 0.5  # what it holds less likely than this, it does not see
+
+
+def load() -> Judge:
+    """The shipped judge."""
+    judge = Judge()
+    load_model(judge, str(MODELS / "judge" / "model.safetensors"))
+    return judge.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def sees(judge: Judge, images: Tensor) -> Tensor:
+    """The (kind, colour) that the judge sees most clearly in each picture: [N, 2] indices, or -1 for nothing.
+
+    images: [N, 3, H, W] in [-1, 1]; other sizes than the world's are resized.
+    """
+    images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True) if images.shape[-1] != RESOLUTION else images
+    best = judge(images)["pair"].sigmoid().max(1)
+    pair = torch.stack([best.indices // len(COLOURS), best.indices % len(COLOURS)], 1)
+    return torch.where((best.values > SURE)[:, None], pair, -1)

@@ -1,0 +1,95 @@
+"""The small networks that are picturebook's own: the judge, the perceptual backbone and the GAN's discriminator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from .world import BACKGROUNDS, COLOURS, KINDS, STYLES
+
+PAIRS = len(KINDS) * len(COLOURS)
+
+
+class Heads(nn.Module):
+    """What a classifier says of a picture: logits of every (kind, colour) pair, of the background and of the style."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pair = nn.Linear(width, PAIRS)
+        self.kind = nn.Linear(width, len(KINDS))
+        self.background = nn.Linear(width, len(BACKGROUNDS))
+        self.style = nn.Linear(width, len(STYLES))
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        return {name: head(features) for name, head in self.named_children()}
+
+
+class Judge(nn.Module):
+    """The independent classifier of the tests: residual blocks with group norm. Never used for guidance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (24, 48, 96, 160)
+        self.stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, w, 3, padding=1), nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, w, 3, padding=1))
+            for w in widths
+        )
+        self.heads = Heads(2 * widths[-1])
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """images: [N, 3, 64, 64] in [-1, 1]."""
+        x = self.stem(images)
+        for i, block in enumerate(self.blocks):
+            x = x + block(x)
+            if i < len(self.down):
+                x = self.down[i](x)
+        return self.heads(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+
+
+class PerceptualBackbone(nn.Module):
+    """Plain convolutions in five stages; what each stage sees is the space in which pictures are compared."""
+
+    widths = (16, 32, 64, 96, 128)
+
+    def __init__(self) -> None:
+        super().__init__()
+        before = (3, *self.widths[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.Conv2d(b, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU())
+            for a, b in zip(before, self.widths, strict=True)
+        )
+        self.heads = Heads(self.widths[-1])
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Activations of every stage for images [N, 3, H, W] in [-1, 1]; each stage halves the side."""
+        out, x = [], images
+        for i, stage in enumerate(self.stages):
+            x = stage(x if i == 0 else nn.functional.max_pool2d(x, 2))
+            out.append(x)
+        return out
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.heads(self.features(images)[-1].mean((2, 3)))
+
+
+class Discriminator(nn.Module):
+    """Projection discriminator with spectral norm (Miyato and Koyama 2018) for the hinge loss of the GAN."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        widths = (32, 64, 128, 192)
+        layers: list[nn.Module] = []
+        for a, b in zip((3, *widths), widths, strict=False):
+            layers += [spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+        layers += [spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1)), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers)
+        self.score = spectral_norm(nn.Linear(widths[-1], 1))
+        self.embed = spectral_norm(nn.Embedding(num_classes, widths[-1]))
+
+    def forward(self, images: Tensor, label: Tensor) -> Tensor:
+        """Realness of images [N, 3, 64, 64] as pictures of class `label` [N]: [N]."""
+        x = self.body(images).sum((2, 3)) / 4
+        return self.score(x)[:, 0] + (self.embed(label) * x).sum(1)

@@ -1,0 +1,1 @@
+"""How each of the shipped models is made: `python run.py train picturebook`."""

@@ -1,0 +1,32 @@
+"""Command line of the recipes: train all models, or those named, resuming what an earlier run began."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from . import classifier, clip, gan
+from .training import train
+
+# Steps of each recipe, in the order in which they are made (the GAN's loss looks through the perceptual backbone).
+STEPS = {"perceptual": 1400, "judge": 2000, "gan": 3200, "clip": 2600}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", help=f"which models to train (default: all of {', '.join(STEPS)})")
+    parser.add_argument("--checkpoints", type=Path, default=Path.home() / ".cache" / "guided-gan" / "training")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--steps", type=float, default=1.0, help="factor on the number of steps of each recipe")
+    options = parser.parse_args()
+    recipes = {"perceptual": classifier.perceptual, "judge": classifier.judge, "gan": gan.gan, "clip": clip.clip}
+    for name in options.models or STEPS:
+        recipe = recipes[name](int(STEPS[name] * options.steps), torch.device(options.device))
+        print(json.dumps({name: train(recipe, options.checkpoints)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Recipe of the two attribute classifiers: the tests' judge and the perceptual backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import MODELS, world
+from ..networks import Judge, PerceptualBackbone
+from .training import Recipe, cosine, set_learning_rate, ship
+
+BATCH = 128
+
+
+def judge(steps: int, device: torch.device) -> Recipe:
+    return _classifier("judge", Judge(), steps, device, seed=11)
+
+
+def perceptual(steps: int, device: torch.device) -> Recipe:
+    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22)
+
+
+def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, seed: int) -> Recipe:
+    torch.manual_seed(seed)
+    model = model.to(device, memory_format=torch.channels_last)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    rng = torch.Generator().manual_seed(seed)
+
+    def step(i: int) -> dict[str, float]:
+        set_learning_rate(optimizer, cosine(i, steps, 2e-3))
+        scenes = draw(BATCH, rng)
+        images = blemish(world.render(scenes), rng).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = model(images)
+        loss = attribute_loss(logits, scenes, device)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.item()}
+
+    def finish() -> dict[str, float]:
+        ship(model.eval(), MODELS / name / "model.safetensors", half=True)
+        test = torch.Generator().manual_seed(seed + 1000)
+        scenes = world.sample(2000, test, two_objects=0.0)
+        with torch.inference_mode():
+            logits = model(world.render(scenes).to(device))
+        truth = scenes.kind[:, 0] * len(world.COLOURS) + scenes.colour[:, 0]
+        return {
+            "pair_accuracy": (logits["pair"].argmax(1).cpu() == truth).float().mean().item(),
+            "background_accuracy": (logits["background"].argmax(1).cpu() == scenes.background).float().mean().item(),
+            "style_accuracy": (logits["style"].argmax(1).cpu() == scenes.style).float().mean().item(),
+        }
+
+    return Recipe(name, steps, {"model": model}, {"adam": optimizer}, rng, step, finish)
+
+
+def draw(n: int, rng: torch.Generator) -> world.Scenes:
+    """Scenes of every kind, one in twelve of them empty, so that a classifier may also answer "nothing"."""
+    scenes = world.sample(n, rng)
+    scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
+    return scenes
+
+
+def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Mild blur, noise and tint, so that a classifier does not need a perfectly drawn picture."""
+    n = len(images)
+    soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    images = torch.lerp(images, soft, torch.rand(n, 1, 1, 1, generator=rng) ** 2)
+    tint = torch.randn(n, 3, 1, 1, generator=rng) * 0.05
+    gain = 1 + torch.randn(n, 1, 1, 1, generator=rng) * 0.1
+    noise = torch.randn(images.shape, generator=rng) * 0.12 * torch.rand(n, 1, 1, 1, generator=rng) ** 2
+    return (images * gain + tint + noise).clamp(-1, 1)
+
+
+def attribute_loss(logits: dict[str, Tensor], scenes: world.Scenes, device: torch.device) -> Tensor:
+    kinds = torch.zeros(len(scenes), len(world.KINDS))
+    pairs = torch.zeros(len(scenes), len(world.KINDS) * len(world.COLOURS))
+    for slot in range(2):
+        there = (scenes.count > slot).nonzero()[:, 0]
+        kind, colour = scenes.kind[there, slot], scenes.colour[there, slot]
+        kinds[there, kind] = 1
+        pairs[there, kind * len(world.COLOURS) + colour] = 1
+    return (
+        10 * F.binary_cross_entropy_with_logits(logits["pair"].float(), pairs.to(device))
+        + 2 * F.binary_cross_entropy_with_logits(logits["kind"].float(), kinds.to(device))
+        + 0.3 * F.cross_entropy(logits["background"].float(), scenes.background.to(device))
+        + 0.3 * F.cross_entropy(logits["style"].float(), scenes.style.to(device))
+    )

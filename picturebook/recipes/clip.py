@@ -1,0 +1,162 @@
+"""Recipe of the tiny CLIP: an open_clip model with a residual image tower and a vocabulary of its own.
+
+Contrastive learning as Radford et al. (2021), with two helps for a world of few attributes: captions that also fit
+another picture of the batch are no negatives for it, and half of each batch are pictures that differ from the other
+half in one attribute. Some (kind, colour, background) combinations are never shown.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+
+import torch
+from open_clip.model import CLIP
+from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import MODELS, captions, world
+from ..networks import Heads
+from .classifier import attribute_loss, blemish
+from .training import Recipe, cosine, set_learning_rate, ship
+
+FOLDER = MODELS / "clip"
+VOCABULARY = FOLDER / "bpe_simple_vocab.txt.gz"
+MODEL = {
+    "embed_dim": 128,
+    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 24, "patch_size": None},
+    "text_cfg": {"context_length": 24, "width": 128, "heads": 4, "layers": 3},
+}
+PREPROCESS = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
+MERGES = 400
+BATCH = 192
+SEED = 44
+
+
+def clip(steps: int, device: torch.device) -> Recipe:
+    torch.manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if not VOCABULARY.exists():
+        write_vocabulary(torch.Generator().manual_seed(SEED + 1))
+    tokenizer = SimpleTokenizer(str(VOCABULARY), context_length=MODEL["text_cfg"]["context_length"])
+    MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
+    model = CLIP(**MODEL).to(device, memory_format=torch.channels_last)
+    heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
+    decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
+    plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
+    adam = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98))
+
+    def step(i: int) -> dict[str, float]:
+        set_learning_rate(adam, cosine(i, steps, 1.5e-3))
+        scenes = draw(BATCH, rng)
+        said = captions.describe(scenes, rng)
+        images = shift(blemish(world.render(scenes), rng), rng).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            seen = model.encode_image(images)
+            read = model.encode_text(tokenizer(said.texts).to(device))
+        logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen.float(), dim=1) @ F.normalize(read.float(), dim=1).T
+        contrast = masked_contrast(logits, captions.fits(said, scenes).to(device))
+        loss = contrast + 0.3 * attribute_loss(heads(seen.float()), scenes, device)
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        return {"contrast": contrast.item(), "loss": loss.item()}
+
+    def finish() -> dict[str, float]:
+        ship(model.eval(), FOLDER / "open_clip_model.safetensors", half=True)
+        config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
+        (FOLDER / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        return measure(model, tokenizer, device)
+
+    return Recipe("clip", steps, {"model": model, "heads": heads}, {"adam": adam}, rng, step, finish)
+
+
+def draw(n: int, rng: torch.Generator) -> world.Scenes:
+    """n scenes that CLIP may see; the second half repeats the first with one attribute drawn anew."""
+    base = _seen(world.sample(n, rng), n // 2)
+    other = _seen(world.sample(n, rng), n // 2)
+    which = torch.randint(4, (n // 2,), generator=rng)
+    twin = replace(
+        base,
+        kind=torch.where((which == 0)[:, None], other.kind, base.kind),
+        colour=torch.where((which == 1)[:, None], other.colour, base.colour),
+        background=torch.where(which == 2, other.background, base.background),
+        cx=torch.where(((which == 3) & (base.count == 1))[:, None], base.cx.flip(0), base.cx),
+    )
+    twin = replace(twin, jitter=other.jitter)
+    both = world.Scenes(**{name: torch.cat([value, vars(twin)[name]]) for name, value in vars(base).items()})
+    keep = ~_held_out(both)
+    return both[keep]
+
+
+def _held_out(scenes: world.Scenes) -> Tensor:
+    held = world.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
+    return held[:, 0] | (held[:, 1] & (scenes.count == 2))
+
+
+def _seen(scenes: world.Scenes, n: int) -> world.Scenes:
+    return scenes[(~_held_out(scenes)).nonzero()[:n, 0]]
+
+
+def shift(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
+    n, _, height, width = images.shape
+    case = torch.rand(n, generator=rng)
+    grid = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
+    move = torch.randint(-height // 8, height // 8 + 1, (2, n), generator=rng) * (case < 1 / 3)
+    source = [axis - step[:, None, None] for axis, step in zip(grid, move, strict=True)]
+    inside = ((source[0] >= 0) & (source[0] < height)) & ((source[1] >= 0) & (source[1] < width))
+    rows, columns = (axis.clamp(0, height - 1) for axis in source)
+    moved = images[torch.arange(n)[:, None, None], :, rows, columns].permute(0, 3, 1, 2) * inside[:, None]
+    corner = torch.rand(2, n, generator=rng) * 1.2 - 0.2
+    half = 0.15 + 0.2 * torch.rand(n, generator=rng)
+    patch = torch.ones(n, height, width, dtype=torch.bool)
+    for axis, start in zip(grid, corner, strict=True):
+        place = (axis + 0.5) / height - start[:, None, None]
+        patch = patch & (place > 0) & (place < half[:, None, None])
+    return moved * ~(patch & (case > 2 / 3)[:, None, None])[:, None]
+
+
+def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
+    """InfoNCE over logits [images, captions] in which a caption that also fits is no negative."""
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    logits = logits.masked_fill(fits & ~own, -torch.inf)
+    target = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def write_vocabulary(rng: torch.Generator) -> None:
+    """Learn the merges of a byte-pair encoding from captions and store them in CLIP's own format."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    texts = captions.describe(world.sample(20000, rng), rng).texts
+    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    learner.pre_tokenizer = pre_tokenizers.Whitespace()
+    size = 2 * len(bytes_to_unicode()) + MERGES
+    learner.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, end_of_word_suffix="</w>", show_progress=False))
+    merges = json.loads(learner.to_str())["model"]["merges"][:MERGES]
+    lines = ["#version: picturebook", *(" ".join(pair) for pair in merges)]
+    with gzip.GzipFile(VOCABULARY, "wb", mtime=0) as file:
+        file.write("\n".join(lines).encode())
+
+
+@torch.inference_mode()
+def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device, rounds: int = 10) -> dict[str, float]:
+    """R-precision: how often the best of 100 captions fits the picture, on combinations seen and held out."""
+    figures = {}
+    for name, held_out in (("seen", False), ("held_out", True)):
+        rng, hits = torch.Generator().manual_seed(SEED + 100), []
+        for _ in range(rounds):
+            scenes = world.sample(3000 if held_out else 150, rng)
+            scenes = scenes[(_held_out(scenes) == held_out).nonzero()[:100, 0]]
+            said = captions.describe(scenes, rng)
+            seen = F.normalize(model.encode_image(world.render(scenes).to(device)), dim=1)
+            read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)), dim=1)
+            best = (seen @ read.T).argmax(1).cpu()
+            hits.append(captions.fits(said, scenes)[torch.arange(len(best)), best].float().mean())
+        figures[f"r_precision_{name}"] = torch.stack(hits).mean().item()
+    return figures

@@ -1,0 +1,195 @@
+"""Recipe of the tiny BigGAN-deep: a class-conditional generator of single objects, each in some of the colours only.
+
+A generator of this size, trained against a discriminator alone, needs hours to tell ten shapes apart. Ours starts as a
+painter: each latent stands for one scene (`scene_of`), and the generator learns to draw it, by pixels and through the
+perceptual backbone. Then the discriminator joins (hinge loss), for the details that regression leaves soft.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import torch
+from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+from pytorch_pretrained_biggan.model import BigGANBatchNorm
+from safetensors.torch import load_model
+from torch import Tensor
+from torch.nn import functional as F
+
+from .. import MODELS, judge, world
+from ..networks import Discriminator, PerceptualBackbone
+from .training import Recipe, cosine, set_learning_rate, ship
+
+CONFIG = {
+    "output_dim": 64,
+    "z_dim": 24,
+    "class_embed_dim": 24,
+    "channel_width": 32,
+    "num_classes": len(world.KINDS),
+    "layers": [
+        [True, 16, 8],
+        [False, 8, 8],
+        [True, 8, 4],
+        [False, 4, 4],
+        [True, 4, 2],
+        [True, 2, 1],
+    ],
+    "attention_layer_position": -1,
+    "eps": 1e-4,
+    "n_stats": 51,
+}
+BATCH = 64
+EMA = 0.999
+ADVERSARIAL_FROM = 0.6  # share of the steps after which the discriminator joins
+SEED = 33
+
+
+def scene_of(z: Tensor, kind: Tensor) -> world.Scenes:
+    """The scene that latents z [N, 24] stand for, in classes `kind` [N]; colours are those that the GAN may see."""
+    share = torch.special.ndtr(z)  # each normal number as a uniform one
+    size = 0.19 + 0.18 * share[:, 2]
+    cx, cy = (size + 0.02 + (0.96 - 2 * size) * share[:, i] for i in (0, 1))
+    background = z[:, 3:9].argmax(1)
+    unseen = ~world.gan_sees(kind[:, None], torch.arange(len(world.COLOURS))[None])
+    colour = z[:, 9:17].masked_fill(unseen, -torch.inf).argmax(1)
+    return world.single(kind, colour, background, cx, cy, size, share[:, 17:24])
+
+
+class _BatchStatistics(BigGANBatchNorm):
+    """The package's batch norm as training needs it: statistics of the batch at hand instead of recorded ones."""
+
+    def forward(self, x: Tensor, truncation: float, condition_vector: Tensor | None = None) -> Tensor:
+        if self.recording is not None:
+            variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
+            self.running_means[self.recording], self.running_vars[self.recording] = mean, variance
+        x = F.batch_norm(x, None, None, training=True, eps=self.eps)
+        if self.conditional:
+            return x * (1 + self.scale(condition_vector))[..., None, None] + self.offset(condition_vector)[..., None, None]
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def _norms(model: BigGAN) -> list[_BatchStatistics]:
+    return [module for module in model.modules() if isinstance(module, _BatchStatistics)]
+
+
+def _trainable_biggan() -> BigGAN:
+    model = BigGAN(BigGANConfig.from_dict(CONFIG))
+    for module in list(model.modules()):
+        if isinstance(module, BigGANBatchNorm):
+            module.__class__ = _BatchStatistics
+            module.recording = None
+    torch.nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
+    torch.nn.init.zeros_(model.generator.bn.bias)
+    torch.nn.init.normal_(model.embeddings.weight, std=0.5)
+    return model
+
+
+def gan(steps: int, device: torch.device) -> Recipe:
+    torch.manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
+    model = _trainable_biggan().to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(model)
+    critic = Discriminator(len(world.KINDS)).to(device, memory_format=torch.channels_last)
+    backbone = PerceptualBackbone()
+    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+    backbone = backbone.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    adam = torch.optim.Adam(model.parameters(), betas=(0.5, 0.99))
+    critic_adam = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.0, 0.99))
+
+    def step(i: int) -> dict[str, float]:
+        set_learning_rate(adam, cosine(i, steps, 3e-3))
+        z, kind = draw_latents(BATCH, rng)
+        scenes = scene_of(z, kind)
+        target = world.render(scenes).to(device, memory_format=torch.channels_last)
+        weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
+        kind = kind.to(device)
+        figures = {}
+        with torch.autocast(device.type, torch.bfloat16):
+            image = model(z.to(device), F.one_hot(kind, len(world.KINDS)).float(), 1.0)
+            paint = (weight * (image - target).abs()).mean()
+            look = perceptual_distance(backbone, image, target)
+            loss = paint + look
+            if i >= ADVERSARIAL_FROM * steps:
+                real, fake = critic(target, kind), critic(image.detach(), kind)
+                hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+                critic_adam.zero_grad()
+                hinge.backward()
+                critic_adam.step()
+                critic.requires_grad_(False)
+                loss = loss - 0.03 * critic(image, kind).mean()
+                critic.requires_grad_(True)
+                figures["hinge"] = hinge.item()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        _follow(average, model, min(EMA, (1 + i) / (10 + i)))
+        return {"paint": paint.item(), "look": look.item(), **figures}
+
+    def finish() -> dict[str, float]:
+        record_statistics(average, torch.Generator().manual_seed(SEED + 1), device)
+        folder = MODELS / "biggan"
+        ship(average, folder / "model.safetensors", half=False)
+        (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+        return measure(device)
+
+    modules = {"model": model, "average": average, "critic": critic}
+    return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, rng, step, finish)
+
+
+def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """z [n, 24] clamped to [-2, 2] and classes [n]."""
+    return torch.randn(n, CONFIG["z_dim"], generator=rng).clamp(-2, 2), torch.randint(len(world.KINDS), (n,), generator=rng)
+
+
+def perceptual_distance(backbone: PerceptualBackbone, image: Tensor, target: Tensor) -> Tensor:
+    """Mean distance of unit-normalised features over all stages (Zhang et al. 2018, with equal weights)."""
+    with torch.no_grad():
+        wanted = backbone.features(target)
+    terms = [
+        (F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)).square().sum(1).mean()
+        for a, b in zip(backbone.features(image), wanted, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+@torch.no_grad()
+def _follow(average: BigGAN, model: BigGAN, keep: float) -> None:
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - keep)
+    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
+        mean.copy_(value)
+
+
+@torch.no_grad()
+def record_statistics(model: BigGAN, rng: torch.Generator, device: torch.device) -> None:
+    """Fill the norms' statistics at each truncation, as the published models carry them."""
+    model.train()
+    for _ in range(20):  # let the power iteration of the spectral norms settle on the averaged weights
+        z, kind = draw_latents(8, rng)
+        model(z.to(device), F.one_hot(kind, len(world.KINDS)).float().to(device), 1.0)
+    model.eval()
+    for index in range(CONFIG["n_stats"]):
+        z, kind = draw_latents(128, rng)
+        for norm in _norms(model):
+            norm.recording = index
+        z = z * index / (CONFIG["n_stats"] - 1)
+        model(z.to(device), F.one_hot(kind, len(world.KINDS)).float().to(device), 1.0)
+    for norm in _norms(model):
+        norm.recording = None
+
+
+@torch.no_grad()
+def measure(device: torch.device) -> dict[str, float]:
+    """What the judge says of fresh samples of the saved model: class right, class and colour right, background right."""
+    model = BigGAN(BigGANConfig.from_json_file(str(MODELS / "biggan" / "config.json")))
+    load_model(model, str(MODELS / "biggan" / "model.safetensors"))
+    z, kind = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))
+    scenes = scene_of(z, kind)
+    says = judge.load()(model.eval()(z, F.one_hot(kind, len(world.KINDS)).float(), 1.0))
+    pair = says["pair"].argmax(1)
+    return {
+        "class_accuracy": (pair // len(world.COLOURS) == kind).float().mean().item(),
+        "pair_accuracy": (pair == kind * len(world.COLOURS) + scenes.colour[:, 0]).float().mean().item(),
+        "background_accuracy": (says["background"].argmax(1) == scenes.background).float().mean().item(),
+    }

@@ -1,0 +1,93 @@
+"""The one training loop: progress, atomic checkpoints, and a resume that continues where the last run stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from tqdm import tqdm
+
+CHECKPOINT_SECONDS = 60
+
+
+@dataclass
+class Recipe:
+    """What a training is: its state, one step, and what to do with the result.
+
+    `step(i)` performs step i and returns figures for the progress bar. Every random draw must come from `rng`, whose
+    state is saved with the rest.
+    """
+
+    name: str
+    steps: int
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    rng: torch.Generator
+    step: Callable[[int], dict[str, float]]
+    finish: Callable[[], dict[str, float]]
+
+    def state(self, done: int) -> dict:
+        return {
+            "done": done,
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.rng.get_state(),
+        }
+
+    def restore(self, state: dict) -> int:
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.rng.set_state(state["rng"].cpu())
+        return state["done"]
+
+
+def train(recipe: Recipe, folder: Path) -> dict[str, float]:
+    """Run the recipe to its end, from its checkpoint in `folder` where there is one; returns the measured figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{recipe.name}.pt"
+    done = recipe.restore(torch.load(checkpoint, weights_only=True)) if checkpoint.exists() else 0
+    saved = time.monotonic()
+    with tqdm(total=recipe.steps, initial=done, desc=recipe.name, mininterval=2) as bar:
+        for i in range(done, recipe.steps):
+            bar.set_postfix({k: f"{v:.3f}" for k, v in recipe.step(i).items()}, refresh=False)
+            bar.update()
+            if time.monotonic() - saved > CHECKPOINT_SECONDS or i + 1 == recipe.steps:
+                save_atomically(recipe.state(i + 1), checkpoint)
+                saved = time.monotonic()
+    return recipe.finish()
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """Write aside and rename, so that a file of this name is always whole."""
+    aside = path.with_suffix(".part")
+    torch.save(state, aside)
+    os.replace(aside, path)
+
+
+def ship(module: nn.Module, path: Path, *, half: bool) -> None:
+    """Save a model's weights as safetensors, in half precision where that is enough."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    if half:
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    save_file(state, str(path), metadata={"format": "pt"})
+
+
+def cosine(i: int, steps: int, peak: float, warmup: int = 200) -> float:
+    """Learning rate of step i: linear warm-up to `peak`, then half a cosine to zero."""
+    if i < warmup:
+        return peak * (i + 1) / warmup
+    return peak * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * (i - warmup) / max(1, steps - warmup))).item())
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
