@@ -47,7 +47,9 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
     search = optimize.Options(options.steps, options.lr, options.noise)
 
     def start(loss: losses.AugCLIPLoss, k: int):
-        return basis.initialise(generator, loss, seeds=[seed], k=k, count=options.candidates, weighting=options.weighting, folder=folder)
+        return basis.initialise(
+            generator, loss, seeds=[seed], k=k, count=options.candidates, weighting=options.weighting, folder=folder
+        )
 
     def fuse(loss: losses.AugCLIPLoss, k: int) -> Tensor:
         return optimize.optimize(generator, loss, start(loss, k), seeds=[seed], options=search).images
@@ -100,7 +102,9 @@ def main() -> None:
         with pool:
             jobs = [pool.submit(judged, prompt, options.seed, options, folder) for prompt in wanted]
             rows = [job.result() for job in jobs]
-    print(f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, lr {options.lr}, {options.weighting} weights\n")
+    print(
+        f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, lr {options.lr}, {options.weighting} weights\n"
+    )
     print("| method | seen | counterfactual | seconds per picture |\n|---|---|---|---|")
     for name in options.methods:
         right = torch.tensor([row[name][0] for row in rows]).float()

@@ -54,9 +54,9 @@ def cache_folder(name: str) -> Path:
     return Path(folder_paths.get_user_directory()) / "guided_gan" / name
 
 
-def fingerprint(path: Path) -> str:
-    """Changes when the file, or a file of the folder, does."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+def fingerprint(*paths: Path) -> str:
+    """Changes when one of the files, or a file of one of the folders, does; a path may lead nowhere."""
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
     return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
 
 

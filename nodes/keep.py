@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import folder_paths
@@ -39,12 +38,13 @@ class SaveLatent(io.ComfyNode):
     def execute(cls, filename_prefix: str, latent=None, basis=None) -> io.NodeOutput:
         if (latent is None) == (basis is None):
             raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
         while (path := Path(folder) / f"{name}_{counter:05}.safetensors").exists():  # the host counts its own files only
             counter += 1
-        storage.save(path, latent or basis, {"prompt": cls.hidden.prompt})
+        storage.save(path, basis if latent is None else latent, {"prompt": cls.hidden.prompt})
         host.say(f"saved {path.name}", cls.hidden.unique_id)
-        return io.NodeOutput(ui={"text": (json.dumps(str(path)),)})
+        saved = {"filename": path.name, "subfolder": f"gan_latents/{subfolder}".rstrip("/"), "type": "output"}
+        return io.NodeOutput(ui={"latents": [saved]})
 
 
 class LoadLatent(io.ComfyNode):
@@ -58,7 +58,9 @@ class LoadLatent(io.ComfyNode):
             category="guided GAN/latent",
             description="Loads a latent or a basis from output/gan_latents or models/gan_latents.",
             inputs=[
-                io.Combo.Input("file", options=folder_paths.get_filename_list("gan_latents"), tooltip="A file that Save Latent wrote."),
+                io.Combo.Input(
+                    "file", options=folder_paths.get_filename_list("gan_latents"), tooltip="A file that Save Latent wrote."
+                ),
             ],
             outputs=[
                 sockets.Latent.Output(display_name="latent", tooltip="The latents; of a basis, those that it combines to."),
@@ -90,7 +92,8 @@ class ScoreCurve(io.ComfyNode):
             node_id="GuidedGAN_ScoreCurve",
             display_name="Score Curve",
             category="guided GAN/loss",
-            description="Draws how the scores went over a search. CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
+            description="Draws how the scores went over a search. "
+            "CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
             inputs=[sockets.Curve.Input("curve", tooltip="From Optimize.")],
             outputs=[io.Image.Output(display_name="image", tooltip="The plot.")],
         )

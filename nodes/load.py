@@ -44,7 +44,8 @@ class LoadGenerator(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=[host.SHIPPED, *folder_paths.get_filename_list("gan")],
-                    tooltip="'picturebook', or a weight file in models/gan: BigGAN-deep (128, 256, 512), or the BigGAN (256, 512) of FuseDream.",
+                    tooltip="'picturebook', or a weight file in models/gan: "
+                    "BigGAN-deep (128, 256, 512), or the BigGAN (256, 512) of FuseDream.",
                 )
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],
@@ -52,7 +53,8 @@ class LoadGenerator(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        return host.fingerprint(_generator_path(model))
+        path = _generator_path(model)
+        return host.fingerprint(path, path.with_name("config.json"))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -71,12 +73,15 @@ class LoadCLIP(io.ComfyNode):
             node_id="GuidedGAN_LoadCLIP",
             display_name="Load CLIP (joint)",
             category="guided GAN/load",
-            description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and knows its world only. "
+            description="Loads a CLIP with both towers, text and picture. "
+            "'picturebook' comes with the pack and knows its world only. "
             "Others are open_clip model folders (open_clip_config.json and weights) in models/clip_joint.",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
                 io.Combo.Input(
-                    "model", options=[host.SHIPPED, *_encoder_names()], tooltip="'picturebook', or an open_clip model folder in models/clip_joint."
+                    "model",
+                    options=[host.SHIPPED, *_encoder_names()],
+                    tooltip="'picturebook', or an open_clip model folder in models/clip_joint.",
                 )
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],

@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 
 from ..core import losses, seeds
 from ..core.augment import POLICIES
+from ..core.errors import PackError
 from ..core.types import Latent
 from . import host, sockets
 
@@ -32,10 +33,19 @@ class AugCLIPLoss(io.ComfyNode):
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with."),
                 sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
-                io.Int.Input("copies", default=50, min=1, max=1024, tooltip="Augmented copies per picture and step. More is steadier and slower."),
+                io.Int.Input(
+                    "copies",
+                    default=50,
+                    min=1,
+                    max=1024,
+                    tooltip="Augmented copies per picture and step. More is steadier and slower.",
+                ),
                 *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
                 io.Combo.Input(
-                    "distance", options=list(losses.DISTANCES), tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.", advanced=True
+                    "distance",
+                    options=list(losses.DISTANCES),
+                    tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
+                    advanced=True,
                 ),
                 io.Int.Input(
                     "micro_batch",
@@ -52,7 +62,9 @@ class AugCLIPLoss(io.ComfyNode):
     @classmethod
     def execute(cls, clip, target, copies: int, distance: str, micro_batch: int, **switches: bool) -> io.NodeOutput:
         policies = [name for name in POLICIES if switches[name]]
-        return io.NodeOutput(losses.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch))
+        return io.NodeOutput(
+            losses.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
+        )
 
 
 class AddLosses(io.ComfyNode):
@@ -94,7 +106,14 @@ class Score(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
                 sockets.Loss.Input("loss", tooltip="What to score by."),
-                io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=io.ControlAfterGenerate.fixed, tooltip="Decides the augmentations."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**53 - 1,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip="Decides the augmentations.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="best first", tooltip="The same pictures, the best first."),
@@ -109,9 +128,18 @@ class Score(io.ComfyNode):
         with host.models(*loss.models), torch.no_grad():
             pictures = host.from_image(image)
             nowhere = Latent("pictures", {})
-            scores = torch.cat([-loss(picture, nowhere, [seeds.rng(seed, "score")]) for picture in pictures.split(1)]).cpu()
+            progress = host.Progress(len(pictures), cls.hidden.unique_id)
+            values = []
+            for picture in pictures.split(1):
+                values.append(-loss(picture, nowhere, [seeds.rng(seed, "score")]).cpu())
+                progress(len(values))
+            scores = torch.cat(values)
+        if not scores.isfinite().all():
+            raise PackError("A score is not a number: check the picture, and the weights of the losses.")
         best = scores.sort(descending=True)
-        text = "\n".join(f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True))
+        text = "\n".join(
+            f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        )
         host.say(text, cls.hidden.unique_id)
         report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist()}
         return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)

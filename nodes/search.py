@@ -53,31 +53,39 @@ class BasisInit(io.ComfyNode):
             display_name="Basis Init",
             category="guided GAN/latent",
             description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
-            "the candidates and keeps them on disk; every later prompt takes no time. Look at the starts, and pick by hand if you like.",
+            "the candidates and keeps them on disk; every later prompt takes no time. "
+            "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
                 sockets.Loss.Input("loss", tooltip="AugCLIP Loss, or a sum that has one: what the candidates are ranked by."),
-                io.Int.Input("seed", tooltip="Decides the candidates of the first search; the next ones of a batch follow.", **_SEED),
+                io.Int.Input(
+                    "seed", tooltip="Decides the candidates of the first search; the next ones of a batch follow.", **_SEED
+                ),
                 io.Int.Input("batch", tooltip="How many searches, each with its own seed and candidates.", **_BATCH),
-                io.Int.Input("k", default=5, min=1, max=basis.MAX_BASIS, tooltip="Basis latents per search; the paper uses 5 to 15."),
-                io.Int.Input("candidates", default=10_000, min=1, max=1_000_000, step=100, tooltip="Random latents to choose from; the paper's M."),
+                io.Int.Input(
+                    "k", default=5, min=1, max=basis.MAX_BASIS, tooltip="Basis latents per search; the paper uses 5 to 15."
+                ),
+                io.Int.Input(
+                    "candidates", default=10_000, min=1, max=1_000_000, tooltip="Random latents to choose from; the paper's M."
+                ),
                 io.Combo.Input(
                     "weighting",
                     options=list(basis.WEIGHTINGS),
-                    tooltip="scalar: one weight per basis latent, as in the paper. softmax: one per dimension, as in the released code.",
+                    tooltip="scalar: one weight per basis latent, as in the paper. "
+                    "softmax: one per dimension, as in the released code.",
                 ),
                 io.String.Input(
                     "pick",
                     default="",
                     optional=True,
-                    tooltip="Keep only these starts, by their place in the picture batch, with shares if you like: '1 3:0.5'. Empty keeps all.",
+                    tooltip="Keep only these starts, counted from 1, with shares if you like: '1 3:0.5'. Empty keeps all.",
                 ),
                 io.Boolean.Input(
                     "gaussian_y",
                     default=False,
                     optional=True,
                     advanced=True,
-                    tooltip="Draw the class vector from a normal distribution instead of the classes: a bad start, there to compare.",
+                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to compare.",
                 ),
             ],
             outputs=[
@@ -88,7 +96,18 @@ class BasisInit(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, generator, loss, seed: int, batch: int, k: int, candidates: int, weighting: str, pick: str = "", gaussian_y: bool = False):
+    def execute(
+        cls,
+        generator,
+        loss,
+        seed: int,
+        batch: int,
+        k: int,
+        candidates: int,
+        weighting: str,
+        pick: str = "",
+        gaussian_y: bool = False,
+    ):
         with host.models(generator, *loss.models):
             progress: list[host.Progress] = []
 
@@ -119,7 +138,10 @@ class BasisInit(io.ComfyNode):
 def _picks(text: str) -> list[tuple[int, float]]:
     """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
     try:
-        return [(int(place), float(share or 1)) for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())]
+        return [
+            (int(place), float(share or 1))
+            for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
+        ]
     except ValueError as error:
         raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {text!r}.") from error
 
@@ -140,10 +162,20 @@ class Optimize(io.ComfyNode):
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
                 sockets.Loss.Input("loss", tooltip="What to lower: AugCLIP Loss, or a sum of losses."),
-                io.Int.Input("seed", tooltip="Decides augmentations and noise of the first search; the next ones of a batch follow.", **_SEED),
+                io.Int.Input(
+                    "seed",
+                    tooltip="Decides augmentations and noise of the first search; the next ones of a batch follow.",
+                    **_SEED,
+                ),
                 io.Int.Input("steps", default=default.steps, min=1, max=100_000, tooltip="Steps of Adam; the paper takes 1,000."),
                 io.Float.Input(
-                    "lr", default=default.lr, min=1e-5, max=1.0, step=0.001, round=1e-5, tooltip="Learning rate of Adam; the paper takes 0.005."
+                    "lr",
+                    default=default.lr,
+                    min=1e-5,
+                    max=1.0,
+                    step=0.0005,
+                    round=1e-5,
+                    tooltip="Learning rate of Adam; the paper takes 0.005.",
                 ),
                 io.Float.Input(
                     "latent_noise",
@@ -162,18 +194,23 @@ class Optimize(io.ComfyNode):
                     advanced=True,
                     tooltip="Steps between two scores under a fixed draw, by which the best is kept and the curve is drawn.",
                 ),
-                sockets.Basis.Input("basis", optional=True, tooltip="The start, from Basis Init, or from an Optimize to go on with."),
+                sockets.Basis.Input(
+                    "basis", optional=True, tooltip="The start, from Basis Init, or from an Optimize to go on with."
+                ),
                 sockets.Latent.Input("latent", optional=True, tooltip="Or one latent per search as the start, without a basis."),
                 sockets.Loss.Input(
                     "held_out",
                     optional=True,
-                    tooltip="A loss with another CLIP, for the curve only: if its score falls while AugCLIP rises, CLIP is being fooled.",
+                    tooltip="A loss with another CLIP, for the curve only: "
+                    "if its score falls while AugCLIP rises, CLIP is being fooled.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best picture of each search."),
                 sockets.Latent.Output(display_name="latent", tooltip="The latents of these pictures."),
-                sockets.Basis.Output(display_name="basis", tooltip="Where the search stands: connect it to another Optimize to go on."),
+                sockets.Basis.Output(
+                    display_name="basis", tooltip="Where the search stands: connect it to another Optimize to go on."
+                ),
                 sockets.Curve.Output(display_name="curve", tooltip="Scores as the search went, for Score Curve."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
@@ -181,7 +218,18 @@ class Optimize(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, generator, loss, seed: int, steps: int, lr: float, latent_noise: float, preview_every: int, evaluate_every: int, basis=None, latent=None, held_out=None
+        cls,
+        generator,
+        loss,
+        seed: int,
+        steps: int,
+        lr: float,
+        latent_noise: float,
+        preview_every: int,
+        evaluate_every: int,
+        basis=None,
+        latent=None,
+        held_out=None,
     ) -> io.NodeOutput:
         start = _start(basis, latent)
         unfinished = _Unfinished(cls.hidden.prompt, cls.hidden.unique_id, generator.name)
@@ -189,7 +237,13 @@ class Optimize(io.ComfyNode):
             options = Options(steps, lr, latent_noise, evaluate_every)
             seeds_of = host.seeds(seed, len(start))
             search = Search(
-                generator, loss, start, seeds=seeds_of, options=options, held_out=held_out, unfinished=unfinished.load(start.steps + steps)
+                generator,
+                loss,
+                start,
+                seeds=seeds_of,
+                options=options,
+                held_out=held_out,
+                unfinished=unfinished.load(start.steps + steps),
             )
             progress = host.Progress(steps, cls.hidden.unique_id, preview_every)
             result = _run(search, progress, steps, unfinished.save)

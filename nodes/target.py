@@ -24,7 +24,10 @@ class EncodeText(io.ComfyNode):
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
                 io.String.Input(
-                    "text", multiline=True, default="a blue tree in the snow", tooltip="The prompt: one short description, as of a photo."
+                    "text",
+                    multiline=True,
+                    default="a blue tree in the snow",
+                    tooltip="The prompt: one short description, as of a photo.",
                 ),
                 io.Float.Input("weight", tooltip="How much this prompt counts; below 0 steers away from it.", **_WEIGHT),
             ],

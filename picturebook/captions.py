@@ -124,7 +124,13 @@ def fits(captions: Captions, scenes: Scenes) -> Tensor:
     both = (shows(*first, 0) & shows(*second, 1)) | (shows(*first, 1) & shows(*second, 0))
     objects = torch.where(said["second_kind"] == UNSAID, one, both)
     place = place_flags(scenes)[:, said["place"][0].clamp(min=0)] | (said["place"] == UNSAID)
-    return objects & place & agrees("background", scenes.background) & agrees("style", scenes.style) & agrees("size", size_of(scenes))
+    return (
+        objects
+        & place
+        & agrees("background", scenes.background)
+        & agrees("style", scenes.style)
+        & agrees("size", size_of(scenes))
+    )
 
 
 def prompt(kind: int, colour: int, background: int) -> str:

@@ -126,9 +126,7 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.25, plain_sty
     apart = 0.5 + axis * sign[..., None] * 0.25 + (low - 0.5) * 0.1
     alone = size[..., None] + 0.02 + (0.96 - 2 * size[..., None]) * low
     centre = torch.where(double[:, None, None], apart, alone)
-    return Scenes(
-        kind, colour, centre[..., 0], centre[..., 1], size, count, pick(len(BACKGROUNDS)), style, uniform(NUM_JITTER)
-    )
+    return Scenes(kind, colour, centre[..., 0], centre[..., 1], size, count, pick(len(BACKGROUNDS)), style, uniform(NUM_JITTER))
 
 
 def single(kind: Tensor, colour: Tensor, background: Tensor, cx: Tensor, cy: Tensor, size: Tensor, jitter: Tensor) -> Scenes:
@@ -358,7 +356,9 @@ _DRAW = (_house, _tree, _boat, _fish, _flower, _star, _cat, _car, _mushroom, _he
 # --- backgrounds -----------------------------------------------------------------------------------------------------
 
 _SKY = torch.tensor((0.70, 0.86, 0.96))
-_UPPER = torch.stack([_PAPER, _SKY, _SKY, torch.tensor((0.07, 0.08, 0.26)), torch.tensor((0.66, 0.72, 0.82)), torch.tensor((0.95, 0.88, 0.78))])
+_UPPER = torch.stack(
+    [_PAPER, _SKY, _SKY, torch.tensor((0.07, 0.08, 0.26)), torch.tensor((0.66, 0.72, 0.82)), torch.tensor((0.95, 0.88, 0.78))]
+)
 _LOWER = torch.stack(
     [
         _PAPER,

@@ -12,7 +12,7 @@ from . import classifier, clip, gan
 from .training import train
 
 # Steps of each recipe, in the order in which they are made (the GAN's loss looks through the perceptual backbone).
-STEPS = {"perceptual": 1400, "judge": 2000, "gan": 3200, "clip": 2600}
+STEPS = {"perceptual": 1400, "judge": 1400, "gan": 2900, "clip": 2600}
 
 
 def main() -> None:

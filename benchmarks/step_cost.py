@@ -1,0 +1,72 @@
+"""Where the time of FuseDream goes: the parts of one optimisation step, and the first prompt's start against the second's.
+
+Everything is measured in one run and printed as shares, so that the machine's speed drops out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+
+from guided_gan.core import basis, clip, generators, losses, optimize, seeds, targets
+from guided_gan.picturebook import MODELS
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time of one call."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--copies", type=int, default=16)
+    parser.add_argument("--k", type=int, default=5)
+    parser.add_argument("--candidates", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    generator, encoder = generators.load(MODELS / "biggan"), clip.load(MODELS / "clip")
+    first, second = (
+        losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+        for text in ("a blue tree in the snow", "a red fish by the sea")
+    )
+    with TemporaryDirectory() as folder:
+
+        def start(loss: losses.AugCLIPLoss) -> basis.Basis:
+            return basis.initialise(generator, loss, seeds=[0], k=options.k, count=options.candidates, folder=Path(folder))
+
+        slow = seconds(lambda: start(first))
+        fast = median(seconds(lambda: start(second)) for _ in range(5))
+        search = optimize.Search(generator, first, start(first), seeds=[0], options=optimize.Options(steps=10**6, evaluate_every=10))
+    latent = generator.sample(1, seeds.rng(0))
+    pictures = torch.rand(options.copies, 3, *encoder.image_size)
+
+    def draw() -> None:
+        leaf = latent.map(lambda value: value.clone().requires_grad_())
+        generator.decode(leaf).sum().backward()
+
+    def look() -> None:
+        encoder.module.encode_image(pictures.clone().requires_grad_()).sum().backward()
+
+    parts: dict[str, list[float]] = {"step": [], "generator": [], "CLIP": []}
+    for i in range(options.rounds + 3):
+        times = seconds(search.step), seconds(draw), seconds(look)
+        if i >= 3:  # the first ones warm up
+            for name, value in zip(parts, times, strict=True):
+                parts[name].append(value)
+    step, draws, looks = (median(values) for values in parts.values())
+    print(f"one step with {options.copies} copies: {step * 1000:.1f} ms\n\n| part | share |\n|---|---|")
+    for name, share in (("generator", draws), ("CLIP", looks), ("everything else", step - draws - looks)):
+        print(f"| {name} | {share / step:.1%} |")
+    print(f"\nstart of the first prompt {slow:.1f} s, of the second {fast * 1000:.1f} ms: {fast / slow:.3%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Drives a running ComfyUI as the browser does: builds graphs, queues them, and keeps every event that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import struct
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import numpy as np
+from PIL import Image
+
+from guided_gan.launcher.client import TEXT_EVENT, progress_text
+from guided_gan.launcher.workflow import widgets
+
+PREVIEW_EVENT = 4
+TIMEOUT = 120  # seconds for one prompt
+
+Prompt = dict[str, dict[str, Any]]
+Link = list[Any]
+
+
+class Graph:
+    """A prompt under construction: `add` a node, and use what it returns, by output, as an input of others.
+
+    Inputs that are left out have the default of the node's definition. `title` of a node is its id here, so that events
+    read well: nodes are called by their type without the pack's prefix, with a number from the second on.
+    """
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self.prompt: Prompt = {}
+        self._definitions = definitions
+
+    def add(self, kind: str, **inputs: Any) -> Node:
+        full = f"GuidedGAN_{kind}" if f"GuidedGAN_{kind}" in self._definitions else kind
+        values = dict(inputs)
+        for name, spec in widgets(self._definitions[full]["input"], values):
+            options = spec[1] if len(spec) > 1 else {}
+            values.setdefault(name, options.get("default", next(iter(options.get("options", [])), None)))
+        count = sum(node["class_type"] == full for node in self.prompt.values())
+        identity = kind if not count else f"{kind} {count + 1}"
+        values = {name: value[0] if isinstance(value, Node) else value for name, value in values.items()}
+        self.prompt[identity] = {"class_type": full, "inputs": values, "_meta": {"title": identity}}
+        return Node(identity, self.prompt[identity]["inputs"])
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a graph: `node[1]` is its second output; `inputs` may be changed between two runs."""
+
+    id: str
+    inputs: dict[str, Any]
+
+    def __getitem__(self, slot: int) -> Link:
+        return [self.id, slot]
+
+
+@dataclass
+class Run:
+    """What came back of one prompt.
+
+    Attributes:
+        status: success, error or interrupted.
+        events: type and data of each event, in order.
+        previews: node and picture of each preview.
+        texts: node and line of each text that a node showed while it ran.
+    """
+
+    status: str = ""
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    previews: list[tuple[str, Image.Image]] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def executed(self) -> set[str]:
+        """The nodes that ran."""
+        return {data["node"] for kind, data in self.events if kind == "executing" and data["node"] is not None}
+
+    @property
+    def cached(self) -> set[str]:
+        """The nodes whose results were at hand."""
+        return {node for kind, data in self.events if kind == "execution_cached" for node in data["nodes"]}
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """What nodes reported for the browser."""
+        return {data["node"]: data["output"] for kind, data in self.events if kind == "executed"}
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """The node that failed, and its words."""
+        data = next(data for kind, data in self.events if kind == "execution_error")
+        return data["node_id"], data["exception_message"].strip()
+
+    def progress(self, node: str) -> list[int]:
+        """How far a node said it was."""
+        return [int(data["value"]) for kind, data in self.events if kind == "progress" and data["node"] == node]
+
+
+class Client:
+    """A browser tab of a host."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._id = url, uuid.uuid4().hex
+        self._loop = asyncio.new_event_loop()
+        self.definitions: dict[str, Any] = self.get("/object_info")
+
+    def close(self) -> None:
+        self._loop.close()
+
+    def graph(self) -> Graph:
+        """An empty graph; it knows the files that are there now."""
+        self.definitions = self.get("/object_info")
+        return Graph(self.definitions)
+
+    def get(self, path: str) -> Any:
+        return self._loop.run_until_complete(self._request("GET", path))
+
+    def picture(self, file: Mapping[str, str]) -> np.ndarray:
+        """A picture that a node saved, [H, W, 3] of bytes."""
+        data = self.get("/view?" + "&".join(f"{name}={file[name]}" for name in ("filename", "subfolder", "type")))
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+    def run(self, prompt: Prompt, watch: Callable[[Run], bool] | None = None) -> Run:
+        """Run a prompt to its end.
+
+        watch is called after each event; once it returns true, the prompt is interrupted.
+
+        Raises:
+            AssertionError: the host refused the prompt.
+        """
+        return self._loop.run_until_complete(asyncio.wait_for(self._run(prompt, watch), TIMEOUT))
+
+    def refusal(self, prompt: Prompt) -> dict[str, list[str]]:
+        """The messages by node with which the host refuses a prompt."""
+        reply = self._loop.run_until_complete(self._request("POST", "/prompt", {"prompt": prompt}))
+        assert "error" in reply, "the host took the prompt"
+        return {
+            node: [f"{error['message']}: {error['details']}" for error in found["errors"]]
+            for node, found in reply["node_errors"].items()
+        }
+
+    async def _request(self, method: str, path: str, body: Any = None) -> Any:
+        async with aiohttp.ClientSession(self._url) as session, session.request(method, path, json=body) as answer:
+            return await (answer.json() if answer.content_type == "application/json" else answer.read())
+
+    async def _run(self, prompt: Prompt, watch: Callable[[Run], bool] | None) -> Run:
+        run = Run()
+        async with aiohttp.ClientSession(self._url) as session:
+            async with session.ws_connect(f"/ws?clientId={self._id}", max_msg_size=0) as socket:
+                await socket.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+                async with session.post("/prompt", json={"prompt": prompt, "client_id": self._id}) as answer:
+                    reply = await answer.json()
+                assert not reply["node_errors"], f"the host refused the prompt: {reply}"
+                async for message in socket:
+                    _keep(run, message, reply["prompt_id"])
+                    if run.status:
+                        return run
+                    if watch is not None and watch(run):
+                        watch = None
+                        await (await session.post("/interrupt")).read()
+        raise AssertionError("the host closed the connection")
+
+
+def _keep(run: Run, message: aiohttp.WSMessage, job: str) -> None:
+    if message.type is aiohttp.WSMsgType.BINARY:
+        (kind,) = struct.unpack_from(">I", message.data)
+        (length,) = struct.unpack_from(">I", message.data, 4)
+        head, rest = message.data[8 : 8 + length], message.data[8 + length :]
+        if kind == TEXT_EVENT:
+            run.texts.append((head.decode(), progress_text(message.data)))
+        elif kind == PREVIEW_EVENT:
+            run.previews.append((json.loads(head)["node_id"], Image.open(io.BytesIO(rest))))
+        return
+    event = json.loads(message.data)
+    if event["data"].get("prompt_id") == job:
+        run.events.append((event["type"], event["data"]))
+        kind = event["type"].removeprefix("execution_")
+        if kind in {"success", "error", "interrupted"}:
+            run.status = kind
