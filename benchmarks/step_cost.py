@@ -44,7 +44,8 @@ def main() -> None:
 
         slow = seconds(lambda: start(first))
         fast = median(seconds(lambda: start(second)) for _ in range(5))
-        search = optimize.Search(generator, first, start(first), seeds=[0], options=optimize.Options(steps=10**6, evaluate_every=10))
+        endless = optimize.Options(steps=10**6)
+        search = optimize.Search(generator, first, start(first), seeds=[0], options=endless)
     latent = generator.sample(1, seeds.rng(0))
     pictures = torch.rand(options.copies, 3, *encoder.image_size)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -69,10 +70,13 @@ def mix(basis: Basis) -> Latent:
 
 
 def of_latent(latent: Latent) -> Basis:
-    """A basis of one vector per latent: the plain search, without over-parameterisation."""
+    """A basis of one vector per latent: the plain search, without over-parameterisation.
+
+    The softmax over a single basis latent is 1 whatever its logit, so that only the latent itself is searched.
+    """
     vectors = {name: value[:, None] for name, value in latent.tensors.items()}
-    n = len(latent)
-    return Basis(latent.generator, vectors, {"all": torch.ones(n, 1)}, "scalar", torch.zeros(n, 1))
+    weights = {name: torch.zeros_like(value) for name, value in vectors.items()}
+    return Basis(latent.generator, vectors, weights, "softmax", torch.zeros(len(latent), 1))
 
 
 # --- the bank --------------------------------------------------------------------------------------------------------
@@ -144,7 +148,8 @@ class Bank:
         try:
             write_tensors(self._path, {"vectors": vectors}, {"bank": self._recipe})
         except OSError as error:
-            warnings.warn(f"The candidates' bank could not be kept ({error}): the next prompt will compute it again.", stacklevel=2)
+            what = f"The candidates' bank could not be kept ({error}): the next prompt will compute it again."
+            warnings.warn(what, stacklevel=2)
             self._path = None
 
 
@@ -190,19 +195,21 @@ def initialise(
     if not 1 <= k <= MAX_BASIS:
         raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
     if count < k:
-        raise PackError(f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k.")
+        raise PackError(
+            f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k."
+        )
     if not seeds:
         raise PackError("At least one seed is needed.")
     bases = []
     for number, seed in enumerate(seeds):
+        scores = torch.zeros(count)
+        for place, (weight, term) in enumerate(terms, number * len(terms)):
 
-        def report(done: int, total: int, number: int = number) -> None:
-            if progress:
-                progress(number * total + done, len(seeds) * total)
+            def report(done: int, total: int, place: int = place) -> None:
+                if progress:
+                    progress(place * total + done, len(seeds) * len(terms) * total)
 
-        scores = torch.stack(
-            [weight * term.rank(Bank(generator, term, seed, folder, gaussian_y).vectors(count, report)) for weight, term in terms]
-        ).sum(0)
+            scores += weight * term.rank(Bank(generator, term, seed, folder, gaussian_y).vectors(count, report))
         best = scores.topk(k)
         bases.append((_gather(generator, seed, best.indices.tolist(), gaussian_y), best.values))
     vectors = {name: torch.stack([latent.tensors[name] for latent, _ in bases]) for name in generator.spec}
@@ -225,8 +232,8 @@ def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
     places = [place for place, _ in picks]
     if not picks or len(set(places)) < len(places) or not all(1 <= place <= k for place in places):
         raise PackError(f"Picks must be different numbers from 1 to {k}; got {places}.")
-    if not all(share > 0 for _, share in picks):
-        raise PackError(f"Shares of picks must be above 0; got {[share for _, share in picks]}.")
+    if not all(0 < share < math.inf for _, share in picks):
+        raise PackError(f"Shares of picks must be numbers above 0; got {[share for _, share in picks]}.")
     index = torch.tensor(places) - 1
     shares = torch.tensor([share for _, share in picks])
     shares = shares / shares.sum()
@@ -234,7 +241,8 @@ def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
     if basis.weighting == "scalar":
         weights = {"all": shares.expand(len(basis), -1).clone()}
     else:  # the softmax of these logits is the shares, in every dimension
-        weights = {name: shares.log().view(-1, *[1] * (value.ndim - 2)).expand(value.shape).clone() for name, value in vectors.items()}
+        logits = {name: shares.log().view(-1, *[1] * (value.ndim - 2)) for name, value in vectors.items()}
+        weights = {name: value.expand(vectors[name].shape).clone() for name, value in logits.items()}
     return Basis(basis.generator, vectors, weights, basis.weighting, basis.scores[:, index])
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -61,10 +64,14 @@ class OpenCLIP:
         if not text.strip():
             raise PackError("The prompt is empty: write what the picture should show.")
         tokenizer = self._tokenizer
-        count = len(tokenizer.encode(text) if hasattr(tokenizer, "encode") else tokenizer.tokenizer(text)["input_ids"])
+        own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
+        count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
         room = tokenizer.context_length - 2  # one place each for the start and the end
         if count > room:
-            raise PackError(f"The prompt has {count} tokens, but this CLIP ({self.name}) reads {room}: shorten it, or split it into several prompts.")
+            raise PackError(
+                f"The prompt has {count} tokens, but this CLIP ({self.name}) reads {room}: "
+                "shorten it, or split it into several prompts."
+            )
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
@@ -81,7 +88,9 @@ class Ensemble:
 
     def __init__(self, encoders: Sequence[JointEncoder], weights: Sequence[float]) -> None:
         if len(encoders) != len(weights) or not encoders:
-            raise PackError(f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} weights.")
+            raise PackError(
+                f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} weights."
+            )
         if min(weights) <= 0:
             raise PackError(f"Weights of an ensemble must be above 0; got {list(weights)}. Leave an encoder out instead.")
         self._encoders = tuple(encoders)
@@ -119,20 +128,43 @@ def load(folder: str | Path) -> OpenCLIP:
         raise CheckpointError(f"{folder} is not an open_clip model folder: it must hold {CONFIG} and {' or '.join(WEIGHTS)}.")
     try:
         config = json.loads(config_path.read_text(encoding="utf-8"))
-        model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-        options = {"bpe_path": str(folder / VOCABULARY)} if (folder / VOCABULARY).is_file() else {}
-        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", **options)
+        preprocess = config.get("preprocess_cfg", {})
+        mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
+        std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
+        if not (len(mean) == len(std) == 3 and min(std) > 0):
+            raise ValueError(f"it normalises with the mean {mean} and the deviation {std}")
+        options: dict[str, Any] = {"bpe_path": str(folder / VOCABULARY)} if (folder / VOCABULARY).is_file() else {}
+        with _without_logs_of(open_clip):
+            # Without weights: ours are read below. By default a text tower of transformers would download its own.
+            model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", **options)
     except Exception as error:
-        raise CheckpointError(f"{config_path} does not describe an open_clip model ({error}): download the folder again.") from error
+        raise CheckpointError(
+            f"{config_path} does not describe an open_clip model ({error}): download the folder again."
+        ) from error
     tensors = read(weights).tensors
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise CheckpointError(f"{weights} does not fit {config_path}: {_first_line(error)} Both must come from the same model.") from error
-    preprocess = config.get("preprocess_cfg", {})
-    mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
-    std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
-    return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors)}")
+        raise CheckpointError(
+            f"{weights} does not fit {config_path}: {_first_line(error)} Both must come from the same model."
+        ) from error
+    return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors, config)}")
+
+
+@contextlib.contextmanager
+def _without_logs_of(package: ModuleType) -> Iterator[None]:
+    """Drop what a package writes to the root log: open_clip warns there of random weights, which we are about to fill."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return Path(record.pathname).parent != Path(str(package.__file__)).parent
+
+    log = logging.getLogger()
+    log.addFilter(keep)
+    try:
+        yield
+    finally:
+        log.removeFilter(keep)
 
 
 def _first_line(error: Exception) -> str:

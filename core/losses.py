@@ -125,7 +125,7 @@ class AugCLIPLoss:
         return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / copies
 
     def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        value, gradient = torch.zeros(len(images), device=images.device), torch.zeros_like(images)
+        value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
         for part in parts:
             leaf = images.clone().requires_grad_()
             share = self._mean_distance(leaf, part, self.copies)

@@ -87,10 +87,15 @@ class Search:
         self._monitors = monitors_of(loss, held_out)
         self._device = next(generator.module.parameters()).device
         self._end = basis.steps + options.steps
-        self._first_look = basis.steps if unfinished is None else -1
         self._curve = unfinished.curve if unfinished else Curve()
-        self._best = (unfinished.best.map(self._there), unfinished.images.to(self._device), unfinished.losses.to(self._device)) if unfinished else None
-        basis = unfinished.basis if unfinished else basis
+        self._best: tuple[Latent, Tensor, Tensor] | None = None
+        if unfinished:
+            basis = unfinished.basis
+            self._best = (
+                unfinished.best.map(self._there),
+                unfinished.images.to(self._device),
+                unfinished.losses.to(self._device),
+            )
         self._start = basis
         self._parameters = {f"{group}.{name}": self._parameter(value) for group, name, value in _entries(basis)}
         self._adam = torch.optim.Adam(self._parameters.values(), lr=options.lr)
@@ -127,26 +132,33 @@ class Search:
             groups[group][key] = value
         return replace(self._start, **groups)
 
+    def _latent(self, i: int) -> Latent:
+        """The latent that search i stands at, combined by itself."""
+        vectors, weights = (
+            {name: self._parameters[f"{group}.{name}"][i : i + 1] for name in getattr(self._start, group)}
+            for group in ("vectors", "weights")
+        )
+        return mix(replace(self._start, vectors=vectors, weights=weights))
+
     def step(self) -> tuple[Tensor, Tensor]:
         """One step of Adam; returns the losses [N] and pictures [N, 3, H, W] that it saw, before the step.
 
         A loss that is not finite ends the search before it changes anything: `stopped` then says so.
         """
-        if self.done == self._first_look:
+        if self._best is None:
             self._look()  # the start itself is the first best
-        latents = mix(self._basis())
         losses, images = [], []
         self._adam.zero_grad()
         for i, seed in enumerate(self._seeds):
-            latent = self._noisy(latents[i : i + 1], seed)
+            latent = self._noisy(self._latent(i), seed)
             image = self._generator.decode(latent)
             loss = self._loss(image, latent, [draws.rng(seed, "step", self.done)])
-            loss.sum().backward(retain_graph=i + 1 < len(self._seeds))
+            loss.sum().backward()
             losses.append(loss.detach())
             images.append(image.detach())
         total = torch.cat(losses)
         if not torch.isfinite(total).all():
-            self.stopped = f"the loss is not a number at step {self.done}: the best picture so far is kept. Lower lr or the weights of the losses."
+            self._stop("loss")
             return total, torch.cat(images)
         self._adam.step()
         self._constrain()
@@ -155,11 +167,21 @@ class Search:
             self._look()
         return total, torch.cat(images)
 
+    def _stop(self, what: str) -> None:
+        self.stopped = f"the {what} is not a number at step {self.done}."
+        if self._best is not None:
+            self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
+
     def _noisy(self, latent: Latent, seed: int) -> Latent:
         if not self.options.latent_noise:
             return latent
-        rng = draws.rng(seed, "noise", self.done)
-        return latent.map(lambda value: value + self.options.latent_noise * torch.randn(value.shape, generator=rng).to(value))
+
+        def noisy(name: str, value: Tensor) -> Tensor:
+            # Each tensor draws by its own name: a file does not keep their order.
+            noise = torch.randn(value.shape, generator=draws.rng(seed, "noise", self.done, name))
+            return value + self.options.latent_noise * noise.to(value)
+
+        return replace(latent, tensors={name: noisy(name, value) for name, value in latent.tensors.items()})
 
     @torch.no_grad()
     def _constrain(self) -> None:
@@ -170,25 +192,27 @@ class Search:
     @torch.no_grad()
     def _look(self) -> None:
         """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
-        latents = mix(self._basis())
+        latents = Latent.cat([self._latent(i) for i in range(len(self._seeds))])
         rows = [self._look_at(latents[i : i + 1], seed) for i, seed in enumerate(self._seeds)]
         images, losses = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
         if not torch.isfinite(losses).all():
-            self.stopped = f"the score is not a number at step {self.done}: the best picture so far is kept. Lower lr or the weights of the losses."
+            self._stop("score")
             return
         self._curve = self._curve.add(self.done, {name: [row[2][name] for row in rows] for name in self._monitors})
         if self._best is None:
             self._best = latents, images, losses
             return
-        better = losses < self._best[2]
-        best = {name: _select(better, value, self._best[0].tensors[name]) for name, value in latents.tensors.items()}
-        self._best = replace(latents, tensors=best), _select(better, images, self._best[1]), _select(better, losses, self._best[2])
+        old, old_images, old_losses = self._best
+        better = losses < old_losses
+        best = {name: _select(better, value, old.tensors[name]) for name, value in latents.tensors.items()}
+        self._best = replace(latents, tensors=best), _select(better, images, old_images), _select(better, losses, old_losses)
 
     def _look_at(self, latent: Latent, seed: int) -> tuple[Tensor, Tensor, dict[str, float]]:
         image = self._generator.decode(latent)
-        loss = self._loss(image, latent, [draws.rng(seed, "look")])
-        scores = {name: -monitor(image, latent, [draws.rng(seed, "look")]).item() for name, monitor in self._monitors.items()}
-        return image, loss, scores
+        values = [monitor(image, latent, [draws.rng(seed, "look")]) for monitor in self._monitors.values()]
+        # The terms of the loss come first among the monitors.
+        loss = torch.stack([weight * value for (weight, _), value in zip(terms_of(self._loss), values, strict=False)]).sum(0)
+        return image, loss, {name: -value.item() for name, value in zip(self._monitors, values, strict=True)}
 
     def result(self) -> Result:
         """What has been found so far, on the CPU.
@@ -197,7 +221,8 @@ class Search:
             PackError: nothing has been found, since not even the start has a finite loss.
         """
         if self._best is None:
-            raise PackError(f"The search found nothing: {self.stopped or 'it has not taken a step.'} Check the start and the losses.")
+            why = self.stopped or "it has not taken a step."
+            raise PackError(f"The search found nothing: {why} Check the start and the losses.")
         moments = {}
         for name, parameter in self._parameters.items():
             state = self._adam.state.get(parameter, {})
@@ -262,8 +287,8 @@ def _home(value: Tensor) -> Tensor:
 def final_score(generator: Generator, loss: AugCLIPLoss, latent: Latent, seeds: Sequence[int], rounds: int = 20) -> Tensor:
     """AugCLIP scores [N] over rounds * copies augmented copies, as the released code names its files by."""
     with torch.no_grad():
-        scores = [
-            torch.stack([-loss(generator.decode(latent[i : i + 1]), latent, [draws.rng(seed, "final", r)]) for r in range(rounds)]).mean()
-            for i, seed in enumerate(seeds)
-        ]
+        scores = []
+        for seed, one in zip(seeds, (latent[i : i + 1] for i in range(len(latent))), strict=True):
+            image = generator.decode(one)
+            scores.append(-torch.cat([loss(image, one, [draws.rng(seed, "final", r)]) for r in range(rounds)]).mean())
     return torch.stack(scores)

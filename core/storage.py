@@ -49,9 +49,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     try:
         with safe_open(str(path), "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+            # Copies: what get_tensor gives stays backed by the file, which could then not be replaced on Windows.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise PackError(f"{path} cannot be read ({error}): it must be a whole .safetensors file. Save or copy it again.") from error
+        raise PackError(
+            f"{path} cannot be read ({error}): it must be a whole .safetensors file. Save or copy it again."
+        ) from error
 
 
 def save(path: Path, value: Latent | Basis | Result, recipe: Mapping[str, object]) -> None:
@@ -61,7 +64,8 @@ def save(path: Path, value: Latent | Basis | Result, recipe: Mapping[str, object
         OSError: as `write_tensors`.
     """
     tensors, notes = _pack(value)
-    write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, "notes": json.dumps(notes), "recipe": json.dumps(recipe)})
+    texts = {"notes": json.dumps(notes), "recipe": json.dumps(recipe)}
+    write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts})
 
 
 def load(path: Path) -> tuple[Latent | Basis | Result, dict[str, object]]:
@@ -92,7 +96,7 @@ def _pack(value: Latent | Basis | Result) -> tuple[dict[str, Tensor], dict[str, 
         return tensors, {"generator": value.generator, "weighting": value.weighting, "steps": value.steps}
     (best, _), (basis, notes) = _pack(value.best), _pack(value.basis)
     tensors = {"images": value.images, "losses": value.losses, **_prefixed("best", best), **_prefixed("basis", basis)}
-    return tensors, {**notes, "curve": [value.curve.steps, dict(value.curve.scores)]}
+    return tensors, {**notes, "curve": [value.curve.steps, dict(value.curve.scores)], "stopped": value.stopped}
 
 
 def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Latent:
@@ -108,7 +112,8 @@ def _unpack_result(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> R
     steps, scores = notes["curve"]
     curve = Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
     best = _unpack_latent(_group(tensors, "best"), notes)
-    return Result(best, tensors["images"], tensors["losses"], _unpack_basis(_group(tensors, "basis"), notes), curve)
+    basis = _unpack_basis(_group(tensors, "basis"), notes)
+    return Result(best, tensors["images"], tensors["losses"], basis, curve, notes["stopped"])
 
 
 _GROUPS = ("vectors", "weights", "moments")

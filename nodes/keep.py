@@ -36,12 +36,13 @@ class SaveLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, filename_prefix: str, latent=None, basis=None) -> io.NodeOutput:
-        if (latent is None) == (basis is None):
+        given = [value for value in (latent, basis) if value is not None]
+        if len(given) != 1:
             raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
         while (path := Path(folder) / f"{name}_{counter:05}.safetensors").exists():  # the host counts its own files only
             counter += 1
-        storage.save(path, basis if latent is None else latent, {"prompt": cls.hidden.prompt})
+        storage.save(path, given[0], {"prompt": cls.hidden.prompt})
         host.say(f"saved {path.name}", cls.hidden.unique_id)
         saved = {"filename": path.name, "subfolder": f"gan_latents/{subfolder}".rstrip("/"), "type": "output"}
         return io.NodeOutput(ui={"latents": [saved]})

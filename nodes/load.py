@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
@@ -104,7 +105,7 @@ class CombineCLIP(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        weight = {"default": 1.0, "min": 0.01, "max": 100.0, "step": 0.01}
+        weight: dict[str, Any] = {"default": 1.0, "min": 0.01, "max": 100.0, "step": 0.01}
         return io.Schema(
             node_id="GuidedGAN_CombineCLIP",
             display_name="Combine CLIP",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io, ui
 
@@ -72,7 +74,7 @@ class AddLosses(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        weight = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
+        weight: dict[str, Any] = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
         return io.Schema(
             node_id="GuidedGAN_AddLosses",
             display_name="Add Losses",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import comfy.model_management as mm
 import torch
@@ -12,11 +13,11 @@ from comfy_api.latest import io
 from ..core import basis, seeds, storage
 from ..core.errors import PackError
 from ..core.optimize import Options, Search
-from ..core.types import Latent, Result
+from ..core.types import Basis, Latent, Result
 from . import host, sockets
 
-_SEED = {"default": 0, "min": 0, "max": 2**53 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}
-_BATCH = {"default": 1, "min": 1, "max": 64}
+_SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**53 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}
+_BATCH: dict[str, Any] = {"default": 1, "min": 1, "max": 64}
 
 
 class RandomLatent(io.ComfyNode):
@@ -252,10 +253,12 @@ class Optimize(io.ComfyNode):
         return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve)
 
 
-def _start(given, latent):
-    if (given is None) == (latent is None):
-        raise PackError("Optimize needs one start: connect either a basis (from Basis Init) or a latent, not both.")
-    return given if latent is None else basis.of_latent(latent)
+def _start(given: Basis | None, latent: Latent | None) -> Basis:
+    if given is not None and latent is None:
+        return given
+    if latent is not None and given is None:
+        return basis.of_latent(latent)
+    raise PackError("Optimize needs one start: connect either a basis (from Basis Init) or a latent, not both.")
 
 
 def _run(search: Search, progress: host.Progress, steps: int, keep: Callable[[Result], None]) -> Result:
@@ -298,8 +301,9 @@ class _Unfinished:
             return None
         finally:
             self._path.unlink(missing_ok=True)
-        fits = isinstance(result, Result) and result.best.generator == self._generator and result.basis.steps < end
-        return result if fits else None
+        if isinstance(result, Result) and result.best.generator == self._generator and result.basis.steps < end:
+            return result
+        return None
 
 
 class Decode(io.ComfyNode):

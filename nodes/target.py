@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..core import targets
 from . import host, sockets
 
-_WEIGHT = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05}
+_WEIGHT: dict[str, Any] = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05}
 
 
 class EncodeText(io.ComfyNode):
@@ -83,4 +85,5 @@ class CombineTargets(io.ComfyNode):
 
     @classmethod
     def execute(cls, target_1, target_2) -> io.NodeOutput:
-        return io.NodeOutput(targets.combine([target_1, target_2]))
+        with host.models():
+            return io.NodeOutput(targets.combine([target_1, target_2]))

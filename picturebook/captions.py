@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .world import BACKGROUNDS, BIG, COLOURS, KINDS, MARGIN, SMALL, STYLES, Scenes
 
-FIELDS = ("kind", "colour", "second_kind", "second_colour", "background", "style", "size", "place")
+FIELDS: tuple[str, ...] = ("kind", "colour", "second_kind", "second_colour", "background", "style", "size", "place")
 UNSAID = -1
 SIZES = ("small", "medium", "big")
 PLACES = ("left", "right", "top", "bottom", "middle")

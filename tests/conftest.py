@@ -1,9 +1,56 @@
-"""Makes this folder importable as `guided_gan`, whatever it is called, without running its `__init__`."""
+"""Makes this folder importable as `guided_gan`, whatever it is called, and starts one ComfyUI for all tests that ask for it."""
 
+import os
 import sys
 import types
 from pathlib import Path
 
-package = types.ModuleType("guided_gan")
-package.__path__ = [str(Path(__file__).resolve().parent.parent)]
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+package = types.ModuleType("guided_gan")  # without running its `__init__`
+package.__path__ = [str(ROOT)]
 sys.modules["guided_gan"] = package
+
+
+def pytest_addoption(parser):
+    parser.addoption("--regenerate", action="store_true", help="write anew the files that follow from the nodes' definitions")
+
+
+@pytest.fixture(scope="session")
+def comfyui():
+    """The folder of the ComfyUI that run.py prepared."""
+    if "GUIDED_GAN_HOST" not in os.environ:
+        pytest.skip("needs ComfyUI: run it through `python3 run.py test`")
+    return Path(os.environ["GUIDED_GAN_HOST"])
+
+
+@pytest.fixture(scope="session")
+def host_folders(tmp_path_factory):
+    """The running host's folders, empty at first: models, user, input, output."""
+    folder = tmp_path_factory.mktemp("host")
+    for name in ("models", "user", "input", "output"):
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host(comfyui, host_folders):
+    """One host with this pack, on the processor."""
+    from guided_gan.launcher import host as launcher
+
+    options = [f"--{name}-directory={host_folders / name}" for name in ("models", "user", "input")]
+    base = Path(os.environ["GUIDED_GAN_BASE"])
+    with launcher.running(comfyui, base, host_folders / "output", options=["--cpu", *options]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(host):
+    """A browser tab of that host."""
+    from host_client import Client
+
+    client = Client(host.url)
+    yield client
+    client.close()

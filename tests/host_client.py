@@ -28,8 +28,8 @@ Link = list[Any]
 class Graph:
     """A prompt under construction: `add` a node, and use what it returns, by output, as an input of others.
 
-    Inputs that are left out have the default of the node's definition. `title` of a node is its id here, so that events
-    read well: nodes are called by their type without the pack's prefix, with a number from the second on.
+    Inputs that are left out have the default of the node's definition. A node's id is its type without the pack's prefix,
+    with a number from the second on.
     """
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
@@ -41,7 +41,8 @@ class Graph:
         values = dict(inputs)
         for name, spec in widgets(self._definitions[full]["input"], values):
             options = spec[1] if len(spec) > 1 else {}
-            values.setdefault(name, options.get("default", next(iter(options.get("options", [])), None)))
+            choices = spec[0] if isinstance(spec[0], list) else options.get("options", [])
+            values.setdefault(name, options.get("default", next(iter(choices), None)))
         count = sum(node["class_type"] == full for node in self.prompt.values())
         identity = kind if not count else f"{kind} {count + 1}"
         values = {name: value[0] if isinstance(value, Node) else value for name, value in values.items()}
@@ -167,7 +168,7 @@ class Client:
         raise AssertionError("the host closed the connection")
 
 
-def _keep(run: Run, message: aiohttp.WSMessage, job: str) -> None:
+def _keep(run: Run, message: Any, job: str) -> None:
     if message.type is aiohttp.WSMsgType.BINARY:
         (kind,) = struct.unpack_from(">I", message.data)
         (length,) = struct.unpack_from(">I", message.data, 4)
@@ -180,6 +181,8 @@ def _keep(run: Run, message: aiohttp.WSMessage, job: str) -> None:
     event = json.loads(message.data)
     if event["data"].get("prompt_id") == job:
         run.events.append((event["type"], event["data"]))
+        if event["type"] == "executed":
+            json.dumps(event["data"], allow_nan=False)  # a NaN would make the browser drop the message
         kind = event["type"].removeprefix("execution_")
         if kind in {"success", "error", "interrupted"}:
             run.status = kind

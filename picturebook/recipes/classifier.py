@@ -23,7 +23,7 @@ def perceptual(steps: int, device: torch.device) -> Recipe:
 
 def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, seed: int) -> Recipe:
     torch.manual_seed(seed)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -43,7 +43,7 @@ def clip(steps: int, device: torch.device) -> Recipe:
         write_vocabulary(torch.Generator().manual_seed(SEED + 1))
     tokenizer = SimpleTokenizer(str(VOCABULARY), context_length=MODEL["text_cfg"]["context_length"])
     MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
-    model = CLIP(**MODEL).to(device, memory_format=torch.channels_last)
+    model = CLIP(**MODEL).to(device).to(memory_format=torch.channels_last)
     heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
     decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
     plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]

@@ -59,6 +59,10 @@ def scene_of(z: Tensor, kind: Tensor) -> world.Scenes:
 class _BatchStatistics(BigGANBatchNorm):
     """The package's batch norm as training needs it: statistics of the batch at hand instead of recorded ones."""
 
+    running_means: Tensor
+    running_vars: Tensor
+    recording: int | None = None  # the row of the statistics to write down, if any
+
     def forward(self, x: Tensor, truncation: float, condition_vector: Tensor | None = None) -> Tensor:
         if self.recording is not None:
             variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
@@ -78,7 +82,6 @@ def _trainable_biggan() -> BigGAN:
     for module in list(model.modules()):
         if isinstance(module, BigGANBatchNorm):
             module.__class__ = _BatchStatistics
-            module.recording = None
     torch.nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
     torch.nn.init.zeros_(model.generator.bn.bias)
     torch.nn.init.normal_(model.embeddings.weight, std=0.5)
@@ -88,12 +91,12 @@ def _trainable_biggan() -> BigGAN:
 def gan(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
-    model = _trainable_biggan().to(device, memory_format=torch.channels_last)
+    model = _trainable_biggan().to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
-    critic = Discriminator(len(world.KINDS)).to(device, memory_format=torch.channels_last)
+    critic = Discriminator(len(world.KINDS)).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone()
     load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
-    backbone = backbone.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    backbone = backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     adam = torch.optim.Adam(model.parameters(), betas=(0.5, 0.99))
     critic_adam = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.0, 0.99))
 

@@ -1,0 +1,118 @@
+"""The nodes as the host and the editor see them: pinned names, help for everything, and nothing heavy at import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"kornia", "lpips", "matplotlib", "open_clip", "pytorch_pretrained_biggan", "taming", "timm"}
+IMPORT_SECONDS = 0.3
+
+
+@pytest.fixture(scope="module")
+def nodes(client):
+    """The pack's definitions by node id."""
+    return {identity: node for identity, node in client.definitions.items() if identity.startswith("GuidedGAN_")}
+
+
+@pytest.fixture(scope="module")
+def probe(comfyui):
+    """What loading the pack took, in a process of its own."""
+    script = Path(__file__).with_name("host_probe.py")
+    result = subprocess.run([sys.executable, str(script), str(comfyui)], capture_output=True, text=True, check=False)
+    assert not result.returncode, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def inputs(node):
+    """Name, specification and whether it may be left out, for each input in order."""
+    groups = ("required", "optional")
+    return [(name, spec, group == "optional") for group in groups for name, spec in node["input"].get(group, {}).items()]
+
+
+def options(spec):
+    return spec[1] if len(spec) > 1 else {}
+
+
+def surface(nodes):
+    """What graphs that people saved rely on."""
+    return {
+        identity: {
+            "inputs": {name: spec[0] + (" (optional)" if optional else "") for name, spec, optional in inputs(node)},
+            "outputs": {name: kind for name, kind in zip(node["output_name"], node["output"], strict=True)},
+        }
+        for identity, node in nodes.items()
+    }
+
+
+def locale(nodes):
+    """The texts of the nodes as translators find them."""
+    return {
+        identity: {
+            "display_name": node["display_name"],
+            "description": node["description"],
+            "inputs": {name: {"name": name, "tooltip": options(spec)["tooltip"]} for name, spec, _ in inputs(node)},
+            "outputs": {
+                str(i): {"name": name, "tooltip": tooltip}
+                for i, (name, tooltip) in enumerate(zip(node["output_name"], node["output_tooltips"] or [], strict=True))
+            },
+        }
+        for identity, node in nodes.items()
+    }
+
+
+@pytest.mark.parametrize(("made", "path"), [(surface, "tests/node_surface.json"), (locale, "locales/en/nodeDefs.json")])
+def test_files_follow_from_the_definitions(nodes, request, made, path):
+    file = ROOT / path
+    if request.config.getoption("--regenerate"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(made(nodes), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert kept == made(nodes), f"{path} is out of step: if that is meant, `python3 run.py test --regenerate` writes it anew"
+
+
+def test_every_input_and_output_is_explained(nodes):
+    for identity, node in nodes.items():
+        assert node["display_name"], identity
+        assert node["description"].endswith("."), identity
+        assert node["category"].startswith("guided GAN/"), identity
+        for name, spec, _ in inputs(node):
+            assert options(spec).get("tooltip"), f"{identity}.{name} has no tooltip"
+        assert all(node["output_tooltips"] or []), f"{identity} has an output without a tooltip"
+
+
+def test_numbers_snap_to_their_step(nodes):
+    """The editor rounds to min + a multiple of the step, which would turn 2,000 into 2,001."""
+    for identity, node in nodes.items():
+        for name, spec, _ in inputs(node):
+            step = options(spec).get("step", 1)
+            if spec[0] == "INT":
+                assert options(spec)["min"] % step == 0 or step == 1, f"{identity}.{name}"
+
+
+def test_help_pages_name_every_input(nodes, client):
+    for identity, node in nodes.items():
+        page = client.get(f"/extensions/guided_gan/docs/{identity}.md").decode()
+        assert page.startswith(f"# {node['display_name']}\n"), identity
+        missing = [name for name, _, _ in inputs(node) if f"`{name}`" not in page]
+        assert not missing, f"{identity}.md says nothing of {missing}"
+    assert {path.stem for path in (ROOT / "web" / "docs").glob("*.md")} == set(nodes)
+
+
+def test_inputs_are_what_execute_takes(nodes, probe):
+    for identity, node in nodes.items():
+        parameters = probe["parameters"][identity]
+        open_ended = any("VAR_KEYWORD" in kind for kind, _ in parameters.values())
+        named = {name for name, (kind, _) in parameters.items() if "VAR_KEYWORD" not in kind}
+        ids = {name for name, _, _ in inputs(node)}
+        assert named <= ids if open_ended else named == ids, identity
+        for name, _, optional in inputs(node):
+            assert not optional or parameters[name][1], f"{identity}.{name} is optional, but execute has no default"
+
+
+def test_importing_is_light(probe):
+    assert not HEAVY & set(probe["modules"])
+    assert probe["seconds"] < IMPORT_SECONDS

@@ -1,0 +1,167 @@
+"""What is saved comes back whole, with its recipe, or not at all."""
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from toys import ToyEncoder, ToyGenerator, seeded
+
+from guided_gan.core import basis, optimize, storage, targets
+from guided_gan.core.errors import PackError
+from guided_gan.core.losses import AugCLIPLoss
+from guided_gan.core.types import Basis, Latent, Result
+
+RECIPE = {"prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}}
+
+
+def latent():
+    return ToyGenerator().sample(3, seeded(0))
+
+
+def result(weighting="softmax"):
+    generator, encoder = ToyGenerator(), ToyEncoder()
+    loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
+    start = basis.initialise(generator, loss, seeds=[7, 8], k=2, count=100, weighting=weighting)
+    found = optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(4, evaluate_every=2))
+    return replace(found, stopped="the loss is not a number at step 4.")
+
+
+def assert_same(a, b):
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+        assert a.dtype == b.dtype
+    elif isinstance(a, tuple):
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other)
+    elif isinstance(a, dict) or hasattr(a, "__dataclass_fields__"):
+        a, b = (value if isinstance(value, dict) else vars(value) for value in (a, b))
+        assert a.keys() == b.keys()
+        for name in a:
+            assert_same(a[name], b[name])
+    else:
+        assert a == b
+
+
+@pytest.mark.parametrize(
+    "value",
+    [latent(), latent()[1:2], basis.of_latent(latent()), result("scalar").basis, result().basis, result()],
+    ids=["latent", "slice", "of latent", "scalar", "softmax", "result"],
+)
+def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
+    path = tmp_path / "new" / "folder" / "value.safetensors"
+    storage.save(path, value, RECIPE)
+    back, recipe = storage.load(path)
+    assert type(back) is type(value)
+    assert_same(back, value)
+    assert recipe == RECIPE
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
+    generator, encoder, found = ToyGenerator(), ToyEncoder(), result()
+    loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
+    storage.save(tmp_path / "basis.safetensors", found.basis, {})
+    loaded, _ = storage.load(tmp_path / "basis.safetensors")
+    ends = [
+        optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(3)) for start in (found.basis, loaded)
+    ]
+    assert_same(*ends)
+
+
+def test_what_was_loaded_no_longer_needs_the_file(tmp_path):
+    path = tmp_path / "latent.safetensors"
+    storage.save(path, latent(), {})
+    back, _ = storage.load(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert_same(back, latent())
+
+
+@pytest.mark.parametrize("kept", [0, 4, 60, 0.5, -1])
+def test_a_file_cut_short_is_refused(tmp_path, kept):
+    path = tmp_path / "basis.safetensors"
+    storage.save(path, result().basis, {})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
+    with pytest.raises(PackError, match=r"basis\.safetensors cannot be read .*must be a whole \.safetensors file"):
+        storage.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(PackError, match="cannot be read"):
+        storage.load(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused(tmp_path, number):
+    given = latent()
+    given.tensors["z"][1, 2] = number
+    storage.save(tmp_path / "latent.safetensors", given, {})
+    with pytest.raises(PackError, match="holds numbers that are not finite"):
+        storage.load(tmp_path / "latent.safetensors")
+
+
+NOTES = {"generator": "toy-gan-0"}
+GOOD = {"format": storage.FORMAT, "kind": "Latent", "notes": json.dumps(NOTES), "recipe": "{}"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {**GOOD, "format": "pt"},
+        {**GOOD, "kind": "Cat"},
+        {**GOOD, "kind": "Basis"},
+        {**GOOD, "kind": "Result"},
+        {**GOOD, "notes": "{"},
+        {**GOOD, "notes": "[]"},
+        {**GOOD, "notes": "{}"},
+        {**GOOD, "recipe": ""},
+        {name: value for name, value in GOOD.items() if name != "recipe"},
+    ],
+)
+def test_a_file_of_another_make_is_refused(tmp_path, metadata):
+    path = tmp_path / "other.safetensors"
+    save_file({"z": torch.ones(1, 3)}, path, metadata=metadata)
+    with pytest.raises(PackError, match=r"is not a latent of this pack .*choose a file that Save Latent wrote"):
+        storage.load(path)
+    save_file({"z": torch.ones(1, 3)}, path, metadata=GOOD)
+    assert_same(storage.load(path), (Latent("toy-gan-0", {"z": torch.ones(1, 3)}), {}))
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("when", ["writing", "renaming"])
+def test_an_interrupted_write_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch, error, when):
+    path = tmp_path / "latent.safetensors"
+    storage.save(path, latent(), {"old": True})
+    content = path.read_bytes()
+
+    def interrupted(tensors, name, metadata):
+        with open(name, "wb") as file:
+            file.write(content[:100])
+        raise error
+
+    def refused(*_):
+        raise error
+
+    if when == "writing":
+        monkeypatch.setattr("safetensors.torch.save_file", interrupted)
+    else:
+        monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(type(error)):
+        storage.save(path, latent()[:1], {"new": True})
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        storage.save(tmp_path / "file" / "latent.safetensors", latent(), {})
+
+
+def test_kinds_are_those_that_travel():
+    assert set(storage._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result)}

@@ -1,0 +1,74 @@
+"""A toy generator and a toy encoder, seeded and cheap, that offer what the library asks of the real ones."""
+
+import hashlib
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from guided_gan.core.types import Latent
+
+LIMIT = 2.0
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def rngs(*seeds):
+    return [seeded(seed) for seed in seeds]
+
+
+def linear(rng, inputs, outputs, scale=1.0):
+    layer = nn.Linear(inputs, outputs)
+    layer.weight.data = torch.randn(outputs, inputs, generator=rng) * scale / inputs**0.5
+    layer.bias.data = torch.randn(outputs, generator=rng) * 0.1
+    return layer.requires_grad_(False)
+
+
+class ToyGenerator:
+    """Latents z [N, 3], kept within [-2, 2], and y [N, 2, 2], free; pictures of 12 x 10 pixels."""
+
+    resolution = (12, 10)
+    spec = {"z": (3,), "y": (2, 2)}  # noqa: RUF012
+
+    def __init__(self, seed=0):
+        self.name = f"toy-gan-{seed}"
+        self.module = linear(seeded(seed), 7, 3 * 12 * 10, 2.0)
+        self.decoded = []  # how many latents each call of decode took
+
+    def sample(self, n, rng, gaussian_y=False):
+        z = torch.randn(n, 3, generator=rng).clamp(-LIMIT, LIMIT)
+        y = torch.randn(n, 2, 2, generator=rng) if gaussian_y else torch.randint(4, (n, 2, 2), generator=rng) / 2
+        return Latent(self.name, {"z": z, "y": y})
+
+    def decode(self, latent):
+        self.decoded.append(len(latent))
+        flat = torch.cat([latent.tensors["z"], latent.tensors["y"].flatten(1)], 1)
+        return self.module(flat).tanh().unflatten(1, (3, 12, 10))
+
+    def constrain(self, latent):
+        return replace(latent, tensors={**latent.tensors, "z": latent.tensors["z"].clamp(-LIMIT, LIMIT)})
+
+
+class ToyEncoder:
+    """Unit vectors of six numbers: of a picture's coarse cells, and of a text by its letters."""
+
+    def __init__(self, seed=0):
+        self.name = f"toy-clip-{seed}"
+        self.module = linear(seeded(100 + seed), 3 * 16, 6, 3.0)
+        self.seen = []  # how many pictures each call of encode_image took
+
+    @property
+    def models(self):
+        return (self,)
+
+    def encode_text(self, texts):
+        digests = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") for text in texts]
+        return F.normalize(torch.stack([torch.randn(6, generator=seeded(digest)) for digest in digests]), dim=1)
+
+    def encode_image(self, images):
+        self.seen.append(len(images))
+        cells = F.adaptive_avg_pool2d(images, 4).flatten(1)
+        return F.normalize((cells @ self.module.weight.T.to(images) + self.module.bias.to(images)).tanh(), dim=1)
