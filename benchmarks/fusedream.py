@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, default=20, help="prompts of combinations that the GAN has seen")
     parser.add_argument("--counterfactual", type=int, default=40, help="prompts of combinations that it has not seen")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
-    parser.add_argument("--candidates", type=int, default=2000)
+    parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--lr", type=float, default=0.02)
@@ -103,7 +103,8 @@ def main() -> None:
             jobs = [pool.submit(judged, prompt, options.seed, options, folder) for prompt in wanted]
             rows = [job.result() for job in jobs]
     print(
-        f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, lr {options.lr}, {options.weighting} weights\n"
+        f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, "
+        f"lr {options.lr}, noise {options.noise}, {options.weighting} weights\n"
     )
     print("| method | seen | counterfactual | seconds per picture |\n|---|---|---|---|")
     for name in options.methods:

@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--k", type=int, default=5)
-    parser.add_argument("--candidates", type=int, default=2000)
+    parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     generator, encoder = generators.load(MODELS / "biggan"), clip.load(MODELS / "clip")

@@ -110,18 +110,26 @@ class Bank:
     def vectors(self, count: int, progress: Progress | None = None) -> Tensor:
         """The first `count` mean vectors, [count, D]; those not yet known are computed and kept."""
         have = self._load()
-        saved = time.monotonic()
-        while len(have) < count:
-            have = torch.cat([have, self._compute(len(have) // CHUNK)])
-            if len(have) >= count or time.monotonic() - saved > SAVE_SECONDS:
+        kept, saved = len(have), time.monotonic()
+        try:
+            while len(have) < count:
+                known = len(have)
+
+                def report(done: int, known: int = known) -> None:
+                    if progress:
+                        progress(min(known + done, count), count)
+
+                have = torch.cat([have, self._compute(known // CHUNK, report)])
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    self._save(have)
+                    kept, saved = len(have), time.monotonic()
+        finally:  # also where the user stops it
+            if len(have) > kept:
                 self._save(have)
-                saved = time.monotonic()
-            if progress:
-                progress(min(len(have), count), count)
         return have[:count]
 
     @torch.no_grad()
-    def _compute(self, chunk: int) -> Tensor:
+    def _compute(self, chunk: int, report: Callable[[int], None]) -> Tensor:
         latents = candidates(self._generator, self._seed, chunk, self._gaussian_y)
         device = next(self._generator.module.parameters()).device
         means = []
@@ -129,6 +137,7 @@ class Bank:
             images = self._generator.decode(latents[start : start + DECODE].map(lambda value: value.to(device)))
             for i, image in enumerate(images.split(1), chunk * CHUNK + start):
                 means.append(self._loss.embed(image, [draws.rng(self._seed, "augment", i)]))
+            report(start + DECODE)
         return torch.cat(means).cpu()
 
     def _load(self) -> Tensor:

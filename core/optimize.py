@@ -16,7 +16,7 @@ from torch import Tensor
 from . import seeds as draws
 from .basis import mix
 from .errors import PackError
-from .losses import AugCLIPLoss, aug_clip_terms, terms_of
+from .losses import aug_clip_terms, terms_of
 from .types import Basis, Curve, Generator, Latent, Loss, Result
 
 
@@ -282,13 +282,3 @@ def _select(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
 def _home(value: Tensor) -> Tensor:
     """Detached, copied and on the CPU: what may leave the search."""
     return value.detach().cpu().clone()
-
-
-def final_score(generator: Generator, loss: AugCLIPLoss, latent: Latent, seeds: Sequence[int], rounds: int = 20) -> Tensor:
-    """AugCLIP scores [N] over rounds * copies augmented copies, as the released code names its files by."""
-    with torch.no_grad():
-        scores = []
-        for seed, one in zip(seeds, (latent[i : i + 1] for i in range(len(latent))), strict=True):
-            image = generator.decode(one)
-            scores.append(-torch.cat([loss(image, one, [draws.rng(seed, "final", r)]) for r in range(rounds)]).mean())
-    return torch.stack(scores)

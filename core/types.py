@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .errors import LatentError
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Latent:
     """A batch of N points of one generator's latent space.
 
@@ -60,7 +60,8 @@ class Latent:
 class Model(Protocol):
     """Anything that holds weights. module: frozen and in eval mode."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module: ...
 
 
 class Generator(Model, Protocol):
@@ -107,7 +108,7 @@ class JointEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Target:
     """What to steer toward: P unit vectors [P, D] of the encoder named, their weights [P], and what each one says."""
 
@@ -133,7 +134,7 @@ class Loss(Protocol):
         ...
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Basis:
     """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
 
@@ -158,7 +159,7 @@ class Basis:
         return f"Basis({self.generator}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps)"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Curve:
     """Scores as a search went: `steps` [T], and name -> [T, N]. Every score is the negative of a loss."""
 
@@ -173,7 +174,7 @@ class Curve:
         return Curve((*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()})
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """What a search has found so far.
 

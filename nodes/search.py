@@ -132,7 +132,8 @@ class BasisInit(io.ComfyNode):
                 start = basis.choose(start, _picks(pick))
             with torch.no_grad():
                 pictures = torch.cat([generator.decode(basis.starts(start)[i : i + 1]) for i in range(start.scores.numel())])
-        host.say("scores " + ", ".join(f"{score:.3f}" for score in start.scores.flatten().tolist()), cls.hidden.unique_id)
+        shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
+        host.say("scores " + ", ".join(f"{score:.3f}" for score in shown.tolist()), cls.hidden.unique_id)
         return io.NodeOutput(start, host.to_image(pictures))
 
 

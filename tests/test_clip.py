@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_it_is_open_clips_own_model_and_preprocessing(folder, images, mean):
     log = logging.getLogger()
     level = log.level
     log.setLevel(logging.ERROR)
-    model = open_clip.create_model(f"local-dir:{folder}").eval()
+    model: Any = open_clip.create_model(f"local-dir:{folder}").eval()
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / VOCABULARY))
     log.setLevel(level)
     x = F.interpolate(images / 2 + 0.5, size=(64, 64), mode="bilinear")

@@ -1,6 +1,7 @@
 """Losses: the AugCLIP score against its formula, and what micro-batches, ensembles of terms and weights must keep."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -110,6 +111,7 @@ def test_the_spherical_distance_has_a_finite_gradient_at_its_ends(cosine):
     value = losses.DISTANCES["spherical"](leaf)
     value.sum().backward()
     assert value.item() == pytest.approx(math.acos(max(-1, min(1, cosine))) ** 2 / 2, abs=0.01)
+    assert leaf.grad is not None
     assert leaf.grad.isfinite().all()
 
 
@@ -168,6 +170,7 @@ def test_what_cannot_work_is_refused(encoder, target):
         AugCLIPLoss(encoder, target, distance="euclidean")
     with pytest.raises(ChoiceError, match="Unknown augmentation flip"):
         AugCLIPLoss(encoder, target, policies=["flip"])
-    for wrong in ({"copies": 0}, {"micro_batch": -1}):
+    wrongs: list[dict[str, Any]] = [{"copies": 0}, {"micro_batch": -1}]
+    for wrong in wrongs:
         with pytest.raises(PackError, match="copies must be at least 1 and micro_batch at least 0"):
             AugCLIPLoss(encoder, target, **wrong)

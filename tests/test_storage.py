@@ -65,6 +65,7 @@ def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
     loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
     storage.save(tmp_path / "basis.safetensors", found.basis, {})
     loaded, _ = storage.load(tmp_path / "basis.safetensors")
+    assert isinstance(loaded, Basis)
     ends = [
         optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(3)) for start in (found.basis, loaded)
     ]

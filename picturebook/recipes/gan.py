@@ -189,7 +189,9 @@ def measure(device: torch.device) -> dict[str, float]:
     load_model(model, str(MODELS / "biggan" / "model.safetensors"))
     z, kind = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))
     scenes = scene_of(z, kind)
-    says = judge.load()(model.eval()(z, F.one_hot(kind, len(world.KINDS)).float(), 1.0))
+    onehot = F.one_hot(kind, len(world.KINDS)).float()
+    parts = zip(z.split(BATCH), onehot.split(BATCH), strict=True)
+    says = judge.load()(torch.cat([model.eval()(*part, 1.0) for part in parts]))
     pair = says["pair"].argmax(1)
     return {
         "class_accuracy": (pair // len(world.COLOURS) == kind).float().mean().item(),
