@@ -224,7 +224,8 @@ def test_scalar_weights_combine_as_equation_four_says():
     given = made_basis("scalar")
     mixed = mix(given)
     for name, value in given.vectors.items():
-        expected = torch.stack([torch.stack([given.weights["all"][i, j] * value[i, j] for j in range(3)]).sum(0) for i in range(2)])
+        shares = [[given.weights["all"][i, j] * value[i, j] for j in range(3)] for i in range(2)]
+        expected = torch.stack([torch.stack(row).sum(0) for row in shares])
         torch.testing.assert_close(mixed.tensors[name], expected)
 
 
