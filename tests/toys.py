@@ -32,7 +32,7 @@ class ToyGenerator:
     """Latents z [N, 3], kept within [-2, 2], and y [N, 2, 2], free; pictures of 12 x 10 pixels."""
 
     resolution = (12, 10)
-    spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}  # noqa: RUF012
+    spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}
 
     def __init__(self, seed=0):
         self.name = f"toy-gan-{seed}"
