@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--weighting", default="softmax", choices=list(basis.WEIGHTINGS))

@@ -31,7 +31,7 @@ def linear(rng, inputs, outputs, scale=1.0):
 class ToyGenerator:
     """Latents z [N, 3], kept within [-2, 2], and y [N, 2, 2], free; pictures of 12 x 10 pixels."""
 
-    resolution = (12, 10)
+    resolution: tuple[int, int] = (12, 10)
     spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}
 
     def __init__(self, seed=0):

@@ -17,11 +17,13 @@ STEPS = {"perceptual": 1400, "judge": 1400, "gan": 2900, "clip": 2600}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", help=f"which models to train (default: all of {', '.join(STEPS)})")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"which models to train (default: all of {', '.join(STEPS)})")
     parser.add_argument("--checkpoints", type=Path, default=Path.home() / ".cache" / "guided-gan" / "training")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--steps", type=float, default=1.0, help="factor on the number of steps of each recipe")
     options = parser.parse_args()
+    if unknown := set(options.models) - set(STEPS):
+        parser.error(f"no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(STEPS)}")
     recipes = {"perceptual": classifier.perceptual, "judge": classifier.judge, "gan": gan.gan, "clip": clip.clip}
     for name in options.models or STEPS:
         recipe = recipes[name](int(STEPS[name] * options.steps), torch.device(options.device))
