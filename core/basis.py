@@ -116,7 +116,7 @@ class Bank:
                 known = len(have)
 
                 def report(done: int, known: int = known) -> None:
-                    if progress:
+                    if progress and known + done - DECODE < count:  # the last chunk may go past the count
                         progress(min(known + done, count), count)
 
                 have = torch.cat([have, self._compute(known // CHUNK, report)])
