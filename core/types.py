@@ -159,7 +159,7 @@ class Basis:
         return f"Basis({self.generator}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps)"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False)
 class Curve:
     """Scores as a search went: `steps` [T], and name -> [T, N]. Every score is the negative of a loss."""
 
