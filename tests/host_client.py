@@ -19,7 +19,7 @@ from guided_gan.launcher.client import TEXT_EVENT, progress_text
 from guided_gan.launcher.workflow import widgets
 
 PREVIEW_EVENT = 4
-TIMEOUT = 120  # seconds for one prompt
+TIMEOUT = 300  # seconds for one prompt
 
 Prompt = dict[str, dict[str, Any]]
 Link = list[Any]
