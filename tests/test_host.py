@@ -70,6 +70,7 @@ def saved(client: Client, run: Run, node: str = "SaveImage") -> list[np.ndarray]
 
 def test_search_shows_its_progress_and_saves_a_picture(client):
     s = search(client)
+    s.basis.inputs["seed"] = 41  # whose candidates nothing else has asked for
     run = client.run(s.graph.prompt)
     assert run.status == "success"
     assert run.progress("Optimize")[-1] == STEPS
