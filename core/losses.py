@@ -88,23 +88,18 @@ class AugCLIPLoss:
         return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        numbers = augment.draw(self.copies, rngs)
-        size = self.micro_batch or self.copies
-        if size >= self.copies:
-            return self._mean_distance(images, numbers, self.copies)
-        parts = numbers.split(size, 1)
-        if torch.is_grad_enabled() and images.requires_grad:
+        parts = self._parts(rngs)
+        if len(parts) > 1 and torch.is_grad_enabled() and images.requires_grad:
             value, gradient = self._accumulate(images.detach(), parts)
             return _WithGradient.apply(images, value, gradient)
-        return torch.stack([self._mean_distance(images, part, self.copies) for part in parts]).sum(0)
+        return torch.stack([self._mean_distance(images, part) for part in parts]).sum(0)
 
     def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
         """Mean over the copies of the pictures' unit vectors, [N, D].
 
         The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
         """
-        parts = augment.draw(self.copies, rngs).split(self.micro_batch or self.copies, 1)
-        return torch.stack([self._vectors(images, part).sum(1) for part in parts]).sum(0) / self.copies
+        return torch.stack([self._vectors(images, part).sum(1) for part in self._parts(rngs)]).sum(0) / self.copies
 
     def rank(self, means: Tensor) -> Tensor:
         """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""
@@ -114,21 +109,25 @@ class AugCLIPLoss:
         """[D]: the weighted mean of the target's vectors."""
         return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
 
+    def _parts(self, rngs: Sequence[torch.Generator]) -> Sequence[Tensor]:
+        """The numbers of all copies, in parts that go through the encoder at once."""
+        return augment.draw(self.copies, rngs).split(self.micro_batch or self.copies, 1)
+
     def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
         copies = augment.augment(images, numbers, self.policies)
         return self.encoder.encode_image(copies).unflatten(0, numbers.shape[:2])
 
-    def _mean_distance(self, images: Tensor, numbers: Tensor, copies: int) -> Tensor:
-        """This part's share [N] of the mean over all `copies`."""
+    def _mean_distance(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """This part's share [N] of the mean over all copies."""
         weights = self.target.weights.to(images)
         cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
-        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / copies
+        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
 
     def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
         for part in parts:
             leaf = images.clone().requires_grad_()
-            share = self._mean_distance(leaf, part, self.copies)
+            share = self._mean_distance(leaf, part)
             gradient += torch.autograd.grad(share.sum(), leaf)[0]
             value += share.detach()
         return value, gradient

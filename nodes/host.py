@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from ..core.errors import PackError
 from ..core.types import Model
 
-PACK = Path(__file__).parent.parent
 SHIPPED = "picturebook"  # how the menus call the models that come with the pack
 PREVIEW_SIDE = 384
 PREVIEW_MOST = 4  # pictures of a batch that a preview shows

@@ -9,18 +9,17 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..core import clip, generators
+from ..picturebook import MODELS
 from . import host, sockets
-
-_SHIPPED = host.PACK / "picturebook" / "models"
 
 
 def _generator_path(name: str) -> Path:
-    return _SHIPPED / "biggan" if name == host.SHIPPED else Path(folder_paths.get_full_path_or_raise("gan", name))
+    return MODELS / "biggan" if name == host.SHIPPED else Path(folder_paths.get_full_path_or_raise("gan", name))
 
 
 def _encoder_path(name: str) -> Path:
     if name == host.SHIPPED:
-        return _SHIPPED / "clip"
+        return MODELS / "clip"
     return Path(folder_paths.get_full_path_or_raise("clip_joint", f"{name}/{clip.CONFIG}")).parent
 
 

@@ -54,3 +54,17 @@ def client(host):
     client = Client(host.url)
     yield client
     client.close()
+
+
+@pytest.fixture
+def generator():
+    from toys import ToyGenerator
+
+    return ToyGenerator()
+
+
+@pytest.fixture
+def encoder():
+    from toys import ToyEncoder
+
+    return ToyEncoder()

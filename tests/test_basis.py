@@ -14,16 +14,6 @@ from guided_gan.core.losses import AugCLIPLoss, SumLoss
 from guided_gan.core.types import Basis, Latent
 
 
-@pytest.fixture
-def generator():
-    return ToyGenerator()
-
-
-@pytest.fixture
-def encoder():
-    return ToyEncoder()
-
-
 def loss_of(encoder, text="a tree", weight=1.0, **options):
     return AugCLIPLoss(encoder, targets.from_text(encoder, text, weight), **{"copies": 3, **options})
 

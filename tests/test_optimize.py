@@ -4,23 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import LIMIT, ToyEncoder, ToyGenerator, seeded
+from toys import LIMIT, ToyGenerator, seeded
 
 from guided_gan.core import basis, optimize, seeds, targets
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss, SumLoss
 from guided_gan.core.optimize import Options, Search
 from guided_gan.core.types import Basis, Latent
-
-
-@pytest.fixture
-def generator():
-    return ToyGenerator()
-
-
-@pytest.fixture
-def encoder():
-    return ToyEncoder()
 
 
 @pytest.fixture

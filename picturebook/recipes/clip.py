@@ -86,8 +86,8 @@ def draw(n: int, rng: torch.Generator) -> world.Scenes:
         colour=torch.where((which == 1)[:, None], other.colour, base.colour),
         background=torch.where(which == 2, other.background, base.background),
         cx=torch.where(((which == 3) & (base.count == 1))[:, None], base.cx.flip(0), base.cx),
+        jitter=other.jitter,
     )
-    twin = replace(twin, jitter=other.jitter)
     both = world.Scenes(**{name: torch.cat([value, vars(twin)[name]]) for name, value in vars(base).items()})
     keep = ~_held_out(both)
     return both[keep]

@@ -134,7 +134,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
         folder = MODELS / "biggan"
         ship(average, folder / "model.safetensors", half=False)
         (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
-        return measure(device)
+        return measure()
 
     modules = {"model": model, "average": average, "critic": critic}
     return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, rng, step, finish)
@@ -183,7 +183,7 @@ def record_statistics(model: BigGAN, rng: torch.Generator, device: torch.device)
 
 
 @torch.no_grad()
-def measure(device: torch.device) -> dict[str, float]:
+def measure() -> dict[str, float]:
     """What the judge says of fresh samples of the saved model: class right, class and colour right, background right."""
     model = BigGAN(BigGANConfig.from_json_file(str(MODELS / "biggan" / "config.json")))
     load_model(model, str(MODELS / "biggan" / "model.safetensors"))
