@@ -41,7 +41,8 @@ def _scalar_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str,
 
 
 def _scalar_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
-    return torch.einsum("nk,nk...->n...", weights["all"], vectors)
+    layer = name[: name.rfind(".") + 1]  # "foreground." of a composition, whose layers have weights of their own
+    return torch.einsum("nk,nk...->n...", weights[f"{layer}all"], vectors)
 
 
 def _softmax_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
@@ -66,7 +67,8 @@ def mix(basis: Basis) -> Latent:
     """The latents that the basis stands for, xi = sum_i w_i xi_i (Eq. 4); differentiable in vectors and weights."""
     combine = WEIGHTINGS[basis.weighting][1]
     weights = dict(basis.weights)
-    return Latent(basis.generator, {name: combine(value, weights, name) for name, value in basis.vectors.items()})
+    mixed = {name: combine(value, weights, name) for name, value in basis.vectors.items()}
+    return Latent(basis.generator, {**mixed, **basis.fixed})
 
 
 def of_latent(latent: Latent) -> Basis:

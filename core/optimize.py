@@ -1,7 +1,7 @@
 """The one optimisation loop: over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4).
 
-Each sample of a batch is decoded and scored by itself, so that it goes through the very arithmetic of a search of its
-own: seed 7 ends in the same picture alone and among others, and the memory is that of one sample.
+Unless told otherwise, each sample of a batch is decoded and scored by itself, so that it goes through the very arithmetic
+of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one sample.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from . import seeds as draws
 from .basis import mix
+from .bilevel import Tradeoff
 from .errors import PackError
 from .losses import aug_clip_terms, terms_of
 from .types import Basis, Curve, Generator, Latent, Loss, Result
@@ -28,19 +30,23 @@ class Options:
     lr: float = 5e-3  # of Adam, constant
     latent_noise: float = 0.01  # standard deviation of what each step adds to the combined latent; 0 for none
     evaluate_every: int = 10  # steps between two looks at the scores under the fixed draw
+    at_once: int = 1  # samples that go through the models together, 0 for all; fewer when memory runs out
 
 
 Callback = Callable[[int, float, Tensor], None]
+T = TypeVar("T")
 
 
-def monitors_of(loss: Loss, held_out: Loss | None = None) -> dict[str, Loss]:
-    """What the score curve records: every term, the plain CLIP score beside AugCLIP, and a held-out encoder's score."""
+def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
+    """What the score curve records: every term, the plain CLIP score beside AugCLIP, a second loss, and a held-out score."""
     monitors: dict[str, Loss] = {}
     for _, term in terms_of(loss):
         monitors[_free_name(term.name, monitors)] = term
     for _, term in aug_clip_terms(loss):
         if term.policies:
             monitors[_free_name("CLIP", monitors)] = term.plain()
+    if second is not None:
+        monitors[_free_name(second.name, monitors)] = second
     if held_out is not None:
         monitors["held-out"] = held_out
     return monitors
@@ -63,6 +69,7 @@ class Search:
         seeds: one per row; they decide the augmentations and the latent noise of every step.
         options: see `Options`.
         unfinished: what an earlier search with the same arguments had reached when it stopped; this one goes on there.
+        tradeoff: a second loss to lower as well, and how; the best is still the best by `loss`.
         held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
 
     Raises:
@@ -78,16 +85,19 @@ class Search:
         *,
         seeds: Sequence[int],
         options: Options,
+        tradeoff: Tradeoff | None = None,
         held_out: Loss | None = None,
         unfinished: Result | None = None,
     ) -> None:
         _check(generator, basis, seeds, options)
         self.options = options
-        self._generator, self._loss, self._seeds = generator, loss, list(seeds)
-        self._monitors = monitors_of(loss, held_out)
+        self._generator, self._loss, self._tradeoff, self._seeds = generator, loss, tradeoff, list(seeds)
+        self._at_once = options.at_once or len(seeds)
+        self._monitors = monitors_of(loss, tradeoff.loss if tradeoff else None, held_out)
         self._device = next(generator.module.parameters()).device
         self._end = basis.steps + options.steps
         self._curve = unfinished.curve if unfinished else Curve()
+        self._trace = unfinished.trace if unfinished else Curve()
         self._best: tuple[Latent, Tensor, Tensor] | None = None
         if unfinished:
             basis = unfinished.basis
@@ -132,13 +142,28 @@ class Search:
             groups[group][key] = value
         return replace(self._start, **groups)
 
-    def _latent(self, i: int) -> Latent:
-        """The latent that search i stands at, combined by itself."""
+    def _latent(self, rows: slice) -> Latent:
+        """The latents that these searches stand at."""
+        parameters, start = self._parameters, self._start
         vectors, weights = (
-            {name: self._parameters[f"{group}.{name}"][i : i + 1] for name in getattr(self._start, group)}
-            for group in ("vectors", "weights")
+            {name: parameters[f"{group}.{name}"][rows] for name in getattr(start, group)} for group in ("vectors", "weights")
         )
-        return mix(replace(self._start, vectors=vectors, weights=weights))
+        fixed = {name: value[rows].to(self._device) for name, value in start.fixed.items()}
+        return mix(replace(start, vectors=vectors, weights=weights, fixed=fixed))
+
+    def _each(self, work: Callable[[slice], T]) -> list[T]:
+        """What `work` makes of all searches, as many at once as memory allows."""
+        n = len(self._seeds)
+        while True:
+            try:
+                return [work(slice(i, min(i + self._at_once, n))) for i in range(0, n, self._at_once)]
+            except torch.OutOfMemoryError:
+                if self._at_once == 1:
+                    raise
+            self._at_once = (self._at_once + 1) // 2
+
+    def _draws(self, rows: slice, *place: str | int) -> list[torch.Generator]:
+        return draws.rngs(self._seeds[rows], *place)
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One step of Adam; returns the losses [N] and pictures [N, 3, H, W] that it saw, before the step.
@@ -147,58 +172,79 @@ class Search:
         """
         if self._best is None:
             self._look()  # the start itself is the first best
-        losses, images = [], []
-        self._adam.zero_grad()
-        for i, seed in enumerate(self._seeds):
-            latent = self._noisy(self._latent(i), seed)
-            image = self._generator.decode(latent)
-            loss = self._loss(image, latent, [draws.rng(seed, "step", self.done)])
-            loss.sum().backward()
-            losses.append(loss.detach())
-            images.append(image.detach())
-        total = torch.cat(losses)
-        if not torch.isfinite(total).all():
+        losses, images, gradients = zip(*self._each(self._descend), strict=True)
+        losses = [torch.cat(parts) for parts in zip(*losses, strict=True)]
+        images = torch.cat(images)
+        if not all(torch.isfinite(values).all() for values in losses):
             self._stop("loss")
-            return total, torch.cat(images)
+            return losses[0], images
+        # Each part gives gradients of all rows, zero but for its own.
+        gradients = [[torch.stack(parts).sum(0) for parts in zip(*each, strict=True)] for each in zip(*gradients, strict=True)]
+        for parameter, gradient in zip(self._parameters.values(), self._direction(losses, gradients), strict=True):
+            parameter.grad = gradient
         self._adam.step()
         self._constrain()
         self.done += 1
         if self.done % self.options.evaluate_every == 0 or not self.left:
             self._look()
-        return total, torch.cat(images)
+        return losses[0], images
+
+    def _descend(self, rows: slice) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
+        """Of some searches: each objective's losses, the pictures, and each objective's gradients under one draw."""
+        latent = self._noisy(self._latent(rows), rows)
+        image = self._generator.decode(latent)
+        objectives = [self._loss, *([self._tradeoff.loss] if self._tradeoff else [])]
+        losses = [objective(image, latent, self._draws(rows, "step", self.done)) for objective in objectives]
+        leaves = list(self._parameters.values())
+        gradients = [
+            torch.autograd.grad(loss.sum(), leaves, retain_graph=loss is not losses[-1], materialize_grads=True)
+            for loss in losses
+        ]
+        return [loss.detach() for loss in losses], image.detach(), gradients
+
+    def _direction(self, losses: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
+        """What Adam is fed: the gradient, or with a second loss the rule's mixture, whose figures are written down."""
+        if self._tradeoff is None:
+            return gradients[0]
+        direction, figures = self._tradeoff.direction(*gradients)
+        figures = {self._loss.name: -losses[0], self._tradeoff.loss.name: losses[1], **figures}
+        self._trace = self._trace.add(self.done, {name: values.tolist() for name, values in figures.items()})
+        return direction
 
     def _stop(self, what: str) -> None:
         self.stopped = f"the {what} is not a number at step {self.done}."
         if self._best is not None:
             self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
 
-    def _noisy(self, latent: Latent, seed: int) -> Latent:
+    def _noisy(self, latent: Latent, rows: slice) -> Latent:
         if not self.options.latent_noise:
             return latent
 
         def noisy(name: str, value: Tensor) -> Tensor:
+            if name in self._start.fixed:
+                return value
             # Each tensor draws by its own name: a file does not keep their order.
-            noise = torch.randn(value.shape, generator=draws.rng(seed, "noise", self.done, name))
-            return value + self.options.latent_noise * noise.to(value)
+            noise = [torch.randn(value.shape[1:], generator=rng) for rng in self._draws(rows, "noise", self.done, name)]
+            return value + self.options.latent_noise * torch.stack(noise).to(value)
 
         return replace(latent, tensors={name: noisy(name, value) for name, value in latent.tensors.items()})
 
     @torch.no_grad()
     def _constrain(self) -> None:
-        vectors = {name: self._parameters[f"vectors.{name}"] for name in self._generator.spec}
+        vectors = {name: self._parameters[f"vectors.{name}"] for name in self._start.vectors}
         for name, value in self._generator.constrain(Latent(self._generator.name, vectors)).tensors.items():
             vectors[name].copy_(value)
 
     @torch.no_grad()
     def _look(self) -> None:
         """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
-        latents = Latent.cat([self._latent(i) for i in range(len(self._seeds))])
-        rows = [self._look_at(latents[i : i + 1], seed) for i, seed in enumerate(self._seeds)]
-        images, losses = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+        parts = self._each(self._look_at)
+        latents = Latent.cat([part[0] for part in parts])
+        images, losses = torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
         if not torch.isfinite(losses).all():
             self._stop("score")
             return
-        self._curve = self._curve.add(self.done, {name: [row[2][name] for row in rows] for name in self._monitors})
+        self._curve = self._curve.add(self.done, {name: [x for part in parts for x in part[3][name]] for name in self._monitors})
         if self._best is None:
             self._best = latents, images, losses
             return
@@ -207,12 +253,13 @@ class Search:
         best = {name: _select(better, value, old.tensors[name]) for name, value in latents.tensors.items()}
         self._best = replace(latents, tensors=best), _select(better, images, old_images), _select(better, losses, old_losses)
 
-    def _look_at(self, latent: Latent, seed: int) -> tuple[Tensor, Tensor, dict[str, float]]:
+    def _look_at(self, rows: slice) -> tuple[Latent, Tensor, Tensor, dict[str, list[float]]]:
+        latent = self._latent(rows)
         image = self._generator.decode(latent)
-        values = [monitor(image, latent, [draws.rng(seed, "look")]) for monitor in self._monitors.values()]
+        values = [monitor(image, latent, self._draws(rows, "look")) for monitor in self._monitors.values()]
         # The terms of the loss come first among the monitors.
         loss = torch.stack([weight * value for (weight, _), value in zip(terms_of(self._loss), values, strict=False)]).sum(0)
-        return image, loss, {name: -value.item() for name, value in zip(self._monitors, values, strict=True)}
+        return latent, image, loss, {name: (-value).tolist() for name, value in zip(self._monitors, values, strict=True)}
 
     def result(self) -> Result:
         """What has been found so far, on the CPU.
@@ -237,7 +284,7 @@ class Search:
             moments=moments,
         )
         best, images, losses = self._best
-        return Result(best.map(_home), _home(images), _home(losses), basis, self._curve, self.stopped)
+        return Result(best.map(_home), _home(images), _home(losses), basis, self._curve, self._trace, self.stopped)
 
 
 def optimize(
@@ -247,11 +294,12 @@ def optimize(
     *,
     seeds: Sequence[int],
     options: Options | None = None,
+    tradeoff: Tradeoff | None = None,
     held_out: Loss | None = None,
     callback: Callback | None = None,
 ) -> Result:
     """Search from `basis` for `options.steps` steps; see `Search`. callback(steps, mean loss, pictures) after each."""
-    search = Search(generator, loss, basis, seeds=seeds, options=options or Options(), held_out=held_out)
+    search = Search(generator, loss, basis, seeds=seeds, options=options or Options(), tradeoff=tradeoff, held_out=held_out)
     while search.left and not search.stopped:
         losses, images = search.step()
         if callback:
@@ -263,6 +311,8 @@ def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Op
     Latent(basis.generator, basis.vectors).check(generator)
     if len(seeds) != len(basis):
         raise PackError(f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each.")
+    if options.at_once < 0:
+        raise PackError(f"at_once must be at least 0; got {options.at_once}.")
     if options.steps < 1 or options.evaluate_every < 1:
         raise PackError(f"steps and evaluate_every must be at least 1; got {options.steps} and {options.evaluate_every}.")
     if not (math.isfinite(options.lr) and options.lr > 0):
@@ -272,7 +322,8 @@ def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Op
 
 
 def _entries(basis: Basis) -> list[tuple[str, str, Tensor]]:
-    return [(group, name, value) for group in ("vectors", "weights") for name, value in getattr(basis, group).items()]
+    # By name: a file does not keep their order, which sums over all of them would show.
+    return [(group, name, value) for group in ("vectors", "weights") for name, value in sorted(getattr(basis, group).items())]
 
 
 def _select(which: Tensor, new: Tensor, old: Tensor) -> Tensor:

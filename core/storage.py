@@ -96,7 +96,8 @@ def _pack(value: Latent | Basis | Result) -> tuple[dict[str, Tensor], dict[str, 
         return tensors, {"generator": value.generator, "weighting": value.weighting, "steps": value.steps}
     (best, _), (basis, notes) = _pack(value.best), _pack(value.basis)
     tensors = {"images": value.images, "losses": value.losses, **_prefixed("best", best), **_prefixed("basis", basis)}
-    return tensors, {**notes, "curve": [value.curve.steps, dict(value.curve.scores)], "stopped": value.stopped}
+    curves = {name: [curve.steps, dict(curve.scores)] for name, curve in (("curve", value.curve), ("trace", value.trace))}
+    return tensors, {**notes, **curves, "stopped": value.stopped}
 
 
 def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Latent:
@@ -109,14 +110,17 @@ def _unpack_basis(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Ba
 
 
 def _unpack_result(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Result:
-    steps, scores = notes["curve"]
-    curve = Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
+    curves = {name: _unpack_curve(*notes[name]) for name in ("curve", "trace")}
     best = _unpack_latent(_group(tensors, "best"), notes)
     basis = _unpack_basis(_group(tensors, "basis"), notes)
-    return Result(best, tensors["images"], tensors["losses"], basis, curve, notes["stopped"])
+    return Result(best, tensors["images"], tensors["losses"], basis, **curves, stopped=notes["stopped"])
 
 
-_GROUPS = ("vectors", "weights", "moments")
+def _unpack_curve(steps: list[int], scores: Mapping[str, Any]) -> Curve:
+    return Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
+
+
+_GROUPS = ("vectors", "weights", "fixed", "moments")
 _UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "Result": _unpack_result}
 
 

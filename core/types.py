@@ -140,8 +140,8 @@ class Basis:
 
     generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
     weighting in use has them. weighting: a name of `basis.WEIGHTINGS`. scores: [N, k], best first; what the
-    basis latents were chosen by. steps: how many steps of a search made it. moments: Adam's state after those steps,
-    or empty.
+    basis latents were chosen by. fixed: name -> [N, *shape], parts of the latent that a search leaves as they are.
+    steps: how many steps of a search made it. moments: Adam's state after those steps, or empty.
     """
 
     generator: str
@@ -149,6 +149,7 @@ class Basis:
     weights: Mapping[str, Tensor]
     weighting: str
     scores: Tensor
+    fixed: Mapping[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     moments: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -161,7 +162,7 @@ class Basis:
 
 @dataclass(frozen=True, repr=False)
 class Curve:
-    """Scores as a search went: `steps` [T], and name -> [T, N]. Every score is the negative of a loss."""
+    """Figures as a search went: `steps` [T], and name -> [T, N]."""
 
     steps: tuple[int, ...] = ()
     scores: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
@@ -179,7 +180,8 @@ class Result:
     """What a search has found so far.
 
     best: the latents of the lowest loss under the fixed draw, [N]. images: their pictures, [N, 3, H, W]. basis: where
-    the search stands, to go on from. losses: [N], those of `best`. stopped: why it ended early, or empty.
+    the search stands, to go on from. losses: [N], those of `best`. curve: scores under the fixed draw, each the negative
+    of a loss. trace: of a search with two losses, each step's figures. stopped: why it ended early, or empty.
     """
 
     best: Latent
@@ -187,4 +189,5 @@ class Result:
     losses: Tensor
     basis: Basis
     curve: Curve
+    trace: Curve = field(default_factory=Curve)
     stopped: str = ""

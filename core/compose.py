@@ -1,0 +1,212 @@
+"""Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 4.3).
+
+The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any other: its
+latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from .errors import ChoiceError, PackError
+from .types import Basis, Generator, Latent, Model
+
+LAYERS = ("foreground", "background")
+SCALES = (0.65, 0.5)  # the paper's alphas
+# Where the foreground lies: its share of the free rows above it and of the free columns left of it.
+PLACES: dict[str, tuple[float, float]] = {
+    f"{vertical} {horizontal}".replace("middle centre", "centre"): (row, column)
+    for row, vertical in ((0.0, "top"), (0.5, "middle"), (1.0, "bottom"))
+    for column, horizontal in ((0.0, "left"), (0.5, "centre"), (1.0, "right"))
+}
+
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+
+class Composite:
+    """A generator's pictures laid over one another, as a `Generator`.
+
+    A latent holds each tensor of the generator twice, "foreground.z" and "background.z" for its z, and "place" [N, 3]:
+    alpha, the share of the free rows above the foreground, and that of the free columns left of it.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.base = generator
+        self.name = f"{generator.name} composed"
+        self.resolution = generator.resolution
+        layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}
+        self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (3,)}
+
+    @property
+    def module(self) -> nn.Module:
+        """The generator's."""
+        return self.base.module
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Two layers drawn by chance, at a scale of SCALES and a place of PLACES."""
+        places = placements()
+        index = torch.randint(len(places), (n,), generator=rng)
+        return self.join(self.base.sample(n, rng), self.base.sample(n, rng), places[index])
+
+    def join(self, foreground: Latent, background: Latent, place: Tensor) -> Latent:
+        """The latent of two layers at places [N, 3]."""
+        layers = zip(LAYERS, (foreground, background), strict=True)
+        tensors = {f"{layer}.{name}": value for layer, latent in layers for name, value in latent.tensors.items()}
+        return Latent(self.name, {**tensors, "place": place})
+
+    def layer(self, latent: Latent, which: str) -> Latent:
+        """The latent of one of LAYERS, which belongs to the generator itself."""
+        latent.check(self)
+        start = f"{which}."
+        parts = {name.removeprefix(start): value for name, value in latent.tensors.items() if name.startswith(start)}
+        return Latent(self.base.name, parts)
+
+    def layers(self, latent: Latent) -> tuple[Tensor, Tensor]:
+        """Foreground and background, each [N, 3, H, W] in [-1, 1] and whole."""
+        both = Latent.cat([self.layer(latent, which) for which in LAYERS])
+        foreground, background = self.base.decode(both).chunk(2)
+        return foreground, background
+
+    def decode(self, latent: Latent) -> Tensor:
+        """The compositions, [N, 3, H, W] in [-1, 1], differentiable in both layers."""
+        return paste(*self.layers(latent), latent.tensors["place"])
+
+    def constrain(self, latent: Latent) -> Latent:
+        """Both layers within the generator's range; the place stays."""
+        layers = {
+            f"{which}.{name}": value
+            for which in LAYERS
+            for name, value in self.base.constrain(self.layer(latent, which)).tensors.items()
+        }
+        return replace(latent, tensors={**latent.tensors, **layers})
+
+
+class Seam:
+    """Perceptual distance between the foreground and what it hides: what makes the layers melt into one another.
+
+    l = d(I_fg, crop(I_bg, {alpha, t})), the crop at the foreground's own size (Eq. 5).
+    """
+
+    name = "perceptual"
+
+    def __init__(self, composite: Composite, metric: Metric, models: Sequence[Model] = ()) -> None:
+        self._composite, self._metric = composite, metric
+        self.models = models
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        foreground, background = self._composite.layers(latent)
+        return self._metric(foreground, crop(background, latent.tensors["place"]))
+
+
+def placements(scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES)) -> Tensor:
+    """Every scale at every place, [len(scales) * len(places), 3].
+
+    Raises:
+        PackError: a scale that is not between 0 and 1, or none, or no place.
+        ChoiceError: a place that is not in PLACES.
+    """
+    if unknown := [place for place in places if place not in PLACES]:
+        raise ChoiceError(f"Unknown place {', '.join(unknown)}: choose from {', '.join(PLACES)}.")
+    if not scales or not places:
+        raise PackError("Composing needs at least one scale and one place for the foreground.")
+    if not all(0 < scale < 1 for scale in scales):
+        listed = ", ".join(f"{scale:g}" for scale in scales)
+        raise PackError(f"The foreground's scale must be between 0 and 1, such as 0.5; got {listed}.")
+    return torch.tensor([(scale, *PLACES[place]) for scale in dict.fromkeys(scales) for place in dict.fromkeys(places)])
+
+
+def start(composite: Composite, foreground: Basis, background: Basis, place: Tensor) -> Basis:
+    """The searches of two bases of N rows at P places [P, 3]: N * P rows, the places of one seed side by side.
+
+    Raises:
+        PackError: the bases differ in rows or weighting.
+        LatentError: a basis belongs to another generator.
+    """
+    if len(foreground) != len(background) or foreground.weighting != background.weighting:
+        raise PackError(
+            f"The layers' bases must hold as many searches and the same weighting: the foreground has {len(foreground)} "
+            f"({foreground.weighting}), the background {len(background)} ({background.weighting})."
+        )
+    layers = dict(zip(LAYERS, (foreground, background), strict=True))
+    for basis in layers.values():
+        Latent(basis.generator, basis.vectors).check(composite.base)
+
+    def joined(group: str) -> dict[str, Tensor]:
+        parts = {f"{layer}.{name}": value for layer, basis in layers.items() for name, value in getattr(basis, group).items()}
+        return {name: value.repeat_interleave(len(place), 0) for name, value in parts.items()}
+
+    scores = torch.cat([basis.scores for basis in layers.values()], 1).repeat_interleave(len(place), 0)
+    fixed = {"place": place.repeat(len(foreground), 1)}
+    return Basis(composite.name, joined("vectors"), joined("weights"), foreground.weighting, scores, fixed=fixed)
+
+
+# --- pasting ---------------------------------------------------------------------------------------------------------
+
+
+def paste(foreground: Tensor, background: Tensor, place: Tensor) -> Tensor:
+    """The foreground, shrunk with anti-aliasing, on the background: [N, 3, H, W] each; place [N, 3]."""
+    rows, columns = (_shrink(*box) for box in _boxes(place, background))
+    return torch.where(covered(place, background), rows[:, None] @ foreground @ columns[:, None].transpose(-1, -2), background)
+
+
+def crop(background: Tensor, place: Tensor) -> Tensor:
+    """What the foreground hides, enlarged to the whole picture's size (bilinear): [N, 3, H, W]."""
+    rows, columns = (_enlarge(*box) for box in _boxes(place, background))
+    return rows[:, None] @ background @ columns[:, None].transpose(-1, -2)
+
+
+def covered(place: Tensor, like: Tensor) -> Tensor:
+    """Where the foreground lies, [N, 1, H, W] bool, on pictures of the size of `like`."""
+    inside = []
+    for size, first, length in _boxes(place, like):
+        index = torch.arange(size, device=like.device)
+        inside.append((index >= first[:, None]) & (index < (first + length)[:, None]))
+    return inside[0][:, None, :, None] & inside[1][:, None, None, :]
+
+
+def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+    """Of rows and columns: the picture's size, and the first pixel and the length [N] of the foreground."""
+    scale, *shares = place.to(like.device).unbind(1)
+    boxes = []
+    for size, share in zip(like.shape[2:], shares, strict=True):
+        length = (scale * size).round().clamp(1, size)
+        boxes.append((size, (share * (size - length)).round(), length))
+    return boxes
+
+
+def _shrink(size: int, first: Tensor, length: Tensor) -> Tensor:
+    """[N, size, size]: row o holds what pixel o of the box takes from each pixel of the whole (a triangle filter)."""
+    index = torch.arange(size, device=first.device, dtype=torch.float32)
+    step = (size / length)[:, None, None]
+    centre = (index[:, None] - first[:, None, None] + 0.5) * step - 0.5
+    weight = (1 - (centre - index).abs() / step).clamp(min=0)
+    return weight / weight.sum(2, keepdim=True).clamp(min=1e-6)
+
+
+def _enlarge(size: int, first: Tensor, length: Tensor) -> Tensor:
+    """[N, size, size]: row o holds what pixel o of the whole takes from the box (bilinear)."""
+    index = torch.arange(size, device=first.device, dtype=torch.float32)
+    first, length = first[:, None], length[:, None]
+    source = ((index + 0.5) * length / size - 0.5).clamp(min=0).minimum(length - 1) + first
+    return (1 - (source[:, :, None] - index).abs()).clamp(min=0)
+
+
+def seam(images: Tensor, place: Tensor) -> Tensor:
+    """Mean gradient across the pasted border relative to that inside the box, [N]: 1 where no border shows.
+
+    images: compositions [N, 3, H, W]. Borders on the picture's own edge do not count; NaN where all of them are.
+    """
+    inside = covered(place, images).float()
+    across, within = images.new_zeros(2, 2, len(images)).unbind()
+    for axis in (2, 3):
+        jump = images.diff(dim=axis).abs().mean(1)
+        change = inside.diff(dim=axis).abs()[:, 0]
+        length = images.shape[axis] - 1
+        both = inside.narrow(axis, 0, length)[:, 0] * inside.narrow(axis, 1, length)[:, 0]
+        across = across + torch.stack([(jump * change).sum((1, 2)), change.sum((1, 2))])
+        within = within + torch.stack([(jump * both).sum((1, 2)), both.sum((1, 2))])
+    return (across[0] / across[1]) / (within[0] / within[1])

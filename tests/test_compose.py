@@ -1,0 +1,274 @@
+"""Compositions: pasting and cropping by closed forms, the composite as a generator, and the search over places."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+from toys import ToyGenerator, seeded
+
+from guided_gan.core import basis, compose, optimize, storage, targets
+from guided_gan.core.bilevel import Tradeoff
+from guided_gan.core.errors import ChoiceError, LatentError, PackError
+from guided_gan.core.losses import AugCLIPLoss
+from guided_gan.core.optimize import Options, Search
+from guided_gan.core.types import Latent
+
+
+def picture(seed, n=1, side=16):
+    return torch.rand(n, 3, side, side, generator=seeded(seed)) * 2 - 1
+
+
+def distance(a, b):
+    return (a - b).square().mean((1, 2, 3))
+
+
+@pytest.fixture
+def composite(generator):
+    return compose.Composite(generator)
+
+
+@pytest.fixture
+def loss(encoder):
+    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree and a house"), copies=4)
+
+
+def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
+    layers = [basis.initialise(composite.base, loss, seeds=[s + i for s in seeds], k=3, count=100) for i in (0, 50)]
+    return compose.start(composite, *layers, compose.placements(scales, places))
+
+
+# --- pasting ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_papers_eighteen_places():
+    places = compose.placements()
+    assert places.shape == (18, 3)
+    assert len(set(map(tuple, places.tolist()))) == 18
+    assert set(places[:, 0].tolist()) == {torch.tensor(0.65).item(), 0.5}
+
+
+def test_each_name_is_where_it_says():
+    at = {name: compose.covered(compose.placements([0.5], [name]), picture(0))[0, 0] for name in compose.PLACES}
+    index = torch.arange(16.0)
+    for name, inside in at.items():
+        rows, columns = (index[inside.any(axis)].mean().item() for axis in (1, 0))
+        assert rows == (3.5 if "top" in name else 11.5 if "bottom" in name else 7.5), name
+        assert columns == (3.5 if "left" in name else 11.5 if "right" in name else 7.5), name
+        assert inside.sum() == 64
+
+
+def test_pasting_shrinks_by_the_mean_and_leaves_the_rest_bit_for_bit():
+    foreground, background = picture(1), picture(2)
+    place = compose.placements([0.5], ["bottom right"])
+    pasted = compose.paste(foreground, background, place)
+    inside = compose.covered(place, pasted).expand_as(pasted)
+    assert torch.equal(pasted[~inside], background[~inside])
+    wanted = F.interpolate(foreground, size=(8, 8), mode="bilinear", antialias=True)
+    torch.testing.assert_close(pasted[..., 8:, 8:], wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [0.65, 0.5, 0.31])
+def test_shrinking_and_enlarging_are_those_of_torch(scale):
+    foreground, background = picture(3, side=20), picture(4, side=20)
+    length = round(scale * 20)
+    first = round(0.5 * (20 - length))
+    box = slice(first, first + length)
+    place = compose.placements([scale], ["centre"])
+    shrunk = F.interpolate(foreground, size=(length, length), mode="bilinear", antialias=True)
+    torch.testing.assert_close(compose.paste(foreground, background, place)[..., box, box], shrunk, atol=1e-5, rtol=0)
+    enlarged = F.interpolate(background[..., box, box], size=(20, 20), mode="bilinear")
+    torch.testing.assert_close(compose.crop(background, place), enlarged, atol=1e-5, rtol=0)
+
+
+def test_a_batch_of_places_is_each_place_by_itself():
+    foreground, background, places = picture(5, 18), picture(6, 18), compose.placements()
+    together = compose.paste(foreground, background, places)
+    for i in range(18):
+        one = slice(i, i + 1)
+        torch.testing.assert_close(compose.paste(foreground[one], background[one], places[one]), together[one])
+
+
+def test_a_picture_that_is_not_square():
+    place = compose.placements([0.5], ["bottom left"])
+    tall = torch.zeros(1, 3, 24, 10)
+    inside = compose.covered(place, tall)[0, 0]
+    assert inside[12:, :5].all()
+    assert inside.sum() == 60
+
+
+def test_the_seam_of_a_pasted_square():
+    ramp = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
+    place = compose.placements([0.5], ["centre"])
+    torch.testing.assert_close(compose.seam(ramp, place), torch.tensor([1.0]))  # across and within: the same slope
+    jump = ramp + compose.covered(place, ramp) * 0.5
+    slope = 2 / 15
+    # Of 32 border pixels 16 cross left and right, where the slope adds to the jump or takes from it.
+    across = (8 * abs(0.5 + slope) + 8 * abs(0.5 - slope) + 16 * 0.5) / 32
+    torch.testing.assert_close(compose.seam(jump, place), torch.tensor([across / (slope / 2)]), atol=1e-4, rtol=0)
+    corner = compose.placements([0.5], ["top left"])
+    torch.testing.assert_close(compose.seam(ramp, corner), torch.tensor([1.0]))  # the picture's edge is no seam
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, -0.5, 2.0, float("nan"), float("inf")])
+def test_a_scale_out_of_range_is_refused(scale):
+    with pytest.raises(PackError, match="between 0 and 1"):
+        compose.placements([0.5, scale], ["centre"])
+
+
+def test_no_place_and_unknown_places_are_refused():
+    with pytest.raises(PackError, match="at least one"):
+        compose.placements([0.5], [])
+    with pytest.raises(PackError, match="at least one"):
+        compose.placements([], ["centre"])
+    with pytest.raises(ChoiceError, match="top left"):
+        compose.placements([0.5], ["centre", "upstairs"])
+
+
+# --- a generator like any other --------------------------------------------------------------------------------------
+
+
+def test_a_composition_decodes_to_its_pasted_layers(composite, generator):
+    latent = composite.sample(4, seeded(0))
+    layers = [composite.layer(latent, which) for which in compose.LAYERS]
+    pictures = [generator.decode(layer) for layer in layers]
+    torch.testing.assert_close(composite.decode(latent), compose.paste(*pictures, latent.tensors["place"]))
+    assert {name: value.shape[1:] for name, value in latent.tensors.items()} == dict(composite.spec)
+    again = composite.join(*layers, latent.tensors["place"])
+    assert all(torch.equal(value, latent.tensors[name]) for name, value in again.tensors.items())
+
+
+def test_constrain_reaches_both_layers_and_not_the_place(composite):
+    latent = composite.sample(2, seeded(1)).map(lambda value: value * 9)
+    kept = composite.constrain(latent).tensors
+    assert kept["foreground.z"].abs().max() <= 2
+    assert kept["background.z"].abs().max() <= 2
+    assert torch.equal(kept["place"], latent.tensors["place"])
+
+
+def test_a_latent_of_a_single_picture_is_refused(composite, generator):
+    with pytest.raises(LatentError, match="composed"):
+        composite.decode(generator.sample(1, seeded(0)))
+
+
+# --- the search ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, weighting):
+    layers = [
+        basis.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting) for s, k in ((0, 3), (50, 2))
+    ]
+    places = compose.placements([0.5, 0.3], ["centre"])
+    joined = compose.start(composite, *layers, places)
+    latent = basis.mix(joined)
+    assert len(latent) == 4
+    for which, layer in zip(compose.LAYERS, layers, strict=True):
+        wanted = basis.mix(layer)
+        for i in range(4):
+            for name, value in composite.layer(latent, which).tensors.items():
+                torch.testing.assert_close(value[i], wanted.tensors[name][i // 2])
+    assert torch.equal(latent.tensors["place"], places.repeat(2, 1))
+
+
+def search_of(composite, loss, start, seed=7, **options):
+    seam = Tradeoff(compose.Seam(composite, distance))
+    return Search(composite, loss, start, seeds=[seed] * len(start), options=Options(**options), tradeoff=seam)
+
+
+def run(search, steps=None):
+    for _ in range(steps or search.left):
+        search.step()
+    return search.result()
+
+
+def test_the_search_raises_the_score_lowers_the_distance_and_keeps_the_places(composite, loss):
+    start = start_of(composite, loss)
+    result = run(search_of(composite, loss, start, steps=30, lr=0.05))
+    scores = torch.tensor(result.curve.scores["AugCLIP"])
+    assert (scores[-1] > scores[0]).all()
+    assert (torch.tensor(result.trace.scores["perceptual"])[-1] < torch.tensor(result.trace.scores["perceptual"])[0]).all()
+    assert torch.equal(result.best.tensors["place"], start.fixed["place"])
+    assert set(result.trace.scores) == {"AugCLIP", "perceptual", "lambda", "angle"}
+    assert len(result.trace.steps) == 30
+    torch.testing.assert_close(result.images, composite.decode(result.best))
+
+
+def test_one_place_alone_is_that_place_among_others(composite, loss):
+    both, one = (start_of(composite, loss, places=places) for places in (("centre", "top left"), ("top left",)))
+    options = {"steps": 4, "lr": 0.05}
+    together, alone = (run(search_of(composite, loss, start, **options)) for start in (both, one))
+    assert torch.equal(together.images[1:], alone.images)
+
+
+@pytest.mark.parametrize("at_once", [0, 2])
+def test_places_together_are_places_in_turn(composite, loss, at_once):
+    start = start_of(composite, loss, places=("centre", "top left", "bottom left"))
+    options = {"steps": 4, "lr": 0.05}
+    one = run(search_of(composite, loss, start, **options))
+    composite.base.decoded.clear()
+    many = run(search_of(composite, loss, start, at_once=at_once, **options))
+    assert max(composite.base.decoded) == 2 * (at_once or 3)
+    torch.testing.assert_close(many.images, one.images, atol=1e-4, rtol=0)
+
+
+def test_out_of_memory_halves_what_goes_at_once(composite, loss, monkeypatch):
+    start = start_of(composite, loss, places=list(compose.PLACES)[:5])
+    decode = ToyGenerator.decode
+
+    def small(self, latent):
+        if len(latent) > 4:
+            raise torch.OutOfMemoryError("too many")
+        return decode(self, latent)
+
+    monkeypatch.setattr(ToyGenerator, "decode", small)
+    result = run(search_of(composite, loss, start, steps=3, lr=0.05, at_once=0))
+    monkeypatch.undo()
+    torch.testing.assert_close(result.images, run(search_of(composite, loss, start, steps=3, lr=0.05)).images, atol=1e-4, rtol=0)
+    assert len(result.trace.steps) == 3
+
+    def never(self, latent):
+        raise torch.OutOfMemoryError("no memory at all")
+
+    monkeypatch.setattr(ToyGenerator, "decode", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(search_of(composite, loss, start, steps=3, at_once=0))
+
+
+def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
+    start = start_of(composite, loss)
+    options = {"steps": 8, "lr": 0.05}
+    unbroken = run(search_of(composite, loss, start, **options))
+    stopped = run(search_of(composite, loss, start, **options), steps=5)
+    storage.save(tmp_path / "stopped.safetensors", stopped, {})
+    unfinished, _ = storage.load(tmp_path / "stopped.safetensors")
+    seam = Tradeoff(compose.Seam(composite, distance))
+    again = Search(composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, unfinished=unfinished)
+    resumed = run(again)
+    assert torch.equal(resumed.images, unbroken.images)
+    assert resumed.trace == unbroken.trace
+    assert resumed.curve == unbroken.curve
+
+
+def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
+    def broken(a, b):
+        return distance(a, b) * float("nan")
+
+    start = start_of(composite, loss)
+    seam = Tradeoff(compose.Seam(composite, broken))
+    result = optimize.optimize(composite, loss, start, seeds=[7, 7], options=Options(5), tradeoff=seam)
+    assert "not a number" in result.stopped
+    assert torch.isfinite(result.images).all()
+
+
+def test_layers_that_do_not_go_together_are_refused(composite, generator, loss):
+    one = basis.initialise(generator, loss, seeds=[1], k=2, count=100)
+    two = basis.initialise(generator, loss, seeds=[1, 2], k=2, count=100)
+    soft = basis.initialise(generator, loss, seeds=[1], k=2, count=100, weighting="softmax")
+    place = compose.placements()
+    for other in (two, soft):
+        with pytest.raises(PackError, match="as many searches and the same weighting"):
+            compose.start(composite, one, other, place)
+    foreign = basis.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
+    with pytest.raises(LatentError, match="another"):
+        compose.start(composite, replace(one, generator="another"), replace(foreign, weighting="scalar"), place)
