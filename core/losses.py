@@ -27,7 +27,88 @@ def _spherical(cosines: Tensor) -> Tensor:
 DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherical": _spherical}
 
 
-class AugCLIPLoss:
+class CopiesLoss:
+    """Mean over copies of a picture of their weighted distance to a target.
+
+    L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
+
+    What a copy a(I) is, the subclass says: `_draw` gives the numbers that decide the copies, `_copy` makes them.
+
+    Args:
+        encoder: f, frozen; gradients flow to the pictures only.
+        target: t and w, from the same encoder. A negative weight pushes away.
+        copies: copies per picture, >= 1.
+        distance: d, a name of DISTANCES.
+        micro_batch: how many copies go through the encoder at once, 0 for all; the gradient is the same, the memory
+            is that of so many copies.
+
+    Raises:
+        ChoiceError: an unknown distance.
+        PackError: `copies` below 1, or a target of another encoder.
+    """
+
+    name = ""
+
+    def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
+        if distance not in DISTANCES:
+            raise ChoiceError(f"Unknown distance {distance}: choose from {', '.join(DISTANCES)}.")
+        if copies < 1 or micro_batch < 0:
+            raise PackError(f"copies must be at least 1 and micro_batch at least 0; got {copies} and {micro_batch}.")
+        if target.encoder != encoder.name:
+            raise PackError(
+                f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: "
+                "connect the same CLIP to Encode Text and to the loss."
+            )
+        self.encoder, self.target = encoder, target
+        self.copies, self.distance, self.micro_batch = copies, distance, micro_batch
+
+    def __repr__(self) -> str:
+        return f"{self.name}Loss({self.target}, {self.encoder.name})"
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Those of the encoder."""
+        return self.encoder.models
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        parts = self._parts(rngs)
+        if len(parts) > 1 and torch.is_grad_enabled() and images.requires_grad:
+            value, gradient = self._accumulate(images.detach(), parts)
+            return _WithGradient.apply(images, value, gradient)
+        return torch.stack([self._mean_distance(images, part) for part in parts]).sum(0)
+
+    def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Numbers [N, copies, K] that decide the copies; row i comes from rngs[i] alone."""
+        raise NotImplementedError
+
+    def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """The copies [N * C, 3, H', W'] that the numbers [N, C, K] decide, those of one picture side by side."""
+        raise NotImplementedError
+
+    def _parts(self, rngs: Sequence[torch.Generator]) -> Sequence[Tensor]:
+        """The numbers of all copies, in parts that go through the encoder at once."""
+        return self._draw(rngs).split(self.micro_batch or self.copies, 1)
+
+    def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
+        return self.encoder.encode_image(self._copy(images, numbers)).unflatten(0, numbers.shape[:2])
+
+    def _mean_distance(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """This part's share [N] of the mean over all copies."""
+        weights = self.target.weights.to(images)
+        cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
+        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
+
+    def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
+        for part in parts:
+            leaf = images.clone().requires_grad_()
+            share = self._mean_distance(leaf, part)
+            gradient += torch.autograd.grad(share.sum(), leaf)[0]
+            value += share.detach()
+        return value, gradient
+
+
+class AugCLIPLoss(CopiesLoss):
     """Negative AugCLIP score of pictures against a target.
 
     s(I) = E_a [ sum_p w_p cos(f(a(I)), t_p) / sum_p |w_p| ]      (FuseDream, Liu et al. 2021, Eq. 3)
@@ -36,13 +117,8 @@ class AugCLIPLoss:
     "spherical" the cosine gives way to the negative squared spherical distance.
 
     Args:
-        encoder: frozen; gradients flow to the pictures only.
-        target: from the same encoder.
+        encoder, target, copies, distance, micro_batch: as in `CopiesLoss`.
         policies: names from `augment.POLICIES`.
-        copies: augmented copies per picture, >= 1.
-        distance: a name of DISTANCES.
-        micro_batch: how many copies go through the encoder at once, 0 for all; the gradient is the same, the memory
-            is that of so many copies.
 
     Raises:
         ChoiceError: an unknown policy or distance.
@@ -60,39 +136,15 @@ class AugCLIPLoss:
         micro_batch: int = 0,
     ) -> None:
         augment.check_policies(policies)
-        if distance not in DISTANCES:
-            raise ChoiceError(f"Unknown distance {distance}: choose from {', '.join(DISTANCES)}.")
-        if copies < 1 or micro_batch < 0:
-            raise PackError(f"copies must be at least 1 and micro_batch at least 0; got {copies} and {micro_batch}.")
-        if target.encoder != encoder.name:
-            raise PackError(
-                f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: "
-                "connect the same CLIP to Encode Text and to the loss."
-            )
-        self.encoder, self.target = encoder, target
+        super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
         self.policies = tuple(name for name in augment.POLICIES if name in policies)
-        self.copies = copies if self.policies else 1
-        self.distance, self.micro_batch = distance, micro_batch
+        if not self.policies:
+            self.copies = 1  # all would be alike
         self.name = "AugCLIP" if self.policies else "CLIP"
-
-    def __repr__(self) -> str:
-        return f"{self.name}Loss({self.target}, {self.encoder.name})"
-
-    @property
-    def models(self) -> Sequence[Model]:
-        """Those of the encoder."""
-        return self.encoder.models
 
     def plain(self) -> AugCLIPLoss:
         """The same loss without augmentation: the CLIP score."""
         return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
-
-    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        parts = self._parts(rngs)
-        if len(parts) > 1 and torch.is_grad_enabled() and images.requires_grad:
-            value, gradient = self._accumulate(images.detach(), parts)
-            return _WithGradient.apply(images, value, gradient)
-        return torch.stack([self._mean_distance(images, part) for part in parts]).sum(0)
 
     def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
         """Mean over the copies of the pictures' unit vectors, [N, D].
@@ -109,28 +161,11 @@ class AugCLIPLoss:
         """[D]: the weighted mean of the target's vectors."""
         return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
 
-    def _parts(self, rngs: Sequence[torch.Generator]) -> Sequence[Tensor]:
-        """The numbers of all copies, in parts that go through the encoder at once."""
-        return augment.draw(self.copies, rngs).split(self.micro_batch or self.copies, 1)
+    def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        return augment.draw(self.copies, rngs)
 
-    def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
-        copies = augment.augment(images, numbers, self.policies)
-        return self.encoder.encode_image(copies).unflatten(0, numbers.shape[:2])
-
-    def _mean_distance(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """This part's share [N] of the mean over all copies."""
-        weights = self.target.weights.to(images)
-        cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
-        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
-
-    def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
-        for part in parts:
-            leaf = images.clone().requires_grad_()
-            share = self._mean_distance(leaf, part)
-            gradient += torch.autograd.grad(share.sum(), leaf)[0]
-            value += share.detach()
-        return value, gradient
+    def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
+        return augment.augment(images, numbers, self.policies)
 
 
 class _WithGradient(torch.autograd.Function):

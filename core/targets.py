@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from . import prompts
 from .errors import PackError
 from .types import JointEncoder, Target
 
@@ -19,6 +20,15 @@ def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
         PackError: the text is empty or too long for the encoder, or the weight is 0 or not a number.
     """
     return Target(encoder.name, encoder.encode_text([text]), _weights(weight), (text,))
+
+
+def from_prompts(encoder: JointEncoder, text: str) -> Target:
+    """Several prompts with their weights, as `prompts.parse` reads them: "a farm:1 | text:-0.3".
+
+    Raises:
+        PackError: as `prompts.parse` and `from_text`.
+    """
+    return combine([from_text(encoder, says, weight) for says, weight in prompts.parse(text)])
 
 
 def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> Target:

@@ -1,0 +1,130 @@
+"""Losses that keep a search in bounds, as VQGAN-CLIP and its users have them: of the latent, and of the picture alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import LatentError, PackError, ShapeError
+from .losses import SumLoss, terms_of
+from .types import Latent, Loss, Model
+
+
+@runtime_checkable
+class Scheduled(Loss, Protocol):
+    """A loss that changes as a search goes. Called as it is, it is that of step 0."""
+
+    def at(self, step: int) -> Loss:
+        """The loss of a step, counted from 0."""
+        ...
+
+
+def at(loss: Loss, step: int) -> Loss:
+    """A loss, or a sum of losses, as it is at a step."""
+    return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms_of(loss)])
+
+
+class _WithoutModel:
+    models: Sequence[Model] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class LatentRegularization(_WithoutModel):
+    """Mean square of the latent, with a weight that falls as the search goes.
+
+    L(z) = alpha_t mean((z - z_0)^2), alpha_t = max(alpha - decay floor(t / every), 0)
+
+    VQGAN-CLIP (Crowson, Biderman et al. 2022) has z_0 = 0 and says that the term is "decayed by 0.005": here, at every
+    step. The published notebook takes 0.3 off alpha = 1.5 every 50 steps, which is nearly as much.
+
+    Args:
+        weight: alpha, at least 0.
+        decay: what the weight loses at a time, at least 0.
+        every: steps between two losses of weight, at least 1.
+        tensor: name of the latent's tensor meant; empty for all numbers of all tensors.
+        toward: z_0, one latent for all searches; None for 0.
+
+    Raises:
+        PackError: a number out of its range.
+        LatentError: `toward` holds several latents. When called: the latent has no such tensor or none at all, or is
+            another generator's than `toward`.
+    """
+
+    weight: float = 1.5
+    decay: float = 0.005
+    every: int = 1
+    tensor: str = ""
+    toward: Latent | None = None
+    name = "latent regularization"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.weight < math.inf and 0 <= self.decay < math.inf and self.every >= 1):
+            raise PackError(
+                "The weight and the decay of a latent regularization must be numbers of at least 0, and every at least 1; "
+                f"got {self.weight}, {self.decay} and {self.every}."
+            )
+        if self.toward is not None and len(self.toward) != 1:
+            raise LatentError(f"A search stays near one latent; got {len(self.toward)}: pick one of the batch.")
+
+    def at(self, step: int) -> LatentRegularization:
+        """The same with the weight of a step, for good."""
+        return replace(self, weight=max(self.weight - self.decay * (step // self.every), 0.0), decay=0.0)
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        z = self._numbers(latent)
+        if self.toward is not None:
+            if latent.generator != self.toward.generator:
+                raise LatentError(
+                    f"This search goes through {latent.generator}, but is to stay near a latent of {self.toward.generator}: "
+                    "connect a latent of the same generator."
+                )
+            z = z - self._numbers(self.toward).to(z)
+        return self.weight * z.square().mean(1)
+
+    def _numbers(self, latent: Latent) -> Tensor:
+        names = [self.tensor] if self.tensor else sorted(latent.tensors)
+        if not names or not latent.tensors.keys() >= set(names):
+            raise LatentError(
+                f"A latent regularization of {self.tensor or 'all tensors'} needs a latent that has them; "
+                f"this one has {', '.join(sorted(latent.tensors)) or 'none'}. It works in a search, and not on pictures alone."
+            )
+        return torch.cat([latent.tensors[name].flatten(1) for name in names], 1)
+
+
+class TotalVariation(_WithoutModel):
+    """Mean squared difference of neighbouring pixels, down and across: lower is smoother."""
+
+    name = "total variation"
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        down, across = (images.diff(dim=axis).square().mean((1, 2, 3)) for axis in (2, 3))
+        return down + across
+
+
+class InitialImage(_WithoutModel):
+    """Mean squared difference to a given picture, which is resized (bilinear, anti-aliased) to the pictures' size.
+
+    Args:
+        image: [1, 3, H, W] in [-1, 1], one for all searches.
+
+    Raises:
+        ShapeError: another shape.
+    """
+
+    name = "initial image"
+
+    def __init__(self, image: Tensor) -> None:
+        if image.ndim != 4 or image.shape[:2] != (1, 3):
+            shape = list(image.shape)
+            raise ShapeError(f"The picture to stay near must be one, [1, 3, H, W]; got {shape}: pick one of the batch.")
+        self.image = image
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        image = F.interpolate(self.image.to(images), size=images.shape[2:], mode="bilinear", antialias=True)
+        return (images - image).square().mean((1, 2, 3))

@@ -1,0 +1,134 @@
+"""Text masks: the formula on a toy, and on picture-book scenes whether the mask is the object."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import ToyEncoder, rngs, seeded
+
+from guided_gan.core import clip, textmask
+from guided_gan.core.cutouts import crop
+from guided_gan.core.errors import PackError
+from guided_gan.core.textmask import text_mask
+from guided_gan.picturebook import world
+
+CLIP = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"
+
+
+class SizedEncoder(ToyEncoder):
+    """A toy encoder that looks at 8 x 8 pixels."""
+
+    image_size = (8, 8)
+
+
+@pytest.fixture
+def encoder():
+    return SizedEncoder()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(2, 3, 12, 18, generator=seeded(0)) * 2 - 1
+
+
+def test_the_heat_is_what_the_crops_over_a_pixel_weigh(encoder, images):
+    heat, mask = text_mask(encoder, images[:1], "a tree | a fish:-0.5", rngs(3), crops=30, smallest=0.3, largest=0.9)
+    rows, columns = textmask._windows((12, 18), torch.rand(3, 30, generator=seeded(3)), 0.3, 0.9)
+    vectors = encoder.encode_image(crop(images[:1], rows[None], columns[None], (8, 8)))
+    tree, fish = encoder.encode_text(["a tree", "a fish"])
+    scores = vectors @ tree - 0.5 * vectors @ fish
+    expected = torch.zeros(12, 18)
+    for (top, height), (left, width), score in zip(
+        rows.int().tolist(), columns.int().tolist(), scores / scores.std(), strict=True
+    ):
+        expected[max(top, 0) : top + height, max(left, 0) : left + width] += torch.exp(1.5 * score)
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    torch.testing.assert_close(heat[0], expected, atol=1e-5, rtol=0)
+    assert torch.equal(mask[0], (expected > expected.mean() + expected.std()).float())
+
+
+def test_windows_are_centred_anywhere_in_the_picture():
+    windows = textmask._windows((12, 18), torch.rand(3, 20_000, generator=seeded(0)), 0.25, 1.0)
+    assert torch.equal(windows[0][:, 1], windows[1][:, 1])
+    assert windows[0][:, 1].unique().tolist() == list(range(3, 12))
+    for window, length in zip(windows, (12, 18), strict=True):
+        middle = window[:, 0] + window[:, 1] / 2
+        assert (window[:, 0] < length).all()
+        assert (window.sum(1) > 0).all()
+        assert middle.mean().item() == pytest.approx(length / 2, abs=0.6)
+        assert middle.std().item() == pytest.approx(length / 12**0.5, rel=0.05)
+
+
+def test_a_picture_is_masked_alike_alone_in_a_batch_and_in_micro_batches(encoder, images):
+    heat, mask = text_mask(encoder, images, "a tree", rngs(1, 2), crops=40)
+    assert heat.shape == mask.shape == (2, 12, 18)
+    assert (heat.amin((1, 2)).tolist(), heat.amax((1, 2)).tolist()) == ([0, 0], [1, 1])
+    encoder.seen.clear()
+    alone, same = text_mask(encoder, images[1:], "a tree", rngs(2), crops=40, micro_batch=7)
+    assert max(encoder.seen) == 7
+    torch.testing.assert_close(alone[0], heat[1], atol=1e-5, rtol=0)
+    assert torch.equal(same[0], mask[1])
+    other, _ = text_mask(encoder, images[1:], "a tree", rngs(3), crops=40)
+    assert (other[0] - heat[1]).abs().max() > 0.05
+
+
+def test_a_lower_threshold_keeps_more(encoder, images):
+    kept = [text_mask(encoder, images, "a tree", rngs(1, 2), sigmas=sigmas)[1] for sigmas in (-2.0, 0.0, 1.0)]
+    assert (kept[0] >= kept[1]).all()
+    assert (kept[1] >= kept[2]).all()
+    assert kept[0].sum() > kept[1].sum() > kept[2].sum() > 0
+
+
+def test_a_picture_of_one_colour_has_a_finite_heat(encoder):
+    heat, mask = text_mask(encoder, torch.zeros(1, 3, 9, 9), "a tree", rngs(1), crops=20)
+    assert heat.isfinite().all()
+    assert mask.unique().tolist() == [0, 1]
+
+
+def test_progress_counts_the_crops_of_all_pictures(encoder, images):
+    told = []
+    text_mask(encoder, images, "a tree", rngs(1, 2), crops=10, micro_batch=4, progress=lambda *counts: told.append(counts))
+    assert told == [(done, 20) for done in (4, 8, 10, 14, 18, 20)]
+
+
+def test_what_cannot_work_is_refused(encoder, images):
+    wrongs: list[dict[str, Any]] = [{"crops": 1}, {"micro_batch": 0}, {"smallest": 0.0}, {"smallest": 0.8, "largest": 0.5}]
+    for wrong in wrongs:
+        with pytest.raises(PackError, match="crops must be at least 2, micro_batch at least 1"):
+            text_mask(encoder, images, "a tree", rngs(1, 2), **wrong)
+    with pytest.raises(PackError, match="no text at character 1"):
+        text_mask(encoder, images, " ", rngs(1, 2))
+
+
+@pytest.fixture(scope="module")
+def picturebook():
+    return clip.load(CLIP)
+
+
+def phrase(scenes, i, slot=0):
+    colour = world.COLOURS[scenes.colour[i, slot]]
+    return f"{'an' if colour == 'orange' else 'a'} {colour} {world.KINDS[scenes.kind[i, slot]]}"
+
+
+def test_the_mask_is_the_object(picturebook):
+    scenes = world.sample(6, seeded(5), two_objects=0)
+    truth, overlaps = world.object_mask(scenes)[:, 0] > 0.5, []
+    for i, picture in enumerate(world.render(scenes).split(1)):
+        mask = text_mask(picturebook, picture, phrase(scenes, i), rngs(i), crops=300)[1][0] > 0
+        overlaps.append(((mask & truth[i]).sum() / (mask | truth[i]).sum()).item())
+    assert sum(overlaps) / 6 > 0.4
+    assert sorted(overlaps)[1] > 0.25
+
+
+def test_of_two_objects_the_phrase_finds_the_one_it_names(picturebook):
+    scenes = world.sample(3, seeded(6), two_objects=1)
+    pictures, first = world.render(scenes), world.object_mask(replace(scenes, count=torch.ones_like(scenes.count)))[:, 0]
+    second = world.object_mask(scenes)[:, 0] - first
+    right = 0
+    for i in range(3):
+        for slot, (own, other) in enumerate(((first[i], second[i]), (second[i], first[i]))):
+            heat = text_mask(picturebook, pictures[i : i + 1], phrase(scenes, i, slot), rngs(i), crops=300)[0][0]
+            right += ((heat * own).sum() / own.sum() > (heat * other).sum() / other.sum()).item()
+    assert right >= 5
