@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import pickles
 from .errors import CheckpointError
 
 # What is saved under a weight file's name by mistake, by its first bytes.
@@ -38,14 +38,14 @@ class Checkpoint:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """Read a `.safetensors` file or a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`) of plain tensors.
+    """Read the tensors of a `.safetensors` file or of a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`).
 
     A state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
-    data-parallel training is dropped. The tensors may be backed by the file: copy them into a model, never write to them.
+    data-parallel training is dropped. Whatever else an archive holds is passed over, never made. The tensors may be backed
+    by the file: copy them into a model, never write to them.
 
     Raises:
-        CheckpointError: the file is missing, cut short, not a weight file, holds anything but data, or a value that is
-            not finite.
+        CheckpointError: the file is missing, cut short, not a weight file, or holds a value that is not finite.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
@@ -91,25 +91,19 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own storages and archives
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as error:
-        # The place for a reader that rebuilds the tensors among other objects without making those.
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        if found is None:
-            raise ValueError("it is no torch archive") from error
-        raise CheckpointError(
-            f"{path} holds not only tensors but also {found[1]}, and nothing in a weight file is ever run: "
-            "use a file of plain tensors, best as .safetensors."
-        ) from error
-    return _state_dict(content), {}
+            tensors = _state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=zipped))
+    except pickle.UnpicklingError:  # it holds other things too, or is something else altogether
+        return pickles.read(path, _state_dict), {}
+    return {name: value.detach() for name, value in tensors.items()}, {}
 
 
-def _state_dict(content: Any) -> dict[str, Tensor]:
+def _state_dict(content: Any) -> dict[str, Any]:
     """The tensors of a state dict, out of one level of nesting and of data-parallel training's prefix."""
     if not isinstance(content, dict):
         return {}
     nested = next((content[key] for key in _NESTS if isinstance(content.get(key), dict)), content)
-    tensors = {name: value.detach() for name, value in nested.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    kinds = Tensor, pickles.Stored
+    tensors = {name: value for name, value in nested.items() if isinstance(name, str) and isinstance(value, kinds)}
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from . import classifier, clip, gan
+from . import classifier, clip, gan, vqgan
 from .training import train
 
-# Steps of each recipe, in the order in which they are made (the GAN's loss looks through the perceptual backbone).
-STEPS = {"perceptual": 1400, "judge": 1400, "gan": 2900, "clip": 2600}
+# Steps of each recipe, in the order in which they are made (the GAN and the VQGAN learn through the perceptual backbone).
+STEPS = {"perceptual": 1400, "judge": 1400, "gan": 2100, "vqgan": 2000, "clip": 2600}
 
 
 def main() -> None:
@@ -24,7 +24,13 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.models) - set(STEPS):
         parser.error(f"no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(STEPS)}")
-    recipes = {"perceptual": classifier.perceptual, "judge": classifier.judge, "gan": gan.gan, "clip": clip.clip}
+    recipes = {
+        "perceptual": classifier.perceptual,
+        "judge": classifier.judge,
+        "gan": gan.gan,
+        "vqgan": vqgan.vqgan,
+        "clip": clip.clip,
+    }
     for name in options.models or STEPS:
         recipe = recipes[name](int(STEPS[name] * options.steps), torch.device(options.device))
         print(json.dumps({name: train(recipe, options.checkpoints)}))

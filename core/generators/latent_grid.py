@@ -1,0 +1,103 @@
+"""What generators over a latent grid share: any size of whole cells, pictures to latents, and a clamp that lets gradients in."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..types import Latent
+
+Grid = TypeVar("Grid", bound="GridGenerator")
+
+
+class GridGenerator(ABC):
+    """A convolutional autoencoder as a `Generator`: one latent tensor [N, channels, H / factor, W / factor].
+
+    The size is part of the generator, of its name too, so a latent of another size is a latent of another generator.
+    `at` gives the generator of the same weights at another size. A family offers `_decode`, `_encode`, `sample` and
+    `constrain`.
+    """
+
+    def __init__(self, module: nn.Module, family: str, digest: str, channels: int, factor: int, side: int) -> None:
+        self.module = module
+        self.factor = factor
+        self._digest = digest
+        self._set(family, "z", channels, side, side)
+
+    def __repr__(self) -> str:
+        return f"Generator({self.name})"
+
+    def _set(self, family: str, tensor: str, channels: int, height: int, width: int) -> None:
+        self._family, self._tensor, self._channels = family, tensor, channels
+        self.resolution = (height, width)
+        self.spec: Mapping[str, tuple[int, ...]] = {tensor: (channels, height // self.factor, width // self.factor)}
+        self.name = f"{family}-{width}x{height}@{self._digest}"
+
+    def at(self: Grid, height: int, width: int) -> Grid:
+        """This generator for pictures of another size, rounded to whole cells: `resolution` says what became of it."""
+        other = copy.copy(self)  # what a host attached to it goes along
+        rounded = (max(1, round(side / self.factor)) * self.factor for side in (height, width))
+        other._set(self._family, self._tensor, self._channels, *rounded)
+        return other
+
+    def decode(self, latent: Latent) -> Tensor:
+        """Pictures [N, 3, H, W] in [-1, 1], differentiable in the latent.
+
+        Raises:
+            LatentError: the latent belongs to another generator, or to this one at another size.
+        """
+        latent.check(self)
+        return clamp_with_grad(self._decode(latent.tensors[self._tensor].to(next(self.module.parameters()).device)))
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Latent:
+        """Latents, on the CPU, of pictures [N, 3, any, any] in [-1, 1], which are resized to `resolution` first.
+
+        To keep the pictures' own size, ask the generator of that size: `generator.at(*images.shape[2:])`.
+        """
+        images = images.to(next(self.module.parameters()).device)
+        if images.shape[2:] != self.resolution:
+            images = F.interpolate(images, self.resolution, mode="bicubic", antialias=True).clamp(-1, 1)
+        return self._latent(self._encode(images).cpu())
+
+    def _latent(self, value: Tensor) -> Latent:
+        return Latent(self.name, {self._tensor: value.contiguous()})
+
+    @abstractmethod
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """As `Generator.sample`."""
+
+    @abstractmethod
+    def constrain(self, latent: Latent) -> Latent:
+        """As `Generator.constrain`."""
+
+    @abstractmethod
+    def _decode(self, value: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W], of any range, of the latent's tensor."""
+
+    @abstractmethod
+    def _encode(self, images: Tensor) -> Tensor:
+        """The latent's tensor of pictures of this size."""
+
+
+def clamp_with_grad(images: Tensor) -> Tensor:
+    """Clamp to [-1, 1]; outside, only the gradient passes whose descent leads back in (VQGAN-CLIP, Crowson et al. 2022)."""
+    return _Clamp.apply(images)  # type: ignore[return-value]
+
+
+class _Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return upstream * (upstream * (x - x.clamp(-1, 1)) >= 0)

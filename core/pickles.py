@@ -1,0 +1,161 @@
+"""Read the tensors of a torch archive that holds other things too, and make nothing of those.
+
+A pickle is a program: it names functions and classes, and calls them. Here every name but the few that torch needs to
+describe a tensor becomes `_Inert`, which takes whatever the program does to it and keeps nothing. So nothing is imported and
+nothing of the file's choosing is called. What describes a tensor becomes `Stored`; its numbers are read once it is chosen.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+_MAGIC = 0x1950A86A20F9469CFC6C  # what the legacy format, from before torch 1.6, begins with
+
+Load = Callable[[str], bytearray]
+
+
+class _Inert:
+    """Stands for anything that is no tensor."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def _swallow(self, *args: Any, **kwargs: Any) -> _Inert:
+        return self
+
+    __call__ = __setstate__ = __setitem__ = append = extend = add = _swallow
+
+
+class _Storage(_Inert):
+    """Numbers in the archive that tensors share."""
+
+    def __init__(self, dtype: torch.dtype, key: str) -> None:
+        self.dtype, self.key = dtype, key
+
+
+class Stored(_Inert):
+    """A tensor whose numbers are still in the archive."""
+
+    def __init__(self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> None:
+        self._storage, self._offset, self._size, self._stride = storage, offset, size, stride
+
+    def tensor(self, load: Load) -> Tensor:
+        """The tensor; a view that would reach beyond its storage is an error of torch's."""
+        numbers, dtype = load(self._storage.key), self._storage.dtype
+        flat = torch.frombuffer(numbers, dtype=dtype) if numbers else torch.empty(0, dtype=dtype)
+        return flat.as_strided(self._size, self._stride, self._offset)
+
+
+class _Parameter(_Inert):
+    """A parameter is the tensor that it was made of."""
+
+    def __new__(cls, data: Any, *_: Any) -> Any:
+        return data
+
+
+class _Dict(dict[Any, Any]):
+    """An ordered dictionary without the attributes that the file would hang on it."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_NAMES: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): _Dict,
+    ("torch._utils", "_rebuild_tensor_v2"): Stored,
+    ("torch._utils", "_rebuild_parameter"): _Parameter,
+}
+_DTYPES = {
+    "BFloat16Storage": torch.bfloat16,
+    "BoolStorage": torch.bool,
+    "ByteStorage": torch.uint8,
+    "CharStorage": torch.int8,
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "IntStorage": torch.int32,
+    "LongStorage": torch.int64,
+    "ShortStorage": torch.int16,
+}
+
+
+class _Unpickler(pickle._Unpickler):  # the one in Python: a crafted file can make the other take any amount of memory
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in ("torch", "torch.cuda") and name in _DTYPES:
+            return _DTYPES[name]
+        return _NAMES.get((module, name), _Inert)
+
+    def get_extension(self, code: int) -> Any:
+        raise pickle.UnpicklingError(f"it uses the extension {code} of pickle")
+
+    def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "module":  # a class with its source, in the legacy format
+            return _Inert
+        kind, dtype, key, _, _, *view = pid
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(key, str) or any(view):
+            raise pickle.UnpicklingError("it refers to something that is no storage of plain numbers")
+        return self.storages.setdefault(key, _Storage(dtype, key))
+
+
+def read(path: Path, choose: Callable[[Any], Mapping[str, Stored]]) -> dict[str, Tensor]:
+    """The tensors that `choose` picks from the content of a torch archive, of the zip or the legacy format.
+
+    In the content, containers are plain ones, tensors are `Stored`, and anything else is a placeholder.
+
+    Raises:
+        Exception: any at all, where the archive is broken, cut short or crafted to mislead.
+    """
+    with path.open("rb") as file:
+        content, load = (_open_zip if zipfile.is_zipfile(file) else _open_legacy)(file, path.stat().st_size)
+        load = cache(load)
+        return {name: stored.tensor(load) for name, stored in choose(content).items()}
+
+
+def _open_zip(file: BinaryIO, end: int) -> tuple[Any, Load]:
+    archive = zipfile.ZipFile(file)
+    entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+        raise ValueError("its parts are compressed")
+    if sum(entry.file_size for entry in entries.values()) > end:
+        raise ValueError("its parts overlap")
+    order = archive.read(entries["byteorder"]).decode() if "byteorder" in entries else "little"
+    if order != sys.byteorder:
+        raise ValueError(f"its numbers are in {order}-endian order")
+    with archive.open(entries["data.pkl"]) as program:
+        content = _Unpickler(program).load()
+    return content, lambda key: bytearray(archive.read(entries[f"data/{key}"]))
+
+
+def _open_legacy(file: BinaryIO, end: int) -> tuple[Any, Load]:
+    file.seek(0)
+    if _Unpickler(file).load() != _MAGIC:
+        raise ValueError("it is no torch archive")
+    _version, _machine = _Unpickler(file).load(), _Unpickler(file).load()
+    program = _Unpickler(file)
+    content = program.load()
+    places = {}
+    for key in _Unpickler(file).load():
+        count = int.from_bytes(file.read(8), "little")
+        places[key] = file.tell(), count * program.storages[key].dtype.itemsize
+        if file.seek(places[key][1], 1) > end:
+            raise ValueError("it is cut short")
+
+    def load(key: str) -> bytearray:
+        start, size = places[key]
+        file.seek(start)
+        return bytearray(file.read(size))
+
+    return content, load

@@ -1,0 +1,147 @@
+"""Recipe of the tiny VQGAN: an autoencoder of scenes whose cells of 4 x 4 pixels are each one of a few hundred codes.
+
+Trained by pixels and through the perceptual backbone. The codebook follows what the encoder gives (van den Oord et al. 2017,
+appendix A.1), and a code that nothing takes any more starts anew from what the encoder gives now.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+import yaml
+from safetensors.torch import load_model
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...core import generators
+from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
+from .. import MODELS, world
+from ..networks import PerceptualBackbone
+from .gan import perceptual_distance
+from .training import Recipe, cosine, set_learning_rate, ship
+
+CONFIG = {
+    "model": {
+        "target": "taming.models.vqgan.VQModel",
+        "params": {
+            "embed_dim": 16,
+            "n_embed": 512,
+            "ddconfig": {
+                "double_z": False,
+                "z_channels": 16,
+                "resolution": world.RESOLUTION,
+                "in_channels": 3,
+                "out_ch": 3,
+                "ch": 64,
+                "ch_mult": [1, 1, 1],
+                "num_res_blocks": 0,
+                "attn_resolutions": [],
+                "dropout": 0.0,
+            },
+        },
+    },
+}
+BATCH = 16
+COMMITMENT = 0.25
+QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; until then what the encoder gives
+SEED = 55
+
+
+class _Census(nn.Module):
+    """How often each code was taken, and the sum of what took it, as moving averages; the codebook is their quotient."""
+
+    count: Tensor
+    total: Tensor
+
+    def __init__(self, codebook: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(len(codebook)))
+        self.register_buffer("total", torch.zeros_like(codebook))
+
+    @torch.no_grad()
+    def follow(self, codebook: Tensor, h: Tensor, tokens: Tensor, rng: torch.Generator) -> None:
+        """Move the codebook [K, C] toward the vectors h [M, C] that took the codes `tokens` [M]."""
+        taken = F.one_hot(tokens, len(codebook)).to(h)
+        self.count.lerp_(taken.sum(0), 0.01)
+        self.total.lerp_(taken.T @ h, 0.01)
+        dead = self.count < 0.01
+        fresh = h[torch.randint(len(h), (len(codebook),), generator=rng).to(h.device)]
+        self.count.masked_fill_(dead, 0.1)  # time to find its place: it dies again after 230 steps without use
+        self.total.copy_(torch.where(dead[:, None], 0.1 * fresh, self.total))
+        codebook.copy_(self.total / self.count[:, None])
+
+
+def vqgan(steps: int, device: torch.device) -> Recipe:
+    torch.manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
+    model = VQGAN(described(CONFIG)[0]).to(device)
+    codebook = model.quantize.codebook.requires_grad_(False)
+    census = _Census(codebook).to(device)
+    backbone = PerceptualBackbone()
+    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+    backbone = backbone.eval().requires_grad_(False).to(device)
+    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99))
+
+    def step(i: int) -> dict[str, float]:
+        set_learning_rate(adam, cosine(i, steps, 3e-3))
+        target = world.render(world.sample(BATCH, rng)).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            h = model.encode(target)
+        h = h.float()
+        tokens = closeness(h.detach(), codebook).argmax(1)
+        codes = codebook[tokens].movedim(-1, 1).contiguous()
+        with torch.autocast(device.type, torch.bfloat16):
+            image = model(codes + (h - h.detach()) if i >= QUANTISED_FROM * steps else h)
+            look = perceptual_distance(backbone, image, target)
+        error = image.float() - target
+        paint = error.abs().mean() + error.square().mean()
+        loss = paint + 0.3 * look + COMMITMENT * (h - codes).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        census.follow(codebook, h.detach().movedim(1, -1).flatten(0, 2), tokens.flatten(), rng)
+        return {"psnr": _psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
+
+    def finish() -> dict[str, float]:
+        folder = MODELS / "vqgan"
+        normalise(model)
+        ship(model, folder / "model.safetensors", half=True)
+        (folder / "model.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+        return measure()
+
+    return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, rng, step, finish)
+
+
+@torch.no_grad()
+def normalise(model: VQGAN) -> None:
+    """Give the codes unit spread, so that a search may step by tenths; the pictures stay as they are."""
+    scale = 1 / model.quantize.codebook.std()
+    for value in (model.quant_conv.weight, model.quant_conv.bias, model.quantize.codebook):
+        value.mul_(scale)
+    model.post_quant_conv.weight.div_(scale)
+
+
+def _psnr(error: Tensor) -> Tensor:
+    """Peak signal to noise in dB, of errors in [-2, 2]."""
+    return 10 * torch.log10(4 / error.detach().square().mean())
+
+
+@torch.no_grad()
+def measure() -> dict[str, float]:
+    """How well the saved model repeats fresh scenes of all styles, and how it uses its codes."""
+    generator = cast(VQGANGenerator, generators.load(MODELS / "vqgan"))
+    pictures = world.render(world.sample(1000, torch.Generator().manual_seed(SEED + 1)))
+    errors, counts = [], torch.zeros(CONFIG["model"]["params"]["n_embed"])
+    for part in pictures.split(50):
+        latent = generator.encode(part)
+        errors.append(generator.decode(latent) - part)
+        tokens = closeness(latent.tensors["z"], generator.module.quantize.codebook).argmax(1)
+        counts += tokens.flatten().bincount(minlength=len(counts))
+    share = counts / counts.sum()
+    return {
+        "psnr": _psnr(torch.cat(errors)).item(),
+        "codes_used": (counts > 0).float().mean().item(),
+        "perplexity": math.exp(-torch.special.xlogy(share, share).sum()),
+    }
