@@ -27,7 +27,18 @@ def sees(judge: Judge, images: Tensor) -> Tensor:
 
     images: [N, 3, H, W] in [-1, 1]; other sizes than the world's are resized.
     """
-    images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True) if images.shape[-1] != RESOLUTION else images
-    best = judge(images)["pair"].sigmoid().max(1)
+    best = _pairs(judge, images).max(1)
     pair = torch.stack([best.indices // len(COLOURS), best.indices % len(COLOURS)], 1)
     return torch.where((best.values > SURE)[:, None], pair, -1)
+
+
+@torch.no_grad()
+def finds(judge: Judge, images: Tensor, things: Tensor) -> Tensor:
+    """Whether each picture shows the things that it should, each a (kind, colour): things [N, T, 2] -> [N, T] bool."""
+    return _pairs(judge, images).gather(1, things[..., 0] * len(COLOURS) + things[..., 1]) > SURE
+
+
+def _pairs(judge: Judge, images: Tensor) -> Tensor:
+    """How likely each (kind, colour) is in each picture, [N, pairs]."""
+    images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True) if images.shape[-1] != RESOLUTION else images
+    return judge(images)["pair"].sigmoid()

@@ -1,5 +1,8 @@
 """Recipe of the tiny BigGAN-deep: a class-conditional generator of single objects, each in some of the colours only.
 
+A class is an object in a colour, and its vector the object's half beside the colour's. So colours mean the same for every
+object, and a pair that was never shown still has a place in the space of class vectors.
+
 A generator of this size, trained against a discriminator alone, needs hours to tell ten shapes apart. Ours starts as a
 painter: each latent stands for one scene (`scene_of`), and the generator learns to draw it, by pixels and through the
 perceptual backbone. Then the discriminator joins (hinge loss), for the details that regression leaves soft.
@@ -14,19 +17,21 @@ import torch
 from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from safetensors.torch import load_model
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import MODELS, judge, world
 from ..networks import Discriminator, PerceptualBackbone
 from .training import Recipe, cosine, set_learning_rate, ship
 
+# Object and colour of each class, [C, 2].
+CLASSES = torch.tensor(sorted((k, world.COLOURS.index(c)) for k, name in enumerate(world.KINDS) for c in world.GAN_COLOURS[name]))
 CONFIG = {
     "output_dim": 64,
-    "z_dim": 24,
-    "class_embed_dim": 24,
+    "z_dim": 16,
+    "class_embed_dim": 16,
     "channel_width": 32,
-    "num_classes": len(world.KINDS),
+    "num_classes": len(CLASSES),
     "layers": [
         [True, 16, 8],
         [False, 8, 8],
@@ -45,15 +50,30 @@ ADVERSARIAL_FROM = 0.6  # share of the steps after which the discriminator joins
 SEED = 33
 
 
-def scene_of(z: Tensor, kind: Tensor) -> world.Scenes:
-    """The scene that latents z [N, 24] stand for, in classes `kind` [N]; colours are those that the GAN may see."""
+def scene_of(z: Tensor, label: Tensor) -> world.Scenes:
+    """The scene that latents z [N, 16] stand for, in classes `label` [N]."""
     share = torch.special.ndtr(z)  # each normal number as a uniform one
     size = 0.19 + 0.18 * share[:, 2]
     cx, cy = (size + 0.02 + (0.96 - 2 * size) * share[:, i] for i in (0, 1))
-    background = z[:, 3:9].argmax(1)
-    unseen = ~world.gan_sees(kind[:, None], torch.arange(len(world.COLOURS))[None])
-    colour = z[:, 9:17].masked_fill(unseen, -torch.inf).argmax(1)
-    return world.single(kind, colour, background, cx, cy, size, share[:, 17:24])
+    kind, colour = CLASSES[label].T
+    return world.single(kind, colour, z[:, 3:9].argmax(1), cx, cy, size, share[:, 9:16])
+
+
+class _PairEmbedding(nn.Module):
+    """Class vectors in two halves: one of the object, one of the colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        half = CONFIG["class_embed_dim"] // 2
+        self.kind = nn.Parameter(0.5 * torch.randn(len(world.KINDS), half))
+        self.colour = nn.Parameter(0.5 * torch.randn(len(world.COLOURS), half))
+
+    def table(self) -> Tensor:
+        """The vectors of all classes, [C, 16]."""
+        return torch.cat([self.kind[CLASSES[:, 0]], self.colour[CLASSES[:, 1]]], 1)
+
+    def forward(self, onehot: Tensor) -> Tensor:
+        return onehot @ self.table()
 
 
 class _BatchStatistics(BigGANBatchNorm):
@@ -82,9 +102,9 @@ def _trainable_biggan() -> BigGAN:
     for module in list(model.modules()):
         if isinstance(module, BigGANBatchNorm):
             module.__class__ = _BatchStatistics
-    torch.nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
-    torch.nn.init.zeros_(model.generator.bn.bias)
-    torch.nn.init.normal_(model.embeddings.weight, std=0.5)
+    nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
+    nn.init.zeros_(model.generator.bn.bias)
+    model.embeddings = _PairEmbedding()
     return model
 
 
@@ -93,7 +113,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
     rng = torch.Generator().manual_seed(SEED)
     model = _trainable_biggan().to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
-    critic = Discriminator(len(world.KINDS)).to(device).to(memory_format=torch.channels_last)
+    critic = Discriminator(len(CLASSES)).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone()
     load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
     backbone = backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
@@ -102,25 +122,25 @@ def gan(steps: int, device: torch.device) -> Recipe:
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, 3e-3))
-        z, kind = draw_latents(BATCH, rng)
-        scenes = scene_of(z, kind)
+        z, label = draw_latents(BATCH, rng)
+        scenes = scene_of(z, label)
         target = world.render(scenes).to(device, memory_format=torch.channels_last)
         weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
-        kind = kind.to(device)
+        label = label.to(device)
         figures = {}
         with torch.autocast(device.type, torch.bfloat16):
-            image = model(z.to(device), F.one_hot(kind, len(world.KINDS)).float(), 1.0)
+            image = model(z.to(device), F.one_hot(label, len(CLASSES)).float(), 1.0)
             paint = (weight * (image - target).abs()).mean()
             look = perceptual_distance(backbone, image, target)
             loss = paint + look
             if i >= ADVERSARIAL_FROM * steps:
-                real, fake = critic(target, kind), critic(image.detach(), kind)
+                real, fake = critic(target, label), critic(image.detach(), label)
                 hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
                 critic_adam.zero_grad()
                 hinge.backward()
                 critic_adam.step()
                 critic.requires_grad_(False)
-                loss = loss - 0.03 * critic(image, kind).mean()
+                loss = loss - 0.03 * critic(image, label).mean()
                 critic.requires_grad_(True)
                 figures["hinge"] = hinge.item()
         adam.zero_grad()
@@ -132,6 +152,9 @@ def gan(steps: int, device: torch.device) -> Recipe:
     def finish() -> dict[str, float]:
         record_statistics(average, torch.Generator().manual_seed(SEED + 1), device)
         folder = MODELS / "biggan"
+        plain = nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)  # as the package holds them
+        plain.weight = nn.Parameter(average.embeddings.table().T)
+        average.embeddings = plain
         ship(average, folder / "model.safetensors", half=False)
         (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
         return measure()
@@ -141,8 +164,8 @@ def gan(steps: int, device: torch.device) -> Recipe:
 
 
 def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """z [n, 24] clamped to [-2, 2] and classes [n]."""
-    return torch.randn(n, CONFIG["z_dim"], generator=rng).clamp(-2, 2), torch.randint(len(world.KINDS), (n,), generator=rng)
+    """z [n, 16] clamped to [-2, 2] and classes [n]."""
+    return torch.randn(n, CONFIG["z_dim"], generator=rng).clamp(-2, 2), torch.randint(len(CLASSES), (n,), generator=rng)
 
 
 def perceptual_distance(backbone: PerceptualBackbone, image: Tensor, target: Tensor) -> Tensor:
@@ -169,32 +192,31 @@ def record_statistics(model: BigGAN, rng: torch.Generator, device: torch.device)
     """Fill the norms' statistics at each truncation, as the published models carry them."""
     model.train()
     for _ in range(20):  # let the power iteration of the spectral norms settle on the averaged weights
-        z, kind = draw_latents(8, rng)
-        model(z.to(device), F.one_hot(kind, len(world.KINDS)).float().to(device), 1.0)
+        z, label = draw_latents(8, rng)
+        model(z.to(device), F.one_hot(label, len(CLASSES)).float().to(device), 1.0)
     model.eval()
     for index in range(CONFIG["n_stats"]):
-        z, kind = draw_latents(128, rng)
+        z, label = draw_latents(128, rng)
         for norm in _norms(model):
             norm.recording = index
         z = z * index / (CONFIG["n_stats"] - 1)
-        model(z.to(device), F.one_hot(kind, len(world.KINDS)).float().to(device), 1.0)
+        model(z.to(device), F.one_hot(label, len(CLASSES)).float().to(device), 1.0)
     for norm in _norms(model):
         norm.recording = None
 
 
 @torch.no_grad()
 def measure() -> dict[str, float]:
-    """What the judge says of fresh samples of the saved model: class right, class and colour right, background right."""
+    """What the judge says of fresh samples of the saved model: class (object and colour) and background right."""
     model = BigGAN(BigGANConfig.from_json_file(str(MODELS / "biggan" / "config.json")))
     load_model(model, str(MODELS / "biggan" / "model.safetensors"))
-    z, kind = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))
-    scenes = scene_of(z, kind)
-    onehot = F.one_hot(kind, len(world.KINDS)).float()
+    z, label = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))
+    scenes = scene_of(z, label)
+    onehot = F.one_hot(label, len(CLASSES)).float()
     parts = zip(z.split(BATCH), onehot.split(BATCH), strict=True)
     says = judge.load()(torch.cat([model.eval()(*part, 1.0) for part in parts]))
-    pair = says["pair"].argmax(1)
+    wanted = scenes.kind[:, 0] * len(world.COLOURS) + scenes.colour[:, 0]
     return {
-        "class_accuracy": (pair // len(world.COLOURS) == kind).float().mean().item(),
-        "pair_accuracy": (pair == kind * len(world.COLOURS) + scenes.colour[:, 0]).float().mean().item(),
+        "class_accuracy": (says["pair"].argmax(1) == wanted).float().mean().item(),
         "background_accuracy": (says["background"].argmax(1) == scenes.background).float().mean().item(),
     }
