@@ -8,35 +8,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 
-from guided_gan.core import basis, clip, generators, losses, optimize, seeds, targets
-from guided_gan.picturebook import MODELS, captions, judge, world
+from ..core import basis, losses, optimize, seeds, targets
+from ..picturebook import captions, judge
+from ._common import Prompt, each, models, prompts, save_sheet, table
 
-Prompt = tuple[int, int, int]  # kind, colour, background
 METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
-
-
-def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
-    """Different prompts whose object and colour the GAN has seen together, or never has."""
-    combinations = [(k, c) for k in range(len(world.KINDS)) for c in range(len(world.COLOURS))]
-    fitting = [pair for pair in combinations if bool(world.gan_sees(*map(torch.tensor, pair))) == seen]
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(fitting), generator=rng).repeat(count // len(fitting) + 1)[:count]
-    backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng)
-    return [(*fitting[i], b) for i, b in zip(order.tolist(), backgrounds.tolist(), strict=True)]
-
-
-@cache
-def models():
-    return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip"), judge.load()
 
 
 def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[Tensor, float]]:
@@ -86,8 +68,8 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--lr", type=float, default=0.02)
-    parser.add_argument("--noise", type=float, default=0.01)
+    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--noise", type=float, default=0.25)
     parser.add_argument("--weighting", default="softmax", choices=list(basis.WEIGHTINGS))
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
@@ -96,29 +78,24 @@ def main() -> None:
     wanted = prompts(True, options.seen, options.seed) + prompts(False, options.counterfactual, options.seed)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        torch.set_num_threads(options.jobs)
         judged(wanted[0], options.seed, options, folder)  # fills the candidates' banks, which all prompts share
-        pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,))
-        with pool:
-            jobs = [pool.submit(judged, prompt, options.seed, options, folder) for prompt in wanted]
-            rows = [job.result() for job in jobs]
+        rows = each(judged, wanted, options.seed, options, folder, jobs=options.jobs)
     print(
         f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, "
         f"lr {options.lr}, noise {options.noise}, {options.weighting} weights\n"
     )
-    print("| method | seen | counterfactual | seconds per picture |\n|---|---|---|---|")
+    lines = []
     for name in options.methods:
         right = torch.tensor([row[name][0] for row in rows]).float()
         seconds = sum(row[name][1] for row in rows) / len(rows)
         shares = [f"{part.mean().item():.0%}" if len(part) else "-" for part in (right[: options.seen], right[options.seen :])]
-        print(f"| {name} | {shares[0]} | {shares[1]} | {seconds:.1f} |")
+        lines.append([name, *shares, f"{seconds:.1f}"])
+    print(table(["method", "seen", "counterfactual", "seconds per picture"], lines))
     if options.sheet:
-        from torchvision.utils import save_image
-
         for prompt, row in zip(wanted, rows, strict=True):
             print(captions.prompt(*prompt), *("+" if row[name][0] else "-" for name in options.methods))
         tiles = torch.cat([row[name][2] for row in rows for name in options.methods])
-        save_image(tiles / 2 + 0.5, options.sheet, nrow=len(options.methods) * 3)
+        save_sheet(tiles, options.sheet, len(options.methods) * 3)
 
 
 if __name__ == "__main__":

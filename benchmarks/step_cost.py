@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from guided_gan.core import basis, clip, generators, losses, optimize, seeds, targets
-from guided_gan.picturebook import MODELS
+from ..core import basis, losses, optimize, seeds, targets
+from ._common import models
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    generator, encoder = generators.load(MODELS / "biggan"), clip.load(MODELS / "clip")
+    generator, encoder, _ = models()
     first, second = (
         losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
         for text in ("a blue flower at night", "a red fish by the sea")

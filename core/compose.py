@@ -144,6 +144,21 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
     return Basis(composite.name, joined("vectors"), joined("weights"), foreground.weighting, scores, fixed=fixed)
 
 
+def ranked(losses: Tensor, places: int) -> tuple[Tensor, Tensor]:
+    """Of losses [N * P], P places of each search side by side: the index of each search's best, [N], and of the others.
+
+    The others, [N * (P - 1)], are the best first within each search.
+    """
+    order = losses.view(-1, places).argsort(1) + torch.arange(0, len(losses), places, device=losses.device)[:, None]
+    return order[:, 0], order[:, 1:].flatten()
+
+
+def named(place: Tensor) -> str:
+    """One place [3] in words: "bottom left at 0.5"."""
+    scale, *shares = place.tolist()
+    return f"{next(name for name, value in PLACES.items() if list(value) == shares)} at {scale:g}"
+
+
 # --- pasting ---------------------------------------------------------------------------------------------------------
 
 

@@ -89,16 +89,18 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     if options.command == "train":
         return [["-m", "guided_gan.picturebook.recipes", *rest]]
     if options.command == "bench":
-        return [[str(named_file(ROOT / "benchmarks", options.name, ".py")), *rest]]
+        named_file(ROOT / "benchmarks", options.name, ".py")
+        return [["-m", f"guided_gan.benchmarks.{options.name.replace('/', '.')}", *rest]]
     return [LOCK_COMMAND]
 
 
 def named_file(folder: Path, name: str, suffix: str) -> Path:
-    """The file of that name in a folder of ours, or an error that lists what there is."""
-    known = sorted(path.stem for path in folder.glob(f"*{suffix}"))
+    """The file of that name in a folder of ours, such as "studies/attack", or an error that lists what there is."""
+    files = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("_")]
+    known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(files)}
     if name not in known:
         raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(known) or 'nothing yet'}.")
-    return folder / f"{name}{suffix}"
+    return known[name]
 
 
 def prepare(options: argparse.Namespace) -> tuple[Path, dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import host, keep, load, loss, search, target
+from . import blend, compose, host, interpolate, keep, load, loss, optimize, perceptual, search, target
 
 NODES: list[type[io.ComfyNode]] = [
     load.LoadGenerator,
@@ -14,11 +14,15 @@ NODES: list[type[io.ComfyNode]] = [
     target.EncodeImagePrompt,
     target.CombineTargets,
     loss.AugCLIPLoss,
+    perceptual.PerceptualLoss,
     loss.AddLosses,
     search.RandomLatent,
     search.BasisInit,
-    search.Optimize,
+    optimize.Optimize,
+    compose.ComposeOptimize,
+    interpolate.Interpolate,
     search.Decode,
+    blend.PoissonBlend,
     loss.Score,
     keep.ScoreCurve,
     keep.SaveLatent,

@@ -37,7 +37,8 @@ PREVIEW_MOST = 4  # pictures of a batch that a preview shows
 def register_folders() -> None:
     """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
     weights = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
-    for name, extensions in (("gan", weights), ("clip_joint", {".json"}), ("gan_latents", {".safetensors"})):
+    folders = {"gan": weights, "clip_joint": {".json"}, "lpips": weights, "gan_latents": {".safetensors"}}
+    for name, extensions in folders.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
         folder_paths.folder_names_and_paths[name] = (folder_paths.folder_names_and_paths[name][0], extensions)
     folder_paths.add_model_folder_path("gan_latents", str(latents_folder()), is_default=True)
@@ -88,6 +89,11 @@ def models(*wanted: Model) -> Iterator[None]:
             ) from error
 
 
+def rows_at_once() -> int:
+    """How many rows of a batch to send through models together, 0 for all: a processor gains nothing by it."""
+    return 1 if mm.get_torch_device().type == "cpu" else 0
+
+
 def _heal(module: nn.Module) -> None:
     """Replace weights that the host moved under inference mode: no gradient can pass through those."""
     for part in module.modules():
@@ -112,6 +118,11 @@ def from_image(image: Tensor) -> Tensor:
     """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; grey becomes colour, and alpha is dropped."""
     pictures = image.clone().float()[..., :3].movedim(-1, 1)
     return pictures.expand(-1, 3, -1, -1).to(mm.get_torch_device()) * 2 - 1
+
+
+def to_mask(inside: Tensor) -> Tensor:
+    """[N, 1, H, W] bool to the host's MASK, [N, H, W]."""
+    return inside[:, 0].float().to(mm.intermediate_device())
 
 
 def _preview(pictures: Tensor) -> Image.Image:

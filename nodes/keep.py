@@ -95,10 +95,18 @@ class ScoreCurve(io.ComfyNode):
             category="guided GAN/loss",
             description="Draws how the scores went over a search. "
             "CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
-            inputs=[sockets.Curve.Input("curve", tooltip="From Optimize.")],
+            inputs=[
+                sockets.Curve.Input("curve", tooltip="From Optimize."),
+                io.Boolean.Input(
+                    "apart",
+                    default=False,
+                    optional=True,
+                    tooltip="Each score in a panel of its own, with its own scale: for scores of different units.",
+                ),
+            ],
             outputs=[io.Image.Output(display_name="image", tooltip="The plot.")],
         )
 
     @classmethod
-    def execute(cls, curve) -> io.NodeOutput:
-        return io.NodeOutput(host.to_image(plots.plot_curve(curve)))
+    def execute(cls, curve, apart: bool = False) -> io.NodeOutput:
+        return io.NodeOutput(host.to_image(plots.plot_curve(curve, apart)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 Generator = io.Custom("GAN_GENERATOR")
@@ -11,3 +13,5 @@ Encoder = io.Custom("CLIP_JOINT")
 Target = io.Custom("CLIP_TARGET")
 Loss = io.Custom("GUIDANCE_LOSS")
 Curve = io.Custom("SCORE_CURVE")
+
+SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**53 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}

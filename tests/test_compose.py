@@ -272,3 +272,17 @@ def test_layers_that_do_not_go_together_are_refused(composite, generator, loss):
     foreign = basis.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
     with pytest.raises(LatentError, match="another"):
         compose.start(composite, replace(one, generator="another"), replace(foreign, weighting="scalar"), place)
+
+
+def test_ranked_names_each_searchs_best_and_the_rest_in_order():
+    winners, others = compose.ranked(torch.tensor([3.0, 1.0, 2.0, -1.0, 5.0, -2.0]), 3)
+    assert winners.tolist() == [1, 5]
+    assert others.tolist() == [2, 0, 3, 4]
+    assert compose.ranked(torch.tensor([3.0, 1.0]), 1)[1].numel() == 0
+
+
+def test_places_in_words():
+    assert [compose.named(place) for place in compose.placements([0.65], ["centre", "top right"])] == [
+        "centre at 0.65",
+        "top right at 0.65",
+    ]

@@ -93,13 +93,15 @@ def test_every_node_runs_together_with_the_hosts(client):
     target = graph.add("CombineTargets", target_1=text, target_2=pictures)
     aug = graph.add("AugCLIPLoss", clip=both, target=target, copies=2, micro_batch=1)
     plain = graph.add("AugCLIPLoss", clip=both, target=text, color=False, translation=False, resize=False, cutout=False)
-    loss = graph.add("AddLosses", loss_1=aug, loss_2=plain, weight_2=0.5)
+    near = graph.add("PerceptualLoss", image=blue)
+    loss = graph.add("AddLosses", loss_1=aug, loss_2=graph.add("AddLosses", loss_1=plain, loss_2=near), weight_2=0.5)
     latent = graph.add("RandomLatent", generator=generator, batch=2)
     basis = graph.add("BasisInit", generator=generator, loss=loss, candidates=100, batch=2, weighting="softmax", pick="3 1:2")
     first = graph.add("Optimize", generator=generator, loss=loss, latent=latent, steps=2, held_out=plain)
     second = graph.add("Optimize", generator=generator, loss=loss, basis=basis, steps=2)
     third = graph.add("Optimize", generator=generator, loss=loss, basis=second[2], steps=2)
-    decoded = graph.add("Decode", generator=generator, latent=third[1])
+    walk = graph.add("Interpolate", latent_a=second[1], latent_b=third[1], frames=2)
+    decoded = graph.add("Decode", generator=generator, latent=walk)
     score = graph.add("Score", image=decoded, loss=loss)
     graph.add("PreviewImage", images=score)
     graph.add("PreviewImage", images=graph.add("ScoreCurve", curve=first[3]))
@@ -113,7 +115,8 @@ def test_every_node_runs_together_with_the_hosts(client):
     assert run.outputs["Score"]["scores"] == sorted(run.outputs["Score"]["scores"], reverse=True)
     kinds = {node["class_type"] for node in graph.prompt.values()}
     ours = {identity for identity in client.definitions if identity.startswith("GuidedGAN_")}
-    assert ours - kinds == {"GuidedGAN_LoadLatent"}  # needs a file: below
+    elsewhere = {"GuidedGAN_LoadLatent", "GuidedGAN_ComposeOptimize", "GuidedGAN_PoissonBlend"}  # in tests of their own
+    assert ours - kinds <= elsewhere
 
 
 def test_a_batch_holds_the_pictures_of_its_seeds(client):

@@ -1,5 +1,7 @@
 """The score curve as a picture."""
 
+import math
+
 import pytest
 import torch
 
@@ -38,15 +40,64 @@ def test_a_line_is_straight_where_the_mean_score_is_and_rises_with_it():
     assert falling[-1] > falling[0]
 
 
+def test_apart_each_score_has_a_panel_and_a_scale_of_its_own():
+    given = curve(AugCLIP=[[0.1], [0.2], [0.3]], angle=[[10.0], [50.0], [90.0]], factor=[[7e5], [4e5], [1e5]])
+    picture = plots.plot_curve(given, apart=True)
+    panels = picture.chunk(3, 2)
+    rows = [rows_of(panel, ink) for panel, ink in zip(panels, plots._INKS, strict=False)]
+    drawn = [row[row.isfinite()] for row in rows]
+    assert all(len(row) > 600 for row in drawn)
+    torch.testing.assert_close(drawn[0], drawn[1], atol=1, rtol=0)  # in panels of one size, lines of one form are drawn alike
+    assert drawn[2][-1] - drawn[2][0] > 100
+    for panel, ink in zip(panels, plots._INKS[1:], strict=False):
+        assert not rows_of(panel, ink).isfinite().any(), "no line strays into another panel"
+
+
+def test_one_score_is_drawn_the_same_apart_or_not():
+    given = curve(AugCLIP=[[0.1], [0.2]])
+    assert torch.equal(plots.plot_curve(given), plots.plot_curve(given, apart=True))
+
+
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(
     "given",
-    [curve(CLIP=[[0.2]]), curve(CLIP=[[0.2], [0.2], [0.2]]), curve(**{f"loss {i}": [[0.1 * i], [0.2]] for i in range(9)})],
-    ids=["one point", "constant", "more lines than inks"],
+    [
+        curve(CLIP=[[0.2]]),
+        curve(CLIP=[[0.2], [0.2], [0.2]]),
+        curve(CLIP=[[-1e30], [-1e30]]),
+        curve(CLIP=[[math.nan], [0.2], [math.inf]]),
+        curve(CLIP=[[0.2], [0.3]], other=[[math.nan], [math.nan]]),
+        curve(**{f"loss {i}": [[0.1 * i], [0.2]] for i in range(9)}),
+    ],
+    ids=["one point", "constant", "huge", "one finite point", "nothing finite", "more lines than inks"],
 )
-def test_odd_curves_are_drawn_too(given):
-    picture = plots.plot_curve(given)
+def test_odd_curves_are_drawn_too(given, apart):
+    picture = plots.plot_curve(given, apart)
     assert picture.isfinite().all()
     assert rows_of(picture, plots._INKS[0]).isfinite().any()
+
+
+def test_what_is_not_finite_leaves_a_gap():
+    scores = [[0.0], [1.0], [math.nan], [math.inf], [1.0], [0.0]]
+    rows = rows_of(plots.plot_curve(curve(CLIP=scores)), plots._INKS[0])
+    drawn = rows.isfinite().nonzero()[:, 0]
+    gaps = drawn.diff()
+    assert gaps.max() > 0.5 * (drawn[-1] - drawn[0]), "three of the five steps are not drawn"
+    assert (gaps > 1).sum() == 1
+    assert rows[drawn].amax() - rows[drawn].amin() > 300, "the rest has the scale that it would have alone"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.19, 0.36, [0.2, 0.25, 0.3, 0.35]),
+        (0, 149, [0, 50, 100]),
+        (-540, 11400, [0, 5000, 10000]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_axes_are_labelled_with_round_numbers(low, high, ticks):
+    assert plots._ticks(low, high) == pytest.approx(ticks)
 
 
 def test_an_empty_curve_is_refused():

@@ -1,0 +1,56 @@
+"""What the benchmarks share: picturebook's models, prompts, one search per process, and tables in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..core import clip, generators
+from ..core.types import Generator
+from ..picturebook import MODELS, judge, world
+from ..picturebook.networks import Judge
+
+T = TypeVar("T")
+Prompt = tuple[int, int, int]  # kind, colour, background
+
+
+@cache
+def models() -> tuple[Generator, clip.OpenCLIP, Judge]:
+    """The shipped GAN, CLIP and judge."""
+    return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip"), judge.load()
+
+
+def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
+    """Different prompts whose object and colour the GAN has seen together, or never has."""
+    combinations = [(k, c) for k in range(len(world.KINDS)) for c in range(len(world.COLOURS))]
+    fitting = [pair for pair in combinations if bool(world.gan_sees(*map(torch.tensor, pair))) == seen]
+    rng = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(fitting), generator=rng).repeat(count // len(fitting) + 1)[:count]
+    backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng)
+    return [(*fitting[i], b) for i, b in zip(order.tolist(), backgrounds.tolist(), strict=True)]
+
+
+def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jobs: int) -> list[T]:
+    """work(item, *arguments) of every item, in `jobs` processes of one thread each."""
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        return [job.result() for job in [pool.submit(work, item, *arguments) for item in items]]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def save_sheet(pictures: Tensor, path: Path, columns: int) -> None:
+    """A contact sheet of pictures [N, 3, H, W] in [-1, 1]."""
+    from torchvision.utils import save_image
+
+    save_image(pictures / 2 + 0.5, path, nrow=columns)

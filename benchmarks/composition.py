@@ -1,0 +1,155 @@
+"""Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, as the judge sees it.
+
+Prompts name two different objects, which the GAN never draws together. A picture is right when the judge sees both objects in
+their colours. The seam is the mean gradient across the pasted border relative to that inside the foreground. Prints a table
+in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from ..core import basis, bilevel, compose, losses, optimize, perceptual, seeds, targets
+from ..picturebook import MODELS, judge, world
+from ._common import each, models, save_sheet, table
+
+Thing = tuple[int, int]  # kind, colour
+# name -> rule and strength of the second loss
+RULES = {"composition, no perceptual loss": ("linear", 1.0), "composition, bi-level": ("bi-level", 1.0)}
+METHODS = ("single image", *RULES)
+LOOK = 200  # copies under which the finished pictures are scored
+
+
+@dataclass(frozen=True)
+class Made:
+    """One method's picture of one prompt. seam: of compositions only."""
+
+    picture: Tensor
+    right: bool
+    score: float
+    seam: float | None
+    seconds: float
+
+
+def prompts(count: int, seed: int) -> list[tuple[Thing, Thing]]:
+    """Two things of different kinds, any colours."""
+    rng = torch.Generator().manual_seed(seed)
+    kinds = [torch.randperm(len(world.KINDS), generator=rng)[:2].tolist() for _ in range(count)]
+    colours = torch.randint(len(world.COLOURS), (count, 2), generator=rng).tolist()
+    return [((a, c), (b, d)) for (a, b), (c, d) in zip(kinds, colours, strict=True)]
+
+
+def text_of(*things: Thing) -> str:
+    """Such as: a red house and a blue fish."""
+    names = [f"{world.COLOURS[colour]} {world.KINDS[kind]}" for kind, colour in things]
+    return " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names)
+
+
+@cache
+def metric() -> perceptual.Perceptual:
+    """Picturebook's own backbone."""
+    return perceptual.load(MODELS / "perceptual" / "model.safetensors")
+
+
+def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path) -> dict[str, Made]:
+    """Of each method, what it made of the prompt."""
+    generator, encoder, judges = models()
+    seed = options.seed
+    composite = compose.Composite(generator)
+    place = compose.placements(options.scales, options.places)
+    whole = losses.AugCLIPLoss(encoder, targets.from_text(encoder, text_of(*prompt)), copies=options.copies)
+    look = losses.AugCLIPLoss(encoder, whole.target, copies=LOOK)
+    search = optimize.Options(options.steps, options.lr, options.noise)
+
+    def start(text: str, number: int):
+        loss = losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+        return basis.initialise(
+            generator, loss, seeds=[seed + number], k=options.k, count=options.candidates, weighting="softmax", folder=folder
+        )
+
+    def single() -> tuple[Tensor, None]:
+        return optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search).images, None
+
+    def composed(rule: str, strength: float) -> tuple[Tensor, float]:
+        texts = (text_of(thing) for thing in prompt[::-1]) if options.split else [text_of(*prompt)] * 2
+        foreground, background = (start(text, number) for number, text in enumerate(texts))
+        result = optimize.optimize(
+            composite,
+            whole,
+            compose.start(composite, foreground, background, place),
+            seeds=[seed] * len(place),
+            options=search,
+            tradeoff=bilevel.Tradeoff(compose.Seam(composite, metric()), rule, strength),
+        )
+        (winner,), _ = compose.ranked(result.losses, len(place))
+        picture = result.images[winner : winner + 1]
+        return picture, compose.seam(picture, place[winner : winner + 1]).item()
+
+    makers = {"single image": single} | {name: lambda rule=rule: composed(*rule) for name, rule in RULES.items()}
+    out = {}
+    for name in options.methods:
+        begun = time.perf_counter()
+        picture, seam = makers[name]()
+        seconds = time.perf_counter() - begun
+        score = look.rank(look.embed(picture, seeds.rngs([seed], "judge"))).item()
+        right = bool(judge.finds(judges, picture, torch.tensor([prompt])).all())
+        out[name] = Made(picture, right, score, seam, seconds)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--scales", type=float, nargs="+", default=[0.65, 0.5])
+    parser.add_argument("--places", nargs="+", default=["top left", "top right", "bottom left", "bottom right"])
+    parser.add_argument("--split", action="store_true", help="start each layer with a prompt of its own object")
+    parser.add_argument("--candidates", type=int, default=1000)
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--copies", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--noise", type=float, default=0.01)
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--sheet", type=Path, help="save a contact sheet here, three prompts a row")
+    options = parser.parse_args()
+    wanted = prompts(options.prompts, options.seed)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(2):  # fill the candidates' banks, which all prompts share
+            loss = losses.AugCLIPLoss(models()[1], targets.from_text(models()[1], "a tree"), copies=options.copies)
+            basis.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
+        rows = each(made, wanted, options, folder, jobs=options.jobs)
+    layers = "a prompt each" if options.split else "the whole prompt"
+    print(
+        f"{len(rows)} prompts, {options.steps} steps, {options.copies} copies, k = {options.k}, M = {options.candidates}, "
+        f"lr {options.lr}, {len(options.scales) * len(options.places)} places, layers start with {layers}\n"
+    )
+    lines = []
+    for name in options.methods:
+        column = [row[name] for row in rows]
+        right, score, seconds = (sum(getattr(m, key) for m in column) / len(column) for key in ("right", "score", "seconds"))
+        seams = [m.seam for m in column if m.seam is not None]
+        seam = f"{median(seams):.2f}" if seams else "-"
+        lines.append([name, f"{right:.0%}", f"{score:.3f}", seam, f"{seconds:.0f}"])
+    print(table(["method", "both objects", "AugCLIP", "seam (median)", "seconds per picture, one core"], lines))
+    if options.sheet:
+        for prompt, row in zip(wanted, rows, strict=True):
+            print(text_of(*prompt), *("+" if row[name].right else "-" for name in options.methods))
+        save_sheet(
+            torch.cat([row[name].picture for row in rows for name in options.methods]), options.sheet, 3 * len(options.methods)
+        )
+
+
+if __name__ == "__main__":
+    main()

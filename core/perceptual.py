@@ -1,0 +1,208 @@
+"""How alike two pictures look: distances between the features of a trained network, the backbone (Zhang et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import fuse_conv_bn_weights
+
+from .augment import resize_to
+from .checkpoints import fingerprint, read
+from .errors import CheckpointError, PackError, ShapeError
+from .generators.backend import fit
+from .generators.class_conditional import Norm, check_chain
+from .types import Latent, Model
+
+# torchvision's network -> what lpips calls it, and the layers of `features` that it compares.
+_LPIPS = {"alexnet": ("alex", (1, 4, 7, 9, 11)), "vgg16": ("vgg", (3, 8, 15, 22, 29))}
+_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet in [-1, 1], which those networks are made for
+_NORM_EPS = 1e-5  # of torch's batch norm
+
+
+class _Network(nn.Module):
+    """A row of layers; after some of them a head, which weighs the squared differences of the channels."""
+
+    def __init__(self, features: nn.Sequential, widths: Mapping[int, int]) -> None:
+        super().__init__()
+        self.scale, self.features = Norm(3), features
+        self.heads = nn.ModuleDict({str(layer): nn.Conv2d(width, 1, 1, bias=False) for layer, width in widths.items()})
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, f of unit norm over c (Zhang et al. 2018, Eq. 1)."""
+        a, b = self.scale(a), self.scale(b)
+        distance = a.new_zeros(len(a))
+        for name, layer in self.features.named_children():
+            a, b = layer(a), layer(b)
+            if name in self.heads:
+                gap = F.normalize(a, dim=1) - F.normalize(b, dim=1)
+                distance = distance + self.heads[name](gap.square()).mean((1, 2, 3))
+        return distance
+
+
+class Perceptual:
+    """A perceptual distance, `metric(a, b) -> [N]`: 0 where two pictures look the same to the backbone.
+
+    a: [N, 3, H, W] in [-1, 1]. b: the same shape, or one picture to compare all with. Differentiable in both.
+
+    Raises:
+        ShapeError: the pictures are of other shapes.
+        PackError: they are smaller than the backbone can see.
+    """
+
+    def __init__(self, network: _Network, name: str) -> None:
+        self.module = network.to(memory_format=torch.channels_last)  # faster on a CPU
+        self.name = f"{name}@{fingerprint(network.state_dict())}"
+        self._least = _least_side(network.features)
+
+    def __repr__(self) -> str:
+        return f"Perceptual({self.name})"
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        if a.ndim != 4 or a.shape[1] != 3 or b.shape[1:] != a.shape[1:] or len(b) not in (1, len(a)):
+            raise ShapeError(
+                f"A perceptual distance compares pictures [N, 3, H, W] with as many of that size, or with one; "
+                f"got {list(a.shape)} and {list(b.shape)}."
+            )
+        if min(a.shape[2:]) < self._least:
+            raise PackError(
+                f"The backbone {self.name} sees nothing in pictures of {a.shape[3]} x {a.shape[2]} pixels: "
+                f"they must measure at least {self._least}. Enlarge them, or take another backbone."
+            )
+        return self.module(a, b)
+
+
+class PerceptualLoss:
+    """Perceptual distance to pictures that a search should stay close to.
+
+    Args:
+        metric: the distance.
+        reference: [R, 3, H, W] in [-1, 1], resized to the pictures' size. The loss is the mean over all R.
+
+    Raises:
+        ShapeError: `reference` is of another shape, or empty.
+    """
+
+    name = "perceptual"
+
+    def __init__(self, metric: Perceptual, reference: Tensor) -> None:
+        if reference.ndim != 4 or reference.shape[1] != 3 or not len(reference):
+            raise ShapeError(f"Reference pictures must be [R, 3, H, W], at least one; got {list(reference.shape)}.")
+        self._metric, self._reference = metric, reference
+        self.models: Sequence[Model] = (metric,)
+
+    def __repr__(self) -> str:
+        return f"PerceptualLoss({self._metric.name}, {len(self._reference)} pictures)"
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        references = resize_to(self._reference.to(images), *images.shape[2:])
+        return torch.stack([self._metric(images, reference) for reference in references.split(1)]).mean(0)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path) -> Perceptual:
+    """The perceptual distance of a backbone's weight file.
+
+    Two kinds are known. torchvision's AlexNet and VGG16 make LPIPS, with the linear heads that come with the package
+    `lpips`. Plain stages, convolutions with batch norm and ReLU and a halving between the stages, count all stages and
+    channels alike.
+
+    Raises:
+        CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are.
+    """
+    checkpoint = read(path)
+    kind = next((kind for kind in KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None)
+    if kind is None:
+        raise CheckpointError(
+            f"{path} holds no perceptual backbone known here: found {len(checkpoint.tensors)} tensors such as "
+            f"{next(iter(checkpoint.tensors))}. Use torchvision's AlexNet or VGG16."
+        )
+    title, build = KINDS[kind]
+    # Neither the classifier nor what counts the steps of its training is needed.
+    tensors = {k: v.float() for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.") and v.is_floating_point()}
+    try:
+        return build(tensors)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else (str(error) or repr(error)).splitlines()[0].rstrip(".")
+        raise CheckpointError(f"{path} looks like {title} but does not fit it: {reason}. Use the file as published.") from error
+
+
+def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:
+    """LPIPS on torchvision's `features`; only AlexNet starts with a convolution of 11 pixels."""
+    from torchvision import models
+
+    network = "alexnet" if tensors["features.0.weight"].shape[-1] == 11 else "vgg16"
+    name, looks = _LPIPS[network]
+    with torch.device("meta"):  # without weights: those asked for by name would be downloaded
+        features = getattr(models, network)(weights=None).features[: looks[-1] + 1]
+    heads = dict(zip(looks, _published_heads(name), strict=True))
+    return _assemble(f"lpips-{name}", features, tensors, heads, torch.tensor(_MEAN), torch.tensor(_STD))
+
+
+def _published_heads(name: str) -> list[Tensor]:
+    """The linear heads, [1, C, 1, 1] each, out of the files of the package lpips; its code would fetch a backbone."""
+    file = distribution("lpips").locate_file(f"lpips/weights/v0.1/{name}.pth")
+    heads = read(str(file)).tensors
+    return [heads[f"lin{i}.model.1.weight"] for i in range(5)]
+
+
+def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
+    """Stages of convolution, batch norm and ReLU, each at half the side of the one before; all channels count alike."""
+    rest = dict(tensors)
+    places = sorted((int(i), int(j)) for _, i, j, _ in (name.split(".") for name, value in tensors.items() if value.ndim == 4))
+    layers: list[nn.Module] = []
+    state: dict[str, Tensor] = {}
+    widths = [(0, 3)]
+    looks: dict[int, int] = {}
+    for stage, inside in groupby(places, key=itemgetter(0)):
+        if layers:
+            layers.append(nn.MaxPool2d(2))
+        for _, j in inside:
+            weight, bias = _fold(rest, f"stages.{stage}.{j}", f"stages.{stage}.{j + 1}")
+            state |= {f"features.{len(layers)}.weight": weight, f"features.{len(layers)}.bias": bias}
+            out, into, side, _ = weight.shape
+            layers += [nn.Conv2d(into, out, side, padding=side // 2, device="meta"), nn.ReLU(inplace=True)]
+            widths.append((into, out))
+        looks[len(layers) - 1] = widths[-1][1]
+    check_chain(widths)
+    heads = {layer: torch.full((1, width, 1, 1), 1 / len(looks)) for layer, width in looks.items()}
+    return _assemble("stages", nn.Sequential(*layers), {**rest, **state}, heads, torch.zeros(3), torch.ones(3))
+
+
+def _fold(tensors: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
+    """Take a convolution and the batch norm after it out of `tensors`: weight and bias of the one that does both."""
+    weight, bias = (tensors.pop(f"{conv}.{name}") for name in ("weight", "bias"))
+    mean, var, gain, offset = (tensors.pop(f"{norm}.{name}") for name in ("running_mean", "running_var", "weight", "bias"))
+    return fuse_conv_bn_weights(weight, bias, mean, var, _NORM_EPS, gain, offset)
+
+
+def _assemble(
+    name: str, features: nn.Sequential, tensors: Mapping[str, Tensor], heads: Mapping[int, Tensor], mean: Tensor, std: Tensor
+) -> Perceptual:
+    """The distance of `features` (on the meta device), of their tensors and of the heads by layer."""
+    with torch.device("meta"):
+        network = _Network(features, {layer: head.shape[1] for layer, head in heads.items()})
+    scale = {"scale.gain": 1 / std, "scale.offset": -mean / std}
+    return Perceptual(fit(network, {**tensors, **scale, **{f"heads.{i}.weight": head for i, head in heads.items()}}), name)
+
+
+def _least_side(features: nn.Sequential) -> int:
+    """The smallest side of a picture that leaves a pixel at the end."""
+    side = 1
+    for layer in reversed(features):
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            sizes = (layer.kernel_size, layer.stride, layer.padding)
+            kernel, stride, padding = (int(size[0] if isinstance(size, tuple) else size) for size in sizes)
+            side = max((side - 1) * stride + kernel - 2 * padding, 1)
+    return side
+
+
+KINDS = {"features": ("torchvision's AlexNet or VGG16", _lpips), "stages": ("a backbone of plain stages", _stages)}

@@ -1,0 +1,176 @@
+"""Compose Optimize: two pictures searched as one."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..core import bilevel, compose
+from ..core.errors import PackError
+from ..core.optimize import Options, Search
+from . import host, optimize, perceptual, sockets
+
+_ALL = "all"
+
+
+class ComposeOptimize(io.ComfyNode):
+    """FuseDream-Composition."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_ComposeOptimize",
+            display_name="Compose Optimize",
+            category="guided GAN/latent",
+            description="FuseDream-Composition: searches a foreground and a background as one picture, for prompts with two "
+            "things that the GAN never draws together. Every place of the foreground is tried; the best score wins. "
+            "Stop it at any time: queued again, it goes on from there.",
+            search_aliases=["FuseDream", "composition", "two objects"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="The GAN that draws both layers."),
+                sockets.Loss.Input("loss", tooltip="What to lower, for the whole composition: AugCLIP Loss, or a sum of losses."),
+                sockets.Basis.Input("foreground", tooltip="The start of the foreground, from Basis Init."),
+                sockets.Basis.Input(
+                    "background",
+                    tooltip="The start of the background, from Basis Init: another prompt, or the same one with another seed.",
+                ),
+                io.String.Input(
+                    "scales",
+                    default=" ".join(f"{scale:g}" for scale in compose.SCALES),
+                    tooltip="How big the foreground is, as shares of the whole side between 0 and 1: each is tried.",
+                ),
+                io.String.Input(
+                    "places",
+                    default=_ALL,
+                    tooltip=f"Where the foreground may lie: '{_ALL}', or some of these with commas: {', '.join(compose.PLACES)}.",
+                ),
+                io.Combo.Input(
+                    "backbone",
+                    options=perceptual.choices(),
+                    tooltip="What compares the foreground with the background that it hides: picturebook's own backbone, "
+                    "or LPIPS over a backbone in models/lpips.",
+                ),
+                io.Combo.Input(
+                    "rule",
+                    options=list(bilevel.RULES),
+                    tooltip="bi-level: lower the perceptual distance without giving up the score (the paper). "
+                    "linear: a weighted sum of both. inverse: the roles swapped, there to compare.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.05,
+                    tooltip="bi-level, inverse: beta; more puts the guarded loss first. "
+                    "linear: the score's share lambda, 0 to 1; 1 leaves the perceptual distance out.",
+                ),
+                *optimize.search_inputs(),
+                io.Int.Input(
+                    "at_once",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    advanced=True,
+                    tooltip="Places that go through the models together; 0 is all on a graphics card, as memory allows, "
+                    "and one on the processor.",
+                ),
+                optimize.HELD_OUT,
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The best composition of each search."),
+                io.Image.Output(
+                    display_name="runners_up",
+                    tooltip="The other places, best first; with a single place, the composition itself.",
+                ),
+                io.Image.Output(display_name="background", tooltip="The background alone: the destination for Poisson Blend."),
+                io.Mask.Output(display_name="mask", tooltip="Where the foreground lies: the mask for Poisson Blend."),
+                sockets.Latent.Output(display_name="foreground_latent", tooltip="The latent of the foreground."),
+                sockets.Latent.Output(display_name="background_latent", tooltip="The latent of the background."),
+                sockets.Curve.Output(display_name="curve", tooltip="Scores of all places as the search went, for Score Curve."),
+                sockets.Curve.Output(
+                    display_name="trace",
+                    tooltip="Each step's score, perceptual distance, lambda and angle between the gradients, "
+                    "for Score Curve with 'apart' on.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        generator,
+        loss,
+        foreground,
+        background,
+        scales: str,
+        places: str,
+        backbone: str,
+        rule: str,
+        strength: float,
+        seed: int,
+        steps: int,
+        lr: float,
+        latent_noise: float,
+        preview_every: int,
+        evaluate_every: int,
+        at_once: int,
+        held_out=None,
+    ) -> io.NodeOutput:
+        place = compose.placements(_scales(scales), _places(places))
+        composite = compose.Composite(generator)
+        start = compose.start(composite, foreground, background, place)
+        seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
+        unfinished = optimize.Unfinished(cls.hidden.prompt, cls.hidden.unique_id, composite.name)
+        metric = perceptual.load(backbone)
+        tradeoff = bilevel.Tradeoff(compose.Seam(composite, metric, [metric]), rule, strength)
+        with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
+            search = Search(
+                composite,
+                loss,
+                start,
+                seeds=seeds,
+                options=Options(steps, lr, latent_noise, evaluate_every, at_once or host.rows_at_once()),
+                tradeoff=tradeoff,
+                held_out=held_out,
+                unfinished=unfinished.load(start.steps + steps),
+            )
+            progress = host.Progress(steps, cls.hidden.unique_id, preview_every)
+            result = optimize.run(search, progress, unfinished.save, best_first=True)
+            winners, others = compose.ranked(result.losses, len(place))
+            best = result.best[winners]
+            with torch.no_grad():
+                behind = composite.layers(best)[1]
+        host.say(_summary(result.stopped, -result.losses[winners], best.tensors["place"]), cls.hidden.unique_id)
+        return io.NodeOutput(
+            host.to_image(result.images[winners]),
+            host.to_image(result.images[others if len(others) else winners]),
+            host.to_image(behind),
+            host.to_mask(compose.covered(best.tensors["place"], behind)),
+            *(composite.layer(best, which) for which in compose.LAYERS),
+            result.curve,
+            result.trace,
+        )
+
+
+def _scales(text: str) -> list[float]:
+    """'0.65, 0.5' as numbers."""
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise PackError(f"scales must be numbers between 0 and 1, such as '0.65 0.5'; got {text!r}.") from error
+
+
+def _places(text: str) -> list[str]:
+    """'top left, centre' as names; 'all' is every place."""
+    return (
+        list(compose.PLACES)
+        if text.strip().lower() == _ALL
+        else [part.strip().lower() for part in text.split(",") if part.strip()]
+    )
+
+
+def _summary(stopped: str, scores: torch.Tensor, place: torch.Tensor) -> str:
+    lines = [f"{compose.named(row)}: score {score:.3f}" for score, row in zip(scores.tolist(), place, strict=True)]
+    return "\n".join([f"Stopped: {stopped}"] * bool(stopped) + lines)

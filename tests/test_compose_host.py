@@ -1,0 +1,83 @@
+"""Compositions in the real host: two layers, Poisson blending and morphing in one graph, and each mistake."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+STEPS = 3
+
+
+def composition(client, **options):
+    """Two layers at two places, at its smallest."""
+    graph = client.graph()
+    generator, clip = graph.add("LoadGenerator"), graph.add("LoadCLIP")
+    loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a house and a fish"), copies=2)
+    layers = [graph.add("BasisInit", generator=generator, loss=loss, candidates=100, k=2, seed=seed) for seed in (0, 1)]
+    options = {"places": "top left, centre", "scales": "0.5", "steps": STEPS, "preview_every": 1, **options}
+    compose = graph.add("ComposeOptimize", generator=generator, loss=loss, foreground=layers[0], background=layers[1], **options)
+    save = graph.add("SaveImage", images=compose)
+    return SimpleNamespace(**locals())
+
+
+def saved(client, run, node):
+    return [client.picture(file) for file in run.outputs[node.id]["images"]]
+
+
+def test_every_output_goes_on(client):
+    s = composition(client)
+    graph = s.graph
+    runners = graph.add("SaveImage", images=s.compose[1])
+    behind = graph.add("SaveImage", images=s.compose[2])
+    mask = graph.add("SaveImage", images=graph.add("MaskToImage", mask=s.compose[3]))
+    blend = graph.add("PoissonBlend", source=s.compose[0], destination=s.compose[2], mask=s.compose[3])
+    blended = graph.add("SaveImage", images=blend)
+    between = graph.add("Interpolate", latent_a=s.compose[4], latent_b=s.compose[5], frames=3)
+    frames = graph.add("SaveImage", images=graph.add("Decode", generator=s.generator, latent=between))
+    graph.add("PreviewImage", images=graph.add("ScoreCurve", curve=s.compose[6]))
+    graph.add("PreviewImage", images=graph.add("ScoreCurve", curve=s.compose[7], apart=True))
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    assert run.progress("ComposeOptimize")[-1] == STEPS
+    assert {node for node, _ in run.previews} == {"ComposeOptimize"}
+    assert any(re.search(r"(top left|centre) at 0.5: score", line) for node, line in run.texts if node == "ComposeOptimize")
+    (picture,), (behind,), (mask,), (blended,) = (saved(client, run, node) for node in (s.save, behind, mask, blended))
+    assert len(saved(client, run, runners)) == 1
+    assert len(saved(client, run, frames)) == 3
+    inside = mask[..., 0] > 0
+    assert inside.sum() == 32 * 32
+    assert np.array_equal(picture[~inside], behind[~inside])
+    assert not np.array_equal(picture[inside], behind[inside])
+    assert np.array_equal(blended[~inside], behind[~inside])
+    assert not np.array_equal(blended[inside], picture[inside])
+
+
+def test_a_stopped_composition_goes_on(client):
+    s = composition(client, steps=400, places="centre")
+    run = client.run(s.graph.prompt, lambda run: len(run.progress("ComposeOptimize")) > 3)
+    reached = run.progress("ComposeOptimize")[-1]
+    assert run.status == "interrupted"
+    s.compose.inputs["steps"] = reached + 2
+    resumed = client.run(s.graph.prompt)
+    assert resumed.status == "success", resumed.error
+    assert resumed.progress("ComposeOptimize")[0] > reached
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"scales": "1.0"}, "between 0 and 1"),
+        ({"scales": "half"}, "scales must be numbers"),
+        ({"scales": ""}, "at least one scale"),
+        ({"places": ""}, "at least one"),
+        ({"places": "upstairs"}, "top left"),
+        ({"strength": 0.0}, "above 0"),
+        ({"rule": "linear", "strength": 3.0}, "from 0 to 1"),
+    ],
+)
+def test_a_mistake_is_named_before_any_work(client, wrong, says):
+    run = client.run(composition(client, **wrong).graph.prompt)
+    assert run.error[0] == "ComposeOptimize"
+    assert says in run.error[1]
+    assert not run.progress("ComposeOptimize")
