@@ -35,7 +35,7 @@ def main() -> None:
     generator, encoder, _ = models()
     first, second = (
         losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
-        for text in ("a blue flower at night", "a red fish by the sea")
+        for text in ("a blue tree in the snow", "a red fish by the sea")
     )
     with TemporaryDirectory() as folder:
 

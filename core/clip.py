@@ -97,6 +97,7 @@ class Ensemble:
         self._encoders = tuple(encoders)
         self._roots = [(weight / sum(weights)) ** 0.5 for weight in weights]
         self.name = " + ".join(f"{weight:g} {encoder.name}" for encoder, weight in zip(encoders, weights, strict=True))
+        self.image_size = max(encoder.image_size for encoder in encoders)  # the finest that any of them sees
         self.models: Sequence[Model] = tuple(model for encoder in encoders for model in encoder.models)
 
     def __repr__(self) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,12 +20,6 @@ from .types import JointEncoder, Target
 
 STRONGEST = 5.0  # at which perspective may fold a copy into its centre
 _CROP = 4  # uniform numbers per crop
-
-
-class SizedEncoder(JointEncoder, Protocol):
-    """A joint encoder that says which size (H, W) it looks at."""
-
-    image_size: tuple[int, int]
 
 
 class CutoutLoss(CopiesLoss):
@@ -59,7 +52,7 @@ class CutoutLoss(CopiesLoss):
 
     def __init__(
         self,
-        encoder: SizedEncoder,
+        encoder: JointEncoder,
         target: Target,
         *,
         copies: int = 64,

@@ -19,6 +19,7 @@ from .basis import mix
 from .bilevel import Tradeoff
 from .errors import PackError
 from .losses import aug_clip_terms, terms_of
+from .regularize import at
 from .types import Basis, Curve, Generator, Latent, Loss, Result
 
 
@@ -93,9 +94,10 @@ class Search:
         self.options = options
         self._generator, self._loss, self._tradeoff, self._seeds = generator, loss, tradeoff, list(seeds)
         self._at_once = options.at_once or len(seeds)
-        self._monitors = monitors_of(loss, tradeoff.loss if tradeoff else None, held_out)
         self._device = next(generator.module.parameters()).device
         self._end = basis.steps + options.steps
+        self._final = at(loss, self._end)  # looks compare what a schedule leaves as it is
+        self._monitors = monitors_of(self._final, tradeoff.loss if tradeoff else None, held_out)
         self._curve = unfinished.curve if unfinished else Curve()
         self._trace = unfinished.trace if unfinished else Curve()
         self._best: tuple[Latent, Tensor, Tensor] | None = None
@@ -193,7 +195,7 @@ class Search:
         """Of some searches: each objective's losses, the pictures, and each objective's gradients under one draw."""
         latent = self._noisy(self._latent(rows), rows)
         image = self._generator.decode(latent)
-        objectives = [self._loss, *([self._tradeoff.loss] if self._tradeoff else [])]
+        objectives = [at(self._loss, self.done), *([self._tradeoff.loss] if self._tradeoff else [])]
         losses = [objective(image, latent, self._draws(rows, "step", self.done)) for objective in objectives]
         leaves = list(self._parameters.values())
         gradients = [
@@ -258,7 +260,7 @@ class Search:
         image = self._generator.decode(latent)
         values = [monitor(image, latent, self._draws(rows, "look")) for monitor in self._monitors.values()]
         # The terms of the loss come first among the monitors.
-        loss = torch.stack([weight * value for (weight, _), value in zip(terms_of(self._loss), values, strict=False)]).sum(0)
+        loss = torch.stack([weight * value for (weight, _), value in zip(terms_of(self._final), values, strict=False)]).sum(0)
         return latent, image, loss, {name: (-value).tolist() for name, value in zip(self._monitors, values, strict=True)}
 
     def result(self) -> Result:

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from . import targets
-from .cutouts import SizedEncoder, crop
+from .cutouts import crop
 from .errors import PackError
+from .types import JointEncoder
 
 
 @torch.no_grad()
 def text_mask(
-    encoder: SizedEncoder,
+    encoder: JointEncoder,
     images: Tensor,
     text: str,
     rngs: Sequence[torch.Generator],

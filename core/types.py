@@ -91,10 +91,12 @@ class Generator(Model, Protocol):
 class JointEncoder(Protocol):
     """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
 
-    name: architecture and a fingerprint of the weights. models: those that it encodes with.
+    name: architecture and a fingerprint of the weights. image_size: (H, W) of what it looks at; any picture is resized to
+    that. models: those that it encodes with.
     """
 
     name: str
+    image_size: tuple[int, int]
 
     @property
     def models(self) -> Sequence[Model]: ...

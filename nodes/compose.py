@@ -73,7 +73,7 @@ class ComposeOptimize(io.ComfyNode):
                     max=1024,
                     advanced=True,
                     tooltip="Places that go through the models together; 0 is all on a graphics card, as memory allows, "
-                    "and one on the processor.",
+                    "and four on the processor.",
                 ),
                 optimize.HELD_OUT,
             ],

@@ -28,7 +28,7 @@ class EncodeText(io.ComfyNode):
                 io.String.Input(
                     "text",
                     multiline=True,
-                    default="a blue flower at night",
+                    default="a blue tree in the snow",
                     tooltip="The prompt: one short description, as of a photo.",
                 ),
                 io.Float.Input("weight", tooltip="How much this prompt counts; below 0 steers away from it.", **_WEIGHT),

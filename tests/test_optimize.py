@@ -10,6 +10,7 @@ from guided_gan.core import basis, optimize, seeds, targets
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss, SumLoss
 from guided_gan.core.optimize import Options, Search
+from guided_gan.core.regularize import LatentRegularization
 from guided_gan.core.types import Basis, Latent
 
 
@@ -148,6 +149,19 @@ def test_the_weights_of_the_model_and_all_that_is_given_stay_as_they_are(generat
     assert all(torch.equal(value, before[name]) for name, value in flat(given).items())
     assert all(torch.equal(value, kept[name]) for name, value in flat(early).items())
     assert all(p.grad is None for p in (*generator.module.parameters(), *encoder.module.parameters()))
+
+
+def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
+    """A weight of 1 that loses 0.5 at each step pulls at steps 0 and 1, and no more."""
+    start = basis.of_latent(generator.sample(1, seeded(0)))
+    pull = LatentRegularization(weight=1.0, decay=0.5)
+    search = Search(generator, pull, start, seeds=[7], options=Options(4, lr=0.01, latent_noise=0.0, evaluate_every=1))
+    losses = [search.step()[0].item() for _ in range(4)]
+    assert losses[0] > losses[1] > 0
+    assert losses[2:] == [0.0, 0.0]
+    whole = SumLoss([(1.0, loss), (1.0, pull)])
+    result = optimize.optimize(generator, whole, start, seeds=[7], options=Options(4, latent_noise=0.0))
+    assert set(result.curve.scores["latent regularization"]) == {(0.0,)}  # looks are taken under what it ends as
 
 
 # --- equal to the bit ------------------------------------------------------------------------------------------------

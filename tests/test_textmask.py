@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import ToyEncoder, rngs, seeded
+from toys import rngs, seeded
 
 from guided_gan.core import clip, textmask
 from guided_gan.core.cutouts import crop
@@ -15,17 +15,6 @@ from guided_gan.core.textmask import text_mask
 from guided_gan.picturebook import world
 
 CLIP = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"
-
-
-class SizedEncoder(ToyEncoder):
-    """A toy encoder that looks at 8 x 8 pixels."""
-
-    image_size = (8, 8)
-
-
-@pytest.fixture
-def encoder():
-    return SizedEncoder()
 
 
 @pytest.fixture

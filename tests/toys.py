@@ -56,6 +56,8 @@ class ToyGenerator:
 class ToyEncoder:
     """Unit vectors of six numbers: of a picture's coarse cells, and of a text by its letters."""
 
+    image_size = (8, 8)
+
     def __init__(self, seed=0):
         self.name = f"toy-clip-{seed}"
         self.module = linear(seeded(100 + seed), 3 * 16, 6, 3.0)
