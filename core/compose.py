@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .errors import ChoiceError, PackError
 from .types import Basis, Generator, Latent, Model
@@ -181,6 +182,16 @@ def covered(place: Tensor, like: Tensor) -> Tensor:
         index = torch.arange(size, device=like.device)
         inside.append((index >= first[:, None]) & (index < (first + length)[:, None]))
     return inside[0][:, None, :, None] & inside[1][:, None, None, :]
+
+
+def interior(place: Tensor, like: Tensor) -> Tensor:
+    """What `covered` gives without the foreground's rim, [N, 1, H, W] bool: the mask to blend a composition with.
+
+    Blending keeps the differences between neighbours. Those across the pasted border are the seam itself, so the border's
+    pixels are left to the background. A side on the picture's own edge has no such border.
+    """
+    outside = 1 - covered(place, like).float()
+    return F.max_pool2d(outside, 3, stride=1, padding=1) == 0
 
 
 def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:

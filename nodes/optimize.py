@@ -46,8 +46,8 @@ def search_inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.005,
-            tooltip="Noise added to the latent at each step. 0.01 as the released code; 0 gives sharper edges at a slightly lower "
-            "score; more (0.25 for picturebook) lets the search leave where it is stuck.",
+            tooltip="Noise added to the latent at each step. 0.01 as the released code; 0 gives sharper edges at a slightly "
+            "lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
         ),
         io.Int.Input("preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."),
         io.Int.Input(

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from toys import ToyGenerator, seeded
 
-from guided_gan.core import basis, compose, optimize, storage, targets
+from guided_gan.core import basis, compose, optimize, poisson, storage, targets
 from guided_gan.core.bilevel import Tradeoff
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss
@@ -95,6 +95,20 @@ def test_a_picture_that_is_not_square():
     inside = compose.covered(place, tall)[0, 0]
     assert inside[12:, :5].all()
     assert inside.sum() == 60
+
+
+def test_a_blend_of_the_interior_takes_the_seam_away():
+    """Two flat layers of different colours: what is left of the foreground is the background's colour."""
+    place = compose.placements([0.5], ["top left"])
+    background = torch.full((1, 3, 16, 16), -0.5)
+    pasted = compose.paste(torch.full((1, 3, 16, 16), 0.5), background, place)
+    inside = compose.interior(place, pasted)
+    assert inside[0, 0, :7, :7].all()
+    assert inside.sum() == 49
+    blended = poisson.blend(pasted, background, inside[:, 0].float())
+    torch.testing.assert_close(blended, background, atol=1e-3, rtol=0)
+    whole = poisson.blend(pasted, background, compose.covered(place, pasted)[:, 0].float())
+    torch.testing.assert_close(whole, pasted, atol=1e-3, rtol=0)  # with the rim, the seam counts as a detail to keep
 
 
 def test_the_seam_of_a_pasted_square():

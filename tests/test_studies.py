@@ -150,21 +150,23 @@ def test_each_search_raises_the_score_that_guides_it(toys, tmp_path):
 # --- basin cma -------------------------------------------------------------------------------------------------------
 
 
-def bowl(goal):
+class Bowl:
     """How far the pictures are from one that the generator can draw."""
 
-    def loss(images, latent, rngs):
-        return distance(images, goal)
+    name, models = "bowl", ()
 
-    loss.name, loss.models = "bowl", ()
-    return loss
+    def __init__(self, goal):
+        self.goal = goal
+
+    def __call__(self, images, latent, rngs):
+        return distance(images, self.goal)
 
 
 @pytest.mark.parametrize("steps", [0, 3])
 def test_evolution_finds_the_bottom_of_a_bowl(generator, steps):
     goal = generator.decode(generator.sample(1, seeded(5)))
     centre = Latent(generator.name, {"z": torch.zeros(1, 3), "y": torch.zeros(1, 2, 2)})
-    climb = basin_cma.by_cma(generator, bowl(goal), centre, 0, 1.0, steps, 0.2)
+    climb = basin_cma.by_cma(generator, Bowl(goal), centre, 0, 1.0, steps, 0.2)
     assert climb[0].loss == pytest.approx(distance(generator.decode(centre), goal).item())
     best = basin_cma.best(climb)
     assert best.loss < 0.2 * climb[0].loss
@@ -176,10 +178,10 @@ def test_descent_lowers_every_loss_and_no_steps_leave_the_latents(generator):
     goal = generator.decode(generator.sample(1, seeded(5)))
     latents = generator.sample(4, seeded(6))
     before = distance(generator.decode(latents), goal)
-    same, losses = basin_cma.descended(generator, bowl(goal), latents, 0, 0, 0.05)
+    same, losses = basin_cma.descended(generator, Bowl(goal), latents, 0, 0, 0.05)
     assert torch.equal(same.tensors["z"], latents.tensors["z"])
     torch.testing.assert_close(losses, before)
-    lower, losses = basin_cma.descended(generator, bowl(goal), latents, 0, 5, 0.05)
+    lower, losses = basin_cma.descended(generator, Bowl(goal), latents, 0, 5, 0.05)
     assert (losses < before).all()
     torch.testing.assert_close(distance(generator.decode(lower), goal), losses)
 

@@ -75,11 +75,12 @@ def test_is_laid_out_to_be_read(graph):
 def test_runs_and_saves_pictures(graph, host):
     kinds = {node["type"] for node in graph["nodes"]}
     settings = [f"{place}={value}" for place, value in QUICK.items() if place.partition(".")[0] in kinds]
-    result = asyncio.run(launcher.run(host, graph, "a red house at night", None, settings))
+    text = "a red house at night" if "GuidedGAN_EncodeText" in kinds else None
+    result = asyncio.run(launcher.run(host, graph, text, None, settings))
     assert result.images
     for file in result.images:
         with Image.open(file) as picture:
-            assert picture.size == (512, 512)
+            assert picture.height == 512
             # The picture brings its graph back to the editor; a film has it among its camera's data.
             written = picture.info.get("workflow") or picture.getexif()[0x010F].partition(":")[2]
             assert json.loads(written)["nodes"]
