@@ -8,15 +8,15 @@ from guided_gan.core.bilevel import RULES, Tradeoff
 from guided_gan.core.errors import ChoiceError, PackError
 
 
-def loss(images, latent, rngs):
-    raise AssertionError("the rule itself looks at gradients only")
+class Second:
+    name, models = "second", ()
 
-
-loss.name, loss.models = "second", ()
+    def __call__(self, images, latent, rngs):
+        raise AssertionError("the rule itself looks at gradients only")
 
 
 def rule(name="bi-level", strength=1.0):
-    return Tradeoff(loss, name, strength)
+    return Tradeoff(Second(), name, strength)
 
 
 def gradients(seed, n=5):

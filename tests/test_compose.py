@@ -12,7 +12,7 @@ from guided_gan.core.bilevel import Tradeoff
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss
 from guided_gan.core.optimize import Options, Search
-from guided_gan.core.types import Latent
+from guided_gan.core.types import Latent, Result
 
 
 def picture(seed, n=1, side=16):
@@ -34,8 +34,8 @@ def loss(encoder):
 
 
 def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
-    layers = [basis.initialise(composite.base, loss, seeds=[s + i for s in seeds], k=3, count=100) for i in (0, 50)]
-    return compose.start(composite, *layers, compose.placements(scales, places))
+    front, back = (basis.initialise(composite.base, loss, seeds=[s + i for s in seeds], k=3, count=100) for i in (0, 50))
+    return compose.start(composite, front, back, compose.placements(scales, places))
 
 
 # --- pasting ---------------------------------------------------------------------------------------------------------
@@ -144,11 +144,11 @@ def test_no_place_and_unknown_places_are_refused():
 
 def test_a_composition_decodes_to_its_pasted_layers(composite, generator):
     latent = composite.sample(4, seeded(0))
-    layers = [composite.layer(latent, which) for which in compose.LAYERS]
-    pictures = [generator.decode(layer) for layer in layers]
-    torch.testing.assert_close(composite.decode(latent), compose.paste(*pictures, latent.tensors["place"]))
+    front, back = (composite.layer(latent, which) for which in compose.LAYERS)
+    pasted = compose.paste(generator.decode(front), generator.decode(back), latent.tensors["place"])
+    torch.testing.assert_close(composite.decode(latent), pasted)
     assert {name: value.shape[1:] for name, value in latent.tensors.items()} == dict(composite.spec)
-    again = composite.join(*layers, latent.tensors["place"])
+    again = composite.join(front, back, latent.tensors["place"])
     assert all(torch.equal(value, latent.tensors[name]) for name, value in again.tensors.items())
 
 
@@ -170,14 +170,14 @@ def test_a_latent_of_a_single_picture_is_refused(composite, generator):
 
 @pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
 def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, weighting):
-    layers = [
+    front, back = (
         basis.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting) for s, k in ((0, 3), (50, 2))
-    ]
+    )
     places = compose.placements([0.5, 0.3], ["centre"])
-    joined = compose.start(composite, *layers, places)
+    joined = compose.start(composite, front, back, places)
     latent = basis.mix(joined)
     assert len(latent) == 4
-    for which, layer in zip(compose.LAYERS, layers, strict=True):
+    for which, layer in zip(compose.LAYERS, (front, back), strict=True):
         wanted = basis.mix(layer)
         for i in range(4):
             for name, value in composite.layer(latent, which).tensors.items():
@@ -256,6 +256,7 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     stopped = run(search_of(composite, loss, start, **options), steps=5)
     storage.save(tmp_path / "stopped.safetensors", stopped, {})
     unfinished, _ = storage.load(tmp_path / "stopped.safetensors")
+    assert isinstance(unfinished, Result)
     seam = Tradeoff(compose.Seam(composite, distance))
     again = Search(composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, unfinished=unfinished)
     resumed = run(again)

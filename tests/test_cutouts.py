@@ -21,7 +21,7 @@ ALMOST_ONE = 1 - 2**-24
 class SizedEncoder(ToyEncoder):
     """A toy encoder that looks at 16 x 16 pixels."""
 
-    image_size = (16, 16)
+    image_size: tuple[int, int] = (16, 16)
 
     def encode_image(self, images):
         assert images.shape[2:] == self.image_size
@@ -67,10 +67,10 @@ def coordinates(size):
 @pytest.mark.parametrize("size", [(16, 16), (7, 24), (40, 40)])
 @pytest.mark.parametrize(("rows", "columns"), [((0, 20), (0, 32)), ((3, 11), (20, 11)), ((19, 1), (31, 1)), ((2, 5), (4, 20))])
 def test_a_crop_is_what_cutting_and_resizing_gives(images, rows, columns, size):
-    windows = [torch.tensor(window, dtype=torch.float).expand(3, 1, 2) for window in (rows, columns)]
+    down, across = (torch.tensor(window, dtype=torch.float).expand(3, 1, 2) for window in (rows, columns))
     cut = images[:, :, rows[0] : sum(rows), columns[0] : sum(columns)]
     expected = F.interpolate(cut, size=size, mode="bilinear", antialias=True)
-    torch.testing.assert_close(cutouts.crop(images, *windows, size), expected, atol=5e-6, rtol=0)
+    torch.testing.assert_close(cutouts.crop(images, down, across, size), expected, atol=5e-6, rtol=0)
 
 
 def test_a_crop_beyond_the_picture_sees_its_edge_go_on(images):

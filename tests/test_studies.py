@@ -1,6 +1,7 @@
 """The studies: each runs end to end on toy models, attacks by exactly eps, and climbs with and without gradients."""
 
 import re
+from argparse import Namespace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -31,7 +32,7 @@ STUDIES = {
     object_to_object: ([*SEARCH, "--candidates=20"], 2),
     initialisation: ([*SEARCH, "--candidates", "2", "20", "--k", "1", "5"], 6),
     augmentation: ([*SEARCH, *START], 6),
-    perceptual: ([*SEARCH, *START, "--weights", "0.5", "--places", "top left", "centre"], 4),
+    perceptual: ([*SEARCH, *START, "--lambdas", "0.5", "--betas", "2", "--places", "top left", "centre"], 4),
     basin_cma: ([*SEARCH, *START, "--descent=2"], 5),
 }
 
@@ -83,7 +84,7 @@ def test_a_study_prints_its_table_and_draws_its_figure(study, toys, capsys, monk
 
 
 def test_prompts_are_seen_and_unseen_by_turns():
-    chosen = _common.wanted(SimpleNamespace(prompts=7, seed=3))
+    chosen = _common.wanted(Namespace(prompts=7, seed=3))
     assert [bool(world.gan_sees(*map(torch.tensor, prompt[:2]))) for prompt in chosen] == [True, False] * 3 + [True]
 
 
@@ -137,7 +138,7 @@ def test_start_and_target_are_two_kinds_that_the_gan_has_seen_in_one_colour():
 
 
 def test_each_search_raises_the_score_that_guides_it(toys, tmp_path):
-    options = SimpleNamespace(steps=30, lr=0.05, noise=0, copies=4, seed=0, candidates=20, k=1)
+    options = Namespace(steps=30, lr=0.05, noise=0, copies=4, seed=0, candidates=20, k=1)
     changes = object_to_object.changed(object_to_object.pairs(1, 0)[0], options, tmp_path)
     assert set(changes) == {"CLIP", "AugCLIP"}
     for name, change in changes.items():

@@ -13,7 +13,7 @@ from guided_gan.core import generators
 from guided_gan.core.basis import of_latent
 from guided_gan.core.errors import CheckpointError, LatentError
 from guided_gan.core.generators.latent_grid import clamp_with_grad
-from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, closeness, described
+from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGenerator, closeness, described
 from guided_gan.core.optimize import Options, optimize
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, world
@@ -88,10 +88,16 @@ def pictures():
 # ---- What it computes
 
 
+def load(path):
+    generator = generators.load(path)
+    assert isinstance(generator, VQGANGenerator)
+    return generator
+
+
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"the recorded vectors are not at {REFERENCE}")
 @pytest.mark.parametrize("name", ["vqgan_f16", "vqgan_gumbel_f8"])
 def test_agrees_with_the_recorded_pictures(name):
-    generator = generators.load(REFERENCE / f"{name}.ckpt")
+    generator = load(REFERENCE / f"{name}.ckpt")
     recorded = load_file(REFERENCE / f"{name}.io.safetensors")
     assert (generator.module.encode(recorded["x"]) - recorded["h"]).abs().max() < 1e-4
     codes = generator.module.quantize.codebook[recorded["indices"]].view(*recorded["q"].movedim(1, -1).shape).movedim(-1, 1)
@@ -103,7 +109,7 @@ def test_agrees_with_the_recorded_pictures(name):
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"the recorded vectors are not at {REFERENCE}")
 def test_quantises_as_recorded():  # the Gumbel recording drew its codes by chance
-    generator = generators.load(REFERENCE / "vqgan_f16.ckpt")
+    generator = load(REFERENCE / "vqgan_f16.ckpt")
     recorded = load_file(REFERENCE / "vqgan_f16.io.safetensors")
     assert (generator.encode(recorded["x"]).tensors["z"] - recorded["q"]).abs().max() < 1e-6
     image = generator.decode(Latent(generator.name, {"z": recorded["h"]}))
@@ -123,7 +129,7 @@ def test_agrees_with_the_packages_own_network(tmp_path, attention):
         }
     rest = {name: value for name, value in state().items() if not name.startswith(("encoder.", "decoder."))}
     own = {f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()}
-    generator = generators.load(write(tmp_path, own | rest, said))
+    generator = load(write(tmp_path, own | rest, said))
     with torch.no_grad():
         images, z = torch.randn(2, 3, 32, 48, generator=seeded(1)), torch.randn(2, 12, 8, 12, generator=seeded(2))
         assert (generator.module.encoder(images) - networks["encoder"](images)).abs().max() < 1e-5

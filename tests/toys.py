@@ -56,7 +56,7 @@ class ToyGenerator:
 class ToyEncoder:
     """Unit vectors of six numbers: of a picture's coarse cells, and of a text by its letters."""
 
-    image_size = (8, 8)
+    image_size: tuple[int, int] = (8, 8)
 
     def __init__(self, seed=0):
         self.name = f"toy-clip-{seed}"

@@ -42,17 +42,17 @@ def parser(doc: str | None, name: str, *, count: int, copies: int = 8) -> argpar
     return out
 
 
-def add_search(to: argparse.ArgumentParser, steps: int = 100) -> None:
+def add_search(to: argparse.ArgumentParser, noise: float = 0.25) -> None:
     """The options of studies that search."""
-    to.add_argument("--steps", type=int, default=steps)
+    to.add_argument("--steps", type=int, default=100)
     to.add_argument("--lr", type=float, default=0.05)
-    to.add_argument("--noise", type=float, default=0.25)
+    to.add_argument("--noise", type=float, default=noise)
 
 
-def add_start(to: argparse.ArgumentParser, candidates: int = 1000, k: int = 10) -> None:
+def add_start(to: argparse.ArgumentParser) -> None:
     """The options of studies that all start alike."""
-    to.add_argument("--candidates", type=int, default=candidates)
-    to.add_argument("--k", type=int, default=k)
+    to.add_argument("--candidates", type=int, default=1000)
+    to.add_argument("--k", type=int, default=10)
 
 
 def search(options: argparse.Namespace) -> optimize.Options:

@@ -104,7 +104,7 @@ def _trainable_biggan() -> BigGAN:
             module.__class__ = _BatchStatistics
     nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
     nn.init.zeros_(model.generator.bn.bias)
-    model.embeddings = _PairEmbedding()
+    model.register_module("embeddings", _PairEmbedding())
     return model
 
 
@@ -152,9 +152,10 @@ def gan(steps: int, device: torch.device) -> Recipe:
     def finish() -> dict[str, float]:
         record_statistics(average, torch.Generator().manual_seed(SEED + 1), device)
         folder = MODELS / "biggan"
-        plain = nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)  # as the package holds them
-        plain.weight = nn.Parameter(average.embeddings.table().T)
-        average.embeddings = plain
+        ours, theirs = average.get_submodule("embeddings"), nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)
+        assert isinstance(ours, _PairEmbedding)
+        theirs.weight = nn.Parameter(ours.table().T)
+        average.embeddings = theirs
         ship(average, folder / "model.safetensors", half=False)
         (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
         return measure()

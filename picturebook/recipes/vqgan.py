@@ -118,7 +118,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
 def normalise(model: VQGAN) -> None:
     """Give the codes unit spread, so that a search may step by tenths; the pictures stay as they are."""
     scale = 1 / model.quantize.codebook.std()
-    for value in (model.quant_conv.weight, model.quant_conv.bias, model.quantize.codebook):
+    for value in (*model.quant_conv.parameters(), model.quantize.codebook):
         value.mul_(scale)
     model.post_quant_conv.weight.div_(scale)
 
