@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from ...core import basis, losses, optimize, seeds, targets
@@ -90,7 +89,6 @@ def start(text: str, options: argparse.Namespace, folder: Path, **changes: Any) 
 @contextmanager
 def banks(options: argparse.Namespace, *changes: Mapping[str, Any]) -> Iterator[Path]:
     """A folder in which `start` finds what it knows of the candidates, which all prompts share."""
-    torch.set_num_threads(options.jobs)
     with TemporaryDirectory() as name:
         for change in changes or ({},):
             start("a tree", options, Path(name), **change)
