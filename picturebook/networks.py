@@ -28,34 +28,43 @@ class Heads(nn.Module):
 
 
 class Judge(nn.Module):
-    """The independent classifier of the tests: residual blocks with group norm. Never used for guidance."""
+    """The independent classifier of the tests: residual blocks with group norm. Never used for guidance.
+
+    It looks for things at each of 8 x 8 places, so that it finds two of them in one picture as well as one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (24, 48, 96, 160)
+        widths = (24, 48, 96)
+        depths = (1, 1, 3)
         self.stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
         self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.GroupNorm(8, w),
-                nn.SiLU(),
-                nn.Conv2d(w, w, 3, padding=1),
-                nn.GroupNorm(8, w),
-                nn.SiLU(),
-                nn.Conv2d(w, w, 3, padding=1),
-            )
-            for w in widths
+            nn.ModuleList(_residual(width) for _ in range(depth)) for width, depth in zip(widths, depths, strict=True)
         )
-        self.heads = Heads(2 * widths[-1])
+        self.heads = Heads(widths[-1])
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """images: [N, 3, 64, 64] in [-1, 1]."""
         x = self.stem(images)
-        for i, block in enumerate(self.blocks):
-            x = x + block(x)
+        for i, blocks in enumerate(self.blocks):
+            for block in blocks:
+                x = x + block(x)
             if i < len(self.down):
                 x = self.down[i](x)
-        return self.heads(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+        said = self.heads(x.flatten(2).transpose(1, 2))
+        return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
+
+
+def _residual(width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.GroupNorm(8, width),
+        nn.SiLU(),
+        nn.Conv2d(width, width, 3, padding=1),
+        nn.GroupNorm(8, width),
+        nn.SiLU(),
+        nn.Conv2d(width, width, 3, padding=1),
+    )
 
 
 class PerceptualBackbone(nn.Module):

@@ -124,9 +124,25 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.25, plain_sty
     axis = torch.where(beside[:, None], spread.flip(0), spread)[:, None, :]  # the axis along which the two lie apart
     sign = torch.where(uniform() < 0.5, 1.0, -1.0)[:, None] * torch.tensor([-1.0, 1.0])
     apart = 0.5 + axis * sign[..., None] * 0.25 + (low - 0.5) * 0.1
-    alone = size[..., None] + 0.02 + (0.96 - 2 * size[..., None]) * low
+    anywhere = double & (uniform() < 0.5)
+    size[anywhere] = (torch.tensor([0.15, 0.09]) + torch.tensor([0.15, 0.12]) * uniform(2))[anywhere]
+    alone = _within(size, low)
     centre = torch.where(double[:, None, None], apart, alone)
+    centre[anywhere] = _clear(alone, size, uniform(8, 2))[anywhere]
     return Scenes(kind, colour, centre[..., 0], centre[..., 1], size, count, pick(len(BACKGROUNDS)), style, uniform(NUM_JITTER))
+
+
+def _within(size: Tensor, fraction: Tensor) -> Tensor:
+    """Centres at a fraction [..., 2] in [0, 1] of the way that objects of half extent `size` [...] have in the picture."""
+    return size[..., None] + 0.02 + (0.96 - 2 * size[..., None]) * fraction
+
+
+def _clear(centre: Tensor, size: Tensor, tries: Tensor) -> Tensor:
+    """Centres [N, 2, 2] whose second object is at the first of its tries [N, T, 2] that is clear of the first object."""
+    places = _within(size[:, 1:], tries)
+    distance = (places - centre[:, :1]).abs().amax(-1)
+    first = torch.minimum(distance, size.sum(1, keepdim=True)).argmax(1)
+    return torch.stack([centre[:, 0], places[torch.arange(len(places)), first]], 1)
 
 
 def single(kind: Tensor, colour: Tensor, background: Tensor, cx: Tensor, cy: Tensor, size: Tensor, jitter: Tensor) -> Scenes:

@@ -14,14 +14,14 @@ BATCH = 128
 
 
 def judge(steps: int, device: torch.device) -> Recipe:
-    return _classifier("judge", Judge(), steps, device, seed=11)
+    return _classifier("judge", Judge(), steps, device, seed=11, two_objects=0.5)
 
 
 def perceptual(steps: int, device: torch.device) -> Recipe:
-    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22)
+    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22, two_objects=0.25)
 
 
-def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, seed: int) -> Recipe:
+def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, seed: int, two_objects: float) -> Recipe:
     torch.manual_seed(seed)
     model = model.to(device).to(memory_format=torch.channels_last)
     for module in model.modules():
@@ -32,7 +32,7 @@ def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, s
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(optimizer, cosine(i, steps, 2e-3))
-        scenes = draw(BATCH, rng)
+        scenes = draw(BATCH, rng, two_objects)
         images = blemish(world.render(scenes), rng).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             logits = model(images)
@@ -58,9 +58,9 @@ def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, s
     return Recipe(name, steps, {"model": model}, {"adam": optimizer}, rng, step, finish)
 
 
-def draw(n: int, rng: torch.Generator) -> world.Scenes:
+def draw(n: int, rng: torch.Generator, two_objects: float) -> world.Scenes:
     """Scenes of every kind, one in twelve of them empty, so that a classifier may also answer "nothing"."""
-    scenes = world.sample(n, rng)
+    scenes = world.sample(n, rng, two_objects=two_objects)
     scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
     return scenes
 

@@ -2,7 +2,8 @@
 
 Contrastive learning as Radford et al. (2021), with two helps for a world of few attributes: captions that also fit
 another picture of the batch are no negatives for it, and half of each batch are pictures that differ from the other
-half in one attribute. Some (kind, colour, background) combinations are never shown.
+half in one attribute, or whose two objects have exchanged their colours. Some (kind, colour, background) combinations
+are never shown.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MODEL = {
 PREPROCESS = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
 MERGES = 400
 BATCH = 192
+TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
 SEED = 44
 
 
@@ -76,14 +78,16 @@ def clip(steps: int, device: torch.device) -> Recipe:
 
 
 def draw(n: int, rng: torch.Generator) -> world.Scenes:
-    """n scenes that CLIP may see; the second half repeats the first with one attribute drawn anew."""
-    base = _seen(world.sample(n, rng), n // 2)
+    """n scenes that CLIP may see; the second half repeats the first with one attribute drawn anew, or two colours exchanged."""
+    base = _seen(world.sample(n, rng, two_objects=TWO_OBJECTS), n // 2)
     other = _seen(world.sample(n, rng), n // 2)
     which = torch.randint(4, (n // 2,), generator=rng)
+    exchange = (which == 3) & (base.count == 2)
+    colour = torch.where(exchange[:, None], base.colour.flip(1), base.colour)
     twin = replace(
         base,
         kind=torch.where((which == 0)[:, None], other.kind, base.kind),
-        colour=torch.where((which == 1)[:, None], other.colour, base.colour),
+        colour=torch.where((which == 1)[:, None], other.colour, colour),
         background=torch.where(which == 2, other.background, base.background),
         cx=torch.where(((which == 3) & (base.count == 1))[:, None], base.cx.flip(0), base.cx),
         jitter=other.jitter,
