@@ -22,13 +22,13 @@ def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
     return Target(encoder.name, encoder.encode_text([text]), _weights(weight), (text,))
 
 
-def from_prompts(encoder: JointEncoder, text: str) -> Target:
-    """Several prompts with their weights, as `prompts.parse` reads them: "a farm:1 | text:-0.3".
+def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
+    """Several prompts, as `prompts.parse` reads them: "a farm:1 | text:-0.3"; `weight` multiplies that of each.
 
     Raises:
         PackError: as `prompts.parse` and `from_text`.
     """
-    return combine([from_text(encoder, says, weight) for says, weight in prompts.parse(text)])
+    return combine([from_text(encoder, says, weight * share) for says, share in prompts.parse(text)])
 
 
 def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> Target:

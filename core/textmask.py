@@ -12,6 +12,9 @@ from .cutouts import crop
 from .errors import PackError
 from .types import JointEncoder
 
+_RAMP = torch.tensor([[-0.9, -0.8, 0.1], [0.2, -0.6, 0.2], [1.0, -0.2, -0.6], [1.0, 0.9, -0.2]])  # from cold to hot
+_OPACITY = 0.65
+
 
 @torch.no_grad()
 def text_mask(
@@ -54,7 +57,7 @@ def text_mask(
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.
 
     Raises:
-        PackError: the text is none that `prompts.parse` reads, or a number is out of its range.
+        PackError: the text is none that `prompts.parse` reads, a number is out of its range, or a mask selects nothing.
     """
     if crops < 2 or micro_batch < 1 or not 0 < smallest <= largest:
         raise PackError(
@@ -73,7 +76,21 @@ def text_mask(
                 progress(i * crops + sum(map(len, scores)), len(images) * crops)
         heats.append(_heat(torch.cat(scores), rows, columns, image.shape[1:], sharpness))
     heat = torch.stack(heats).to(images)
-    return heat, (heat > heat.mean((1, 2), keepdim=True) + sigmas * heat.std((1, 2), keepdim=True)).to(heat)
+    mask = heat > heat.mean((1, 2), keepdim=True) + sigmas * heat.std((1, 2), keepdim=True)
+    for number, selected in enumerate(mask, 1):
+        if not selected.any():
+            raise PackError(
+                f"The mask of picture {number} selects nothing at sigmas = {sigmas:g}: lower sigmas, for example to 1."
+            )
+    return heat, mask.to(heat)
+
+
+def heat_map(images: Tensor, heat: Tensor) -> Tensor:
+    """Heat [N, H, W] in [0, 1] over pictures [N, 3, H, W], which turn grey: [N, 3, H, W], blue where cold, yellow where hot."""
+    place = heat[:, None] * (len(_RAMP) - 1)
+    index = torch.arange(len(_RAMP)).to(heat).view(1, -1, 1, 1)
+    colours = torch.einsum("nkhw,kc->nchw", (1 - (place - index).abs()).clamp(min=0), _RAMP.to(heat))
+    return torch.lerp(images.mean(1, keepdim=True), colours, _OPACITY)
 
 
 def _windows(shape: Sequence[int], numbers: Tensor, smallest: float, largest: float) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""AugCLIP Loss, Add Losses, Score."""
+"""AugCLIP Loss, Cutout Loss, Add Losses, Score."""
 
 from __future__ import annotations
 
@@ -7,17 +7,34 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
+from ..core import cutouts as crops
 from ..core import losses, seeds
 from ..core.augment import POLICIES
 from ..core.errors import PackError
 from ..core.types import Latent
 from . import host, sockets
 
+_CLIP = sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with.")
+_MICRO_BATCH = io.Int.Input(
+    "micro_batch",
+    default=0,
+    min=0,
+    max=1024,
+    advanced=True,
+    tooltip="Copies through CLIP at once, 0 for all. Lower saves memory; the result is the same.",
+)
 _SHOWS = {
     "color": "brightness, saturation and contrast",
     "translation": "shifts by up to an eighth",
     "resize": "scales from 0.8 to 1.2",
     "cutout": "a blank square of half the side",
+}
+_DOES = {
+    "flip": "left and right exchanged in half of the cutouts",
+    "affine": "turns by up to 30 degrees and shifts by up to a tenth, in four of five cutouts",
+    "perspective": "corners drawn in by up to a fifth, in two of five cutouts",
+    "jitter": "slight changes of hue and saturation, in seven of ten cutouts",
+    "noise": "normal noise of up to a tenth of the range",
 }
 
 
@@ -33,7 +50,7 @@ class AugCLIPLoss(io.ComfyNode):
             description="How well a picture shows the target, averaged over augmented copies, which is harder to fool than "
             "CLIP alone. Without any augmentation it is the plain CLIP score.",
             inputs=[
-                sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with."),
+                _CLIP,
                 sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
                 io.Int.Input(
                     "copies",
@@ -49,14 +66,7 @@ class AugCLIPLoss(io.ComfyNode):
                     tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
                     advanced=True,
                 ),
-                io.Int.Input(
-                    "micro_batch",
-                    default=0,
-                    min=0,
-                    max=1024,
-                    advanced=True,
-                    tooltip="Copies through CLIP at once, 0 for all. Lower saves memory; the result is the same.",
-                ),
+                _MICRO_BATCH,
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Basis Init, Optimize and Score.")],
         )
@@ -66,6 +76,88 @@ class AugCLIPLoss(io.ComfyNode):
         policies = [name for name in POLICIES if switches[name]]
         return io.NodeOutput(
             losses.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
+        )
+
+
+class CutoutLoss(io.ComfyNode):
+    """VQGAN-CLIP's loss over crops."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        strength: dict[str, Any] = {"default": 1.0, "min": 0.0, "max": crops.STRONGEST, "step": 0.05}
+        return io.Schema(
+            node_id="GuidedGAN_CutoutLoss",
+            display_name="Cutout Loss",
+            category="guided GAN/loss",
+            description="How far random crops of a picture, augmented, are from the target: VQGAN-CLIP's loss. Crops make every "
+            "part of the picture count, and augmentations keep CLIP from being fooled. Of a target that combines a picture "
+            "with a phrase, it replaces what the picture shows and keeps its structure.",
+            search_aliases=["VQGAN-CLIP", "spherical distance", "crops"],
+            inputs=[
+                _CLIP,
+                sockets.Target.Input("target", tooltip="What to show: from Encode Text, Encode Image Prompt or Combine Targets."),
+                io.Int.Input(
+                    "cutouts",
+                    default=32,
+                    min=1,
+                    max=1024,
+                    tooltip="Crops per picture and step. More is steadier and slower; a quarter as many is twice as noisy.",
+                ),
+                io.Float.Input(
+                    "smallest",
+                    default=0.5,
+                    min=0.05,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the picture with "
+                    "detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
+                ),
+                io.Float.Input(
+                    "power",
+                    default=1.0,
+                    min=0.05,
+                    max=10.0,
+                    step=0.05,
+                    advanced=True,
+                    tooltip="Above 1 most crops are small, below 1 most are large.",
+                ),
+                io.Float.Input(
+                    "whole",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object that is all there.",
+                ),
+                *[io.Float.Input(name, tooltip=f"Strength of {_DOES[name]}; 0 is off.", **strength) for name in _DOES],
+                _MICRO_BATCH,
+            ],
+            outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Optimize, Score or Add Losses.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        clip,
+        target,
+        cutouts: int,
+        smallest: float,
+        power: float,
+        whole: float,
+        micro_batch: int,
+        **strengths: float,
+    ) -> io.NodeOutput:
+        return io.NodeOutput(
+            crops.CutoutLoss(
+                clip,
+                target,
+                copies=cutouts,
+                smallest=smallest,
+                power=power,
+                whole=whole,
+                strengths=strengths,
+                micro_batch=micro_batch,
+            )
         )
 
 

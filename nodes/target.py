@@ -13,7 +13,7 @@ _WEIGHT: dict[str, Any] = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.
 
 
 class EncodeText(io.ComfyNode):
-    """A prompt as a target."""
+    """One prompt or several as a target."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -21,7 +21,7 @@ class EncodeText(io.ComfyNode):
             node_id="GuidedGAN_EncodeText",
             display_name="Encode Text (joint)",
             category="guided GAN/target",
-            description="What the picture should show, in words.",
+            description="What the picture should show, in words: one prompt, or several with weights, joined by |.",
             search_aliases=["prompt"],
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
@@ -29,17 +29,20 @@ class EncodeText(io.ComfyNode):
                     "text",
                     multiline=True,
                     default="a blue tree in the snow",
-                    tooltip="The prompt: one short description, as of a photo.",
+                    tooltip="One short description, as of a photo. Or several, each with a weight after its last colon if you "
+                    "like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
                 ),
-                io.Float.Input("weight", tooltip="How much this prompt counts; below 0 steers away from it.", **_WEIGHT),
+                io.Float.Input(
+                    "weight", tooltip="How much the text counts beside other targets; below 0 steers away from it.", **_WEIGHT
+                ),
             ],
-            outputs=[sockets.Target.Output(display_name="target", tooltip="The prompt, for AugCLIP Loss.")],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="For AugCLIP Loss or Cutout Loss.")],
         )
 
     @classmethod
     def execute(cls, clip, text: str, weight: float) -> io.NodeOutput:
         with host.models(*clip.models):
-            return io.NodeOutput(targets.from_text(clip, text, weight))
+            return io.NodeOutput(targets.from_prompts(clip, text, weight))
 
 
 class EncodeImagePrompt(io.ComfyNode):
@@ -51,13 +54,16 @@ class EncodeImagePrompt(io.ComfyNode):
             node_id="GuidedGAN_EncodeImagePrompt",
             display_name="Encode Image Prompt",
             category="guided GAN/target",
-            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the weight.",
+            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the weight. "
+            "To replace what a picture shows and keep its structure, combine the picture with a phrase for Cutout Loss.",
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
                 io.Float.Input("weight", tooltip="How much the picture counts; below 0 steers away from it.", **_WEIGHT),
             ],
-            outputs=[sockets.Target.Output(display_name="target", tooltip="The picture prompt, for AugCLIP Loss.")],
+            outputs=[
+                sockets.Target.Output(display_name="target", tooltip="For AugCLIP Loss or Cutout Loss, or to combine with words.")
+            ],
         )
 
     @classmethod
@@ -75,7 +81,8 @@ class CombineTargets(io.ComfyNode):
             node_id="GuidedGAN_CombineTargets",
             display_name="Combine Targets",
             category="guided GAN/target",
-            description="Several prompts at once, each with its own weight.",
+            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss replaces what the "
+            "picture shows: the phrase says what by, the picture holds the rest in place.",
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
                 sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."),

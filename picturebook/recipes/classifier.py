@@ -48,14 +48,21 @@ def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, s
         scenes = world.sample(2000, test, two_objects=0.0)
         with torch.inference_mode():
             logits = model(world.render(scenes).to(device))
-        truth = scenes.kind[:, 0] * len(world.COLOURS) + scenes.colour[:, 0]
+            two = world.sample(2000, test, two_objects=1.0)
+            found = model(world.render(two).to(device))["pair"].cpu().gather(1, _pairs(two)) > 0
         return {
-            "pair_accuracy": (logits["pair"].argmax(1).cpu() == truth).float().mean().item(),
+            "pair_accuracy": (logits["pair"].argmax(1).cpu() == _pairs(scenes)[:, 0]).float().mean().item(),
+            "both_of_two_found": found.all(1).float().mean().item(),
             "background_accuracy": (logits["background"].argmax(1).cpu() == scenes.background).float().mean().item(),
             "style_accuracy": (logits["style"].argmax(1).cpu() == scenes.style).float().mean().item(),
         }
 
     return Recipe(name, steps, {"model": model}, {"adam": optimizer}, rng, step, finish)
+
+
+def _pairs(scenes: world.Scenes) -> Tensor:
+    """The index of each object's kind and colour, [N, 2]."""
+    return scenes.kind * len(world.COLOURS) + scenes.colour
 
 
 def draw(n: int, rng: torch.Generator, two_objects: float) -> world.Scenes:
@@ -81,9 +88,8 @@ def attribute_loss(logits: dict[str, Tensor], scenes: world.Scenes, device: torc
     pairs = torch.zeros(len(scenes), len(world.KINDS) * len(world.COLOURS))
     for slot in range(2):
         there = (scenes.count > slot).nonzero()[:, 0]
-        kind, colour = scenes.kind[there, slot], scenes.colour[there, slot]
-        kinds[there, kind] = 1
-        pairs[there, kind * len(world.COLOURS) + colour] = 1
+        kinds[there, scenes.kind[there, slot]] = 1
+        pairs[there, _pairs(scenes)[there, slot]] = 1
     return (
         10 * F.binary_cross_entropy_with_logits(logits["pair"].float(), pairs.to(device))
         + 2 * F.binary_cross_entropy_with_logits(logits["kind"].float(), kinds.to(device))

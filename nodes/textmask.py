@@ -1,0 +1,99 @@
+"""Text Mask: where a picture shows what a phrase says."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..core import seeds, textmask
+from . import host, sockets
+
+
+class TextMask(io.ComfyNode):
+    """A mask from words."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_TextMask",
+            display_name="Text Mask",
+            category="guided GAN/image",
+            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes the weight of "
+            "the crops over it. Look at the heat map, then move the threshold.",
+            search_aliases=["segment", "CLIP mask", "self-masking"],
+            inputs=[
+                io.Image.Input("image", tooltip="One picture or a batch, of any size."),
+                sockets.Encoder.Input("clip", tooltip="The encoder that looks for it."),
+                io.String.Input(
+                    "text",
+                    default="a red house",
+                    tooltip="What to find. As in Encode Text, weights below 0 name what it is not: 'a house | a tree:-0.5'.",
+                ),
+                io.Int.Input("seed", tooltip="Decides the crops of the first picture; the next ones follow.", **sockets.SEED),
+                io.Int.Input(
+                    "crops",
+                    default=1000,
+                    min=2,
+                    max=1_000_000,
+                    tooltip="Crops per picture. More make smoother edges, and take longer.",
+                ),
+                io.Float.Input(
+                    "smallest",
+                    default=0.25,
+                    min=0.01,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side: about half of what you look for.",
+                ),
+                io.Float.Input(
+                    "largest",
+                    default=1.0,
+                    min=0.01,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="Side of the largest crop, at least the smallest.",
+                ),
+                io.Float.Input(
+                    "sharpness",
+                    default=1.5,
+                    min=0.0,
+                    max=20.0,
+                    step=0.1,
+                    advanced=True,
+                    tooltip="How much better crops count more than worse ones.",
+                ),
+                io.Float.Input(
+                    "sigmas",
+                    default=1.0,
+                    min=-5.0,
+                    max=10.0,
+                    step=0.1,
+                    tooltip="The threshold: how many standard deviations above its mean the heat must be. Lower selects more.",
+                ),
+                io.Int.Input(
+                    "micro_batch",
+                    default=64,
+                    min=1,
+                    max=4096,
+                    advanced=True,
+                    tooltip="Crops through CLIP at once. Lower saves memory; the result is the same.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="1 where the picture shows it, 0 elsewhere."),
+                io.Image.Output(
+                    display_name="heat map", tooltip="The picture in grey under its heat, from blue through red to yellow."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, image, clip, text: str, seed: int, **options: float) -> io.NodeOutput:
+        progress = host.Progress(len(image) * int(options["crops"]), cls.hidden.unique_id)
+        with host.models(*clip.models):
+            pictures = host.from_image(image)
+            rngs = [seeds.rng(s, "crops") for s in host.seeds(seed, len(pictures))]
+            heat, mask = textmask.text_mask(clip, pictures, text, rngs, progress=progress, **options)
+            shown = host.to_image(textmask.heat_map(pictures, heat))
+        host.say(f"selects {mask.mean().item():.0%} of the picture", cls.hidden.unique_id)
+        return io.NodeOutput(host.to_mask(mask[:, None]), shown)
