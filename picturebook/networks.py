@@ -42,6 +42,8 @@ class Judge(nn.Module):
             nn.ModuleList(_residual(width) for _ in range(depth)) for width, depth in zip(widths, depths, strict=True)
         )
         self.heads = Heads(widths[-1])
+        for head in (self.heads.pair, self.heads.kind):
+            nn.init.constant_(head.bias, -8.0)  # at hardly any place is there a given thing
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """images: [N, 3, 64, 64] in [-1, 1]."""

@@ -1,0 +1,153 @@
+"""Recipe of the tiny StyleGAN-T: free captions to flat scenes of one object, with picturebook's CLIP as its reader and guide.
+
+The generator starts as a painter, as that of the BigGAN does (`gan.py`): its latent stands for all that the caption leaves
+open (`scene_of`), and it learns to draw that scene, by pixels and through the perceptual backbone. From there on it is
+StyleGAN-T's own training (`training.trainer`): the projected discriminator, on the same backbone, and CLIP guidance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_model
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...core import clip, seeds
+from ...core.generators.stylegan_t.network import Network, Shape
+from ...training import features
+from ...training.data import Batch
+from ...training.trainer import Settings, Trainer
+from .. import MODELS, captions, judge, world
+from ..captions import FIELDS, PLACES, SIZES, UNSAID, Captions
+from ..networks import PerceptualBackbone
+from .gan import perceptual_distance
+from .training import Recipe, cosine, set_learning_rate, ship
+
+SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
+SETTINGS = Settings(batch=64, lr=1e-3, average_keeps=0.995, seed=55)
+PAINTS = 0.6  # share of the steps before the discriminator and the guidance take over
+PEAK = 3e-3  # the painter's learning rate
+
+
+class Pictures:
+    """Flat scenes of one object with free captions, without the combinations that CLIP was never shown.
+
+    A `training.data.Source`.
+    """
+
+    def __init__(self, seed: int, *, side: int = world.RESOLUTION, held_out: bool = False) -> None:
+        self.seed, self.side, self.held_out = seed, side, held_out
+
+    def __getitems__(self, samples: Sequence[int]) -> Batch:
+        scenes, said = self.draw(samples)
+        return Batch(world.render(scenes, self.side), said.texts)
+
+    def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
+        """The scenes of these numbers and what is said of them."""
+        parts = [self._one(seeds.rng(self.seed, "scene", sample)) for sample in samples]
+        scenes = {name: torch.cat([vars(scene)[name] for scene, _ in parts]) for name in vars(parts[0][0])}
+        texts, says = [text for _, said in parts for text in said.texts], torch.cat([said.says for _, said in parts])
+        return world.Scenes(**scenes), Captions(texts, says)
+
+    def _one(self, rng: torch.Generator) -> tuple[world.Scenes, Captions]:
+        scenes = world.sample(64, rng, two_objects=0.0, plain_style=1.0)
+        kept = world.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == self.held_out
+        scene = scenes[kept.nonzero()[:1, 0]]
+        return scene, captions.describe(scene, rng, everything=self.held_out)
+
+
+def scene_of(z: Tensor, said: Captions) -> world.Scenes:
+    """The scene that latents z [N, 64] stand for under captions: what these leave open, z decides."""
+    z = z * z.square().mean(1, keepdim=True).rsqrt()  # the generator sees no more of it
+    share = torch.special.ndtr(z)  # each normal number as a uniform one
+    says = dict(zip(FIELDS, said.says.T, strict=True))
+
+    def open_or_said(name: str, chosen: Tensor) -> Tensor:
+        return torch.where(says[name] == UNSAID, chosen, says[name])
+
+    def between(low: Tensor | float, high: Tensor | float, share: Tensor) -> Tensor:
+        return low + (high - low) * share
+
+    small, big = (says["size"] == SIZES.index(name) for name in ("small", "big"))
+    size = between(torch.where(big, world.BIG, 0.19), torch.where(small, world.SMALL, 0.37), share[:, 0])
+    centre, middle = [], says["place"] == PLACES.index("middle")
+    for axis, (before, after) in enumerate((("left", "right"), ("top", "bottom"))):
+        low = torch.where(says["place"] == PLACES.index(after), 0.5 + world.MARGIN, size + 0.02)
+        high = torch.where(says["place"] == PLACES.index(before), 0.5 - world.MARGIN, 0.98 - size)
+        low, high = torch.where(middle, 0.5 - world.MARGIN, low), torch.where(middle, 0.5 + world.MARGIN, high)
+        centre.append(between(low, high, share[:, 1 + axis]))
+    colour = open_or_said("colour", z[:, 3:11].argmax(1))
+    background = open_or_said("background", z[:, 11:17].argmax(1))
+    return world.single(says["kind"], colour, background, *centre, size, share[:, 17 : 17 + world.NUM_JITTER])
+
+
+def stylegan_t(steps: int, device: torch.device) -> Recipe:
+    torch.manual_seed(SETTINGS.seed)
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
+    reader = clip.load(MODELS / "clip")
+    eyes = features.load(MODELS / "perceptual" / "model.safetensors")
+    trainer = Trainer(Network(SHAPE), eyes, reader, SETTINGS, accelerator)
+    backbone = PerceptualBackbone()
+    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+    backbone = backbone.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99))
+    source = Pictures(SETTINGS.seed)
+    paints = int(PAINTS * steps)
+
+    def paint(i: int) -> dict[str, float]:
+        set_learning_rate(painter, cosine(i, paints, PEAK))
+        samples = _samples(i)
+        z = torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(SETTINGS.seed, "z", n)) for n in samples])
+        _, said = source.draw(samples)
+        scenes = scene_of(z, said)
+        target = world.render(scenes).to(device, memory_format=torch.channels_last)
+        weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
+        with accelerator.autocast():
+            with torch.no_grad():
+                c = trainer.clip_text(said.texts)
+            image = trainer.network(z.to(device), c)
+            stroke = (weight * (image - target).abs()).mean()
+            look = perceptual_distance(backbone, image, target)
+        painter.zero_grad()
+        (stroke + look).backward()
+        painter.step()
+        trainer.follow(trainer.network.mapping.f(z.to(device)))
+        return {"paint": stroke.item(), "look": look.item()}
+
+    def step(i: int) -> dict[str, float]:
+        if i < paints:
+            return paint(i)
+        batch = source.__getitems__(_samples(i))
+        for optimizer in trainer.optimizers.values():
+            set_learning_rate(optimizer, cosine(i - paints, steps - paints, SETTINGS.lr, warmup=50))
+        return trainer.step(i, batch.images, batch.texts)
+
+    def finish() -> dict[str, float]:
+        ship(trainer.average, MODELS / "stylegan_t" / "model.safetensors", half=True)
+        return measure(trainer.average.eval(), reader, device)
+
+    optimizers = {"painter": painter, **trainer.optimizers}
+    return Recipe("stylegan_t", steps, trainer.modules, optimizers, torch.Generator(), step, finish)
+
+
+def _samples(i: int) -> range:
+    return range(i * SETTINGS.batch, (i + 1) * SETTINGS.batch)
+
+
+@torch.inference_mode()
+def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, prompts: int = 100) -> dict[str, float]:
+    """What the judge says of one picture for each of so many captions of combinations that were never shown."""
+    scenes, said = Pictures(SETTINGS.seed + 1000, held_out=True).draw(range(prompts))
+    z = torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(SETTINGS.seed + 1000, "z", n)) for n in range(prompts)])
+    images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1).cpu()
+    court = judge.load()
+    things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
+    cosine = (reader.encode_image(images) * reader.encode_text(said.texts)).sum(1)
+    return {
+        "object_and_colour": (judge.sees(court, images) == things).all(1).float().mean().item(),
+        "background": (court(images)["background"].argmax(1) == scenes.background).float().mean().item(),
+        "clip_score": cosine.mean().item(),
+    }
