@@ -23,9 +23,7 @@ from ..picturebook import MODELS, judge, world
 from ._common import each, models, save_sheet, table
 
 Thing = tuple[int, int]  # kind, colour
-# name -> rule and strength of the second loss
-RULES = {"composition, no perceptual loss": ("linear", 1.0), "composition, bi-level": ("bi-level", 1.0)}
-METHODS = ("single image", *RULES)
+METHODS = ("single image", "composition, no perceptual loss", "composition, bi-level")
 LOOK = 200  # copies under which the finished pictures are scored
 
 
@@ -94,7 +92,9 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         picture = result.images[winner : winner + 1]
         return picture, compose.seam(picture, place[winner : winner + 1]).item()
 
-    makers = {"single image": single} | {name: lambda rule=rule: composed(*rule) for name, rule in RULES.items()}
+    makers = dict(
+        zip(METHODS, (single, lambda: composed("linear", 1.0), lambda: composed("bi-level", options.beta)), strict=True)
+    )
     out = {}
     for name in options.methods:
         begun = time.perf_counter()
@@ -110,15 +110,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
-    parser.add_argument("--scales", type=float, nargs="+", default=[0.65, 0.5])
-    parser.add_argument("--places", nargs="+", default=["top left", "top right", "bottom left", "bottom right"])
-    parser.add_argument("--split", action="store_true", help="start each layer with a prompt of its own object")
+    parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--places", nargs="+", default=["middle left", "middle right"])
+    parser.add_argument(
+        "--together", action="store_true", help="start each layer with the whole prompt, not with that of an object"
+    )
+    parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--copies", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--lr", type=float, default=0.02)
-    parser.add_argument("--noise", type=float, default=0.01)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, three prompts a row")
@@ -130,10 +133,11 @@ def main() -> None:
             loss = losses.AugCLIPLoss(models()[1], targets.from_text(models()[1], "a tree"), copies=options.copies)
             basis.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
         rows = each(made, wanted, options, folder, jobs=options.jobs)
-    layers = "a prompt each" if options.split else "the whole prompt"
+    layers = "the whole prompt" if options.together else "a prompt each"
     print(
         f"{len(rows)} prompts, {options.steps} steps, {options.copies} copies, k = {options.k}, M = {options.candidates}, "
-        f"lr {options.lr}, {len(options.scales) * len(options.places)} places, layers start with {layers}\n"
+        f"lr {options.lr}, noise {options.noise}, beta {options.beta}, {len(options.scales) * len(options.places)} places, "
+        f"layers start with {layers}\n"
     )
     lines = []
     for name in options.methods:

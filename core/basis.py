@@ -64,11 +64,16 @@ WEIGHTINGS = {
 
 
 def mix(basis: Basis) -> Latent:
-    """The latents that the basis stands for, xi = sum_i w_i xi_i (Eq. 4); differentiable in vectors and weights."""
+    """The latents that the basis stands for, xi = sum_i w_i xi_i (Eq. 4); differentiable in vectors and weights.
+
+    A mask m takes them the share m of the way from the anchor: where it is 0 they are the anchor, to the bit.
+    """
     combine = WEIGHTINGS[basis.weighting][1]
     weights = dict(basis.weights)
     mixed = {name: combine(value, weights, name) for name, value in basis.vectors.items()}
-    return Latent(basis.generator, {**mixed, **basis.fixed})
+    # Not the gradient but the result is masked: Adam would make up for a gradient that is scaled.
+    masked = {name: torch.lerp(basis.anchor[name], mixed[name], mask) for name, mask in basis.mask.items()}
+    return Latent(basis.generator, {**mixed, **masked, **basis.fixed})
 
 
 def of_latent(latent: Latent) -> Basis:

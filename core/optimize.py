@@ -34,6 +34,8 @@ class Options:
     at_once: int = 1  # samples that go through the models together, 0 for all; fewer when memory runs out
 
 
+SLACK = 0.01  # of two losses: a look whose first one is this near the lowest, as a share of it, is worth what its second is
+
 Callback = Callable[[int, float, Tensor], None]
 T = TypeVar("T")
 
@@ -70,7 +72,7 @@ class Search:
         seeds: one per row; they decide the augmentations and the latent noise of every step.
         options: see `Options`.
         unfinished: what an earlier search with the same arguments had reached when it stopped; this one goes on there.
-        tradeoff: a second loss to lower as well, and how; the best is still the best by `loss`.
+        tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by `loss`.
         held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
 
     Raises:
@@ -100,14 +102,13 @@ class Search:
         self._monitors = monitors_of(self._final, tradeoff.loss if tradeoff else None, held_out)
         self._curve = unfinished.curve if unfinished else Curve()
         self._trace = unfinished.trace if unfinished else Curve()
-        self._best: tuple[Latent, Tensor, Tensor] | None = None
+        self._best: tuple[Latent, Tensor] | None = None
+        self._kept: tuple[Tensor, Tensor, Tensor] | None = None  # the lowest loss so far, and both losses of the best
         if unfinished:
             basis = unfinished.basis
-            self._best = (
-                unfinished.best.map(self._there),
-                unfinished.images.to(self._device),
-                unfinished.losses.to(self._device),
-            )
+            self._best = unfinished.best.map(self._there), unfinished.images.to(self._device)
+            for look in range(len(self._curve.steps)):
+                self._better(*self._figures({name: column[look] for name, column in self._curve.scores.items()}))
         self._start = basis
         self._parameters = {f"{group}.{name}": self._parameter(value) for group, name, value in _entries(basis)}
         self._adam = torch.optim.Adam(self._parameters.values(), lr=options.lr)
@@ -150,8 +151,11 @@ class Search:
         vectors, weights = (
             {name: parameters[f"{group}.{name}"][rows] for name in getattr(start, group)} for group in ("vectors", "weights")
         )
-        fixed = {name: value[rows].to(self._device) for name, value in start.fixed.items()}
-        return mix(replace(start, vectors=vectors, weights=weights, fixed=fixed))
+        given = {
+            group: {name: value[rows].to(self._device) for name, value in getattr(start, group).items()}
+            for group in ("fixed", "anchor", "mask")
+        }
+        return mix(replace(start, vectors=vectors, weights=weights, **given))
 
     def _each(self, work: Callable[[slice], T]) -> list[T]:
         """What `work` makes of all searches, as many at once as memory allows."""
@@ -227,7 +231,8 @@ class Search:
                 return value
             # Each tensor draws by its own name: a file does not keep their order.
             noise = [torch.randn(value.shape[1:], generator=rng) for rng in self._draws(rows, "noise", self.done, name)]
-            return value + self.options.latent_noise * torch.stack(noise).to(value)
+            reach = self._start.mask[name][rows].to(value) if name in self._start.mask else 1
+            return value + self.options.latent_noise * reach * torch.stack(noise).to(value)
 
         return replace(latent, tensors={name: noisy(name, value) for name, value in latent.tensors.items()})
 
@@ -241,27 +246,47 @@ class Search:
     def _look(self) -> None:
         """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
         parts = self._each(self._look_at)
-        latents = Latent.cat([part[0] for part in parts])
-        images, losses = torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
+        latents, images = Latent.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+        scores = {name: [x for part in parts for x in part[2][name]] for name in self._monitors}
+        losses, second = self._figures(scores)
         if not torch.isfinite(losses).all():
             self._stop("score")
             return
-        self._curve = self._curve.add(self.done, {name: [x for part in parts for x in part[3][name]] for name in self._monitors})
+        self._curve = self._curve.add(self.done, scores)
+        better = self._better(losses, second)
         if self._best is None:
-            self._best = latents, images, losses
+            self._best = latents, images
             return
-        old, old_images, old_losses = self._best
-        better = losses < old_losses
+        old, old_images = self._best
         best = {name: _select(better, value, old.tensors[name]) for name, value in latents.tensors.items()}
-        self._best = replace(latents, tensors=best), _select(better, images, old_images), _select(better, losses, old_losses)
+        self._best = replace(latents, tensors=best), _select(better, images, old_images)
 
-    def _look_at(self, rows: slice) -> tuple[Latent, Tensor, Tensor, dict[str, list[float]]]:
+    def _look_at(self, rows: slice) -> tuple[Latent, Tensor, dict[str, list[float]]]:
         latent = self._latent(rows)
         image = self._generator.decode(latent)
-        values = [monitor(image, latent, self._draws(rows, "look")) for monitor in self._monitors.values()]
+        scores = {name: (-monitor(image, latent, self._draws(rows, "look"))).tolist() for name, monitor in self._monitors.items()}
+        return latent, image, scores
+
+    def _figures(self, scores: Mapping[str, Sequence[float]]) -> tuple[Tensor, Tensor]:
+        """Of one look, the loss and the second loss, or the first again where there is none: [N] each."""
+        values = {name: -torch.tensor(column, dtype=torch.float64) for name, column in scores.items()}
         # The terms of the loss come first among the monitors.
-        loss = torch.stack([weight * value for (weight, _), value in zip(terms_of(self._final), values, strict=False)]).sum(0)
-        return latent, image, loss, {name: (-value).tolist() for name, value in zip(self._monitors, values, strict=True)}
+        terms = zip(terms_of(self._final), self._monitors, strict=False)
+        loss = torch.stack([weight * values[name] for (weight, _), name in terms]).sum(0)
+        second = [values[name] for name, monitor in self._monitors.items() if self._tradeoff and monitor is self._tradeoff.loss]
+        return loss, (second or [loss])[0]
+
+    def _better(self, losses: Tensor, second: Tensor) -> Tensor:
+        """Whether a look is the best of each search so far, [N]; to be asked of every look, in their order."""
+        if self._kept is None:
+            self._kept = losses, losses, second
+            return torch.ones_like(losses, dtype=torch.bool)
+        lowest, kept, kept_second = self._kept
+        lowest = torch.minimum(lowest, losses)
+        limit = lowest + SLACK * lowest.abs() if self._tradeoff else lowest
+        better = (losses <= limit) & ((kept > limit) | (second < kept_second))
+        self._kept = lowest, _select(better, losses, kept), _select(better, second, kept_second)
+        return better
 
     def result(self) -> Result:
         """What has been found so far, on the CPU.
@@ -269,7 +294,7 @@ class Search:
         Raises:
             PackError: nothing has been found, since not even the start has a finite loss.
         """
-        if self._best is None:
+        if self._best is None or self._kept is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")
         moments = {}
@@ -285,8 +310,8 @@ class Search:
             steps=self.done,
             moments=moments,
         )
-        best, images, losses = self._best
-        return Result(best.map(_home), _home(images), _home(losses), basis, self._curve, self._trace, self.stopped)
+        (best, images), (_, losses, _) = self._best, self._kept
+        return Result(best.map(_home), _home(images), losses.float(), basis, self._curve, self._trace, self.stopped)
 
 
 def optimize(
@@ -329,7 +354,7 @@ def _entries(basis: Basis) -> list[tuple[str, str, Tensor]]:
 
 
 def _select(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(which.view(-1, *[1] * (new.ndim - 1)), new, old)
+    return torch.where(which.to(new.device).view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def _home(value: Tensor) -> Tensor:

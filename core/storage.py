@@ -30,7 +30,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, str(aside), dict(metadata))
+        # Copies: the file format refuses tensors that share memory, as a masked latent and where it starts do.
+        copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+        save_file(copies, str(aside), dict(metadata))
         os.replace(aside, path)
     except SafetensorError as error:
         raise OSError(str(error)) from error
@@ -120,7 +122,7 @@ def _unpack_curve(steps: list[int], scores: Mapping[str, Any]) -> Curve:
     return Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
 
 
-_GROUPS = ("vectors", "weights", "fixed", "moments")
+_GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments")
 _UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "Result": _unpack_result}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,19 @@ class Generator(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class Autoencoder(Generator, Protocol):
+    """A generator whose latents are grids of cells: it turns pictures into latents, and works at any size of whole cells."""
+
+    def at(self, height: int, width: int) -> Autoencoder:
+        """The generator of the same weights for pictures of another size, rounded to whole cells: see its `resolution`."""
+        ...
+
+    def encode(self, images: Tensor) -> Latent:
+        """Latents, on the CPU, of pictures [N, 3, any, any] in [-1, 1], which are resized to `resolution`."""
+        ...
+
+
 class JointEncoder(Protocol):
     """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
 
@@ -143,6 +156,8 @@ class Basis:
     generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
     weighting in use has them. weighting: a name of `basis.WEIGHTINGS`. scores: [N, k], best first; what the
     basis latents were chosen by. fixed: name -> [N, *shape], parts of the latent that a search leaves as they are.
+    mask: name -> [N, 1, h, w] in [0, 1], how much of each cell is the search's; the rest of it is that of
+    anchor: name -> [N, *shape]. A tensor without a mask is the search's altogether.
     steps: how many steps of a search made it. moments: Adam's state after those steps, or empty.
     """
 
@@ -152,6 +167,8 @@ class Basis:
     weighting: str
     scores: Tensor
     fixed: Mapping[str, Tensor] = field(default_factory=dict)
+    anchor: Mapping[str, Tensor] = field(default_factory=dict)
+    mask: Mapping[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     moments: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -181,9 +198,10 @@ class Curve:
 class Result:
     """What a search has found so far.
 
-    best: the latents of the lowest loss under the fixed draw, [N]. images: their pictures, [N, 3, H, W]. basis: where
-    the search stands, to go on from. losses: [N], those of `best`. curve: scores under the fixed draw, each the negative
-    of a loss. trace: of a search with two losses, each step's figures. stopped: why it ended early, or empty.
+    best: the latents of the lowest loss under the fixed draw, [N]; of two losses, see `optimize.Search`. images: their
+    pictures, [N, 3, H, W]. basis: where the search stands, to go on from. losses: [N], those of `best`. curve: scores under
+    the fixed draw, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped: why it
+    ended early, or empty.
     """
 
     best: Latent

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import blend, compose, host, interpolate, keep, load, loss, optimize, perceptual, search, target
+from . import animate, blend, compose, grid, host, interpolate, keep, load, loss, optimize, perceptual, search, target, vae
 
 NODES: list[type[io.ComfyNode]] = [
     load.LoadGenerator,
+    vae.VAEGenerator,
+    grid.SetSize,
+    grid.CodebookSampling,
     load.LoadCLIP,
     load.CombineCLIP,
     target.EncodeText,
@@ -17,11 +20,16 @@ NODES: list[type[io.ComfyNode]] = [
     perceptual.PerceptualLoss,
     loss.AddLosses,
     search.RandomLatent,
+    grid.EncodeImage,
+    grid.MaskLatent,
     search.BasisInit,
     optimize.Optimize,
     compose.ComposeOptimize,
+    animate.Animate,
     interpolate.Interpolate,
     search.Decode,
+    vae.LatentToVAE,
+    vae.VAEToLatent,
     blend.PoissonBlend,
     loss.Score,
     keep.ScoreCurve,

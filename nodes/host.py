@@ -120,14 +120,31 @@ def from_image(image: Tensor) -> Tensor:
     return pictures.expand(-1, 3, -1, -1).to(mm.get_torch_device()) * 2 - 1
 
 
+def from_mask(mask: Tensor) -> Tensor:
+    """The host's MASK, of one picture or of a batch, to [N, H, W] on the CPU."""
+    return mask.reshape(-1, *mask.shape[-2:]).cpu().float().clone()
+
+
 def to_mask(inside: Tensor) -> Tensor:
     """[N, 1, H, W] bool to the host's MASK, [N, H, W]."""
     return inside[:, 0].float().to(mm.intermediate_device())
 
 
+def save_pictures(name: str, pictures: Tensor) -> list[str]:
+    """Save [N, 3, H, W] in [-1, 1] where Load Image (from Outputs) finds them; returns the files' names."""
+    files = [f"{name}_{i}.png" for i in range(1, len(pictures) + 1)]
+    for file, picture in zip(files, to_image(pictures), strict=True):
+        _picture(picture).save(Path(folder_paths.get_output_directory()) / file)
+    return files
+
+
+def _picture(image: Tensor) -> Image.Image:
+    return Image.fromarray((image.float().cpu().numpy() * 255).round().astype("uint8"))
+
+
 def _preview(pictures: Tensor) -> Image.Image:
     row = torch.cat(to_image(pictures[:PREVIEW_MOST]).unbind(0), 1)
-    picture = Image.fromarray((row.float().cpu().numpy() * 255).round().astype("uint8"))
+    picture = _picture(row)
     factor = max(1, PREVIEW_SIDE // picture.height)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 

@@ -9,12 +9,19 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..core import clip, generators
+from ..core.generators import vqgan
 from ..picturebook import MODELS
 from . import host, sockets
 
+# How the menu calls the generators that come with the pack, and their folders.
+_SHIPPED = {
+    host.SHIPPED: MODELS / "biggan",
+    f"{host.SHIPPED} VQGAN": MODELS / "vqgan",
+}
+
 
 def _generator_path(name: str) -> Path:
-    return MODELS / "biggan" if name == host.SHIPPED else Path(folder_paths.get_full_path_or_raise("gan", name))
+    return _SHIPPED.get(name) or Path(folder_paths.get_full_path_or_raise("gan", name))
 
 
 def _encoder_path(name: str) -> Path:
@@ -37,15 +44,15 @@ class LoadGenerator(io.ComfyNode):
             node_id="GuidedGAN_LoadGenerator",
             display_name="Load Generator",
             category="guided GAN/load",
-            description="Loads a GAN. 'picturebook' comes with the pack: 64-pixel picture-book scenes of one object. "
-            "Others are read from models/gan; the family is recognised by the file's contents.",
-            search_aliases=["BigGAN", "GAN", "FuseDream"],
+            description="Loads a GAN. 'picturebook', a BigGAN, and 'picturebook VQGAN' come with the pack: 64-pixel picture-book "
+            "scenes of one object. Others are read from models/gan; the family is recognised by the file's contents.",
+            search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP"],
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=[host.SHIPPED, *folder_paths.get_filename_list("gan")],
-                    tooltip="'picturebook', or a weight file in models/gan: "
-                    "BigGAN-deep (128, 256, 512), or the BigGAN (256, 512) of FuseDream.",
+                    options=[*_SHIPPED, *folder_paths.get_filename_list("gan")],
+                    tooltip="'picturebook', 'picturebook VQGAN', or a weight file in models/gan: BigGAN-deep (128, 256, 512), "
+                    "the BigGAN (256, 512) of FuseDream, or a VQGAN of taming-transformers with its .yaml beside it.",
                 )
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],
@@ -54,7 +61,8 @@ class LoadGenerator(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
         path = _generator_path(model)
-        return host.fingerprint(path, path.with_name("config.json"))
+        beside = (path.with_name(name) for name in ("config.json", *vqgan.CONFIGS))
+        return host.fingerprint(path, path.with_suffix(".yaml"), *beside)
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:

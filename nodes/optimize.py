@@ -30,7 +30,13 @@ def search_inputs() -> list[io.Input]:
             tooltip="Decides augmentations and noise of the first search; the next ones of a batch follow.",
             **sockets.SEED,
         ),
-        io.Int.Input("steps", default=default.steps, min=1, max=100_000, tooltip="Steps of Adam; the paper takes 1,000."),
+        io.Int.Input(
+            "steps",
+            default=default.steps,
+            min=1,
+            max=100_000,
+            tooltip="Steps of Adam: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
+        ),
         io.Float.Input(
             "lr",
             default=default.lr,
@@ -38,16 +44,16 @@ def search_inputs() -> list[io.Input]:
             max=1.0,
             step=0.0005,
             round=1e-5,
-            tooltip="Learning rate of Adam; the paper takes 0.005.",
+            tooltip="Learning rate of Adam. BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to 0.95).",
         ),
         io.Float.Input(
             "latent_noise",
             default=default.latent_noise,
             min=0.0,
-            max=1.0,
+            max=4.0,
             step=0.005,
-            tooltip="Noise added to the latent at each step. 0.01 as the released code; 0 gives sharper edges at a slightly "
-            "lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
+            tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper "
+            "edges at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
         ),
         io.Int.Input("preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."),
         io.Int.Input(
@@ -71,14 +77,16 @@ class Optimize(io.ComfyNode):
             display_name="Optimize",
             category="guided GAN/latent",
             description="Searches the latent space for the picture with the lowest loss and keeps the best seen. "
-            "Stop it at any time: queued again, it goes on from there.",
-            search_aliases=["FuseDream"],
+            "Stop it at any time: queued again, it goes on from there. What it had found is saved, to be loaded and edited.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
                 sockets.Loss.Input("loss", tooltip="What to lower: AugCLIP Loss, or a sum of losses."),
                 *search_inputs(),
                 sockets.Basis.Input(
-                    "basis", optional=True, tooltip="The start, from Basis Init, or from an Optimize to go on with."
+                    "basis",
+                    optional=True,
+                    tooltip="The start, from Basis Init or Mask Latent, or from an Optimize to go on with.",
                 ),
                 sockets.Latent.Input("latent", optional=True, tooltip="Or one latent per search as the start, without a basis."),
                 HELD_OUT,
@@ -124,7 +132,12 @@ class Optimize(io.ComfyNode):
                 unfinished=unfinished.load(start.steps + steps),
             )
             progress = host.Progress(steps, cls.hidden.unique_id, preview_every)
-            result = run(search, progress, unfinished.save)
+
+            def keep(stopped: Result) -> None:
+                unfinished.save(stopped)
+                host.say(unfinished.leave(stopped), cls.hidden.unique_id)
+
+            result = run(search, progress, keep)
         if result.stopped:
             host.say(f"Stopped: {result.stopped}", cls.hidden.unique_id)
         return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve)
@@ -159,7 +172,7 @@ class Unfinished:
     """Where a stopped search waits for the same search to be queued again."""
 
     def __init__(self, prompt, node_id: str, generator: str) -> None:
-        self._generator = generator
+        self._generator, self._prompt = generator, prompt
         try:
             key = host.provenance(prompt, node_id, leave_out=("steps", "preview_every"))
         except PackError:
@@ -170,6 +183,18 @@ class Unfinished:
     def save(self, result: Result) -> None:
         if self._path is not None:
             storage.save(self._path, result, {})
+
+    def leave(self, result: Result) -> str:
+        """Save the best so far where Load Latent and Load Image (from Outputs) find it; returns what to say of that.
+
+        The same search, stopped again, replaces it.
+        """
+        if self._path is None:
+            return ""
+        name = f"stopped_{self._path.stem[:8]}"
+        storage.save(host.latents_folder() / f"{name}.safetensors", result.best, {"prompt": self._prompt})
+        pictures = host.save_pictures(name, result.images)
+        return f"Stopped. Kept as {name}.safetensors (Load Latent) and {', '.join(pictures)} (Load Image from Outputs)."
 
     def load(self, end: int) -> Result | None:
         """The state of the stopped search, once, unless it is past `end` or of other weights."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..core import basis, seeds
+from ..core import basis, patterns, seeds
 from ..core.errors import PackError
 from ..core.types import Latent
 from . import host, sockets
@@ -24,19 +24,29 @@ class RandomLatent(io.ComfyNode):
             node_id="GuidedGAN_RandomLatent",
             display_name="Random Latent",
             category="guided GAN/latent",
-            description="Draws latents as the generator was trained: random pictures of its world, before any prompt.",
+            description="Draws latents as the generator was trained: random pictures of its world, before any prompt. "
+            "For a VQGAN or a VAE also from pictures that show nothing yet.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to draw from."),
                 io.Int.Input("seed", tooltip="Seed of the first latent; the next ones follow.", **sockets.SEED),
                 io.Int.Input("batch", tooltip="How many latents.", **_BATCH),
+                io.Combo.Input(
+                    "start",
+                    options=list(patterns.STARTS),
+                    default=patterns.MODEL,
+                    optional=True,
+                    tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, encoded: "
+                    "pixels of random colours (the paper), noise of several frequencies, or a gradient of four colours.",
+                ),
             ],
             outputs=[sockets.Latent.Output(display_name="latent", tooltip="For Decode, or as the start of Optimize.")],
         )
 
     @classmethod
-    def execute(cls, generator, seed: int, batch: int) -> io.NodeOutput:
-        with host.models():
-            return io.NodeOutput(Latent.cat([generator.sample(1, seeds.rng(s, "latent")) for s in host.seeds(seed, batch)]))
+    def execute(cls, generator, seed: int, batch: int, start: str = patterns.MODEL) -> io.NodeOutput:
+        with host.models(generator):
+            latents = [patterns.start(generator, start, seeds.rng(s, "latent")) for s in host.seeds(seed, batch)]
+            return io.NodeOutput(Latent.cat(latents))
 
 
 class BasisInit(io.ComfyNode):

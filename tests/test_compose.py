@@ -265,6 +265,19 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     assert resumed.curve == unbroken.curve
 
 
+def test_the_best_has_nearly_the_best_score_and_of_those_a_low_distance(composite, loss, monkeypatch):
+    monkeypatch.setattr(optimize, "SLACK", 0.3)  # as much as a toy's few steps need
+    start = start_of(composite, loss)
+    result = run(search_of(composite, loss, start, steps=40, lr=0.2, evaluate_every=1))
+    scores, distances = (-torch.tensor(result.curve.scores[name]) for name in (loss.name, "perceptual"))
+    best = scores.argmin(0)
+    row = torch.arange(len(best))
+    assert (result.losses <= scores[best, row] + optimize.SLACK * scores[best, row].abs() + 1e-6).all()
+    seam = compose.Seam(composite, distance)(result.images, result.best, [])
+    assert (seam <= distances[best, row] + 1e-6).all()
+    assert (seam < distances[best, row] - 1e-4).any()  # the rule has made a difference
+
+
 def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
     def broken(a, b):
         return distance(a, b) * float("nan")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from guided_gan.core.generators.vae import VAEGenerator
 from guided_gan.core.types import Latent
 
 LIMIT = 2.0
@@ -51,6 +52,22 @@ class ToyGenerator:
 
     def constrain(self, latent):
         return replace(latent, tensors={**latent.tensors, "z": latent.tensors["z"].clamp(-LIMIT, LIMIT)})
+
+
+def toy_autoencoder(height=24, width=32, seed=0):
+    """A VAEGenerator of cells of 4 x 4 pixels, each seen and drawn by itself through 6 orthonormal patterns."""
+    module = nn.Linear(6, 48, bias=False).requires_grad_(False)
+    module.weight.data = torch.linalg.qr(torch.randn(48, 6, generator=seeded(seed)))[0]
+    generator = VAEGenerator(
+        module,
+        lambda images: torch.einsum("dc,ndhw->nchw", module.weight, F.pixel_unshuffle(images, 4)),
+        lambda z: F.pixel_shuffle(torch.einsum("dc,nchw->ndhw", module.weight, z), 4),
+        digest=f"toy{seed}",
+        channels=6,
+        factor=4,
+        side=16,
+    )
+    return generator.at(height, width)
 
 
 class ToyEncoder:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..types import Latent
+from ..errors import PackError
+from ..types import Autoencoder, Generator, Latent
 
 Grid = TypeVar("Grid", bound="GridGenerator")
 
@@ -84,6 +85,20 @@ class GridGenerator(ABC):
     @abstractmethod
     def _encode(self, images: Tensor) -> Tensor:
         """The latent's tensor of pictures of this size."""
+
+
+def autoencoder(generator: Generator) -> Autoencoder:
+    """The generator, for what needs an encoder.
+
+    Raises:
+        PackError: it has none.
+    """
+    if not isinstance(generator, Autoencoder):
+        raise PackError(
+            f"{generator.name} cannot turn pictures into latents, and has one size only: "
+            "connect a VQGAN from Load Generator, or VAE as Generator."
+        )
+    return generator
 
 
 def clamp_with_grad(images: Tensor) -> Tensor:

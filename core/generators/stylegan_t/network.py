@@ -1,26 +1,378 @@
-"""SIGNATURE FOR HELPER E (the body follows within minutes; the names below stay).
+"""The generator network of StyleGAN-T (Sauer et al. 2023, section 3.1), with its tensors named as published snapshots name them.
 
-Import: `from guided_gan.core.generators.stylegan_t.network import LITE, FULL, Network, Shape`
-
-    @dataclass(frozen=True)
-    class Shape:
-        channels: tuple[int, ...]   # at 8 x 8, 16 x 16, ..., the picture's side
-        num_res_blocks: int = 2     # pairs (convolution, residual convolution) at each side
-        z_dim: int = 64
-        c_dim: int = 768            # width of the text embedding
-        skip: bool = True           # every side adds to the picture (False: the last one alone makes it)
-        resolution: property -> int
-        @classmethod pyramid(cls, resolution, channel_base, channel_max, **others) -> Shape   # min(base // side, max)
-        @classmethod of(cls, tensors) -> Shape      # what a state dict says of itself
-
-    LITE = Shape.pyramid(64, 32768, 512, num_res_blocks=2); FULL = Shape.pyramid(512, 65536, 2048, num_res_blocks=3)
-
-    class Network(nn.Module):           # state-dict names as published; initialised for training by __init__
-        shape: Shape
-        mapping: Mapping(z [N,z_dim], c [N,c_dim] unit norm, psi=1.0) -> w [N, z_dim + c_dim]; .x_avg buffer [z_dim]; .f(z) -> f(z) [N,z_dim]
-                                        # the trainer updates x_avg: net.mapping.x_avg.lerp_(net.mapping.f(z).detach().mean(0), 1 - 0.995)
-        synthesis: Synthesis(w, noise="const"|"random"|"none", rngs=None) -> [N,3,H,H] float32, about [-1,1], not clamped
-                                        # noise="random" with rngs=None draws from torch's own RNG on the device (training);
-                                        # with rngs (one CPU torch.Generator per row) from those
-        forward(z, c, psi=1.0, noise="const", rngs=None) -> pictures
+Convention: z is noise, c a unit-norm text embedding, w = [f(z), c] the latent that styles every layer. Feature maps are
+kept channels-last, and a modulated convolution scales its input and output rather than its weights: both are faster on
+a CPU, and one set of weights serves the whole batch.
 """
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...errors import CheckpointError, ChoiceError
+
+FIRST_SIDE = 8  # of the Fourier features that everything starts from
+BANDWIDTH = 2.0  # their highest frequency, in periods per unit of length, of which the map spans one
+CLAMP = 256.0  # of feature maps, so that half precision holds them
+HALF_SIDES = 4  # how many of the largest sides run in half precision on a GPU
+NOISES = ("const", "random", "none")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes that make a network; a state dict says them all.
+
+    channels: at 8 x 8, 16 x 16, and so on to the picture's side. num_res_blocks: pairs of a convolution and a residual
+    convolution at each side. skip: every side adds to the picture; else the last one alone makes it.
+    """
+
+    channels: tuple[int, ...]
+    num_res_blocks: int = 2
+    z_dim: int = 64
+    c_dim: int = 768
+    skip: bool = True
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Of the feature maps, from the first to the picture's."""
+        return tuple(FIRST_SIDE << level for level in range(len(self.channels)))
+
+    @property
+    def resolution(self) -> int:
+        """The picture's side."""
+        return self.sides[-1]
+
+    @property
+    def w_dim(self) -> int:
+        """Width of the latent w."""
+        return self.z_dim + self.c_dim
+
+    @classmethod
+    def pyramid(cls, resolution: int, channel_base: int, channel_max: int, **others: Any) -> Shape:
+        """Channels that halve as the side doubles: channel_base over the side, at most channel_max."""
+        levels = int(math.log2(resolution // FIRST_SIDE)) + 1
+        return cls(tuple(min(channel_base // (FIRST_SIDE << level), channel_max) for level in range(levels)), **others)
+
+    @classmethod
+    def of(cls, tensors: MappingType[str, Tensor]) -> Shape:
+        """The shape that a state dict has.
+
+        Raises:
+            KeyError: a tensor is missing. CheckpointError: the sides are not 8, 16, ... without a gap.
+        """
+        blocks = {name.split(".")[1] for name in tensors if name.startswith("synthesis.b")}
+        sides = [f"b{FIRST_SIDE << level}" for level in range(len(blocks))]
+        if blocks != set(sides):
+            raise CheckpointError(f"its blocks are {', '.join(sorted(blocks))}, expected {', '.join(sides)}")
+        layers = {name.split(".")[3] for name in tensors if name.startswith("synthesis.b8.convs1.")}
+        z_dim = tensors["mapping.x_avg"].shape[0]
+        return cls(
+            channels=tuple(tensors[f"synthesis.{side}.convs1.0.weight"].shape[0] for side in sides),
+            num_res_blocks=len(layers) // 2,
+            z_dim=z_dim,
+            c_dim=tensors["synthesis.b8.input.affine.weight"].shape[1] - z_dim,
+            skip="synthesis.b8.torgb.weight" in tensors,
+        )
+
+
+# The paper's two sizes. Its table counts one residual block more at each side; these numbers give its 75 M and 1.02 B
+# parameters, and those of the table do not.
+LITE = Shape.pyramid(64, 32768, 512, num_res_blocks=2)
+FULL = Shape.pyramid(512, 65536, 2048, num_res_blocks=3)
+
+
+class Network(nn.Module):
+    """Pictures of noise and text embeddings; as built, it is ready to be trained."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.mapping = Mapping(shape.z_dim)
+        self.synthesis = Synthesis(shape)
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor,
+        psi: float = 1.0,
+        noise: str = "const",
+        rngs: Sequence[torch.Generator] | None = None,
+    ) -> Tensor:
+        """Pictures [N, 3, H, H], about [-1, 1], of z [N, z_dim] and c [N, c_dim]; the rest as `Mapping` and `Synthesis`."""
+        return self.synthesis(self.mapping(z, c, psi), noise, rngs)
+
+
+class Linear(nn.Module):
+    """Linear layer at an equalised learning rate: it computes with weights that it scales by rate / sqrt(inputs).
+
+    Source: Karras et al. 2018, "Progressive Growing of GANs", section 4.1; the rate of a layer as in StyleGAN.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self._rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, outputs] of x [N, inputs]."""
+        gain = self._rate / self.weight.shape[1] ** 0.5
+        return F.linear(x, self.weight * gain, self.bias * self._rate)
+
+
+class Mapping(nn.Module):
+    """w = [f(z), c]: two layers on the noise, and the text embedding past them.
+
+    x_avg: the running mean of f(z) in training, the point that truncation moves toward.
+    """
+
+    x_avg: Tensor
+
+    def __init__(self, z_dim: int) -> None:
+        super().__init__()
+        self.mlp = nn.ModuleDict({name: Linear(z_dim, z_dim, rate=0.01) for name in ("fc0", "fc1")})
+        self.register_buffer("x_avg", torch.zeros(z_dim))
+
+    def f(self, z: Tensor) -> Tensor:
+        """f(z) [N, z_dim]; the length of z does not matter."""
+        x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
+        return self.mlp["fc1"](x)
+
+    def forward(self, z: Tensor, c: Tensor, psi: float = 1.0) -> Tensor:
+        """w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), and leaves c."""
+        f = self.f(z)
+        return torch.cat((f if psi == 1 else torch.lerp(self.x_avg, f, psi), c), 1)
+
+
+class Style(nn.Module):
+    """Per-channel styles of second order in w: s = s1 * s2 + s3 (Eq. 1)."""
+
+    def __init__(self, w_dim: int, channels: int) -> None:
+        super().__init__()
+        self.proj = Linear(w_dim, 3 * channels, bias=1.0)
+
+    def forward(self, w: Tensor) -> Tensor:
+        """[N, channels] of w [N, w_dim]."""
+        s1, s2, s3 = self.proj(w).chunk(3, 1)
+        return torch.addcmul(s3, s1, s2)
+
+
+class FourierFeatures(nn.Module):
+    """The first feature map: sine waves that w may turn and shift (Karras et al. 2021, "Alias-Free GAN").
+
+    transform: the user's own turn and shift, [3, 3], after those of w.
+    """
+
+    freqs: Tensor
+    phases: Tensor
+    transform: Tensor
+
+    def __init__(self, w_dim: int, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, channels))
+        self.affine = Linear(w_dim, 4)
+        nn.init.zeros_(self.affine.weight)
+        self.affine.bias.data = torch.tensor([1.0, 0, 0, 0])  # no turn, no shift
+        # Spread evenly over the disc of frequencies up to BANDWIDTH.
+        angle, radius = 2 * math.pi * torch.rand(channels), BANDWIDTH * torch.rand(channels).sqrt()
+        self.register_buffer("freqs", torch.stack((radius * angle.cos(), radius * angle.sin()), 1))
+        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.register_buffer("transform", torch.eye(3))
+
+    def forward(self, w: Tensor) -> Tensor:
+        """[N, C, 8, 8] of w [N, w_dim]."""
+        turn, shift = self.affine(w).split(2, 1)
+        length = turn.norm(dim=1, keepdim=True)
+        shift = shift / length
+        cos, sin = (turn / length).unbind(1)
+        turn = torch.stack((cos, -sin, sin, cos), 1).unflatten(1, (2, 2))
+        # A point p of the map shows what is at turn (transform p - shift).
+        offset = turn @ (self.transform[:2, 2] - shift)[:, :, None]
+        phases = self.phases + (self.freqs @ offset)[..., 0]
+        freqs = self.freqs @ (turn @ self.transform[:2, :2])
+        # What the transform has made too fine for the map's 8 samples fades out.
+        amplitudes = (1 - (freqs.norm(dim=2) - BANDWIDTH) / (FIRST_SIDE / 2 - BANDWIDTH)).clamp(0, 1)
+        axis = (torch.arange(FIRST_SIDE, device=w.device) + 0.5) / FIRST_SIDE - 0.5
+        places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), 2).flatten(0, 1)
+        waves = torch.sin(2 * math.pi * (places @ freqs.transpose(1, 2) + phases[:, None])) * amplitudes[:, None]
+        mixed = waves @ self.weight.T / self.weight.shape[1] ** 0.5
+        return mixed.unflatten(1, (FIRST_SIDE, FIRST_SIDE)).permute(0, 3, 1, 2)  # channels-last from here on
+
+
+class Layer(nn.Module):
+    """Modulated 3 x 3 convolution, noise and leaky ReLU: [N, A, H, W] to [N, B, H, W], or twice the side.
+
+    gain: of the output, relative to the one that keeps the variance.
+    """
+
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, side: int, up: bool = False, gain: float = 1.0) -> None:
+        super().__init__()
+        self._up, self._gain = up, gain
+        self.affine = Style(w_dim, inputs)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(side, side))
+        self.register_buffer("resample_filter", fir_filter())
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
+        """[N, B, H, W] of x [N, A, H, W] and w [N, w_dim]."""
+        style = self.affine(w)
+        if x.dtype == torch.float16:  # demodulation takes out any scale, so give it one that half precision holds
+            style = style / style.abs().amax(1, keepdim=True)
+        y = self._convolve(x * style.to(x.dtype)[:, :, None, None])
+        # Leaky ReLU is homogeneous, so its gain may come first.
+        gain = 2**0.5 * self._gain
+        demodulation = gain * (style.square() @ self.weight.square().sum((2, 3)).T + 1e-8).rsqrt()
+        offset = self.bias[:, None, None] + self.noise_strength * noise(self.noise_const)
+        y = torch.addcmul((gain * offset).to(y.dtype), y, demodulation.to(y.dtype)[:, :, None, None])
+        return F.leaky_relu(y, 0.2).clamp(-CLAMP * self._gain, CLAMP * self._gain)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype)
+        if not self._up:
+            return F.conv2d(x, weight, padding=1)
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        taps = 4 * self.resample_filter.to(x.dtype)  # 4: three of four pixels were zeros
+        return F.conv2d(x, taps.expand(x.shape[1], 1, -1, -1), padding=1, groups=x.shape[1])
+
+
+class ResidualLayer(Layer):
+    """A layer on the group-normalised input, scaled by gamma (layer scale, Touvron et al. 2021) and added to it."""
+
+    def __init__(self, channels: int, w_dim: int, side: int, gain: float) -> None:
+        super().__init__(channels, channels, w_dim, side, gain=gain)
+        self.norm = nn.GroupNorm(math.gcd(32, channels), channels)
+        self.gamma = nn.Parameter(torch.full((1, channels, 1, 1), 1e-5))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
+        """[N, C, H, W] of x [N, C, H, W] and w [N, w_dim]."""
+        x = self._normalise(x)
+        return torch.addcmul(x, self.gamma.to(x.dtype), super().forward(x, w, noise)) * 2**0.5
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        norm = self.norm
+        # Torch's kernel for channels-last maps takes the mean square less the squared mean, which a mean far from 0 spoils.
+        means = x.mean((2, 3)).unflatten(1, (norm.num_groups, -1)).mean(2, keepdim=True)
+        x = x - means.expand(-1, -1, x.shape[1] // norm.num_groups).flatten(1)[:, :, None, None]
+        return F.group_norm(x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1 x 1 convolution to a picture, without demodulation."""
+
+    def __init__(self, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = Style(w_dim, channels)
+        self.weight = nn.Parameter(torch.randn(3, channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """[N, 3, H, W] float32 of x [N, C, H, W] and w [N, w_dim]."""
+        style = self.affine(w) / self.weight.shape[1] ** 0.5
+        y = F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype))
+        return (y.float() + self.bias[:, None, None]).clamp(-CLAMP, CLAMP)
+
+
+class Block(nn.Module):
+    """All that happens at one side.
+
+    The first block's `input` makes its feature map, and another's `conv0` takes that of half the side.
+    """
+
+    resample_filter: Tensor
+
+    def __init__(self, shape: Shape, level: int) -> None:
+        super().__init__()
+        side, channels, w_dim = shape.sides[level], shape.channels[level], shape.w_dim
+        if level == 0:
+            self.input = FourierFeatures(w_dim, channels)
+        else:
+            self.conv0 = Layer(shape.channels[level - 1], channels, w_dim, side, up=True)
+        pairs = [
+            (Layer(channels, channels, w_dim, side, gain=0.5**0.5), ResidualLayer(channels, w_dim, side, gain=0.5**0.5))
+            for _ in range(shape.num_res_blocks)
+        ]
+        self.convs1 = nn.ModuleList(layer for pair in pairs for layer in pair)
+        self.torgb = ToRGB(channels, w_dim) if shape.skip or side == shape.resolution else None
+        self.register_buffer("resample_filter", fir_filter())
+
+    def forward(self, x: Tensor, image: Tensor | None, w: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
+        """Feature map and picture so far, both of this block's side, of those of the one before it."""
+        if hasattr(self, "conv0"):
+            x = self.conv0(x, w, noise)
+        for layer in self.convs1:
+            x = layer(x, w, noise)
+        if image is not None:
+            image = _double(image, self.resample_filter)
+        if self.torgb is None:
+            return x, image
+        drawn = self.torgb(x, w)
+        return x, drawn if image is None else image + drawn
+
+
+class Synthesis(nn.Module):
+    """Pictures of w."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self._names = [f"b{side}" for side in shape.sides]
+        for level, name in enumerate(self._names):
+            self.add_module(name, Block(shape, level))
+
+    def forward(self, w: Tensor, noise: str = "const", rngs: Sequence[torch.Generator] | None = None) -> Tensor:
+        """Pictures [N, 3, H, H] float32, about [-1, 1] but unbounded, of w [N, w_dim].
+
+        noise: "const" as stored with the weights, "random" anew from rngs, one CPU generator for each row, or "none".
+
+        Raises:
+            ChoiceError: an unknown noise, or random noise without a generator for each row.
+        """
+        draw = Noise(noise, rngs, len(w))
+        blocks = [cast(Block, self.get_submodule(name)) for name in self._names]
+        x, image = blocks[0].input(w), None
+        for level, block in enumerate(blocks):
+            half = x.is_cuda and level >= len(blocks) - HALF_SIDES
+            x, image = block(x.half() if half else x.float(), image, w, draw)
+        return cast(Tensor, image)
+
+
+class Noise:
+    """What the layers of one pass ask for their noise maps."""
+
+    def __init__(self, kind: str, rngs: Sequence[torch.Generator] | None, rows: int) -> None:
+        if kind not in NOISES:
+            raise ChoiceError(f"Unknown noise {kind}: choose from {', '.join(NOISES)}.")
+        if kind == "random" and len(rngs or ()) != rows:
+            raise ChoiceError(f"Random noise needs one generator for each of {rows} pictures; got {len(rngs or ())}.")
+        self._kind, self._rngs = kind, rngs or ()
+
+    def __call__(self, const: Tensor) -> Tensor:
+        """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]."""
+        if self._kind == "random":
+            return torch.stack([torch.randn(1, *const.shape, generator=rng) for rng in self._rngs]).to(const)
+        return (const if self._kind == "const" else torch.zeros_like(const))[None, None]
+
+
+def fir_filter() -> Tensor:
+    """[1, 3, 3, 1] along both sides, of sum 1, [4, 4]."""
+    taps = torch.tensor([1.0, 3, 3, 1]) / 8
+    return torch.outer(taps, taps)
+
+
+def _double(image: Tensor, taps: Tensor) -> Tensor:
+    """Twice the side through a filter [4, 4] of sum 1; beyond the picture lie zeros."""
+    kernel = 4 * taps.expand(image.shape[1], 1, -1, -1)
+    return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=image.shape[1])

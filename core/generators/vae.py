@@ -1,0 +1,82 @@
+"""The autoencoder of a latent diffusion model as a generator: VQGAN-CLIP's search (Crowson et al. 2022) without a codebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from .. import patterns, seeds
+from ..errors import ShapeError
+from ..types import Latent
+from .latent_grid import GridGenerator
+
+Map = Callable[[Tensor], Tensor]
+SPREAD = (4, 16)  # pictures, and the cells along their side, that show how an encoder's latents are spread
+
+
+class VAEGenerator(GridGenerator):
+    """Any continuous autoencoder of pictures; its latent is z [N, C, h, w] as its encoder gives it, not scaled.
+
+    Args:
+        module: holds the weights; frozen and in eval mode.
+        encode: z of pictures [N, 3, H, W] in [-1, 1].
+        decode: pictures [N, 3, H, W], about [-1, 1] but unbounded, of z; differentiable.
+        digest: a fingerprint of the weights.
+        channels: C.
+        factor: pixels along the side of one cell.
+        side: of its pictures, in pixels.
+    """
+
+    def __init__(
+        self, module: nn.Module, encode: Map, decode: Map, *, digest: str, channels: int, factor: int, side: int
+    ) -> None:
+        super().__init__(module, "vae", digest, channels, factor, side)
+        self._encode_map, self._decode_map = encode, decode
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Draw n grids of normal numbers, each channel with the mean and the deviation that it has in latents of noise."""
+        mean, deviation = self._spread
+        return self._latent(mean + deviation * torch.randn(n, *self.spec["z"], generator=rng))
+
+    def constrain(self, latent: Latent) -> Latent:
+        """The latent as it is: an encoder's latents have no bounds.
+
+        Raises:
+            LatentError: the latent belongs to another generator.
+        """
+        latent.check(self)
+        return latent
+
+    def latent(self, samples: Tensor) -> Latent:
+        """A latent of what another part of the model made, such as a diffusion sampler: z [N, C, h, w].
+
+        Raises:
+            ShapeError: it has other channels or another size than this generator's.
+        """
+        expected = self.spec["z"]
+        if samples.ndim != 4 or samples.shape[1:] != expected:
+            raise ShapeError(
+                f"{self.name} has latents of {list(expected)} (channels, rows, columns); got {list(samples.shape[1:])}: "
+                "use the latents of this VAE, and the generator at their size."
+            )
+        return self._latent(samples.detach().float().cpu().clone())
+
+    @cached_property
+    def _spread(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of each channel of z, [C, 1, 1] each: the same at every size of the generator."""
+        count, cells = SPREAD
+        side = cells * self.factor
+        pictures = torch.cat([patterns.octaves(side, side, seeds.rng(0, "spread", i)) for i in range(count)])
+        with torch.no_grad():
+            z = self._encode(pictures.to(next(self.module.parameters()).device)).cpu()
+        deviation, mean = torch.std_mean(z, (0, 2, 3))
+        return mean[:, None, None], deviation[:, None, None]
+
+    def _decode(self, value: Tensor) -> Tensor:
+        return self._decode_map(value)
+
+    def _encode(self, images: Tensor) -> Tensor:
+        return self._encode_map(images)

@@ -1,0 +1,106 @@
+"""Animate."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..core import animate
+from ..core.optimize import Options
+from ..core.types import Latent
+from . import grid, host, sockets
+
+
+class Animate(io.ComfyNode):
+    """A film by a moving camera."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Animate",
+            display_name="Animate (VQGAN-CLIP)",
+            category="guided GAN/latent",
+            description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a little "
+            "further toward the prompt. For Save Animated WEBP or Create Video.",
+            search_aliases=["zoom", "pan", "video", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip=f"The generator: {grid.GRID}."),
+                sockets.Loss.Input("loss", tooltip="What each frame's search lowers: AugCLIP Loss, or a sum of losses."),
+                sockets.Latent.Input("latent", tooltip="The first frame, one latent: best the result of an Optimize."),
+                io.Int.Input("seed", tooltip="Decides every frame's augmentations and noise.", **sockets.SEED),
+                io.Int.Input(
+                    "frames",
+                    default=24,
+                    min=1,
+                    max=10_000,
+                    tooltip="Frames of the film, the first included. More of them leave the earlier ones as they are.",
+                ),
+                io.Int.Input(
+                    "steps_per_frame", default=10, min=1, max=10_000, tooltip="Steps of Adam for each frame after the first."
+                ),
+                io.Float.Input(
+                    "lr",
+                    default=0.15,
+                    min=1e-5,
+                    max=1.0,
+                    step=0.0005,
+                    round=1e-5,
+                    tooltip="Learning rate of Adam; 0.1 to 0.2 for a VQGAN.",
+                ),
+                io.Float.Input(
+                    "zoom",
+                    default=1.02,
+                    min=0.1,
+                    max=10.0,
+                    step=0.005,
+                    tooltip="How much the picture grows from frame to frame, a factor; below 1 it shrinks.",
+                ),
+                io.Float.Input(
+                    "pan_x", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels to the right, per frame."
+                ),
+                io.Float.Input("pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."),
+                io.Float.Input("rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The frames as a batch."),
+                sockets.Latent.Output(
+                    display_name="latent", tooltip="The latents of the frames: the last one can begin another film."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        generator,
+        loss,
+        latent,
+        seed: int,
+        frames: int,
+        steps_per_frame: int,
+        lr: float,
+        zoom: float,
+        pan_x: float,
+        pan_y: float,
+        rotate: float,
+    ) -> io.NodeOutput:
+        motion = animate.Motion(zoom, pan_x, pan_y, rotate)
+        progress = host.Progress((frames - 1) * steps_per_frame, cls.hidden.unique_id, preview_every=steps_per_frame)
+
+        def report(frame: int, done: int, value: float, pictures: torch.Tensor) -> None:
+            progress((frame - 1) * steps_per_frame + done, f"frame {frame + 1} of {frames}, loss {value:.4f}", pictures)
+
+        with host.models(generator, *loss.models):
+            film = animate.frames(
+                generator,
+                loss,
+                latent,
+                motion,
+                count=frames,
+                seed=seed,
+                options=Options(steps_per_frame, lr, latent_noise=0.0),
+                callback=report,
+            )
+            pictures, latents = zip(*film, strict=True)
+            return io.NodeOutput(host.to_image(torch.cat(pictures)), Latent.cat(latents))
