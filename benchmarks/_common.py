@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core import clip, generators
+from ..core.generators.vqgan import VQGANGenerator
 from ..core.types import Generator
 from ..picturebook import MODELS, judge, world
 from ..picturebook.networks import Judge
@@ -27,6 +28,14 @@ def models() -> tuple[Generator, clip.OpenCLIP, Judge]:
     return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip"), judge.load()
 
 
+@cache
+def vqgan() -> VQGANGenerator:
+    """The shipped VQGAN."""
+    generator = generators.load(MODELS / "vqgan")
+    assert isinstance(generator, VQGANGenerator)
+    return generator
+
+
 def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
     """Different prompts whose object and colour the GAN has seen together, or never has."""
     combinations = [(k, c) for k in range(len(world.KINDS)) for c in range(len(world.COLOURS))]
@@ -35,6 +44,20 @@ def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
     order = torch.randperm(len(fitting), generator=rng).repeat(count // len(fitting) + 1)[:count]
     backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng)
     return [(*fitting[i], b) for i, b in zip(order.tolist(), backgrounds.tolist(), strict=True)]
+
+
+def held_out(count: int, seed: int) -> list[Prompt]:
+    """Different prompts, at most as many as there are, whose combination CLIP has never seen."""
+    axes = [torch.arange(len(names)) for names in (world.KINDS, world.COLOURS, world.BACKGROUNDS)]
+    combinations = torch.cartesian_prod(*axes)
+    combinations = combinations[world.clip_holds_out(*combinations.T)]
+    order = torch.randperm(len(combinations), generator=torch.Generator().manual_seed(seed))[:count]
+    return [(kind, colour, background) for kind, colour, background in combinations[order].tolist()]
+
+
+def shows(picture: Tensor, prompt: Prompt) -> bool:
+    """Whether the judge sees the prompt's object in its colour in a picture [1, 3, H, W]."""
+    return judge.sees(models()[2], picture)[0].tolist() == list(prompt[:2])
 
 
 def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jobs: int) -> list[T]:

@@ -78,7 +78,7 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         return optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search).images, None
 
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
-        texts = (text_of(thing) for thing in prompt[::-1]) if options.split else [text_of(*prompt)] * 2
+        texts = [text_of(*prompt)] * 2 if options.together else [text_of(thing) for thing in prompt[::-1]]
         foreground, background = (start(text, number) for number, text in enumerate(texts))
         result = optimize.optimize(
             composite,

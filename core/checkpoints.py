@@ -25,9 +25,12 @@ _IMPOSTORS = {
 _NESTS = ("G_ema", "g_ema", "ema", "state_dict", "model")  # where training scripts put the state dict, best first
 
 
+SNAPSHOT = "G_ema"  # what training snapshots call the averaged generator
+
+
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """The tensors of one weight file, on the CPU, and the file's own notes (safetensors only)."""
+    """The tensors of one weight file, on the CPU, and the file's own notes (of safetensors and snapshots)."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
@@ -38,10 +41,11 @@ class Checkpoint:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """Read the tensors of a `.safetensors` file or of a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`).
+    """Read the tensors of a `.safetensors` file, of a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`) or of a `.pkl` snapshot.
 
-    A state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
-    data-parallel training is dropped. Whatever else an archive holds is passed over, never made. The tensors may be backed
+    A snapshot, as NVIDIA's trainers write it, is a pickle of whole networks: the averaged generator is read. Of others, a
+    state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
+    data-parallel training is dropped. Whatever else a file holds is passed over, never made. The tensors may be backed
     by the file: copy them into a model, never write to them.
 
     Raises:
@@ -97,6 +101,14 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {name: value.detach() for name, value in tensors.items()}, {}
 
 
+def _read_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The averaged generator of a snapshot, and of its transformer what the tensors do not say."""
+    tensors, parts = pickles.read_network(path, SNAPSHOT)
+    heads = [part.state["num_heads"] for part in parts.values() if isinstance(part.state.get("num_heads"), int)]
+    quick = any(part.kind.endswith(".QuickGELU") for part in parts.values())
+    return tensors, {"num_heads": str(heads[0]), "quick_gelu": str(quick)} if heads else {}
+
+
 def _state_dict(content: Any) -> dict[str, Any]:
     """The tensors of a state dict, out of one level of nesting and of data-parallel training's prefix."""
     if not isinstance(content, dict):
@@ -139,4 +151,5 @@ READERS: dict[str, Callable[[Path], tuple[dict[str, Tensor], dict[str, str]]]] =
     ".pth": _read_torch,
     ".bin": _read_torch,
     ".ckpt": _read_torch,
+    ".pkl": _read_snapshot,
 }

@@ -1,8 +1,9 @@
-"""Walks from one latent to another: what the pictures between two results look like (FuseDream, Liu et al. 2021, appendix)."""
+"""Walks from latent to latent: what the pictures between two results look like (FuseDream, Liu et al. 2021, appendix)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -30,41 +31,52 @@ PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": _linea
 
 
 def interpolate(start: Latent, end: Latent, frames: int, *, path: str = "linear", there_and_back: bool = False) -> Latent:
-    """Points in equal steps from each latent of `start` to that of `end`, both included and unchanged to the bit.
+    """Points from each latent of `start` to that of `end`: `walk` with two stops."""
+    return walk([start, end], frames, path=path, there_and_back=there_and_back)
+
+
+def walk(stops: Sequence[Latent], frames: int, *, path: str = "linear", there_and_back: bool = False) -> Latent:
+    """Points in equal steps from each latent of a stop to that of the next; the stops are unchanged to the bit.
 
     xi(alpha) = alpha xi_end + (1 - alpha) xi_start, alpha from 0 to 1; every tensor of the latent by itself.
 
     Args:
-        start: N latents.
-        end: N latents of the same generator.
-        frames: points from start to end, >= 2.
+        stops: two or more batches of N latents, of one generator.
+        frames: points from a stop to the next, both included, >= 2.
         path: a name of PATHS.
-        there_and_back: return by the same points, without repeating either end: a loop of 2 * frames - 2.
+        there_and_back: return by the same points, without repeating either end: a loop.
 
     Returns:
-        One batch, [N * frames] or [N * (2 * frames - 2)], the points of one latent side by side and in order.
+        One batch, the points of one latent side by side and in order: [N * F] with F = 1 + (stops - 1) * (frames - 1),
+        or [N * (2 * F - 2)] there and back.
 
     Raises:
         LatentError: the latents belong to different generators.
         ShapeError: they hold different numbers of samples, or samples of different sizes.
         ChoiceError: an unknown path.
-        PackError: frames below 2.
+        PackError: frames below 2, or fewer than two stops.
     """
     if path not in PATHS:
         raise ChoiceError(f"Unknown path {path}: choose from {', '.join(PATHS)}.")
     if frames < 2:
         raise PackError(f"A walk needs at least 2 frames, its start and its end; got {frames}.")
-    _check(start, end)
+    if len(stops) < 2:
+        raise PackError(f"A walk needs at least 2 stops; got {len(stops)}. Give another latent, or a batch of several.")
+    for one, other in pairwise(stops):
+        _check(one, other)
     share = torch.linspace(0, 1, frames, dtype=torch.float64)
-    if there_and_back:
-        share = torch.cat([share, share[1:-1].flip(0)])
 
-    def walk(name: str) -> Tensor:
-        pairs = zip(start.tensors[name], end.tensors[name], strict=True)
+    def route(points: Sequence[Tensor]) -> Tensor:
+        shares = share.view(-1, *[1] * points[0].ndim)
+        legs = [PATHS[path](a, b, shares) for a, b in pairwise(points)]
+        way = torch.cat([legs[0], *(leg[1:] for leg in legs[1:])])
+        return torch.cat([way, way[1:-1].flip(0)]) if there_and_back else way
+
+    def routes(name: str) -> Tensor:
         # One by one, so that a sample's points are the same to the bit alone and within a batch.
-        return torch.cat([PATHS[path](a, b, share.view(-1, *[1] * a.ndim)) for a, b in pairs])
+        return torch.cat([route(points) for points in zip(*(stop.tensors[name] for stop in stops), strict=True)])
 
-    return Latent(start.generator, {name: walk(name) for name in start.tensors})
+    return Latent(stops[0].generator, {name: routes(name) for name in stops[0].tensors})
 
 
 def _check(start: Latent, end: Latent) -> None:

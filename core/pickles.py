@@ -1,4 +1,4 @@
-"""Read the tensors of a torch archive that holds other things too, and make nothing of those.
+"""Read the tensors of a torch archive, or of pickled networks, that hold other things too, and make nothing of those.
 
 A pickle is a program: it names functions and classes, and calls them. Here every name but the few that torch needs to
 describe a tensor becomes `_Inert`, which takes whatever the program does to it and keeps nothing. So nothing is imported and
@@ -7,10 +7,11 @@ nothing of the file's choosing is called. What describes a tensor becomes `Store
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,6 +42,21 @@ class _Storage(_Inert):
     def __init__(self, dtype: torch.dtype, key: str) -> None:
         self.dtype, self.key = dtype, key
 
+    def numbers(self, load: Load) -> bytearray:
+        return load(self.key)
+
+
+class _OwnStorage(_Storage):
+    """Numbers within the pickle itself, where they are a little archive of the legacy format."""
+
+    def __init__(self, archive: Any) -> None:
+        storage, load = _open_legacy(io.BytesIO(archive), len(archive))
+        super().__init__(storage.dtype, storage.key)
+        self._numbers = storage.numbers(load)
+
+    def numbers(self, load: Load) -> bytearray:
+        return self._numbers
+
 
 class Stored(_Inert):
     """A tensor whose numbers are still in the archive."""
@@ -50,7 +66,7 @@ class Stored(_Inert):
 
     def tensor(self, load: Load) -> Tensor:
         """The tensor; a view that would reach beyond its storage is an error of torch's."""
-        numbers, dtype = load(self._storage.key), self._storage.dtype
+        numbers, dtype = self._storage.numbers(load), self._storage.dtype
         flat = torch.frombuffer(numbers, dtype=dtype) if numbers else torch.empty(0, dtype=dtype)
         return flat.as_strided(self._size, self._stride, self._offset)
 
@@ -60,6 +76,33 @@ class _Parameter(_Inert):
 
     def __new__(cls, data: Any, *_: Any) -> Any:
         return data
+
+
+class Part(_Inert):
+    """Stands for an object that may be a part of a network. kind: its class's name. state: what it holds, by name."""
+
+    kind: str
+    state: Mapping[Any, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            self.state = state
+
+    def walk(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Part]]:
+        """This part and those within it, each once, with the prefix that a state dict gives to its tensors."""
+        seen = seen or {id(self)}
+        yield prefix, self
+        for name, part in self.state.get("_modules", {}).items():
+            if isinstance(part, Part) and id(part) not in seen:
+                seen.add(id(part))
+                yield from part.walk(f"{prefix}{name}.", seen)
+
+    def tensors(self) -> dict[str, Stored]:
+        """Those that a state dict would have of this part alone."""
+        passing = self.state.get("_non_persistent_buffers_set", ())
+        buffers = {name: value for name, value in self.state.get("_buffers", {}).items() if name not in passing}
+        own = {**self.state.get("_parameters", {}), **buffers}
+        return {name: value for name, value in own.items() if isinstance(value, Stored)}
 
 
 class _Dict(dict[Any, Any]):
@@ -108,6 +151,33 @@ class _Unpickler(pickle._Unpickler):  # the one in Python: a crafted file can ma
         if kind != "storage" or not isinstance(dtype, torch.dtype) or not isinstance(key, str) or any(view):
             raise pickle.UnpicklingError("it refers to something that is no storage of plain numbers")
         return self.storages.setdefault(key, _Storage(dtype, key))
+
+
+class _NetworkUnpickler(_Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return _OwnStorage
+        found = super().find_class(module, name)
+        return type(name, (Part,), {"kind": f"{module}.{name}"}) if found is _Inert else found
+
+
+def read_network(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Part]]:
+    """The tensors of a pickled network, as its state dict names them, and its parts by their prefixes.
+
+    The file is a pickle, of pickle or dill, of a dictionary; `key` says which of its networks.
+
+    Raises:
+        Exception: any at all, where the file is broken, cut short, crafted to mislead, or has no network of that name.
+    """
+    with path.open("rb") as file:
+        network = _NetworkUnpickler(file).load()[key]
+    parts = dict(network.walk())
+    stored = {f"{prefix}{name}": value for prefix, part in parts.items() for name, value in part.tensors().items()}
+    return {name: value.tensor(_nowhere) for name, value in stored.items()}, parts
+
+
+def _nowhere(key: str) -> bytearray:
+    raise ValueError("its numbers are not in it")
 
 
 def read(path: Path, choose: Callable[[Any], Mapping[str, Stored]]) -> dict[str, Tensor]:

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import animate, blend, compose, grid, host, interpolate, keep, load, loss, optimize, perceptual, search, target, vae
+from . import (
+    animate,
+    blend,
+    compose,
+    grid,
+    grid_sheet,
+    host,
+    interpolate,
+    keep,
+    load,
+    loss,
+    optimize,
+    perceptual,
+    regularize,
+    search,
+    stylegan,
+    target,
+    textmask,
+    vae,
+)
 
 NODES: list[type[io.ComfyNode]] = [
     load.LoadGenerator,
@@ -16,7 +35,12 @@ NODES: list[type[io.ComfyNode]] = [
     target.EncodeText,
     target.EncodeImagePrompt,
     target.CombineTargets,
+    textmask.TextMask,
     loss.AugCLIPLoss,
+    loss.CutoutLoss,
+    regularize.LatentRegularization,
+    regularize.TotalVariationLoss,
+    regularize.InitialImageLoss,
     perceptual.PerceptualLoss,
     loss.AddLosses,
     search.RandomLatent,
@@ -26,12 +50,16 @@ NODES: list[type[io.ComfyNode]] = [
     optimize.Optimize,
     compose.ComposeOptimize,
     animate.Animate,
+    stylegan.StyleGANTSample,
+    stylegan.Truncate,
+    stylegan.EditLatent,
     interpolate.Interpolate,
     search.Decode,
     vae.LatentToVAE,
     vae.VAEToLatent,
     blend.PoissonBlend,
     loss.Score,
+    grid_sheet.Grid,
     keep.ScoreCurve,
     keep.SaveLatent,
     keep.LoadLatent,

@@ -46,13 +46,13 @@ class LoadGenerator(io.ComfyNode):
             category="guided GAN/load",
             description="Loads a GAN. 'picturebook', a BigGAN, and 'picturebook VQGAN' come with the pack: 64-pixel picture-book "
             "scenes of one object. Others are read from models/gan; the family is recognised by the file's contents.",
-            search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP"],
+            search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED, *folder_paths.get_filename_list("gan")],
                     tooltip="'picturebook', 'picturebook VQGAN', or a weight file in models/gan: BigGAN-deep (128, 256, 512), "
-                    "the BigGAN (256, 512) of FuseDream, or a VQGAN of taming-transformers with its .yaml beside it.",
+                    "the BigGAN (256, 512) of FuseDream, a VQGAN of taming-transformers with its .yaml beside it, StyleGAN-T.",
                 )
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],

@@ -109,8 +109,8 @@ class CutoutLoss(io.ComfyNode):
                     min=0.05,
                     max=1.0,
                     step=0.05,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the picture with "
-                    "detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the picture "
+                    "with detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
                 ),
                 io.Float.Input(
                     "power",
@@ -127,7 +127,7 @@ class CutoutLoss(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object that is all there.",
+                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object, all of it there.",
                 ),
                 *[io.Float.Input(name, tooltip=f"Strength of {_DOES[name]}; 0 is off.", **strength) for name in _DOES],
                 _MICRO_BATCH,

@@ -81,8 +81,8 @@ class CombineTargets(io.ComfyNode):
             node_id="GuidedGAN_CombineTargets",
             display_name="Combine Targets",
             category="guided GAN/target",
-            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss replaces what the "
-            "picture shows: the phrase says what by, the picture holds the rest in place.",
+            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss replaces what "
+            "the picture shows: the phrase says what by, the picture holds the rest in place.",
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
                 sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."),

@@ -17,8 +17,8 @@ class TextMask(io.ComfyNode):
             node_id="GuidedGAN_TextMask",
             display_name="Text Mask",
             category="guided GAN/image",
-            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes the weight of "
-            "the crops over it. Look at the heat map, then move the threshold.",
+            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes the weight "
+            "of the crops over it. Look at the heat map, then move the threshold.",
             search_aliases=["segment", "CLIP mask", "self-masking"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
@@ -42,7 +42,7 @@ class TextMask(io.ComfyNode):
                     min=0.01,
                     max=2.0,
                     step=0.01,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side: about half of what you look for.",
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side: less than what you look for.",
                 ),
                 io.Float.Input(
                     "largest",
@@ -88,12 +88,35 @@ class TextMask(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, clip, text: str, seed: int, **options: float) -> io.NodeOutput:
-        progress = host.Progress(len(image) * int(options["crops"]), cls.hidden.unique_id)
+    def execute(
+        cls,
+        image,
+        clip,
+        text: str,
+        seed: int,
+        crops: int,
+        smallest: float,
+        largest: float,
+        sharpness: float,
+        sigmas: float,
+        micro_batch: int,
+    ) -> io.NodeOutput:
+        progress = host.Progress(len(image) * crops, cls.hidden.unique_id)
         with host.models(*clip.models):
             pictures = host.from_image(image)
-            rngs = [seeds.rng(s, "crops") for s in host.seeds(seed, len(pictures))]
-            heat, mask = textmask.text_mask(clip, pictures, text, rngs, progress=progress, **options)
+            heat, mask = textmask.text_mask(
+                clip,
+                pictures,
+                text,
+                seeds.rngs(host.seeds(seed, len(pictures)), "crops"),
+                crops=crops,
+                smallest=smallest,
+                largest=largest,
+                sharpness=sharpness,
+                sigmas=sigmas,
+                micro_batch=micro_batch,
+                progress=lambda done, total: progress(done),
+            )
             shown = host.to_image(textmask.heat_map(pictures, heat))
-        host.say(f"selects {mask.mean().item():.0%} of the picture", cls.hidden.unique_id)
+        host.say(f"The mask selects {mask.mean().item():.0%} of the picture.", cls.hidden.unique_id)
         return io.NodeOutput(host.to_mask(mask[:, None]), shown)

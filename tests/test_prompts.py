@@ -56,3 +56,11 @@ def test_prompts_become_the_target_that_their_parts_make():
     parts = targets.combine([targets.from_text(encoder, "a farm"), targets.from_text(encoder, "text", -0.25)])
     assert torch.equal(target.vectors, parts.vectors)
     assert repr(target) == repr(parts) == "Target(a farm:1 | text:-0.25)"
+
+
+def test_a_weight_for_all_prompts_multiplies_that_of_each():
+    target = targets.from_prompts(ToyEncoder(), "a farm | text:-0.25", 2.0)
+    assert target.weights.tolist() == [2, -0.5]
+    for weight in (0.0, float("nan")):
+        with pytest.raises(PackError, match="weight must be a number other than 0"):
+            targets.from_prompts(ToyEncoder(), "a farm | text:-0.25", weight)

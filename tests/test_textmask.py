@@ -82,6 +82,25 @@ def test_progress_counts_the_crops_of_all_pictures(encoder, images):
     assert told == [(done, 20) for done in (4, 8, 10, 14, 18, 20)]
 
 
+def test_a_mask_that_selects_nothing_says_what_to_change(encoder, images):
+    with pytest.raises(PackError, match="The mask of picture 1 selects nothing at sigmas = 9: lower sigmas"):
+        text_mask(encoder, images, "a tree", rngs(1, 2), crops=20, sigmas=9)
+
+
+def test_the_heat_map_shows_grey_pictures_through_colours_that_warm_with_the_heat(images):
+    heat = torch.linspace(0, 1, 18).expand(2, 12, 18)
+    shown = textmask.heat_map(torch.full_like(images, 0.5), heat)
+    assert shown.shape == images.shape
+    assert shown.abs().max() <= 1
+    light = shown.mean(1)
+    assert (light.diff(dim=2) > 0).all()  # hotter is lighter
+    assert shown[0, 2, 0, 0] > shown[0, 0, 0, 0]  # cold is blue
+    assert shown[0, 0, 0, -1] > shown[0, 2, 0, -1]  # hot is yellow
+    through = textmask.heat_map(images, heat) - textmask.heat_map(torch.zeros_like(images), heat)
+    torch.testing.assert_close(through[:, 0], through[:, 2])
+    torch.testing.assert_close(through[:, 0] / 0.35, images.mean(1))
+
+
 def test_what_cannot_work_is_refused(encoder, images):
     wrongs: list[dict[str, Any]] = [{"crops": 1}, {"micro_batch": 0}, {"smallest": 0.0}, {"smallest": 0.8, "largest": 0.5}]
     for wrong in wrongs:

@@ -142,15 +142,14 @@ class Mapping(nn.Module):
         self.register_buffer("x_avg", torch.zeros(z_dim))
 
     def f(self, z: Tensor) -> Tensor:
-        """f(z) [N, z_dim]; the length of z does not matter."""
+        """The noise z [N, z_dim] mapped, [N, z_dim]; its length does not matter."""
         x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
         x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
         return self.mlp["fc1"](x)
 
     def forward(self, z: Tensor, c: Tensor, psi: float = 1.0) -> Tensor:
-        """w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), and leaves c."""
-        f = self.f(z)
-        return torch.cat((f if psi == 1 else torch.lerp(self.x_avg, f, psi), c), 1)
+        """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), and leaves c."""
+        return torch.cat((torch.lerp(self.x_avg, self.f(z), psi), c), 1)
 
 
 class Style(nn.Module):
@@ -236,8 +235,8 @@ class Layer(nn.Module):
         # Leaky ReLU is homogeneous, so its gain may come first.
         gain = 2**0.5 * self._gain
         demodulation = gain * (style.square() @ self.weight.square().sum((2, 3)).T + 1e-8).rsqrt()
-        offset = self.bias[:, None, None] + self.noise_strength * noise(self.noise_const)
-        y = torch.addcmul((gain * offset).to(y.dtype), y, demodulation.to(y.dtype)[:, :, None, None])
+        y = torch.addcmul((gain * self.bias)[:, None, None].to(y.dtype), y, demodulation.to(y.dtype)[:, :, None, None])
+        y = y + (gain * self.noise_strength * noise(self.noise_const)).to(y.dtype)
         return F.leaky_relu(y, 0.2).clamp(-CLAMP * self._gain, CLAMP * self._gain)
 
     def _convolve(self, x: Tensor) -> Tensor:

@@ -1,0 +1,11 @@
+"""StyleGAN-T (Sauer et al. 2023): the network, its text encoder, and both as a generator of the registry."""
+
+from __future__ import annotations
+
+from ..backend import Backend
+from .generator import StyleGANTGenerator, build, text_to_image
+from .network import FULL, LITE, NOISES, Network, Shape
+
+__all__ = ["BACKEND", "FULL", "LITE", "NOISES", "Network", "Shape", "StyleGANTGenerator", "text_to_image"]
+
+BACKEND = Backend("StyleGAN-T", ("mapping.x_avg", "mapping.mlp.fc0.weight", "synthesis.b8.input.freqs"), build)

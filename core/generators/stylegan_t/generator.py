@@ -1,0 +1,140 @@
+"""StyleGAN-T as a `Generator`: the latent is w = [f(z), c], noise and text embedding side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...checkpoints import Checkpoint, fingerprint
+from ...errors import LatentError, PackError, ShapeError
+from ...types import Generator, JointEncoder, Latent
+from ..backend import fit
+from ..latent_grid import clamp_with_grad
+from . import text
+from .network import Network, Shape
+
+
+class StyleGANTGenerator:
+    """A StyleGAN-T as a `Generator`: w [N, z_dim + c_dim], whose last c_dim numbers are a text embedding.
+
+    Its pictures are of prompts, so `sample` needs some: `of` gives the generator of the same weights that draws with
+    given text embeddings. Another name tells that generator from this one, and its latents from this one's.
+    """
+
+    def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
+        parts = {"network": network} if tower is None else {"network": network, "text": tower}
+        self.module = nn.ModuleDict(parts).to(memory_format=torch.channels_last)  # a few per cent faster on a CPU
+        shape = network.shape
+        self.z_dim, self.c_dim = shape.z_dim, shape.c_dim
+        self.resolution = (shape.resolution, shape.resolution)
+        self.spec: Mapping[str, tuple[int, ...]] = {"w": (shape.w_dim,)}
+        self.name = f"stylegan-t-{shape.resolution}@{digest}"
+        self._prompts: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"Generator({self.name})"
+
+    @property
+    def network(self) -> Network:
+        """Mapping and synthesis."""
+        return cast(Network, self.module["network"])
+
+    def embed(self, texts: Sequence[str], encoder: JointEncoder | None = None) -> Tensor:
+        """Text embeddings c [len(texts), c_dim], of unit norm, on the CPU.
+
+        encoder: the CLIP that the generator was trained with; None uses the text encoder in its own file.
+
+        Raises:
+            PackError: the file has no text encoder and none is given, or the one given has another width.
+        """
+        if encoder is not None:
+            return self._fitting(encoder.encode_text(texts), f"The CLIP {encoder.name}")
+        if "text" not in self.module:
+            raise PackError(
+                f"{self.name} came without a text encoder: connect the CLIP that it was trained with, "
+                f"one whose embeddings have {self.c_dim} numbers."
+            )
+        return cast(text.TextTower, self.module["text"]).encode(texts)
+
+    def of(self, c: Tensor) -> StyleGANTGenerator:
+        """This generator drawing with text embeddings c [P, c_dim], each as likely as the others."""
+        c = self._fitting(c, "The text embedding")
+        other = copy.copy(self)  # what a host attached to it goes along
+        other._prompts = c.clone()
+        other.name = f"{self.name}/{fingerprint({'c': c})}"
+        return other
+
+    def draw(self, c: Tensor, rngs: Sequence[torch.Generator]) -> Latent:
+        """Latents of text embeddings c [N, c_dim] and noise, row i of which rngs[i] draws; on the CPU."""
+        z = torch.stack([torch.randn(self.z_dim, generator=rng) for rng in rngs])
+        device = self.network.mapping.x_avg.device
+        with torch.no_grad():
+            # Row by row, so that a row is the same to the bit alone and within a batch.
+            rows = [self.network.mapping(z[i : i + 1].to(device), c[i : i + 1].to(device)) for i in range(len(z))]
+        return Latent(self.name, {"w": torch.cat(rows).cpu()})
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Draw n latents: of the prompts that `of` gave, or with random unit vectors in their place."""
+        if self._prompts is None:
+            c = F.normalize(torch.randn(n, self.c_dim, generator=rng), dim=1)
+        else:
+            c = self._prompts[torch.randint(len(self._prompts), (n,), generator=rng)]
+        return self.draw(c, [rng] * n)
+
+    def decode(self, latent: Latent, noise: str = "const", rngs: Sequence[torch.Generator] | None = None) -> Tensor:
+        """Pictures [N, 3, H, W] in [-1, 1], differentiable in w; noise and rngs as `Synthesis`.
+
+        Raises:
+            LatentError: the latent belongs to another generator. ChoiceError: as `Synthesis`.
+        """
+        latent.check(self)
+        w = latent.tensors["w"].to(self.network.mapping.x_avg.device)
+        return clamp_with_grad(self.network.synthesis(w, noise, rngs))
+
+    def constrain(self, latent: Latent) -> Latent:
+        """The latent as it is: w is free.
+
+        Raises:
+            LatentError: the latent belongs to another generator.
+        """
+        latent.check(self)
+        return latent
+
+    def _fitting(self, c: Tensor, what: str) -> Tensor:
+        if c.shape[1] != self.c_dim:
+            raise ShapeError(
+                f"{what} has {c.shape[1]} numbers, but {self.name} was trained with {self.c_dim}: connect that CLIP."
+            )
+        return c
+
+
+def text_to_image(generator: Generator) -> StyleGANTGenerator:
+    """The generator, if it is a StyleGAN-T.
+
+    Raises:
+        LatentError: it is not.
+    """
+    if not isinstance(generator, StyleGANTGenerator):
+        raise LatentError(f"This needs a StyleGAN-T, but the generator given is {generator.name}: load the weights of one.")
+    return generator
+
+
+def build(checkpoint: Checkpoint) -> StyleGANTGenerator:
+    """The generator of a checkpoint with the published names, of any width and side, with its text encoder if it has one.
+
+    Raises:
+        CheckpointError: the tensors do not fit together.
+    """
+    tensors = {name: value.float() for name, value in checkpoint.tensors.items()}
+    own = {name: value for name, value in tensors.items() if not name.startswith(text.PLACE)}
+    tower = text.build(tensors, checkpoint.metadata)
+    with torch.device("meta"):
+        network = Network(Shape.of(own))
+    fit(network, own)
+    settings = [checkpoint.metadata.get(key) for key in ("num_heads", "quick_gelu")] if tower else []
+    return StyleGANTGenerator(network, tower, fingerprint(tensors, settings))

@@ -1,0 +1,78 @@
+"""The text tower that a StyleGAN-T snapshot brings along: a CLIP's (Radford et al. 2021), tuned for its generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...errors import CheckpointError, PackError
+from ..backend import fit
+
+PLACE = "mapping.clip.model."  # of its tensors in a snapshot
+HEAD_WIDTH = 64  # of attention in the published CLIPs
+
+
+class TextTower(nn.Module):
+    """Unit vectors of texts; the tensors of `tower` are named as open_clip names them."""
+
+    def __init__(self, tower: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.tower = tower
+        self._tokenizer = tokenizer
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors [len(texts), D] on the CPU.
+
+        Raises:
+            PackError: a text is empty, or has more tokens than the tower reads.
+        """
+        for text in texts:
+            self._check(text)
+        tokens = self._tokenizer(list(texts)).to(next(self.parameters()).device)
+        return F.normalize(self.tower(tokens).float(), dim=1).cpu()
+
+    def _check(self, text: str) -> None:
+        if not text.strip():
+            raise PackError("The prompt is empty: write what the picture should show.")
+        count, room = len(self._tokenizer.encode(text)), self._tokenizer.context_length - 2  # the start and the end take two
+        if count > room:
+            raise PackError(f"The prompt has {count} tokens, but the generator's text encoder reads {room}: shorten it.")
+
+
+def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTower | None:
+    """The tower in the tensors of a checkpoint, or None if they have none.
+
+    metadata: num_heads, of its attention, without which heads are as wide as the published CLIPs', and quick_gelu.
+
+    Raises:
+        CheckpointError: its tensors do not fit together.
+    """
+    own = {name.removeprefix(PLACE): value for name, value in tensors.items() if name.startswith(PLACE)}
+    if not own:
+        return None
+    from open_clip.tokenizer import SimpleTokenizer
+    from open_clip.transformer import QuickGELU, TextTransformer
+
+    own.pop("logit_scale", None)  # of training
+    length, width = own["positional_embedding"].shape
+    heads = int(metadata.get("num_heads", width // HEAD_WIDTH))
+    if heads < 1 or width % heads:
+        raise CheckpointError(f"its text encoder of width {width} cannot have {heads} attention heads")
+    with torch.device("meta"):
+        tower = TextTransformer(
+            context_length=length,
+            vocab_size=len(own["token_embedding.weight"]),
+            width=width,
+            heads=heads,
+            layers=len({name.split(".")[2] for name in own if name.startswith("transformer.resblocks.")}),
+            output_dim=own["text_projection"].shape[1],
+            act_layer=QuickGELU if metadata.get("quick_gelu") == "True" else nn.GELU,
+        )
+    fit(tower, own)
+    tower.register_buffer("attn_mask", tower.build_causal_mask(), persistent=False)  # no tensor of the state dict
+    return TextTower(tower, SimpleTokenizer(context_length=length))

@@ -1,0 +1,160 @@
+"""StyleGAN-T Sample, Truncate, Edit Latent: a prompt to a picture in one pass, and what its latent allows afterwards."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..core import seeds, truncate
+from ..core.errors import PackError
+from ..core.generators.stylegan_t import NOISES, text_to_image
+from . import host, sockets
+
+CLIP = "The CLIP that the generator was trained with. Not needed where the generator's file has its own text encoder."
+
+
+class StyleGANTSample(io.ComfyNode):
+    """Pictures of prompts in one pass."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_StyleGANTSample",
+            display_name="StyleGAN-T Sample",
+            category="guided GAN/latent",
+            description="Draws pictures of a prompt in one pass, without a search. A seed keeps its look from prompt to prompt.",
+            search_aliases=["StyleGAN-T", "text to image"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="A StyleGAN-T, from Load Generator."),
+                io.String.Input(
+                    "prompts",
+                    multiline=True,
+                    default="a blue tree in the snow",
+                    tooltip="One prompt for all pictures, or one line for each picture.",
+                ),
+                io.Int.Input("seed", tooltip="Seed of the first picture; the next ones follow.", **sockets.SEED),
+                io.Int.Input("batch", default=1, min=1, max=64, tooltip="How many pictures."),
+                io.Combo.Input(
+                    "noise",
+                    options=list(NOISES),
+                    tooltip="Fine detail left to chance. const: as stored with the weights, and as Decode draws it. "
+                    "random: by the seed. none: smooth.",
+                ),
+                sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
+            ],
+            outputs=[
+                sockets.Latent.Output(display_name="latent", tooltip="For Truncate, Edit Latent, Interpolate or Optimize."),
+                io.Image.Output(display_name="image", tooltip="The pictures."),
+                sockets.Generator.Output(
+                    display_name="generator",
+                    tooltip="The generator bound to these prompts, for Random Latent, Basis Init and what follows them.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, generator, prompts: str, seed: int, batch: int, noise: str, clip=None) -> io.NodeOutput:
+        texts = lines(prompts)
+        if len(texts) not in (1, batch):
+            raise PackError(
+                f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}."
+            )
+        each = host.seeds(seed, batch)
+        with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
+            model = text_to_image(generator)
+            c = model.embed(texts, clip)
+            latent = model.draw(c.expand(batch, -1), seeds.rngs(each, "latent"))
+            progress, pictures = host.Progress(batch, cls.hidden.unique_id), []
+            for i, rng in enumerate(seeds.rngs(each, "noise")):
+                pictures.append(model.decode(latent[i : i + 1], noise, [rng]))
+                progress(i + 1)
+            return io.NodeOutput(latent, host.to_image(torch.cat(pictures)), model.of(c))
+
+
+class Truncate(io.ComfyNode):
+    """Latents toward the mean of their prompts."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Truncate",
+            display_name="Truncate",
+            category="guided GAN/latent",
+            description="Moves latents of a StyleGAN-T toward the typical picture of their own prompts: "
+            "less variety, and closer to the text.",
+            search_aliases=["truncation", "psi"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),
+                sockets.Latent.Input("latent", tooltip="From StyleGAN-T Sample or Optimize."),
+                io.Float.Input(
+                    "psi",
+                    default=0.7,
+                    min=0.0,
+                    max=truncate.PSI_LIMIT,
+                    step=0.05,
+                    tooltip="1 leaves the latent as it is, 0 goes all the way to the mean; above 1 goes away from it.",
+                ),
+            ],
+            outputs=[sockets.Latent.Output(display_name="latent", tooltip="The truncated latent, for Decode.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, generator, latent, psi: float) -> io.NodeOutput:
+        with host.models(), torch.no_grad():
+            truncated = truncate.truncate(text_to_image(generator), latent, psi)
+        if psi > 1:
+            host.say("psi above 1 leaves what the model was trained on: pictures may break", cls.hidden.unique_id)
+        return io.NodeOutput(truncated)
+
+
+class EditLatent(io.ComfyNode):
+    """Latents toward another text, noise as it is."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_EditLatent",
+            display_name="Edit Latent",
+            category="guided GAN/latent",
+            description="Changes what a StyleGAN-T picture shows by another prompt, and keeps its look.",
+            search_aliases=["text edit", "latent manipulation", "style list"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),
+                sockets.Latent.Input("latent", tooltip="From StyleGAN-T Sample. One latent meets each prompt."),
+                io.String.Input(
+                    "prompts",
+                    multiline=True,
+                    default="a red tree in the snow",
+                    tooltip="What it should show instead. One line, or one for each latent; a list of styles for one latent.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=-2.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="0 changes nothing, 1 arrives at the new prompt, above 1 exaggerates the difference.",
+                ),
+                sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
+            ],
+            outputs=[sockets.Latent.Output(display_name="latent", tooltip="The changed latents, for Decode.")],
+        )
+
+    @classmethod
+    def execute(cls, generator, latent, prompts: str, strength: float, clip=None) -> io.NodeOutput:
+        with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
+            model = text_to_image(generator)
+            return io.NodeOutput(truncate.edit(model, latent, model.embed(lines(prompts), clip), strength))
+
+
+def lines(prompts: str) -> list[str]:
+    """The prompts, one from each line that has any text.
+
+    Raises:
+        PackError: there is none.
+    """
+    if not (texts := [line.strip() for line in prompts.splitlines() if line.strip()]):
+        raise PackError("There is no prompt: write what the picture should show.")
+    return texts

@@ -1,0 +1,115 @@
+"""VQGAN-CLIP's losses, prompts with weights and text masks in the real host, and each mistake."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files(host_folders):
+    """A red square on white."""
+    picture = np.full((SIDE, SIDE, 3), 245, dtype=np.uint8)
+    picture[8:32, 8:32] = (220, 40, 40)
+    Image.fromarray(picture).save(host_folders / "input" / "square.png")
+
+
+def saved(client, run, node):
+    return [client.picture(file) for file in run.outputs[node.id]["images"]]
+
+
+def test_all_losses_add_up_in_a_search(client):
+    graph = client.graph()
+    generator, clip, square = graph.add("LoadGenerator"), graph.add("LoadCLIP"), graph.add("LoadImage", image="square.png")
+    words = graph.add("EncodeText", clip=clip, text="a red heart:1 | a fish:-0.3")
+    picture = graph.add("EncodeImagePrompt", clip=clip, image=square, weight=0.5)
+    both = graph.add("CombineTargets", target_1=words, target_2=picture)
+    start = graph.add("RandomLatent", generator=generator)
+    loss = graph.add("CutoutLoss", clip=clip, target=both, cutouts=3, whole=0.5, flip=0.0, micro_batch=2)
+    for term, weight in (
+        (graph.add("LatentRegularization", weight=0.5, decay=0.1), 1.0),
+        (graph.add("LatentRegularization", latent=start), 0.2),
+        (graph.add("TotalVariationLoss"), 0.1),
+        (graph.add("InitialImageLoss", image=square), 0.3),
+    ):
+        loss = graph.add("AddLosses", loss_1=loss, loss_2=term, weight_2=weight)
+    search = graph.add("Optimize", generator=generator, loss=loss, latent=start, steps=3, lr=0.05)
+    curve = graph.add("ScoreCurve", curve=search[3])
+    graph.add("PreviewImage", images=curve)
+    save = graph.add("SaveImage", images=search)
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    assert run.progress("Optimize")[-1] == 3
+    (picture,) = saved(client, run, save)
+    assert picture.shape == (SIDE, SIDE, 3)
+
+
+def test_a_text_mask_comes_with_its_heat_map(client):
+    graph = client.graph()
+    mask = graph.add(
+        "TextMask",
+        image=graph.add("LoadImage", image="square.png"),
+        clip=graph.add("LoadCLIP"),
+        text="red",
+        crops=60,
+        micro_batch=20,
+    )
+    shown = graph.add("SaveImage", images=graph.add("MaskToImage", mask=mask))
+    heat = graph.add("SaveImage", images=mask[1])
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    assert run.progress("TextMask") == [20, 40, 60]
+    (selected,), (heat,) = saved(client, run, shown), saved(client, run, heat)
+    assert set(np.unique(selected)) == {0, 255}
+    assert heat.shape == (SIDE, SIDE, 3)
+    assert heat[selected > 0].mean() > heat[selected == 0].mean()
+    share = f"{(selected > 0).mean():.0%}"
+    assert any(share in line for node, line in run.texts if node == "TextMask")
+
+
+def text(graph, **inputs):
+    graph.add("PreviewAny", source=graph.add("EncodeText", clip=graph.add("LoadCLIP"), **inputs))
+
+
+def cutouts(graph, **inputs):
+    clip = graph.add("LoadCLIP")
+    loss = graph.add("CutoutLoss", clip=clip, target=graph.add("EncodeText", clip=clip), **inputs)
+    graph.add("Score", image=graph.add("EmptyImage", width=SIDE, height=SIDE), loss=loss)
+
+
+def mask(graph, **inputs):
+    image = graph.add("LoadImage", image="square.png")
+    graph.add("MaskPreview", mask=graph.add("TextMask", image=image, clip=graph.add("LoadCLIP"), crops=10, **inputs))
+
+
+def near_two(graph):
+    loss = graph.add("InitialImageLoss", image=graph.add("EmptyImage", width=SIDE, height=SIDE, batch_size=2))
+    graph.add("Score", image=graph.add("EmptyImage", width=SIDE, height=SIDE), loss=loss)
+
+
+def near_two_latents(graph):
+    latents = graph.add("RandomLatent", generator=graph.add("LoadGenerator"), batch=2)
+    loss = graph.add("LatentRegularization", latent=latents)
+    graph.add("Score", image=graph.add("EmptyImage", width=SIDE, height=SIDE), loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("build", "inputs", "node", "words"),
+    [
+        (text, {"text": "a farm | :2"}, "EncodeText", "no text at character 9"),
+        (text, {"text": "a farm:0"}, "EncodeText", "at character 8"),
+        (cutouts, {"smallest": "nan"}, "CutoutLoss", "smallest crop must be"),
+        (mask, {"sigmas": 9.0}, "TextMask", "selects nothing at sigmas = 9: lower sigmas"),
+        (mask, {"smallest": 0.9, "largest": 0.5}, "TextMask", "not above the largest"),
+        (near_two, {}, "InitialImageLoss", "must be one"),
+        (near_two_latents, {}, "LatentRegularization", "stays near one latent; got 2"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_words(client, build, inputs, node, words):
+    graph = client.graph()
+    build(graph, **inputs)
+    run = client.run(graph.prompt)
+    assert run.status == "error"
+    assert run.error[0] == node
+    assert words in run.error[1]

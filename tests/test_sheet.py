@@ -1,0 +1,44 @@
+"""Contact sheets."""
+
+import pytest
+import torch
+
+from guided_gan.core import sheet
+from guided_gan.core.errors import PackError
+
+
+def pictures(count, side=64):
+    return torch.linspace(-1, 0.5, count)[:, None, None, None].expand(-1, 3, side, side)
+
+
+def test_pictures_lie_in_rows():
+    plain = sheet.sheet(pictures(5), 3)
+    height, width = plain.shape[2:]
+    assert plain.shape == (1, 3, 2 * 132 + 4, 3 * 132 + 4)
+    at = [plain[0, 0, y, x].item() for y in (height // 4, 3 * height // 4) for x in (width // 6, width // 2, 5 * width // 6)]
+    assert at == pytest.approx([*pictures(5)[:, 0, 0, 0].tolist(), 1])
+
+
+def test_labels_get_room_of_their_own():
+    plain = sheet.sheet(pictures(4), 2)
+    labelled = sheet.sheet(pictures(4), 2, ["psi 1", "psi 0.5"], ["a tree", "a boat that sails upon a very wide and windy sea"])
+    left, top = labelled.shape[3] - plain.shape[3], labelled.shape[2] - plain.shape[2]
+    assert left > 20
+    assert top > 2 * 14  # the long label is broken
+    assert torch.equal(labelled[:, :, top:, left:], plain)
+    rows = labelled[0, 0, top:, :left]
+    assert all((half < 0).any() for half in rows.chunk(2))
+    assert (labelled[0, 0, :top, left:] < 0).any()
+
+
+def test_large_pictures_keep_their_size():
+    assert sheet.sheet(pictures(1, 200), 1).shape == (1, 3, 208, 208)
+
+
+def test_labels_must_be_as_many_as_what_they_name():
+    with pytest.raises(PackError, match="2 rows but 1 row labels"):
+        sheet.sheet(pictures(4), 2, ["one"])
+    with pytest.raises(PackError, match="2 columns but 3 column labels"):
+        sheet.sheet(pictures(4), 2, (), ["a", "b", "c"])
+    with pytest.raises(PackError, match="at least 1 column"):
+        sheet.sheet(pictures(4), 0)

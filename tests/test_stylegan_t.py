@@ -1,0 +1,326 @@
+"""StyleGAN-T: agreement with the reference, sizes, snapshots, and what its latents allow."""
+
+import os
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+from toys import ToyEncoder, ToyGenerator, rngs, seeded
+
+from guided_gan.core import checkpoints, generators, interpolate, truncate
+from guided_gan.core.errors import CheckpointError, ChoiceError, LatentError, PackError, ShapeError
+from guided_gan.core.generators.stylegan_t import FULL, LITE, Network, Shape, StyleGANTGenerator, text_to_image
+from guided_gan.core.generators.stylegan_t.network import Layer, Noise, ResidualLayer, _double, fir_filter
+from guided_gan.core.types import Latent
+
+REFERENCE = Path(__file__).resolve().parent.parent.parent / "shared" / "reference"
+TINY = Shape((8, 8), num_res_blocks=1, z_dim=4, c_dim=6)
+
+reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"needs the reference vectors in {REFERENCE}")
+
+
+def network(shape=TINY, seed=0):
+    """A random network in which everything has a part: noise, residual branches, the mean of f."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        built = Network(shape)
+        built.mapping.x_avg.normal_()
+        for name, value in built.named_parameters():
+            if name.endswith(("gamma", "noise_strength")):
+                value.fill_(0.3)
+    return built.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def generator():
+    return StyleGANTGenerator(network(), None, "tiny")
+
+
+@pytest.fixture
+def latent(generator):
+    return generator.draw(unit(3, 6), rngs(5, 6, 7))
+
+
+def unit(rows, width, seed=1):
+    return F.normalize(torch.randn(rows, width, generator=seeded(seed)), dim=1)
+
+
+def close(value, expected):
+    return (value - expected).abs().max() < 1e-4
+
+
+# ---- The reference
+
+
+@reference
+def test_agrees_with_the_reference():
+    loaded = generators.load(REFERENCE / "stylegan_t.safetensors").network
+    expected = load_file(REFERENCE / "stylegan_t.io.safetensors")
+    z, c = expected["z"], expected["c"]
+    for psi in (1.0, 0.5, 0.0):
+        assert close(loaded.mapping(z, c, psi), expected[f"w_psi{psi}"])
+        assert close(loaded(z, c, psi), expected[f"image_psi{psi}"])
+    assert close(loaded(z, c, noise="none"), expected["image_nonoise"])
+
+
+def snapshot_io():
+    with safe_open(REFERENCE / "stylegan_t_snapshot.io.safetensors", "pt") as file:
+        return file.metadata()["prompts"].split("|"), {name: file.get_tensor(name) for name in file.keys()}
+
+
+@reference
+def test_a_snapshot_reads_its_own_prompts(tmp_path):
+    prompts, expected = snapshot_io()
+    snapshot = REFERENCE / "stylegan_t_snapshot.pkl"
+    generator = generators.load(snapshot)
+    c = generator.embed(prompts)
+    assert close(c, expected["c"])
+    for psi in (1.0, 0.4):
+        assert close(generator.network(expected["z"], c, psi), expected[f"image_psi{psi}"])
+    with pytest.raises(PackError, match="reads 75"):
+        generator.embed(["cat " * 76])
+    with pytest.raises(PackError, match="empty"):
+        generator.embed([" "])
+    # The same as .safetensors: what the tensors do not say of the text encoder is in the metadata.
+    checkpoint = checkpoints.read(snapshot)
+    save_file(checkpoint.tensors, tmp_path / "converted.safetensors", checkpoint.metadata)
+    converted = generators.load(tmp_path / "converted.safetensors")
+    assert converted.name == generator.name
+    assert torch.equal(converted.embed(prompts), c)
+
+
+def test_the_papers_sizes():
+    with torch.device("meta"):
+        counts = [sum(value.numel() for value in Network(shape).parameters()) for shape in (LITE, FULL)]
+    assert counts == [74_556_835, 1_020_497_609]  # 75 M and 1.02 B in the paper
+    assert (LITE.resolution, FULL.resolution) == (64, 512)
+
+
+@pytest.mark.parametrize("shape", [TINY, Shape((8, 8, 4), 2, 4, 6, skip=False)])
+def test_a_state_dict_says_its_shape(shape):
+    assert Shape.of(network(shape).state_dict()) == shape
+
+
+# ---- The network
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_doubling_a_picture_is_its_definition(side):
+    image = torch.randn(2, 3, side, side, generator=seeded(0))
+    spread = torch.zeros(2, 3, 2 * side, 2 * side)
+    spread[:, :, ::2, ::2] = image
+    kernel = 4 * fir_filter().expand(3, 1, 4, 4)
+    assert torch.allclose(_double(image, fir_filter()), F.conv2d(F.pad(spread, (2, 1, 2, 1)), kernel, groups=3), atol=1e-6)
+
+
+def test_every_side_adds_to_the_picture():
+    net, w = network(), torch.randn(1, 10, generator=seeded(0))
+    whole = net.synthesis(w)
+    net.synthesis.b8.torgb.weight.zero_()
+    net.synthesis.b8.torgb.bias.zero_()
+    assert not torch.allclose(net.synthesis(w), whole)
+
+
+@pytest.mark.parametrize("kind", [Layer, ResidualLayer])
+def test_half_precision_is_the_same_up_to_rounding(kind):
+    torch.manual_seed(0)
+    layer = Layer(32, 32, 10, 8) if kind is Layer else ResidualLayer(32, 10, 8, 1.0)
+    x, w = 100 * torch.randn(2, 32, 8, 8, generator=seeded(1)), 100 * torch.randn(2, 10, generator=seeded(2))
+    full, half = (layer.requires_grad_(False)(value, w, Noise("const", None, 2)) for value in (x, x.half()))
+    assert half.dtype == torch.float16
+    assert (full - half.float()).abs().max() < 0.02 * full.abs().max()
+
+
+def test_a_mean_far_from_zero_does_not_spoil_the_norm():
+    layer = ResidualLayer(32, 10, 8, 1.0)
+    x = torch.randn(2, 32, 8, 8, generator=seeded(0)) + 100
+    exact = F.group_norm(x.double(), 32)
+    assert (layer._normalise(x.contiguous(memory_format=torch.channels_last)) - exact).abs().max() < 1e-4
+
+
+def test_noise(latent, generator):
+    const, none = (generator.decode(latent, noise) for noise in ("const", "none"))
+    assert not torch.equal(const, none)
+    drawn = generator.decode(latent, "random", rngs(1, 2, 3))
+    assert torch.allclose(generator.decode(latent[1:2], "random", rngs(2)), drawn[1:2], atol=1e-5)
+    assert not torch.equal(drawn, const)
+    with pytest.raises(ChoiceError, match="const, random, none"):
+        generator.decode(latent, "loud")
+    with pytest.raises(ChoiceError, match="each of 3 pictures; got 1"):
+        generator.decode(latent, "random", rngs(1))
+
+
+# ---- The generator
+
+
+def test_a_seed_is_the_same_alone_and_in_a_batch(generator, latent):
+    alone = generator.draw(unit(3, 6)[2:], rngs(7))
+    assert torch.equal(alone.tensors["w"], latent.tensors["w"][2:])
+    assert torch.allclose(generator.decode(alone), generator.decode(latent)[2:], atol=1e-5)
+
+
+def test_pictures_lead_gradients_to_the_latent(generator, latent):
+    w = latent.tensors["w"].clone().requires_grad_()
+    generator.decode(Latent(generator.name, {"w": w})).square().sum().backward()
+    assert w.grad.abs().sum(1).gt(0).all()
+
+
+def test_a_generator_of_prompts_draws_those(generator):
+    c = unit(2, 6)
+    bound = generator.of(c)
+    drawn = bound.sample(32, seeded(0)).tensors["w"][:, 4:]
+    assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in c.tolist()}
+    assert bound.name != generator.name != generator.of(unit(2, 6, 2)).name
+    free = generator.sample(4, seeded(0))
+    assert torch.allclose(free.tensors["w"][:, 4:].norm(dim=1), torch.ones(4))
+    with pytest.raises(LatentError, match="belongs to the generator"):
+        bound.decode(free)
+    assert generator.constrain(free) is free
+
+
+def test_embedding_a_text_needs_a_fitting_encoder(generator):
+    with pytest.raises(PackError, match="connect the CLIP that it was trained with, one whose embeddings have 6 numbers"):
+        generator.embed(["a tree"])
+    assert generator.embed(["a tree", "a boat"], ToyEncoder()).shape == (2, 6)
+    with pytest.raises(ShapeError, match=r"toy-clip-0 has 6 numbers.*trained with 5"):
+        StyleGANTGenerator(network(Shape((8,), 1, 4, 5)), None, "other").embed(["a tree"], ToyEncoder())
+    with pytest.raises(LatentError, match="needs a StyleGAN-T, but the generator given is toy-gan-0"):
+        text_to_image(ToyGenerator())
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    state = network().state_dict()
+    path = tmp_path / "model.safetensors"
+    save_file({name: value for name, value in state.items() if not name.endswith("b16.conv0.bias")}, path)
+    with pytest.raises(CheckpointError, match=r"lacks synthesis\.b16\.conv0\.bias"):
+        generators.load(path)
+    save_file({name.replace("b16", "b32"): value for name, value in state.items()}, path)
+    with pytest.raises(CheckpointError, match="its blocks are b32, b8, expected b8, b16"):
+        generators.load(path)
+
+
+# ---- Latents
+
+
+def test_truncation_keeps_the_text_and_meets_the_mean(generator, latent):
+    w = latent.tensors["w"]
+    assert torch.equal(truncate.truncate(generator, latent, 1).tensors["w"], w)
+    mean = truncate.truncate(generator, latent, 0).tensors["w"]
+    assert torch.equal(mean[:, :4], generator.network.mapping.x_avg.expand(3, -1))
+    assert torch.equal(mean[:, 4:], w[:, 4:])
+    half, twice = (truncate.truncate(generator, latent, psi) for psi in (0.5, 2.0))
+    assert torch.allclose(truncate.truncate(generator, twice, 0.5).tensors["w"], w, atol=1e-5)
+    assert torch.allclose(half.tensors["w"], (w + mean) / 2, atol=1e-6)
+    for psi in (-0.1, 2.1, float("nan")):
+        with pytest.raises(PackError, match="psi must be from 0"):
+            truncate.truncate(generator, latent, psi)
+    with pytest.raises(LatentError, match="belongs to the generator tiny"):
+        truncate.truncate(generator, Latent("tiny", latent.tensors), 0.5)
+
+
+def test_an_edit_moves_the_text_and_keeps_the_noise(generator, latent):
+    c = unit(2, 6, 9)
+    styles = truncate.edit(generator, latent[:1], c).tensors["w"]
+    assert torch.equal(styles[:, 4:], c)
+    assert torch.equal(styles[:, :4], latent.tensors["w"][:1, :4].expand(2, -1))
+    assert torch.equal(truncate.edit(generator, latent, c[:1], 0).tensors["w"], latent.tensors["w"])
+    there, further = (truncate.edit(generator, latent, c[:1], strength).tensors["w"] for strength in (1, 2))
+    assert torch.allclose(further - there, there - latent.tensors["w"], atol=1e-6)
+    with pytest.raises(ShapeError, match="3 latents and 2 prompts do not pair up"):
+        truncate.edit(generator, latent, c)
+
+
+def test_a_walk_passes_every_stop(latent):
+    stops = [latent[i : i + 1] for i in range(3)]
+    w = interpolate.walk(stops, 4).tensors["w"]
+    assert len(w) == 7
+    assert torch.equal(w[::3], latent.tensors["w"])
+    loop = interpolate.walk(stops, 4, there_and_back=True).tensors["w"]
+    assert torch.equal(loop, torch.cat([w, w[1:-1].flip(0)]))
+    with pytest.raises(PackError, match="at least 2 stops; got 1"):
+        interpolate.walk(stops[:1], 4)
+
+
+# ---- Snapshots
+
+
+class Built:
+    """An object that a pickle makes, as a module is made, by its state."""
+
+    def __init__(self, state):
+        self.__dict__.update(state)
+
+
+class Call:
+    """What makes a pickle call a function."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def snapshot(path, module, **others):
+    path.write_bytes(pickle.dumps({"G": None, "G_ema": module, **others}))
+    return path
+
+
+def test_the_networks_of_a_pickle_are_read_as_their_state_dict(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Sequential(torch.nn.ReLU()))
+    module.register_buffer("passing", torch.ones(1), persistent=False)
+    tensors = checkpoints.read(snapshot(tmp_path / "s.pkl", module)).tensors
+    assert tensors.keys() == module.state_dict().keys()
+    for name, value in module.state_dict().items():
+        assert torch.equal(tensors[name], value)
+
+
+@pytest.mark.parametrize("function", [os.mkdir, os.system, eval])
+def test_nothing_in_a_snapshot_runs(tmp_path, function):
+    marker = tmp_path / "marker"
+    text = str(marker) if function is os.mkdir else f"touch {marker}"
+    call = Call(function, f"open({str(marker)!r}, 'w')" if function is eval else text)
+    module = torch.nn.Linear(2, 3)
+    vars(module)["evil"] = call
+    assert checkpoints.read(snapshot(tmp_path / "s.pkl", module, evil=call)).tensors.keys() == {"weight", "bias"}
+    for hostile in (call, Built({"_parameters": {"weight": call}}), Built({"_modules": call}), [call]):
+        with pytest.raises(CheckpointError):
+            checkpoints.read(snapshot(tmp_path / "s.pkl", hostile))
+    assert not marker.exists()
+
+
+def test_modules_that_hold_each_other_are_read_once(tmp_path):
+    module = Built({"_parameters": {"weight": torch.ones(2)}})
+    for _ in range(40):  # each holds the one before it twice, and the last itself
+        module = Built({"_modules": {"a": module, "b": module}})
+    vars(module)["_modules"]["self"] = module
+    assert len(checkpoints.read(snapshot(tmp_path / "s.pkl", module)).tensors) == 1
+
+
+def test_snapshots_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "s.pkl"
+    for content in (b"", b"\x80\x04.", pickle.dumps([1]), pickle.dumps({"G": None})):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError):
+            checkpoints.read(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("data.pkl", "")
+    with pytest.raises(CheckpointError):
+        checkpoints.read(path)
+
+
+@reference
+@pytest.mark.parametrize("share", [0.1, 0.9, 0.9999])
+def test_a_snapshot_cut_short_is_refused(tmp_path, share):
+    path = tmp_path / "s.pkl"
+    shutil.copy(REFERENCE / "stylegan_t_snapshot.pkl", path)
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * share))
+    with pytest.raises(CheckpointError):
+        checkpoints.read(path)
