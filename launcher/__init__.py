@@ -1,7 +1,7 @@
 """What run.py does: make the environment, get ComfyUI, start it with this pack, and run workflows on it.
 
 `cli`, `environment` and `comfyui` run before the environment exists, so they use the standard library only.
-`host`, `workflow`, `client` and `demo` run inside it.
+`host`, `workflow`, `client`, `demo` and `models` run inside it.
 """
 
 from pathlib import Path

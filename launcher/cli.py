@@ -18,6 +18,7 @@ LOCK_COMMAND = [
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
 TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
+TRAININGS = {"picturebook": "guided_gan.picturebook.recipes", "stylegan-t": "guided_gan.training"}
 PASS_ON = {"test", "train", "bench"}  # commands whose further arguments are another program's
 
 
@@ -36,7 +37,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[common, *parents], allow_abbrev=False)
+        own_help = name != "train"
+        return commands.add_parser(
+            name, help=text, description=text, parents=[common, *parents], allow_abbrev=False, add_help=own_help
+        )
 
     demo = add("demo", "make a picture from a prompt with one of the workflows", output)
     demo.add_argument("prompt", nargs="?", help="what to show (default: the text saved in the workflow)")
@@ -55,8 +59,12 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
     add("test", "run pytest; further arguments go to it")
     add("lint", "check style and types")
-    add("train", "make the shipped models; further arguments go to the recipes").add_argument("family", choices=["picturebook"])
+    train = add("train", "make the shipped models, or train a StyleGAN-T; further arguments, --help too, go to the training")
+    train.add_argument("family", choices=list(TRAININGS))
     add("bench", "run a script of benchmarks/; further arguments go to it").add_argument("name", metavar="NAME")
+    models = add("models", "published weights: list them, get some, check what is here, convert a file to .safetensors")
+    models.add_argument("action", choices=["list", "get", "check", "convert"])
+    models.add_argument("names", nargs="*", metavar="NAME", help="of get and convert: what `list` shows, or a file's path")
     add("lock", "for maintainers: write requirements.lock anew from pyproject.toml")
     return top
 
@@ -69,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         steps = commands(options, rest, arguments)
         python, places = prepare(options)
-        return run(steps, python, places, folder=Path.cwd() if options.command in {"demo", "serve"} else ROOT)
+        return run(steps, python, places, folder=Path.cwd() if options.command in {"demo", "serve", "models", "train"} else ROOT)
     except LauncherError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
@@ -82,12 +90,14 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     """What to give the environment's interpreter, one list of arguments for each time it is started."""
     if options.command in {"demo", "serve"}:
         return [["-m", "guided_gan.launcher.demo", *arguments]]
+    if options.command == "models":
+        return [["-m", "guided_gan.launcher.models", *arguments]]
     if options.command == "test":
         return [["-m", "pytest", *rest]]
     if options.command == "lint":
         return [["-m", "ruff", "check", "."], ["-m", "basedpyright"]]
     if options.command == "train":
-        return [["-m", "guided_gan.picturebook.recipes", *rest]]
+        return [["-m", TRAININGS[options.family], *rest]]
     if options.command == "bench":
         named_file(ROOT / "benchmarks", options.name, ".py")
         return [["-m", f"guided_gan.benchmarks.{options.name.replace('/', '.')}", *rest]]

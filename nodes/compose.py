@@ -123,7 +123,7 @@ class ComposeOptimize(io.ComfyNode):
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
         unfinished = optimize.Unfinished(cls.hidden.prompt, cls.hidden.unique_id, composite.name)
-        metric = perceptual.load(backbone)
+        metric = perceptual.load(backbone, cls.hidden.unique_id)
         tradeoff = bilevel.Tradeoff(compose.Seam(composite, metric, [metric]), rule, strength)
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
             search = Search(

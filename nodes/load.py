@@ -9,9 +9,10 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..core import clip, generators
+from ..core import published as weights
 from ..core.generators import vqgan
 from ..picturebook import MODELS
-from . import host, sockets
+from . import host, published, sockets
 
 # How the menu calls the generators that come with the pack, and their folders.
 _SHIPPED = {
@@ -20,14 +21,7 @@ _SHIPPED = {
 }
 
 
-def _generator_path(name: str) -> Path:
-    return _SHIPPED.get(name) or Path(folder_paths.get_full_path_or_raise("gan", name))
-
-
-def _encoder_path(name: str) -> Path:
-    if name == host.SHIPPED:
-        return MODELS / "clip"
-    return Path(folder_paths.get_full_path_or_raise("clip_joint", f"{name}/{clip.CONFIG}")).parent
+_SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip"}
 
 
 def _encoder_names() -> list[str]:
@@ -50,25 +44,28 @@ class LoadGenerator(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=[*_SHIPPED, *folder_paths.get_filename_list("gan")],
-                    tooltip="'picturebook', 'picturebook VQGAN', or a weight file in models/gan: BigGAN-deep (128, 256, 512), "
-                    "the BigGAN (256, 512) of FuseDream, a VQGAN of taming-transformers with its .yaml beside it, StyleGAN-T.",
+                    options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
+                    tooltip="'picturebook', 'picturebook VQGAN', published weights, which are downloaded when this first runs, "
+                    "or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml beside it, StyleGAN-T.",
                 )
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        path = _generator_path(model)
+        path = _SHIPPED.get(model) or published.path("gan", model)
         beside = (path.with_name(name) for name in ("config.json", *vqgan.CONFIGS))
         return host.fingerprint(path, path.with_suffix(".yaml"), *beside)
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
+        path = _SHIPPED.get(model) or published.obtain("gan", model, cls.hidden.unique_id)
         with host.models():
-            generator = generators.load(_generator_path(model))
+            generator = generators.load(path)
             host.adopt(generator)
+        host.say(weights.describe(generator, weights.licence(path)), cls.hidden.unique_id)
         return io.NodeOutput(generator)
 
 
@@ -88,22 +85,26 @@ class LoadCLIP(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=[host.SHIPPED, *_encoder_names()],
-                    tooltip="'picturebook', or an open_clip model folder in models/clip_joint.",
+                    options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
+                    tooltip="'picturebook', a published CLIP, which is downloaded when this first runs, or an open_clip model "
+                    "folder in models/clip_joint.",
                 )
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        return host.fingerprint(_encoder_path(model))
+        return host.fingerprint(_SHIPPED_CLIP.get(model) or published.path("clip_joint", model))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
+        path = _SHIPPED_CLIP.get(model) or published.obtain("clip_joint", model, cls.hidden.unique_id)
         with host.models():
-            encoder = clip.load(_encoder_path(model))
+            encoder = clip.load(path)
             host.adopt(encoder)
+        host.say(weights.describe(encoder, weights.licence(path)), cls.hidden.unique_id)
         return io.NodeOutput(encoder)
 
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import folder_paths
 from comfy_api.latest import io
 
 from ..core import perceptual
 from ..picturebook import MODELS
-from . import host, sockets
+from . import host, published, sockets
+
+_SHIPPED = {host.SHIPPED: MODELS / "perceptual" / "model.safetensors"}
 
 
 def choices() -> list[str]:
     """The backbones that can be had, by name."""
-    return [host.SHIPPED, *folder_paths.get_filename_list("lpips")]
+    return [*_SHIPPED, *published.options("lpips", folder_paths.get_filename_list("lpips"))]
 
 
-def path_of(name: str) -> Path:
-    """Where a backbone's weights are."""
-    if name == host.SHIPPED:
-        return MODELS / "perceptual" / "model.safetensors"
-    return Path(folder_paths.get_full_path_or_raise("lpips", name))
-
-
-def load(name: str) -> perceptual.Perceptual:
-    """A backbone's distance, ready for `host.models`."""
+def load(name: str, node_id: str | None) -> perceptual.Perceptual:
+    """A backbone's distance, ready for `host.models`; one that is published but not there is downloaded."""
+    path = _SHIPPED.get(name) or published.obtain("lpips", name, node_id)
     with host.models():
-        metric = perceptual.load(path_of(name))
+        metric = perceptual.load(path)
         host.adopt(metric)
     return metric
 
@@ -48,22 +42,23 @@ class PerceptualLoss(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=choices(),
-                    tooltip="'picturebook', which knows its world only, or a weight file in models/lpips: "
-                    "torchvision's AlexNet or VGG16.",
+                    tooltip="'picturebook', which knows its world only, or torchvision's AlexNet or VGG16: a file in "
+                    "models/lpips, downloaded when this first runs.",
                 ),
                 io.Image.Input(
                     "image", tooltip="The reference, resized to the pictures' size. Of a batch, the mean distance counts."
                 ),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Add Losses or Score.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, backbone: str, image=None) -> str:
-        return host.fingerprint(path_of(backbone))
+        return host.fingerprint(_SHIPPED.get(backbone) or published.path("lpips", backbone))
 
     @classmethod
     def execute(cls, backbone: str, image) -> io.NodeOutput:
-        metric = load(backbone)
+        metric = load(backbone, cls.hidden.unique_id)
         with host.models():
             return io.NodeOutput(perceptual.PerceptualLoss(metric, host.from_image(image)))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from . import classifier, clip, gan, vqgan
+from . import classifier, clip, gan, stylegan_t, vqgan
 from .training import train
 
 # Steps of each recipe, in the order in which they are made (the GAN and the VQGAN learn through the perceptual backbone).
-STEPS = {"perceptual": 1400, "judge": 2100, "gan": 2100, "vqgan": 2000, "clip": 3400}
+STEPS = {"perceptual": 1400, "judge": 2100, "gan": 2100, "vqgan": 2000, "clip": 6200, "stylegan_t": 3000}
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
         "gan": gan.gan,
         "vqgan": vqgan.vqgan,
         "clip": clip.clip,
+        "stylegan_t": stylegan_t.stylegan_t,
     }
     for name in options.models or STEPS:
         recipe = recipes[name](int(STEPS[name] * options.steps), torch.device(options.device))

@@ -4,12 +4,16 @@ Contrastive learning as Radford et al. (2021), with two helps for a world of few
 another picture of the batch are no negatives for it, and half of each batch are pictures that differ from the other
 half in one attribute, or whose two objects have exchanged their colours. Some (kind, colour, background) combinations
 are never shown.
+
+In the end it learns from pictures changed for the worse (adversarial training, Madry et al. 2018). Otherwise a search that
+no GAN keeps in bounds, such as VQGAN-CLIP's, finds pictures that show the prompt to this CLIP alone.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -35,6 +39,8 @@ MERGES = 400
 BATCH = 192
 TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
 SEED = 44
+HARDENED_FROM = 0.55  # share of the steps after which pictures are changed for the worse
+WORST = 12.0  # length of the greatest change, over a picture's 12,288 numbers in [-1, 1]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
@@ -55,13 +61,21 @@ def clip(steps: int, device: torch.device) -> Recipe:
         set_learning_rate(adam, cosine(i, steps, 1.5e-3))
         scenes = draw(BATCH, rng)
         said = captions.describe(scenes, rng)
-        images = shift(blemish(world.render(scenes), rng), rng).to(device, memory_format=torch.channels_last)
+        fits = captions.fits(said, scenes).to(device)
+        images = disturb(blemish(world.render(scenes), rng), rng).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            seen = model.encode_image(images)
-            read = model.encode_text(tokenizer(said.texts).to(device))
-        logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen.float(), dim=1) @ F.normalize(read.float(), dim=1).T
-        contrast = masked_contrast(logits, captions.fits(said, scenes).to(device))
-        loss = contrast + 0.3 * attribute_loss(heads(seen.float()), scenes, device)
+            read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)).float(), dim=1)
+
+        def look(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.autocast(device.type, torch.bfloat16):
+                seen = model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
+            logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen, dim=1) @ words.T
+            return seen, masked_contrast(logits, fits)
+
+        if i >= HARDENED_FROM * steps:
+            images = worsen(images, lambda pictures: look(pictures, read.detach())[1], rng)
+        seen, contrast = look(images, read)
+        loss = contrast + 0.3 * attribute_loss(heads(seen), scenes, device)
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -106,23 +120,38 @@ def _seen(scenes: world.Scenes, n: int) -> world.Scenes:
     return scenes[(~_held_out(scenes)).nonzero()[:n, 0]]
 
 
-def shift(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
+def disturb(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Turn, scale and move half of the pictures and blank a patch of another quarter, filling with mid-grey."""
     n, _, height, width = images.shape
     case = torch.rand(n, generator=rng)
+    turn, scale, *move = torch.rand(4, n, generator=rng)
+    turn, scale = (turn - 0.5) * 0.9, 0.75 + 0.6 * scale
+    cosine, sine = scale * turn.cos(), scale * turn.sin()
+    right, down = ((share - 0.5) * 0.5 for share in move)
+    theta = torch.stack([cosine, -sine, right, sine, cosine, down], 1).view(n, 2, 3)
+    theta = torch.where((case < 0.5)[:, None, None], theta, torch.eye(2, 3))
+    moved = F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
     grid = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
-    move = torch.randint(-height // 8, height // 8 + 1, (2, n), generator=rng) * (case < 1 / 3)
-    source = [axis - step[:, None, None] for axis, step in zip(grid, move, strict=True)]
-    inside = ((source[0] >= 0) & (source[0] < height)) & ((source[1] >= 0) & (source[1] < width))
-    rows, columns = (axis.clamp(0, height - 1) for axis in source)
-    moved = images[torch.arange(n)[:, None, None], :, rows, columns].permute(0, 3, 1, 2) * inside[:, None]
     corner = torch.rand(2, n, generator=rng) * 1.2 - 0.2
     half = 0.15 + 0.2 * torch.rand(n, generator=rng)
     patch = torch.ones(n, height, width, dtype=torch.bool)
     for axis, start in zip(grid, corner, strict=True):
         place = (axis + 0.5) / height - start[:, None, None]
         patch = patch & (place > 0) & (place < half[:, None, None])
-    return moved * ~(patch & (case > 2 / 3)[:, None, None])[:, None]
+    return moved * ~(patch & (case > 0.75)[:, None, None])[:, None]
+
+
+def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
+    """Pictures [N, 3, H, W] moved by up to WORST, each by a length of its own, up the slope of a loss at a point nearby."""
+    length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng)).to(images)
+    noise = (0.3 * length * _unit(torch.randn(images.shape, generator=rng).to(images))).requires_grad_()
+    (slope,) = torch.autograd.grad(loss(images + noise), noise)
+    return (images + length * _unit(slope)).clamp(-1, 1)
+
+
+def _unit(value: Tensor) -> Tensor:
+    """Each row's direction."""
+    return F.normalize(value.flatten(1), dim=1).view_as(value)
 
 
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_model
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...core import clip, seeds
 from ...core.generators.stylegan_t.network import Network, Shape
@@ -29,7 +28,7 @@ from .training import Recipe, cosine, set_learning_rate, ship
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
 SETTINGS = Settings(batch=64, lr=1e-3, average_keeps=0.995, seed=55)
 PAINTS = 0.6  # share of the steps before the discriminator and the guidance take over
-PEAK = 3e-3  # the painter's learning rate
+PEAK = 6e-3  # the painter's learning rate
 
 
 class Pictures:
@@ -81,7 +80,8 @@ def scene_of(z: Tensor, said: Captions) -> world.Scenes:
         centre.append(between(low, high, share[:, 1 + axis]))
     colour = open_or_said("colour", z[:, 3:11].argmax(1))
     background = open_or_said("background", z[:, 11:17].argmax(1))
-    return world.single(says["kind"], colour, background, *centre, size, share[:, 17 : 17 + world.NUM_JITTER])
+    cx, cy = centre
+    return world.single(says["kind"], colour, background, cx, cy, size, share[:, 17 : 17 + world.NUM_JITTER])
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
@@ -89,16 +89,21 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
     reader = clip.load(MODELS / "clip")
     eyes = features.load(MODELS / "perceptual" / "model.safetensors")
-    trainer = Trainer(Network(SHAPE), eyes, reader, SETTINGS, accelerator)
+    network = Network(SHAPE)
+    with torch.no_grad():  # as built it draws six times too strongly, which a painter would have to unlearn
+        for name, parameter in network.named_parameters():
+            if name.endswith("torgb.weight"):
+                parameter *= 0.1
+    trainer = Trainer(network, eyes, reader, SETTINGS, accelerator)
     backbone = PerceptualBackbone()
     load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
-    backbone = backbone.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    backbone = backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99))
     source = Pictures(SETTINGS.seed)
     paints = int(PAINTS * steps)
 
     def paint(i: int) -> dict[str, float]:
-        set_learning_rate(painter, cosine(i, paints, PEAK))
+        set_learning_rate(painter, cosine(i, paints, PEAK, warmup=50))
         samples = _samples(i)
         z = torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(SETTINGS.seed, "z", n)) for n in samples])
         _, said = source.draw(samples)
@@ -108,13 +113,14 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         with accelerator.autocast():
             with torch.no_grad():
                 c = trainer.clip_text(said.texts)
-            image = trainer.network(z.to(device), c)
+            f = trainer.network.mapping.f(z.to(device))
+            image = trainer.network.synthesis(torch.cat([f, c], 1))
             stroke = (weight * (image - target).abs()).mean()
             look = perceptual_distance(backbone, image, target)
         painter.zero_grad()
         (stroke + look).backward()
         painter.step()
-        trainer.follow(trainer.network.mapping.f(z.to(device)))
+        trainer.follow(i, f)
         return {"paint": stroke.item(), "look": look.item()}
 
     def step(i: int) -> dict[str, float]:

@@ -1,0 +1,134 @@
+"""Is only what the words name changed? An object's colour, edited by VQGAN-CLIP inside a mask, on picturebook's scenes.
+
+Each scene is flat and holds one object, which is to take on another colour. The mask is the object as the renderer knows
+it (given), or as CLIP finds it by its name (text). A scene is changed when the judge sees the object in the new colour.
+Differences to the scene are mean and absolute over the pixels outside the mask, in shares of the range from black to white:
+of the search's picture, of the VQGAN's copy without any search, and of the search's picture pasted into the scene through
+the mask. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core import masking, optimize, seeds, targets
+from ..core.cutouts import CutoutLoss
+from ..core.textmask import text_mask
+from ..picturebook import captions, world
+from ._common import Prompt, each, models, save_sheet, shows, table, vqgan
+from .composition import text_of
+
+Item = tuple[int, world.Scenes, Prompt]  # number, the scene, and what it is to show
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What became of one scene.
+
+    changed: whether the judge sees the new colour, in the search's picture and in the pasted one. outside: difference
+    outside the mask, of the search's picture, the VQGAN's copy and the pasted picture. held: whether each cell that the mask
+    leaves out is what it was. iou: of the mask with the object. pictures: scene, mask, search's and pasted, [4, 3, H, W].
+    """
+
+    changed: tuple[bool, bool]
+    outside: tuple[float, ...]
+    held: bool
+    iou: float
+    pictures: Tensor
+
+
+def scenes(count: int, seed: int) -> list[Item]:
+    """Flat scenes of one object, and as what to see each: the same object in another colour."""
+    rng = torch.Generator().manual_seed(seed)
+    drawn = world.sample(count, rng, two_objects=0, plain_style=1)
+    turns = torch.randint(1, len(world.COLOURS), (count,), generator=rng)
+    colours = (drawn.colour[:, 0] + turns) % len(world.COLOURS)
+    prompts = zip(drawn.kind[:, 0].tolist(), colours.tolist(), drawn.background.tolist(), strict=True)
+    return [(i, drawn[i : i + 1], prompt) for i, prompt in enumerate(prompts)]
+
+
+def found(picture: Tensor, scene: world.Scenes, seed: int, crops: int) -> Tensor:
+    """The mask [1, H, W] of the scene's object by its name."""
+    name = text_of((int(scene.kind[0, 0]), int(scene.colour[0, 0])))
+    return text_mask(models()[1], picture, name, [seeds.rng(seed, "crops")], crops=crops)[1]
+
+
+def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
+    """The scene edited under each mask."""
+    number, scene, prompt = item
+    seed = options.seed + number
+    picture, truth = world.render(scene), world.object_mask(scene)[:, 0] > 0
+    makers = {"given": lambda: truth.float(), "text": lambda: found(picture, scene, seed, options.crops)}
+    return {name: _edited(picture, makers[name](), truth, prompt, seed, options) for name in options.masks}
+
+
+def _edited(picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace) -> Edit:
+    generator, encoder = vqgan(), models()[1]
+    target = targets.from_text(encoder, captions.prompt(*prompt))
+    loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
+    latent = generator.encode(picture)
+    start = masking.masked(generator, latent, mask)
+    search = optimize.Options(options.steps, options.lr, options.noise)
+    result = optimize.optimize(generator, loss, start, seeds=[seed], options=search)
+    inside = mask > 0
+    pasted = torch.where(inside[:, None], result.images, picture)
+    left_out = (start.mask["z"] == 0).expand_as(latent.tensors["z"])
+    return Edit(
+        changed=(shows(result.images, prompt), shows(pasted, prompt)),
+        outside=tuple(_difference(made, picture, ~inside) for made in (result.images, generator.decode(latent), pasted)),
+        held=torch.equal(result.best.tensors["z"][left_out], latent.tensors["z"][left_out]),
+        iou=((inside & truth).sum() / (inside | truth).sum()).item(),
+        pictures=torch.cat([picture, mask[:, None].expand_as(picture) * 2 - 1, result.images, pasted]),
+    )
+
+
+def _difference(a: Tensor, b: Tensor, where: Tensor) -> float:
+    """Mean absolute difference of pictures [1, 3, H, W] where the pixels [1, H, W] say so; black to white is 1."""
+    return ((a - b).abs().mean(1)[where].mean() / 2).item()
+
+
+def _line(name: str, edits: list[Edit]) -> list[str]:
+    """A row of the table."""
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    changed = [f"{mean(list(part)):.0%}" for part in zip(*(edit.changed for edit in edits), strict=True)]
+    outside = [f"{mean(list(part)):.2%}" for part in zip(*(edit.outside for edit in edits), strict=True)]
+    held = sum(edit.held for edit in edits)
+    return [name, *changed, *outside, f"{held}/{len(edits)}", f"{mean([edit.iou for edit in edits]):.2f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
+    parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
+    parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--copies", type=int, default=12, help="cutouts per step")
+    parser.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
+    parser.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
+    parser.add_argument("--lr", type=float, default=0.15)
+    parser.add_argument("--noise", type=float, default=0.0, help="deviation of what each step adds to the latent")
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search and paste of each edit")
+    options = parser.parse_args()
+    rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)
+    print(
+        f"{len(rows)} scenes, {options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
+        f"{options.steps} steps, lr {options.lr}, noise {options.noise}\n"
+    )
+    head = ["mask", "changed", "changed, pasted", "outside", "outside, copy", "outside, pasted", "cells held", "IoU"]
+    print(table(head, [_line(name, [row[name] for row in rows]) for name in options.masks]))
+    if options.sheet:
+        save_sheet(torch.cat([row[name].pictures for row in rows for name in options.masks]), options.sheet, 8)
+
+
+if __name__ == "__main__":
+    main()

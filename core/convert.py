@@ -1,0 +1,94 @@
+"""Turn published weights into .safetensors: without what only training needs, and with a note of where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from . import checkpoints, generators, perceptual, registry, storage, torchscript
+from .download import sha256
+from .errors import CheckpointError
+from .generators import vqgan
+
+# Tensors that a family can do without: an autoencoder's discriminator, a log of singular values.
+_NEEDLESS = {"VQGAN": ("loss.*", "colorize"), "BigGAN": ("*.sv0",)}
+_NOTES_OF_CLIP = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
+
+
+class _Named(Protocol):
+    name: str  # equal for equal functions
+
+
+def convert(path: Path) -> Path:
+    """Write the weights in a generator's or a perceptual backbone's file as .safetensors beside it, and return where.
+
+    The metadata say what the file was called, its SHA-256, its family and, where it is a published one, its licence.
+
+    Raises:
+        CheckpointError: nothing here can use the file, a file is in the way, or it would compute something else afterwards.
+    """
+    target = path.with_suffix(".safetensors")
+    if target.exists():
+        raise CheckpointError(f"{target} is there already: delete or rename it to convert {path.name}.")
+    checkpoint = checkpoints.read(path)
+    family, load, needed = _plan(checkpoint)
+    before = load(path).name
+    _write(target, needed(checkpoint.tensors), {**checkpoint.metadata, "family": family, **provenance(path)})
+    if (after := load(target).name) != before:
+        target.unlink()
+        raise CheckpointError(f"{path} cannot be converted: it is {before} but would become {after}. Use it as it is.")
+    return target
+
+
+def convert_clip(path: Path, target: Path) -> None:
+    """Write the weights in one of OpenAI's TorchScript archives in open_clip's form.
+
+    Raises:
+        CheckpointError: the archive cannot be read, or the place cannot be written.
+    """
+    tensors = {name: value for name, value in torchscript.read(path).items() if name not in _NOTES_OF_CLIP}
+    _write(target, tensors, {"family": "CLIP", **provenance(path)})
+
+
+def provenance(path: Path) -> dict[str, str]:
+    """Where a file's weights come from, as metadata of what is made of them."""
+    digest = sha256(path)
+    entry = registry.by_hash(digest)
+    known = {"published_as": entry.name, "licence": entry.licence} if entry else {}
+    return {"format": "pt", "converted_from": path.name, "source_sha256": digest, **known}
+
+
+def _plan(
+    checkpoint: checkpoints.Checkpoint,
+) -> tuple[str, Callable[[Path], _Named], Callable[[Mapping[str, Tensor]], dict[str, Tensor]]]:
+    """The family of a checkpoint, what loads it, and what picks the tensors that it needs."""
+    family = next((backend.name for backend in generators.backends() if backend.matches(checkpoint)), None)
+    if family is not None:
+        return family, generators.load, lambda tensors: _of_generator(family, tensors)
+    kind = next((kind for kind in perceptual.KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None)
+    if kind is not None:
+        return perceptual.KINDS[kind][0], perceptual.load, lambda tensors: _below(f"{kind}.", tensors)
+    raise CheckpointError(f"{checkpoint.path} is neither a generator nor a perceptual backbone known here.")
+
+
+def _of_generator(family: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if family == vqgan.BACKEND.name:  # perhaps below the transformer that was trained on top
+        inside = _below(vqgan.STAGE, tensors)
+        tensors = {name.removeprefix(vqgan.STAGE): value for name, value in inside.items()} or tensors
+    needless = _NEEDLESS.get(family, ())
+    return {name: value for name, value in tensors.items() if not any(fnmatchcase(name, pattern) for pattern in needless)}
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _write(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    try:
+        storage.write_tensors(target, tensors, metadata)
+    except OSError as error:
+        raise CheckpointError(f"{target} cannot be written ({error}): make room, or make the folder writable.") from error

@@ -1,0 +1,231 @@
+"""Fetch a published file into a folder: whole and checked, or not at all.
+
+A download grows in a `.part` file beside its place and goes on there after a break, in this run or a later one. Only once
+its length and its SHA-256 are right does it get its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import CheckpointError
+
+if TYPE_CHECKING:
+    from requests import Response
+
+TRIES = 3  # in a row without a new byte, before a source is given up
+PAUSE = 0.5  # seconds before the second try, and twice as long before each further one
+TIMEOUT = 30.0  # seconds without a word from a server
+CHUNK = 1 << 20
+
+Progress = Callable[[int, int], None]  # is told the bytes there and the bytes in all; stops the download by raising
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A file in a repository of the Hugging Face hub."""
+
+    repo: str
+    path: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is published.
+
+    name: what it is saved as. sources: where it is, best first; each has the same bytes. size: in bytes. sha256: its
+    hexadecimal digits, or as many of the first as are published. page: where people find it who fetch it by hand.
+    """
+
+    name: str
+    sources: tuple[Hub | str, ...]
+    size: int | None = None
+    sha256: str = ""
+    page: str = ""
+
+
+class _RefusedError(Exception):
+    """This source does not have the file; another one may."""
+
+
+class _BrokenOffError(Exception):
+    """The source may give the rest when asked again."""
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def fetch(file: File, folder: Path, progress: Progress = _silent, endpoint: str | None = None) -> Path:
+    """The file in the folder, downloaded if it is not there; endpoint is where the hub is, if not at its usual place.
+
+    Raises:
+        CheckpointError: no source gives the file, another program is fetching it, or it cannot be saved. The message says
+            how to get it by hand.
+    """
+    target = folder / file.name
+    if target.is_file():
+        return target
+    reasons = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(target):
+            for source in file.sources:
+                address, headers = _locate(source, endpoint)
+                try:
+                    return _fetch(file, target, address, headers, progress)
+                except _RefusedError as error:
+                    reasons.append(f"{address}: {error}")
+    except OSError as error:
+        raise CheckpointError(
+            f"{target} cannot be saved ({error.strerror or error}): make room or choose another folder."
+        ) from error
+    why = f"could not be downloaded ({'; '.join(reasons)})" if reasons else "cannot be downloaded by a program"
+    where = file.page or (_locate(file.sources[0], endpoint)[0] if file.sources else "its publisher")
+    raise CheckpointError(f"{file.name} ({in_words(file.size)}) {why}. Fetch it by hand from {where} and save it as {target}.")
+
+
+def in_words(size: int | None) -> str:
+    """A number of bytes as people read it."""
+    if size is None:
+        return "size not known"
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{max(size, 1e5) / 1e6:.{0 if size >= 1e7 else 1}f} MB"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Let one program at a time fetch a file."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise CheckpointError(f"{target} is being downloaded by another program: wait until that is done.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):  # where open files cannot be deleted, another program may have it by now
+            Path(lock.lock_file).unlink()
+
+
+def _locate(source: Hub | str, endpoint: str | None) -> tuple[str, Mapping[str, str]]:
+    """The address of a source, and the headers to send there."""
+    if isinstance(source, str):
+        return source, {}
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers
+
+    return hf_hub_url(source.repo, source.path, revision=source.revision, endpoint=endpoint), build_hf_headers()
+
+
+def _fetch(file: File, target: Path, address: str, headers: Mapping[str, str], progress: Progress) -> Path:
+    """Try until the file is whole, as long as tries bring it further."""
+    failures = most = 0
+    while True:
+        try:
+            return _try(file, target, address, headers, progress)
+        except _BrokenOffError as error:
+            there = max((part.stat().st_size for part in _parts(target)), default=0)
+            failures = 1 if there > most else failures + 1
+            most = max(most, there)
+            if failures >= TRIES:
+                raise _RefusedError(str(error)) from error
+            time.sleep(PAUSE * 2 ** (failures - 1))
+
+
+def _try(file: File, target: Path, address: str, headers: Mapping[str, str], progress: Progress) -> Path:
+    with _ask(address, headers) as answer:
+        size, digest, version = _announced(answer, file)
+        part = target.with_name(f"{target.name}.{hashlib.sha256(f'{address} {version}'.encode()).hexdigest()[:8]}.part")
+        there = part.stat().st_size if part.is_file() else 0
+        if not 0 < there <= size:
+            _receive(answer, part, 0, size, progress)
+    if 0 < there < size:
+        with _ask(address, {**headers, "Range": f"bytes={there}-"}) as answer:
+            goes_on = answer.headers.get("Content-Range", "") == f"bytes {there}-{size - 1}/{size}"
+            _receive(answer, part, there if goes_on else 0, size, progress)
+    if not (found := sha256(part)).startswith(digest):
+        part.unlink()
+        raise _RefusedError(f"what it sends has the SHA-256 {found}, expected {digest}")
+    os.replace(part, target)
+    for other in _parts(target):  # of sources that were given up
+        other.unlink()
+    return target
+
+
+@contextlib.contextmanager
+def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
+    """The answer of a server that has the file."""
+    import requests
+
+    try:
+        # Compressed on its way, a file could not be resumed.
+        with requests.get(address, headers={**headers, "Accept-Encoding": "identity"}, stream=True, timeout=TIMEOUT) as answer:
+            if answer.status_code in (408, 429) or answer.status_code >= 500:
+                raise _BrokenOffError(f"it answered {answer.status_code} {answer.reason}")
+            if not answer.ok:
+                raise _RefusedError(f"it answered {answer.status_code} {answer.reason}")
+            yield answer
+    except requests.Timeout as error:
+        raise _BrokenOffError(f"it fell silent for {TIMEOUT:g} seconds") from error
+    except requests.ConnectionError as error:  # of a stall while the file comes, too
+        silent = "timed out" in str(error)
+        raise _BrokenOffError(f"it fell silent for {TIMEOUT:g} seconds" if silent else "the connection failed") from error
+    except requests.RequestException as error:
+        raise _BrokenOffError("the connection broke off") from error
+
+
+def _announced(answer: Response, file: File) -> tuple[int, str, str]:
+    """The size and SHA-256 that the file must have, and what tells this version of it from others."""
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise _RefusedError("it answers with a web page")
+    # The hub tells size and hash of a large file in the answer that leads on to where it is stored.
+    told = {name: value.strip('"') for step in (answer, *answer.history) for name, value in step.headers.lower_items()}
+    size = told.get("x-linked-size") or answer.headers.get("Content-Length", "")
+    if not size.isdecimal():
+        raise _RefusedError("it does not say how large the file is")
+    if file.size not in (None, int(size)):
+        raise _RefusedError(f"it has a file of {size} bytes, expected {file.size}")
+    linked = told.get("x-linked-etag", "")
+    digest = file.sha256 or (linked if re.fullmatch("[0-9a-f]{64}", linked) else "")
+    return int(size), digest, told.get("etag", "") or told.get("last-modified", "")
+
+
+def _receive(answer: Response, part: Path, start: int, size: int, progress: Progress) -> None:
+    """Write what comes from `start` on into the part, which is whole afterwards."""
+    done = start
+    with part.open("r+b" if start else "wb") as file:
+        file.seek(start)
+        progress(done, size)
+        for chunk in answer.iter_content(CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            progress(done, size)
+            if done > size:  # than announced: this is another file, whose hash will tell
+                break
+    if done < size:
+        raise _BrokenOffError(f"the connection broke off after {done} of {size} bytes")
+
+
+def _parts(target: Path) -> list[Path]:
+    return [path for path in target.parent.iterdir() if path.name.startswith(f"{target.name}.") and path.suffix == ".part"]

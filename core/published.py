@@ -1,0 +1,121 @@
+"""Published weights on this machine: fetched into a models folder when first asked for, and described once loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import clip, convert
+from .download import Progress, fetch, in_words, sha256
+from .errors import CheckpointError
+from .registry import TABLE, Published
+from .types import Model
+
+
+def place(entry: Published, folder: Path) -> Path:
+    """Where an entry's file, or a CLIP's folder, is or will be; `folder` is the models folder of its kind."""
+    return folder / entry.name
+
+
+def is_there(entry: Published, folder: Path) -> bool:
+    """Whether nothing is left to fetch."""
+    path = place(entry, folder)
+    if entry.clip is None:
+        return path.is_file()
+    return (path / clip.CONFIG).is_file() and any((path / name).is_file() for name in clip.WEIGHTS)
+
+
+def obtain(entry: Published, folder: Path, progress: Progress = lambda done, total: None, endpoint: str | None = None) -> Path:
+    """The entry's file, or a CLIP's folder, downloaded if it is not there.
+
+    Args:
+        entry: what to get.
+        folder: the models folder of the entry's kind.
+        progress: told the bytes there and in all while a file comes; stops the download by raising.
+        endpoint: where the hub is, if not at its usual place.
+
+    Raises:
+        CheckpointError: it cannot be downloaded; the message says how to get it by hand.
+    """
+    path = place(entry, folder)
+    if is_there(entry, folder):
+        return path
+    if entry.clip is None:
+        return fetch(entry.files[0], folder, progress, endpoint)
+    _fetch_clip(entry, path, progress, endpoint)
+    return path
+
+
+def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
+    """Weights in the first form that can be had, and the configuration that open_clip has for them."""
+    refusals = []
+    for file in entry.files if not any((folder / name).is_file() for name in clip.WEIGHTS) else ():
+        try:
+            weights = fetch(file, folder, progress, endpoint)
+        except CheckpointError as error:
+            refusals.append(error)
+            continue
+        if weights.name not in clip.WEIGHTS:  # OpenAI's own archive
+            convert.convert_clip(weights, folder / clip.WEIGHTS[0])
+            weights.unlink()
+        break
+    else:
+        if refusals:
+            raise CheckpointError(" Or: ".join(map(str, refusals))) from refusals[0]
+    aside = folder / f"{clip.CONFIG}.part"
+    aside.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
+    aside.replace(folder / clip.CONFIG)
+
+
+def clip_config(entry: Published) -> dict[str, Any]:
+    """open_clip's own configuration of a CLIP: its shape, its activation, and how its pictures are normalised."""
+    import open_clip
+
+    assert entry.clip is not None
+    model, tag = entry.clip
+    preprocess = open_clip.get_pretrained_cfg(model, tag)
+    wanted = ("mean", "std", "interpolation", "resize_mode")
+    return {
+        "model_cfg": open_clip.get_model_config(model),
+        "preprocess_cfg": {key: preprocess[key] for key in wanted if key in preprocess},
+    }
+
+
+def verify(path: Path) -> None:
+    """Compare a file that is named as a published one with the hash that was published.
+
+    Raises:
+        CheckpointError: it is another file.
+    """
+    for file in (file for entry in TABLE for file in entry.files if file.name == path.name and file.sha256):
+        if path.is_file() and not (found := sha256(path)).startswith(file.sha256):
+            raise CheckpointError(
+                f"{path} is not the published {file.name}: its SHA-256 is {found}, expected {file.sha256}. "
+                "Delete it and download it again, or give it another name."
+            )
+
+
+def licence(path: Path) -> str:
+    """The licence of published weights in a file or folder of their name, or converted from them; "" where it is not known."""
+    by_name = next((entry.licence for entry in TABLE if entry.name == path.name), "")
+    if by_name or path.suffix != ".safetensors":
+        return by_name
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get("licence", "")
+
+
+def describe(model: Model, licence: str = "") -> str:
+    """One line on a loaded model: its name, parameters, memory, size of pictures and licence."""
+    parameters = list(model.module.parameters())
+    size = sum(value.numel() * value.element_size() for value in (*parameters, *model.module.buffers()))
+    count = sum(value.numel() for value in parameters)
+    height, width = getattr(model, "resolution", None) or getattr(model, "image_size", (0, 0))
+    said = [f"{count / 1e6:.{0 if count >= 1e8 else 1}f} M parameters", in_words(size)]
+    if width:
+        said.append(f"{width} x {height} pixels")
+    if licence:
+        said.append(f"licence: {licence}")
+    return f"{getattr(model, 'name', type(model).__name__)}: {', '.join(said)}"

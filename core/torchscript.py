@@ -1,0 +1,80 @@
+"""Read the tensors of a TorchScript archive, such as OpenAI's CLIPs, without torch.jit: the code in it is never looked at."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from . import pickles
+from .errors import CheckpointError
+
+
+class _Module(pickles._Inert):
+    """A module of the archive as the tensors, modules and other things that it holds by name."""
+
+    parts: Mapping[Any, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.parts = state if isinstance(state, dict) else {}
+
+
+class _Unpickler(pickles._Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return _Module if module.split(".")[0] == "__torch__" else super().find_class(module, name)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file is a zip archive with code in it, as TorchScript's are and torch's other archives are not."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.partition("/")[2].startswith("code/") for name in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return False
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of the archive by the names that they have in its modules.
+
+    Raises:
+        CheckpointError: the archive is broken, cut short or crafted to mislead.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = _parts(archive, path.stat().st_size)
+            with archive.open(parts["data.pkl"]) as program:
+                root = _Unpickler(program).load()
+            if not isinstance(root, _Module):
+                raise ValueError("it holds no module")
+            load = cache(lambda key: bytearray(archive.read(parts[f"data/{key}"])))
+            return {name: stored.tensor(load) for name, stored in _walk(root, "", set())}
+    except Exception as error:  # a broken file may raise anything at all
+        reason = (str(error) or repr(error)).splitlines()[0].rstrip(".")
+        raise CheckpointError(f"{path} cannot be read as a whole ({reason}): download the file again.") from error
+
+
+def _parts(archive: zipfile.ZipFile, end: int) -> dict[str, zipfile.ZipInfo]:
+    """What describes the tensors and holds their numbers; the code, which may be compressed, stays out."""
+    entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
+    parts = {name: entry for name, entry in entries.items() if name == "data.pkl" or name.startswith("data/")}
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in parts.values()):
+        raise ValueError("its tensors are compressed")
+    if sum(entry.file_size for entry in parts.values()) > end:
+        raise ValueError("its parts overlap")
+    return parts
+
+
+def _walk(module: _Module, prefix: str, seen: set[int]) -> Iterator[tuple[str, pickles.Stored]]:
+    """Every tensor below a module; modules that are at several places are taken at the first, so that the walk ends."""
+    seen.add(id(module))
+    for name, part in module.parts.items():
+        if isinstance(part, pickles.Stored):
+            yield f"{prefix}{name}", part
+        elif isinstance(part, _Module) and id(part) not in seen:
+            yield from _walk(part, f"{prefix}{name}.", seen)

@@ -1,0 +1,92 @@
+"""`run.py models`, inside the environment: what is published, what is here, and the way from one to the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ..core import checkpoints, clip, convert, generators, perceptual, published, registry
+from ..core.download import in_words
+from ..core.errors import PackError
+from . import LauncherError, cli
+from .progress import Progress
+
+LOADERS = {"gan": generators.load, "lpips": perceptual.load}
+
+
+def main(arguments: list[str]) -> int:
+    options = cli.parser().parse_args(arguments)
+    models = Path(os.environ["GUIDED_GAN_MODELS"])
+    try:
+        if options.action == "list":
+            return show(models)
+        if options.action == "check":
+            return check(models)
+        actions = {"get": get, "convert": to_safetensors}
+        if not options.names:
+            raise LauncherError(f"models {options.action}: say which, as `run.py models list` shows them.")
+        for name in options.names:
+            actions[options.action](models, name)
+        return 0
+    except (PackError, LauncherError) as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; a download goes on from there when it is asked for again.", file=sys.stderr)
+        return 130
+
+
+def show(models: Path) -> int:
+    """Print the table of published weights."""
+    for entry in registry.TABLE:
+        here = "here" if published.is_there(entry, models / entry.kind) else "    "
+        size = next((in_words(file.size) for file in entry.files if file.size), "size unknown")
+        by_hand = "" if any(file.sources for file in entry.files) else f" (by hand, from {entry.files[0].page})"
+        print(f"{here} {entry.kind:10} {entry.name:32} {size:>12}  {entry.good_for}{by_hand}")
+    return 0
+
+
+def get(models: Path, name: str) -> None:
+    """Download published weights to where the loaders look."""
+    entry, bar = registry.find(name), Progress()
+    try:
+        path = published.obtain(
+            entry, models / entry.kind, lambda done, total: bar.update(name, done // 1_000_000, total // 1_000_000, "MB")
+        )
+    finally:
+        bar.close()
+    print(f"{path}  licence: {entry.licence}")
+
+
+def to_safetensors(models: Path, name: str) -> None:
+    """Convert a file, given by its path or by its name in the models folders."""
+    places = [Path(name), *(models / kind / name for kind in LOADERS)]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise LauncherError(f"there is no file {name}, neither here nor in {models}/gan or {models}/lpips.")
+    target = convert.convert(path)
+    print(f"{target}: {in_words(target.stat().st_size)}, was {in_words(path.stat().st_size)}; {path.name} can go.")
+
+
+def check(models: Path) -> int:
+    """Load everything in the models folders and say what it is; 1 where something is broken."""
+    files = [(path, load) for kind, load in LOADERS.items() for path in sorted((models / kind).rglob("*")) if _is_weights(path)]
+    folders = [(config.parent, clip.load) for config in sorted((models / "clip_joint").rglob(clip.CONFIG))]
+    broken = 0
+    for path, load in (*files, *folders):
+        try:
+            published.verify(path)
+            print(f"{path}: {published.describe(load(path), published.licence(path))}", flush=True)
+        except PackError as error:
+            broken += 1
+            print(f"BROKEN {error}", flush=True)
+    return 1 if broken else 0
+
+
+def _is_weights(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in checkpoints.READERS
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""Published weights in the loaders' menus: listed whether they are there or not, and downloaded when a loader first runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import folder_paths
+
+from ..core import clip, published, registry
+from ..core.download import in_words
+from . import host
+
+
+def options(kind: str, found: Iterable[str]) -> list[str]:
+    """A menu: what was found in the models folder of a kind, then the published weights that are not there yet."""
+    there = list(found)
+    return [*there, *(entry.name for entry in registry.published(kind) if entry.name not in there)]
+
+
+def path(kind: str, name: str) -> Path:
+    """Where a menu's choice is, or will be once it is downloaded."""
+    entry = _entry(kind, name)
+    if entry is None and kind == "clip_joint":  # a folder, which the host knows by a file in it
+        return Path(folder_paths.get_full_path_or_raise(kind, f"{name}/{clip.CONFIG}")).parent
+    if entry is None:
+        return Path(folder_paths.get_full_path_or_raise(kind, name))
+    return published.place(entry, _folder(kind, entry))
+
+
+def obtain(kind: str, name: str, node_id: str | None) -> Path:
+    """Where a menu's choice is; published weights are downloaded if they are not there, with a bar on the node.
+
+    Raises:
+        CheckpointError: they cannot be downloaded; the message says how to get them by hand.
+    """
+    entry = _entry(kind, name)
+    return path(kind, name) if entry is None else published.obtain(entry, _folder(kind, entry), _Bar(name, node_id))
+
+
+class _Bar:
+    """Shows a download on a node, and stops it if the user asked for that."""
+
+    def __init__(self, name: str, node_id: str | None) -> None:
+        self._name, self._node_id, self._shown = name, node_id, -1
+
+    def __call__(self, done: int, total: int) -> None:
+        share = done * 100 // total
+        text = f"downloading {self._name}: {share} % of {in_words(total)}" if share > self._shown else ""
+        self._shown = max(self._shown, share)
+        host.Progress(total, self._node_id)(done, text)
+
+
+def _entry(kind: str, name: str) -> registry.Published | None:
+    return next((entry for entry in registry.published(kind) if entry.name == name), None)
+
+
+def _folder(kind: str, entry: registry.Published) -> Path:
+    """The folder of a kind that has the weights; without any, the first, which is the one to download into."""
+    folders = [Path(folder) for folder in folder_paths.get_folder_paths(kind)]
+    return next((folder for folder in folders if published.is_there(entry, folder)), folders[0])

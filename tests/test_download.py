@@ -1,0 +1,284 @@
+"""Downloads from servers on this machine that behave as bad servers do: the right file or a clear error, and nothing broken."""
+
+import hashlib
+import http.server
+import re
+import threading
+from typing import Any
+
+import pytest
+
+from guided_gan.core import download
+from guided_gan.core.download import File, Hub, fetch, in_words
+from guided_gan.core.errors import CheckpointError
+
+BODY = bytes(range(256)) * 20_000  # about 5 MB, more than the buffers on its way hold
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers each request by the next of the server's behaviours; the last one stays."""
+
+    server: Any
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        behaviours = self.server.behaviours
+        (behaviours.pop(0) if len(behaviours) > 1 else behaviours[0])(self)
+
+    def log_message(self, *arguments):
+        pass
+
+    def send(self, body, *, status=200, headers=(), most=None):
+        """An answer with a body, of which at most `most` bytes are sent before the connection breaks."""
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), "ETag": '"v1"', **dict(headers)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[:most])
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviours = [whole()]
+        self.asked: list[tuple[str, str | None]] = []
+        self.done = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """A client that went away is part of the test."""
+
+
+def whole(body=BODY, most=None, ranges=True, headers=()):
+    def answer(handler):
+        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
+        if ranges and asked:
+            start = int(asked[1])
+            place = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}", **dict(headers)}
+            handler.send(body[start:], status=206, headers=place, most=most)
+        else:
+            handler.send(body, headers=headers, most=most)
+
+    return answer
+
+
+def status(code):
+    return lambda handler: handler.send(b"no", status=code)
+
+
+def reset(handler):
+    handler.connection.close()
+
+
+def silent(handler):
+    handler.server.done.wait(5)
+
+
+def stalling(handler):
+    handler.send(BODY, most=100_000)
+    handler.server.done.wait(5)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setattr(download, "TIMEOUT", 0.4)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.done.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "models" / "gan"
+
+
+def file(*sources, size=None, sha256=SHA256, **options):
+    return File("weights.bin", sources, size, sha256, **options)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_whole_file_arrives_and_is_not_fetched_again(server, folder):
+    seen = []
+    path = fetch(file(f"{server.url}/w"), folder, lambda done, total: seen.append((done, total)))
+    assert path == folder / "weights.bin"
+    assert path.read_bytes() == BODY
+    assert seen[0] == (0, len(BODY))
+    assert seen[-1] == (len(BODY), len(BODY))
+    assert seen == sorted(seen)
+    assert fetch(file(f"{server.url}/w"), folder) == path
+    assert len(server.asked) == 1
+    assert left(folder) == ["weights.bin"]
+
+
+@pytest.mark.parametrize(
+    "behaviours",
+    [
+        [whole(most=1_000_000), whole()],
+        [whole(most=0), whole(most=2_000_000), whole(), whole(most=1_000_000), whole(), whole()],
+        [reset, whole()],
+        [status(503), status(429), whole()],
+        [stalling, whole()],
+        [silent, whole()],
+        [whole(most=1_000_000, ranges=False), whole(ranges=False)],
+    ],
+    ids=["drops once", "drops often", "resets", "busy", "stalls", "is silent", "knows no ranges"],
+)
+def test_a_server_that_recovers_gives_the_right_file(server, folder, behaviours):
+    server.behaviours = behaviours
+    assert fetch(file(f"{server.url}/w"), folder).read_bytes() == BODY
+    assert left(folder) == ["weights.bin"]
+
+
+def test_what_arrived_is_not_fetched_again_after_a_break(server, folder):
+    server.behaviours = [whole(most=3_000_000), whole(most=0), whole()]
+    fetch(file(f"{server.url}/w"), folder)
+    resumed = [range_ for _, range_ in server.asked if range_]
+    assert len(resumed) == 1
+    assert 1_000_000 <= int(resumed[0][6:-1]) <= 3_000_000
+
+
+def test_a_download_that_was_stopped_goes_on_in_a_later_run(server, folder):
+    class StoppedError(BaseException):
+        pass
+
+    def stop(done, total):
+        if done > 2_000_000:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        fetch(file(f"{server.url}/w"), folder, stop)
+    assert not (folder / "weights.bin").exists()
+    assert fetch(file(f"{server.url}/w"), folder).read_bytes() == BODY
+    assert server.asked[-1][1] is not None
+    assert left(folder) == ["weights.bin"]
+
+
+def test_a_file_that_changed_meanwhile_is_not_mixed_with_its_older_part(server, folder):
+    server.behaviours = [whole(b"\1" * len(BODY), most=2_000_000, headers={"ETag": '"v0"'}), status(404)]
+    with pytest.raises(CheckpointError):
+        fetch(file(f"{server.url}/w", sha256=""), folder)
+    server.behaviours = [whole()]
+    assert fetch(file(f"{server.url}/w", sha256=""), folder).read_bytes() == BODY
+    assert left(folder) == ["weights.bin"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (status(404), "it answered 404"),
+        (status(403), "it answered 403"),
+        (status(503), "it answered 503"),
+        (reset, "the connection failed"),
+        (silent, r"it fell silent for 0\.4 seconds"),
+        (stalling, "it fell silent"),
+        (whole(most=0), "broke off"),
+        (whole(BODY[::-1]), f"has the SHA-256 [0-9a-f]{{64}}, expected {SHA256}"),
+        (whole(BODY[:-1]), f"{len(BODY) - 1} bytes, expected {len(BODY)}"),
+        (whole(headers={"Content-Type": "text/html; charset=utf-8"}), "web page"),
+    ],
+    ids=["404", "403", "503", "reset", "silent", "stalling", "dropping", "wrong bytes", "wrong size", "web page"],
+)
+def test_a_bad_server_gives_an_error_that_says_what_to_fetch_from_where(server, folder, behaviour, reason):
+    server.behaviours = [behaviour]
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        fetch(file(f"{server.url}/w", size=len(BODY)), folder)
+    message = str(caught.value)
+    assert "weights.bin (5.1 MB)" in message
+    assert f"by hand from {server.url}/w" in message
+    assert f"save it as {folder / 'weights.bin'}" in message
+    assert not (folder / "weights.bin").exists()
+    assert all(name.endswith(".part") for name in left(folder))
+
+
+def test_wrong_bytes_leave_nothing(server, folder):
+    server.behaviours = [whole(BODY[::-1])]
+    with pytest.raises(CheckpointError):
+        fetch(file(f"{server.url}/w"), folder)
+    assert left(folder) == []
+
+
+def test_the_first_digits_of_a_hash_are_checked_where_no_more_are_published(server, folder):
+    with pytest.raises(CheckpointError, match="expected 00000000"):
+        fetch(file(f"{server.url}/w", sha256="0" * 8), folder)
+    assert fetch(file(f"{server.url}/w", sha256=SHA256[:8]), folder).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("behaviour", [status(404), whole(BODY[::-1]), reset, whole(most=3_000_000)])
+def test_the_next_source_is_asked_where_one_fails(server, folder, behaviour):
+    server.behaviours = [behaviour]
+    good = Server()
+    threading.Thread(target=good.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        assert fetch(file(f"{server.url}/w", f"{good.url}/w"), folder).read_bytes() == BODY
+    finally:
+        good.shutdown()
+        good.server_close()
+    assert left(folder) == ["weights.bin"]
+
+
+def test_without_a_network_every_source_is_named(folder):
+    sources = "http://127.0.0.1:9/w", "http://127.0.0.1:9/v"
+    with pytest.raises(CheckpointError, match=r":9/w: the connection failed; .*:9/v: the connection failed") as caught:
+        fetch(file(*sources, size=1_500_000_000, page="https://example.org/models"), folder)
+    assert "(1.50 GB)" in str(caught.value)
+    assert "by hand from https://example.org/models" in str(caught.value)
+
+
+def test_without_a_source_the_page_is_named(folder):
+    with pytest.raises(CheckpointError, match=r"by a program\. Fetch it by hand from https://example\.org"):
+        fetch(file(page="https://example.org"), folder)
+
+
+def test_a_file_from_the_hub_is_checked_by_the_hash_that_the_hub_tells(server, folder):
+    def redirect(digest):
+        def answer(handler):
+            address = {"Location": "/stored", "X-Linked-Size": str(len(BODY)), "X-Linked-ETag": f'"{digest}"'}
+            handler.send(b"", status=302, headers=address)
+
+        return answer
+
+    source = Hub("someone/models", "vqgan/last.ckpt", "abc")
+    server.behaviours = [redirect("0" * 64), whole()]
+    with pytest.raises(CheckpointError, match="expected 0000"):
+        fetch(file(source, sha256=""), folder, endpoint=server.url)
+    server.behaviours = [redirect(SHA256), whole()]
+    assert fetch(file(source, sha256=""), folder, endpoint=server.url).read_bytes() == BODY
+    assert server.asked[0][0] == "/someone/models/resolve/abc/vqgan/last.ckpt"
+
+
+def test_two_programs_do_not_fetch_one_file(server, folder):
+    def second(done, total):
+        with pytest.raises(CheckpointError, match="another program"):
+            fetch(file(f"{server.url}/w"), folder)
+
+    fetch(file(f"{server.url}/w"), folder, second)
+    assert left(folder) == ["weights.bin"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(server, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be saved"):
+        fetch(file(f"{server.url}/w"), tmp_path / "taken" / "models")
+    assert not server.asked
+
+
+def test_sizes_in_words():
+    assert [in_words(n) for n in (None, 200, 2_345_678, 234_411_737, 4_263_525_412)] == [
+        *("size not known", "0.1 MB", "2.3 MB", "234 MB", "4.26 GB"),
+    ]

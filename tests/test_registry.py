@@ -1,0 +1,300 @@
+"""Published weights: the table, getting them, converting them, and run.py's commands for that. No network is used."""
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file
+from test_download import impatient, server, status, whole  # noqa: F401 (two are fixtures)
+from test_generators import PAIRS, biggan_state, deep_config, deep_model
+from test_hostile import save_jit
+from test_vqgan import config as vqgan_config
+from test_vqgan import state as vqgan_state
+from toys import seeded
+
+from guided_gan.core import clip, convert, generators, perceptual, published, registry
+from guided_gan.core.download import File, Hub
+from guided_gan.core.errors import CheckpointError, ChoiceError
+from guided_gan.launcher import models
+from guided_gan.picturebook import MODELS
+
+# ---- The table
+
+
+def test_names_are_plain_and_tell_entries_apart():
+    hashes = [file.sha256 for entry in registry.TABLE for file in entry.files if file.sha256]
+    for marks in ([entry.name for entry in registry.TABLE], hashes):
+        assert len(set(marks)) == len(marks)
+    for entry in registry.TABLE:
+        for name in (entry.name, *(file.name for file in entry.files)):
+            assert PurePosixPath(name).name == name
+        assert entry.kind in {"gan", "clip_joint", "lpips", "dino"}
+        assert entry.licence
+        assert entry.good_for
+
+
+def test_sources_are_encrypted_and_hashes_are_hashes():
+    for file in (file for entry in registry.TABLE for file in entry.files):
+        assert file.sources or file.page.startswith("https://")
+        assert all(isinstance(source, Hub) or source.startswith("https://") for source in file.sources)
+        assert re.fullmatch("([0-9a-f]{8}|[0-9a-f]{64})?", file.sha256)
+
+
+def test_the_clips_are_open_clips():
+    import open_clip
+
+    for entry in registry.published("clip_joint"):
+        assert entry.clip is not None
+        model, tag = entry.clip
+        theirs = open_clip.get_pretrained_cfg(model, tag)
+        hubs = {source.repo for file in entry.files for source in file.sources if isinstance(source, Hub)}
+        assert theirs["hf_hub"].strip("/") in hubs
+        said = published.clip_config(entry)
+        assert said["model_cfg"].get("quick_gelu", False) == (tag == "openai")
+        assert tuple(said["preprocess_cfg"]["mean"]) == tuple(theirs["mean"])
+        if tag == "openai":
+            assert theirs["url"] in entry.files[-1].sources
+            assert entry.files[-1].sha256 in theirs["url"]
+
+
+def test_an_entry_is_found_by_its_name_and_an_unknown_name_lists_all():
+    entry = registry.find("vqgan-imagenet-16384")
+    assert entry is registry.find("vqgan-imagenet-16384.ckpt")
+    assert registry.by_hash(entry.files[0].sha256) is entry
+    assert registry.by_hash("0" * 64) is None
+    with pytest.raises(ChoiceError, match="openai-vit-b-32"):
+        registry.find("dall-e")
+
+
+# ---- Getting them
+
+
+def entry_of(url, body, kind="gan", name="weights.bin"):
+    file = File(name, (f"{url}/w",), len(body), hashlib.sha256(body).hexdigest())
+    return registry.Published(name, kind, (file,), "MIT", "tests")
+
+
+def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
+    server.behaviours = [whole(b"weights" * 1000)]
+    entry = entry_of(server.url, b"weights" * 1000)
+    assert not published.is_there(entry, tmp_path)
+    path = published.obtain(entry, tmp_path)
+    assert path == published.place(entry, tmp_path)
+    assert published.is_there(entry, tmp_path)
+    assert published.obtain(entry, tmp_path) == path
+    assert len(server.asked) == 1
+
+
+@pytest.fixture
+def tiny_clip(server, tmp_path, monkeypatch):  # noqa: F811
+    """A published CLIP, whose weights the hub does not have but OpenAI's server does, as TorchScript with its three notes."""
+    source = MODELS / "clip"
+    state = load_file(source / "open_clip_model.safetensors")
+    notes = {"input_resolution": 64, "context_length": 32, "vocab_size": 1000}
+    save_jit({**state, **{name: torch.tensor(value) for name, value in notes.items()}}, tmp_path / "tiny.pt")
+    body = (tmp_path / "tiny.pt").read_bytes()
+    said = json.loads((source / clip.CONFIG).read_text())
+    monkeypatch.setattr(published, "clip_config", lambda entry: said)
+    archive = File("tiny.pt", (f"{server.url}/tiny.pt",), len(body), hashlib.sha256(body).hexdigest())
+    hub = File(clip.WEIGHTS[0], (Hub("someone/tiny", clip.WEIGHTS[0]),))
+    server.behaviours = [status(404), whole(body)]
+    return registry.Published("tiny", "clip_joint", (hub, archive), "MIT", "tests", ("tiny", "openai"))
+
+
+def test_a_clip_comes_from_openais_archive_where_the_hub_has_none(server, tiny_clip, tmp_path):  # noqa: F811
+    folder = published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+    assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
+    shutil.copy(MODELS / "clip" / clip.VOCABULARY, folder)
+    ours, theirs = clip.load(folder), clip.load(MODELS / "clip")
+    images = torch.rand(2, 3, 64, 64, generator=seeded(0)) * 2 - 1
+    assert torch.equal(ours.encode_image(images), theirs.encode_image(images))
+    assert torch.equal(ours.encode_text(["a red boat"]), theirs.encode_text(["a red boat"]))
+    assert published.is_there(tiny_clip, tmp_path / "models")
+
+
+def test_a_clip_that_nobody_has_is_refused_with_every_form(server, tiny_clip, tmp_path):  # noqa: F811
+    server.behaviours = [status(404)]
+    with pytest.raises(CheckpointError, match=r"open_clip_model\.safetensors .* Or: tiny\.pt"):
+        published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+    assert list((tmp_path / "models" / "tiny").iterdir()) == []
+
+
+# ---- Converting them
+
+
+def biggan(folder):
+    """As FuseDream's: from TensorFlow, so without the log of singular values, and with transposed views."""
+    state = {name: value for name, value in biggan_state().items() if not name.endswith(".sv0")}
+    state["shared.weight"] = state["shared.weight"].T.contiguous().T
+    torch.save(state, folder / "biggan.pth")
+    return folder / "biggan.pth"
+
+
+def biggan_with_log(folder):
+    torch.save({f"module.{name}": value for name, value in biggan_state().items()}, folder / "logged.pth")
+    return folder / "logged.pth"
+
+
+def deep(folder):
+    torch.save(deep_model(deep_config(PAIRS, 4)).state_dict(), folder / "deep.bin", _use_new_zipfile_serialization=False)
+    return folder / "deep.bin"
+
+
+class Callback:
+    """What Lightning pickles beside the weights."""
+
+
+def lightning(folder, name, state):
+    trained = {"loss.discriminator.main.0.weight": torch.randn(300, 300), "loss.logvar": torch.zeros(())}
+    torch.save({"callbacks": {Callback: Callback()}, "state_dict": {**state, **trained}}, folder / name)
+    return folder / name
+
+
+def vqgan(folder, kind="VQModel"):
+    (folder / f"{kind}.yaml").write_text(yaml.safe_dump(vqgan_config(kind)))
+    return lightning(folder, f"{kind}.ckpt", vqgan_state(kind))
+
+
+def gumbel(folder):
+    return vqgan(folder, "GumbelVQ")
+
+
+def first_stage(folder):
+    (folder / "coco.yaml").write_text(yaml.safe_dump(vqgan_config()))
+    state = {f"first_stage_model.{name}": value for name, value in vqgan_state().items()}
+    return lightning(folder, "coco.ckpt", {**state, "transformer.head.weight": torch.randn(200, 200)})
+
+
+@pytest.mark.parametrize("make", [biggan, biggan_with_log, deep, vqgan, gumbel, first_stage])
+def test_a_converted_generator_makes_the_same_pictures(tmp_path, make):
+    path = make(tmp_path)
+    files = set(tmp_path.iterdir())
+    before = generators.load(path)
+    target = convert.convert(path)
+    after = generators.load(target)
+    assert target == path.with_suffix(".safetensors")
+    assert set(tmp_path.iterdir()) == {*files, target}
+    assert after.name == before.name
+    latent = before.sample(1, seeded(3))
+    # Up to rounding: where a number lies in memory decides in which order the processor adds.
+    torch.testing.assert_close(after.decode(latent), before.decode(latent), atol=1e-5, rtol=0)
+    with safe_open(target, "pt") as file:
+        metadata = file.metadata()
+        assert not any(name.startswith(("loss.", "transformer.")) or name.endswith(".sv0") for name in file.keys())
+    assert metadata["converted_from"] == path.name
+    assert metadata["source_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert metadata["family"] in {"BigGAN", "BigGAN-deep", "VQGAN"}
+
+
+def test_what_training_alone_needs_is_left_out(tmp_path):
+    path = vqgan(tmp_path)
+    assert path.stat().st_size - convert.convert(path).stat().st_size > 300 * 300 * 4 * 0.9
+
+
+def test_a_converted_backbone_measures_the_same_and_lost_its_classifier(tmp_path):
+    from torchvision import models as torchvision
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        features = torchvision.alexnet().features.state_dict()
+    state = {f"features.{name}": value for name, value in features.items()}
+    torch.save({**state, "classifier.1.weight": torch.zeros(500, 500)}, tmp_path / "alexnet.pth")
+    target = convert.convert(tmp_path / "alexnet.pth")
+    assert perceptual.load(target).name == perceptual.load(tmp_path / "alexnet.pth").name
+    assert all(name.startswith("features.") for name in load_file(target))
+
+
+def test_a_published_file_keeps_its_name_and_licence(tmp_path, monkeypatch):
+    path = biggan(tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = replace(registry.TABLE[0], files=(File("biggan.pth", (), sha256=digest),))
+    monkeypatch.setattr(registry, "TABLE", (entry,))
+    assert published.licence(convert.convert(path)) == entry.licence
+
+
+def test_nothing_is_overwritten_and_nothing_unknown_is_converted(tmp_path):
+    path = biggan(tmp_path)
+    path.with_suffix(".safetensors").write_bytes(b"mine")
+    with pytest.raises(CheckpointError, match="is there already"):
+        convert.convert(path)
+    assert path.with_suffix(".safetensors").read_bytes() == b"mine"
+    torch.save({"cls_token": torch.zeros(3)}, tmp_path / "dino.pth")
+    with pytest.raises(CheckpointError, match="neither a generator nor"):
+        convert.convert(tmp_path / "dino.pth")
+
+
+def test_a_conversion_that_changes_the_pictures_is_taken_back(tmp_path, monkeypatch):
+    path = biggan(tmp_path)
+    monkeypatch.setattr(convert, "_of_generator", lambda family, tensors: {n: t * 2 for n, t in tensors.items()})
+    with pytest.raises(CheckpointError, match="would become"):
+        convert.convert(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# ---- Saying what they are
+
+
+def test_a_model_is_described_by_its_numbers(tmp_path):
+    generator = generators.load(biggan(tmp_path))
+    count = sum(value.numel() for value in generator.module.parameters())
+    text = published.describe(generator, "MIT")
+    assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, licence: MIT"
+    assert "pixels" in published.describe(clip.load(MODELS / "clip"))
+    assert "pixels" not in published.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
+
+
+def test_a_file_under_a_published_name_is_held_to_its_hash(tmp_path):
+    path = tmp_path / "biggan-deep-256.bin"
+    path.write_bytes(b"something else")
+    with pytest.raises(CheckpointError, match="is not the published"):
+        published.verify(path)
+    published.verify(path.rename(tmp_path / "mine.bin"))
+
+
+# ---- run.py models
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("GUIDED_GAN_MODELS", str(tmp_path))
+    (tmp_path / "gan").mkdir()
+    return tmp_path
+
+
+def test_list_shows_every_entry_and_what_is_here(folders, capsys):
+    (folders / "gan" / "vqgan-coco.ckpt").write_bytes(b"x")
+    assert models.main(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(registry.TABLE)
+    assert [line for line in lines if line.startswith("here")] == [line for line in lines if "vqgan-coco" in line]
+
+
+def test_get_fetches_and_says_where(server, folders, monkeypatch, capsys):  # noqa: F811
+    server.behaviours = [whole(b"weights" * 1000)]
+    monkeypatch.setattr(registry, "TABLE", (entry_of(server.url, b"weights" * 1000),))
+    assert models.main(["models", "get", "weights"]) == 0
+    assert capsys.readouterr().out.startswith(str(folders / "gan" / "weights.bin"))
+
+
+def test_check_and_convert_tell_good_files_from_broken_ones(folders, capsys):
+    path = biggan(folders / "gan")
+    assert models.main(["models", "convert", "biggan.pth"]) == 0
+    assert models.main(["models", "check"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("M parameters") == 2
+    path.write_bytes(path.read_bytes()[:5000])
+    assert models.main(["models", "check"]) == 1
+    assert "BROKEN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["get"], ["get", "nothing"], ["convert", "nothing"]])
+def test_what_cannot_be_done_is_said(folders, capsys, arguments):
+    assert models.main(["models", *arguments]) == 1
+    assert capsys.readouterr().err.startswith("run.py: ")

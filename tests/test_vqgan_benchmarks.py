@@ -1,0 +1,99 @@
+"""The benchmarks of VQGAN-CLIP and of editing: prompts, rows and measures, on the shipped VQGAN with a toy encoder."""
+
+from argparse import Namespace
+
+import pytest
+import torch
+from toys import ToyEncoder
+
+from guided_gan.benchmarks import _common, edit, vqgan
+from guided_gan.core.cutouts import AUGMENTATIONS
+from guided_gan.picturebook import judge, world
+
+SEARCH = {"seed": 1, "steps": 2, "copies": 2, "smallest": 0.5, "whole": 0.0, "lr": 0.15, "noise": 0.0, "crops": 40}
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """A toy encoder and the real judge, and no further processes."""
+    parts = None, ToyEncoder(), judge.load()
+    for module in (_common, edit, vqgan):
+        monkeypatch.setattr(module, "models", lambda: parts)
+        monkeypatch.setattr(module, "each", lambda work, items, *arguments, jobs: [work(item, *arguments) for item in items])
+
+
+def cells(text):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_prompts_are_those_that_clip_has_not_seen():
+    chosen = _common.held_out(40, 1)
+    assert len(set(chosen)) == 40
+    assert all(world.clip_holds_out(*map(torch.tensor, prompt)) for prompt in chosen)
+    assert chosen[:5] == _common.held_out(5, 1) != _common.held_out(5, 2)
+
+
+def test_the_rows_switch_each_augmentation_on_and_off():
+    on = {name: [a for a in AUGMENTATIONS if way.strengths.get(a, 1)] for name, way in vqgan.WAYS.items()}
+    assert on["all augmentations"] == list(AUGMENTATIONS)
+    assert on["crops alone"] == on["none, not even crops"] == []
+    for augmentation in AUGMENTATIONS:
+        assert on[f"only {augmentation}"] == [augmentation]
+        assert on[f"all but {augmentation}"] == [name for name in AUGMENTATIONS if name != augmentation]
+
+
+def test_each_way_makes_a_picture_of_its_own(toys):
+    names = ["all augmentations", "from random pixels", "codebook sampling", "crops alone", "none, not even crops"]
+    made = vqgan.judged((0, 1, 2), 1, Namespace(**SEARCH, only=names))
+    pictures = torch.cat([picture for _, _, picture in made.values()])
+    assert pictures.shape == (5, 3, 64, 64)
+    assert len(torch.unique(pictures.flatten(1), dim=0)) == 5
+
+
+def test_the_table_says_how_often_the_judge_was_right(toys, capsys, monkeypatch, tmp_path):
+    verdicts = iter([True, True, False, True])
+    monkeypatch.setattr(vqgan, "shows", lambda picture, prompt: next(verdicts))
+    sheet = tmp_path / "sheet.png"
+    options = ["--prompts=2", "--steps=1", "--copies=2", "--only", "regularised", "crops alone", f"--sheet={sheet}"]
+    monkeypatch.setattr("sys.argv", ["vqgan", *options])
+    vqgan.main()
+    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["regularised", "50%"], ["crops alone", "100%"]]
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_scenes_are_flat_single_objects_to_be_seen_in_another_colour():
+    items = edit.scenes(30, 1)
+    for _, scene, prompt in items:
+        assert (len(scene), scene.count.item(), scene.style.item()) == (1, 1, 0)
+        assert prompt[0] == scene.kind[0, 0]
+        assert prompt[1] != scene.colour[0, 0]
+        assert prompt[2] == scene.background[0]
+    assert len({prompt[1] for _, _, prompt in items}) > len(world.COLOURS) / 2
+
+
+def test_an_edit_leaves_what_the_mask_leaves_out(toys):
+    item = edit.scenes(1, 1)[0]
+    edits = edit.edited(item, Namespace(**SEARCH, masks=["given", "text"]))
+    for one in edits.values():
+        scene, mask, searched, pasted = one.pictures
+        outside = mask < 0
+        assert one.held
+        assert torch.equal(pasted[outside], scene[outside])
+        assert torch.equal(pasted[~outside], searched[~outside])
+        assert one.outside[0] == pytest.approx((searched - scene)[outside].abs().mean().item() / 2, abs=1e-6)
+        assert one.outside[2] == 0 < one.outside[1] < 0.1
+    assert edits["given"].iou == 1
+    truth, mask = world.object_mask(item[1])[0, 0] > 0, edits["text"].pictures[1, 0] > 0
+    assert edits["text"].iou == pytest.approx(((truth & mask).sum() / (truth | mask).sum()).item())
+    assert not torch.equal(edits["given"].pictures[0], edits["given"].pictures[2])
+
+
+def test_the_table_of_edits_has_a_row_for_each_mask(toys, capsys, monkeypatch):
+    options = ["--scenes=1", "--steps=1", "--copies=2", "--crops=20", "--masks", "text", "given"]
+    monkeypatch.setattr("sys.argv", ["edit", *options])
+    edit.main()
+    text, given = cells(capsys.readouterr().out)
+    assert (text[0], given[0]) == ("text", "given")
+    assert text[5:7] == given[5:7] == ["0.00%", "1/1"]
+    assert given[7] == "1.00"

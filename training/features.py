@@ -1,0 +1,95 @@
+"""The frozen networks through whose eyes the discriminator sees (Sauer et al. 2021, 2023): pictures become token maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..core import perceptual
+from ..core.checkpoints import fingerprint, read
+from ..core.errors import CheckpointError
+
+LOOKS = (2, 5, 8, 11)  # the blocks of the transformer after which a head looks; one more looks at the patch embedding
+GRID = 16  # convolutional maps are averaged down to this side at most, so that a head sees about as many tokens as of a ViT
+
+
+class Features(nn.Module):
+    """A frozen network with several layers to look at.
+
+    name: architecture and a fingerprint of the weights. widths: channels C of each layer. side: the side of the
+    pictures that it must be given, or None where any will do. `forward` takes pictures [N, 3, H, H] in [-1, 1] and returns
+    the tokens of each layer, [N, C, T].
+    """
+
+    name: str
+    widths: tuple[int, ...]
+    side: int | None
+
+
+class DINO(Features):
+    """DINO's ViT-S/16 (Caron et al. 2021), as published: the patch embedding and four blocks, class token added."""
+
+    side = 224
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        import timm
+        from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+        super().__init__()
+        self.vit: Any = timm.create_model("vit_small_patch16_224.dino", pretrained=False, num_classes=0)
+        self.vit.load_state_dict(tensors)
+        self.name = f"dino-vits16@{fingerprint(tensors)}"
+        self.widths = (self.vit.embed_dim,) * (1 + len(LOOKS))
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+        self.register_buffer("gain", 0.5 / std)  # from [-1, 1] to the range that it was trained on
+        self.register_buffer("offset", (0.5 - mean) / std)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        x = self.vit._pos_embed(self.vit.patch_embed(images * self.gain + self.offset))
+        seen = [x]
+        for i, block in enumerate(self.vit.blocks):
+            x = block(x)
+            if i in LOOKS:
+                seen.append(x)
+        return [(tokens[:, 1:] + tokens[:, :1]).transpose(1, 2) for tokens in seen]
+
+
+class Backbone(Features):
+    """A perceptual backbone (`core.perceptual`): picturebook's own, or torchvision's AlexNet or VGG16."""
+
+    side = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        metric = perceptual.load(path)
+        self.network, self.name = metric.module, metric.name
+        self.widths = tuple(weight.shape[1] for weight in self.network.heads.state_dict().values())
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        x, seen = self.network.scale(images), []
+        for name, layer in self.network.features.named_children():
+            x = layer(x)
+            if name in self.network.heads:
+                seen.append(F.adaptive_avg_pool2d(x, min(GRID, x.shape[-1])).flatten(2))
+        return seen
+
+
+def load(path: Path) -> Features:
+    """The frozen network in a weight file, recognised by the names of its tensors.
+
+    Raises:
+        CheckpointError: the file is missing, broken, or of no network known here.
+    """
+    checkpoint = read(path)
+    if "patch_embed.proj.weight" not in checkpoint.tensors:
+        return Backbone(path).eval().requires_grad_(False)
+    try:
+        return DINO(checkpoint.tensors).eval().requires_grad_(False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} is not DINO's ViT-S/16: use dino_deitsmall16_pretrain.pth as published.") from error

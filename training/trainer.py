@@ -1,0 +1,216 @@
+"""One step of StyleGAN-T's training: the discriminator's turn, then that of the generator or of the text encoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core import seeds
+from ..core.clip import OpenCLIP
+from ..core.errors import PackError
+from ..core.generators.stylegan_t.network import Network
+from . import objectives
+from .discriminator import NUMBERS, VIRTUAL_BATCH, Heads, look
+from .features import Features
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+MEAN_KEEPS = 0.995  # of the running mean of f(z), per step
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training is run with; the defaults are the paper's, where they are known."""
+
+    batch: int = 2048  # over all processes
+    lr: float = 2e-3
+    text_lr: float = 3e-6
+    guidance: float = 0.2
+    text_guidance: float = 50.0  # in the phase that trains the text encoder
+    average_keeps: float = 0.9978  # of the moving average of the generator's weights, per step
+    seed: int = 0
+
+
+class Trainer:
+    """The two players, their optimisers and the moving average of the generator.
+
+    Each sample of a step draws its random numbers from a generator that the seed, the step and its place in the whole batch
+    decide, and shares its norms' statistics with its eight neighbours only. So processes that share a batch out compute what
+    one alone would, up to rounding, and a step needs nothing of the steps before but the weights.
+
+    Args:
+        network: the generator, changed by training.
+        features: what the discriminator sees through.
+        clip: encodes the texts and guides; never changed.
+        settings: see `Settings`.
+        accelerator: device, precision and the other processes.
+        text: what tells the generator of the captions, where that is no longer `clip` itself.
+        player: who plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
+            what to tell a frozen generator.
+
+    Raises:
+        PackError: the batch does not divide into processes of whole virtual batches, or widths do not match.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        features: Features,
+        clip: OpenCLIP,
+        settings: Settings,
+        accelerator: Accelerator,
+        text: TextEncoder | None = None,
+        player: str = "generator",
+    ) -> None:
+        if settings.batch % (VIRTUAL_BATCH * accelerator.num_processes):
+            raise PackError(
+                f"The batch of {settings.batch} must divide into {accelerator.num_processes} processes of whole "
+                f"virtual batches of {VIRTUAL_BATCH} samples: choose a multiple of {VIRTUAL_BATCH * accelerator.num_processes}."
+            )
+        device = accelerator.device
+        self.settings, self.accelerator, self.text = settings, accelerator, text
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.features = features.to(device).to(memory_format=torch.channels_last)
+        clip.module.to(device)
+        self.clip, self.clip_text = clip, TextEncoder(clip)
+        with torch.random.fork_rng():
+            torch.manual_seed(settings.seed)
+            self.heads = Heads(features.widths, network.shape.c_dim).to(device)
+        if text is not None:
+            text.to(device).requires_grad_(player == "text")
+        if player == "text" and text is not None:
+            learner, rate, self._weight = text, settings.text_lr, settings.text_guidance
+            self.network.requires_grad_(False)
+        else:
+            learner, rate, self._weight = self.network, settings.lr, settings.guidance
+        self.adam = torch.optim.Adam(learner.parameters(), lr=rate, betas=(0.0, 0.99))
+        self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99))
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        modules = {"network": self.network, "average": self.average, "heads": self.heads}
+        return modules if self.text is None else {**modules, "text": self.text}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"adam": self.adam, "heads": self.heads_adam}
+
+    def state(self) -> dict[str, Any]:
+        """All that goes on with `restore` as if it had never stopped."""
+        return {
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Take over the weights of an earlier phase; what a larger generator adds to them stays as it is."""
+        for name in self.modules.keys() & state["modules"].keys():
+            self.modules[name].load_state_dict(state["modules"][name], strict=False)
+
+    @torch.no_grad()
+    def sample(self, texts: Sequence[str], columns: int) -> Tensor:
+        """Pictures of the averaged generator, a row of `columns` for each text, each column with noise of its own."""
+        device = self.accelerator.device
+        z = torch.stack([torch.randn(self.network.shape.z_dim, generator=seeds.rng(0, "sheet", i)) for i in range(columns)])
+        told = (self.text or self.clip_text)(texts).repeat_interleave(columns, 0)
+        return self.average(z.to(device).repeat(len(texts), 1), told).cpu()
+
+    def places(self) -> range:
+        """This process's places in the whole batch."""
+        share = self.settings.batch // self.accelerator.num_processes
+        return range(self.accelerator.process_index * share, (self.accelerator.process_index + 1) * share)
+
+    def step(self, i: int, real: Tensor, texts: Sequence[str]) -> dict[str, float]:
+        """Step i on this process's share of the batch: pictures [N, 3, H, H] in [-1, 1] and their captions."""
+        device, settings = self.accelerator.device, self.settings
+        rngs = [seeds.rng(settings.seed, "step", i, place) for place in self.places()]
+        z = torch.stack([torch.randn(self.network.shape.z_dim, generator=rng) for rng in rngs]).to(device)
+        numbers = torch.stack([torch.rand(2 * NUMBERS + 2, generator=rng) for rng in rngs]).to(device)
+        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
+        real = real.to(device, memory_format=torch.channels_last)
+        with self.accelerator.autocast():
+            with torch.no_grad():
+                c = self.clip_text(texts)
+                seen = look(self.features, real, real_view)
+            told = c if self.text is None else self.text(texts)
+            f = self.network.mapping.f(z)
+            fake = self.network.synthesis(torch.cat([f, told], 1), noise="random", rngs=rngs)
+            fake_seen = look(self.features, fake, fake_view)
+            angle = objectives.guidance(self.clip, fake, c, guided_view)
+        figures = {"discriminator": self._turn_of_the_discriminator(seen, fake_seen, c), "angle": angle}
+        figures["hinge"] = self._turn_of_the_player(fake_seen, c, self._weight * angle)
+        self.follow(i, f)
+        return {name: self._mean(value.detach()).item() for name, value in figures.items()}
+
+    def _turn_of_the_discriminator(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
+        both = [torch.cat([a, b.detach()]) for a, b in zip(seen, fake_seen, strict=True)]
+        scores = [score.chunk(2) for score in self.heads(both, c.repeat(2, 1))]
+        loss = objectives.discriminator_hinge(*zip(*scores, strict=True))
+        self._learn(loss, self.heads_adam)
+        return loss
+
+    def _turn_of_the_player(self, fake_seen: Sequence[Tensor], c: Tensor, guidance: Tensor) -> Tensor:
+        # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
+        self.heads.requires_grad_(False)
+        hinge = objectives.generator_hinge(self.heads(fake_seen, c))
+        self._learn(hinge + guidance, self.adam)
+        self.heads.requires_grad_(True)
+        return hinge
+
+    def _learn(self, loss: Tensor, adam: torch.optim.Optimizer) -> None:
+        """One step along the mean of all processes' gradients."""
+        adam.zero_grad()
+        loss.backward()
+        learning = [p for group in adam.param_groups for p in group["params"] if p.grad is not None]
+        if self.accelerator.num_processes > 1:
+            mean = self._mean(torch.cat([p.grad.flatten() for p in learning]))
+            for p, gradient in zip(learning, mean.split([p.numel() for p in learning]), strict=True):
+                p.grad = gradient.view_as(p)
+        adam.step()
+
+    def _mean(self, value: Tensor) -> Tensor:
+        mean: Any = self.accelerator.reduce(value, reduction="mean")
+        return mean
+
+    @torch.no_grad()
+    def follow(self, i: int, f: Tensor) -> None:
+        """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, which the first steps hurry."""
+        self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
+        keep = min(self.settings.average_keeps, (1 + i) / (10 + i))
+        for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            average.lerp_(value, 1 - keep)
+        for average, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            average.copy_(value)
+
+
+class TextEncoder(nn.Module):
+    """A CLIP's text side: captions to unit vectors [N, D]. What is too long for it is cut off."""
+
+    def __init__(self, clip: OpenCLIP) -> None:
+        super().__init__()
+        self.tower, self._tokenizer = clip.module, clip._tokenizer
+
+    @classmethod
+    def trainable(cls, clip: OpenCLIP) -> TextEncoder:
+        """A copy that can learn and leaves the CLIP as it is."""
+        encoder = cls(clip)
+        encoder.tower = copy.deepcopy(encoder.tower)
+        del encoder.tower.visual
+        return encoder
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(list(texts)).to(next(self.tower.parameters()).device)
+        return self.tower.encode_text(tokens, normalize=True).float()
