@@ -142,8 +142,16 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
 
     scores = torch.cat([basis.scores for basis in layers.values()], 1).repeat_interleave(len(place), 0)
     fixed = {"place": place.repeat(len(foreground), 1)}
-    groups = {group: joined(group) for group in ("vectors", "weights", "anchor", "mask")}
-    return Basis(composite.name, weighting=foreground.weighting, scores=scores, fixed=fixed, **groups)
+    return Basis(
+        composite.name,
+        joined("vectors"),
+        joined("weights"),
+        foreground.weighting,
+        scores,
+        fixed=fixed,
+        anchor=joined("anchor"),
+        mask=joined("mask"),
+    )
 
 
 def ranked(losses: Tensor, places: int) -> tuple[Tensor, Tensor]:

@@ -38,9 +38,7 @@ class Judge(nn.Module):
         depths = (1, 1, 3)
         self.stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(_residual(width) for _ in range(depth)) for width, depth in zip(widths, depths, strict=True)
-        )
+        self.blocks = nn.ModuleList(_Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
         self.heads = Heads(widths[-1])
         for head in (self.heads.pair, self.heads.kind):
             nn.init.constant_(head.bias, -8.0)  # at hardly any place is there a given thing
@@ -49,23 +47,27 @@ class Judge(nn.Module):
         """images: [N, 3, 64, 64] in [-1, 1]."""
         x = self.stem(images)
         for i, blocks in enumerate(self.blocks):
-            for block in blocks:
-                x = x + block(x)
+            x = blocks(x)
             if i < len(self.down):
                 x = self.down[i](x)
         said = self.heads(x.flatten(2).transpose(1, 2))
         return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
 
 
-def _residual(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.GroupNorm(8, width),
-        nn.SiLU(),
-        nn.Conv2d(width, width, 3, padding=1),
-        nn.GroupNorm(8, width),
-        nn.SiLU(),
-        nn.Conv2d(width, width, 3, padding=1),
-    )
+class _Residual(nn.ModuleList):
+    """Residual blocks in a row."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        def block() -> nn.Sequential:
+            halves = [(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)) for _ in range(2)]
+            return nn.Sequential(*(layer for half in halves for layer in half))
+
+        super().__init__(block() for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self:
+            x = x + block(x)
+        return x
 
 
 class PerceptualBackbone(nn.Module):

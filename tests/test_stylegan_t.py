@@ -60,7 +60,7 @@ def close(value, expected):
 
 @reference
 def test_agrees_with_the_reference():
-    loaded = generators.load(REFERENCE / "stylegan_t.safetensors").network
+    loaded = text_to_image(generators.load(REFERENCE / "stylegan_t.safetensors")).network
     expected = load_file(REFERENCE / "stylegan_t.io.safetensors")
     z, c = expected["z"], expected["c"]
     for psi in (1.0, 0.5, 0.0):
@@ -78,7 +78,7 @@ def snapshot_io():
 def test_a_snapshot_reads_its_own_prompts(tmp_path):
     prompts, expected = snapshot_io()
     snapshot = REFERENCE / "stylegan_t_snapshot.pkl"
-    generator = generators.load(snapshot)
+    generator = text_to_image(generators.load(snapshot))
     c = generator.embed(prompts)
     assert close(c, expected["c"])
     for psi in (1.0, 0.4):
@@ -90,7 +90,7 @@ def test_a_snapshot_reads_its_own_prompts(tmp_path):
     # The same as .safetensors: what the tensors do not say of the text encoder is in the metadata.
     checkpoint = checkpoints.read(snapshot)
     save_file(checkpoint.tensors, tmp_path / "converted.safetensors", checkpoint.metadata)
-    converted = generators.load(tmp_path / "converted.safetensors")
+    converted = text_to_image(generators.load(tmp_path / "converted.safetensors"))
     assert converted.name == generator.name
     assert torch.equal(converted.embed(prompts), c)
 
@@ -122,8 +122,8 @@ def test_doubling_a_picture_is_its_definition(side):
 def test_every_side_adds_to_the_picture():
     net, w = network(), torch.randn(1, 10, generator=seeded(0))
     whole = net.synthesis(w)
-    net.synthesis.b8.torgb.weight.zero_()
-    net.synthesis.b8.torgb.bias.zero_()
+    for parameter in net.synthesis.get_submodule("b8.torgb").parameters():
+        parameter.zero_()
     assert not torch.allclose(net.synthesis(w), whole)
 
 
