@@ -21,7 +21,7 @@ _SHIPPED = {
 }
 
 
-_SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip"}
+_SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS / "clip_robust"}
 
 
 def _encoder_names() -> list[str]:
@@ -79,15 +79,15 @@ class LoadCLIP(io.ComfyNode):
             display_name="Load CLIP (joint)",
             category="guided GAN/load",
             description="Loads a CLIP with both towers, text and picture. "
-            "'picturebook' comes with the pack and knows its world only. "
+            "'picturebook' comes with the pack and knows its world only; 'picturebook robust' is harder to fool. "
             "Others are open_clip model folders (open_clip_config.json and weights) in models/clip_joint.",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
-                    tooltip="'picturebook', a published CLIP, which is downloaded when this first runs, or an open_clip model "
-                    "folder in models/clip_joint.",
+                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded at first use; "
+                    "or an open_clip folder in models/clip_joint.",
                 )
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],

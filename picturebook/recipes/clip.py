@@ -5,8 +5,9 @@ another picture of the batch are no negatives for it, and half of each batch are
 half in one attribute, or whose two objects have exchanged their colours. Some (kind, colour, background) combinations
 are never shown.
 
-In the end it learns from pictures changed for the worse (adversarial training, Madry et al. 2018). Otherwise a search that
-no GAN keeps in bounds, such as VQGAN-CLIP's, finds pictures that show the prompt to this CLIP alone.
+The robust CLIP goes on from there with pictures that are turned, scaled, and changed for the worse (adversarial training,
+Madry et al. 2018). A search that no GAN keeps in bounds, such as VQGAN-CLIP's, finds patchworks that show the prompt to the
+plain one alone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
+from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +31,7 @@ from .classifier import attribute_loss, blemish
 from .training import Recipe, cosine, set_learning_rate, ship
 
 FOLDER = MODELS / "clip"
+WEIGHTS = "open_clip_model.safetensors"
 VOCABULARY = FOLDER / "bpe_simple_vocab.txt.gz"
 MODEL = {
     "embed_dim": 128,
@@ -39,11 +43,22 @@ MERGES = 400
 BATCH = 192
 TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
 SEED = 44
-HARDENED_FROM = 0.55  # share of the steps after which pictures are changed for the worse
-WORST = 12.0  # length of the greatest change, over a picture's 12,288 numbers in [-1, 1]
+WORST = 12.0  # length of the greatest change for the worse, over a picture's 12,288 numbers in [-1, 1]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
+    """The plain one, from scratch."""
+    return _recipe(FOLDER, steps, 1.5e-3, device, robust=False)
+
+
+def clip_robust(steps: int, device: torch.device) -> Recipe:
+    """The robust one, which starts as the plain one that is shipped."""
+    recipe = _recipe(MODELS / "clip_robust", steps, 4e-4, device, robust=True)
+    load_model(recipe.modules["model"], str(FOLDER / WEIGHTS))
+    return recipe
+
+
+def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robust: bool) -> Recipe:
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -58,11 +73,11 @@ def clip(steps: int, device: torch.device) -> Recipe:
     adam = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98))
 
     def step(i: int) -> dict[str, float]:
-        set_learning_rate(adam, cosine(i, steps, 1.5e-3))
+        set_learning_rate(adam, cosine(i, steps, rate))
         scenes = draw(BATCH, rng)
         said = captions.describe(scenes, rng)
         fits = captions.fits(said, scenes).to(device)
-        images = disturb(blemish(world.render(scenes), rng), rng).to(device)
+        images = (turn if robust else shift)(blemish(world.render(scenes), rng), rng).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)).float(), dim=1)
 
@@ -72,7 +87,7 @@ def clip(steps: int, device: torch.device) -> Recipe:
             logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen, dim=1) @ words.T
             return seen, masked_contrast(logits, fits)
 
-        if i >= HARDENED_FROM * steps:
+        if robust:
             images = worsen(images, lambda pictures: look(pictures, read.detach())[1], rng)
         seen, contrast = look(images, read)
         loss = contrast + 0.3 * attribute_loss(heads(seen), scenes, device)
@@ -83,12 +98,13 @@ def clip(steps: int, device: torch.device) -> Recipe:
         return {"contrast": contrast.item(), "loss": loss.item()}
 
     def finish() -> dict[str, float]:
-        ship(model.eval(), FOLDER / "open_clip_model.safetensors", half=True)
+        ship(model.eval(), folder / WEIGHTS, half=True)
         config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
-        (FOLDER / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / VOCABULARY.name).write_bytes(VOCABULARY.read_bytes())
         return measure(model, tokenizer, device)
 
-    return Recipe("clip", steps, {"model": model, "heads": heads}, {"adam": adam}, rng, step, finish)
+    return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, rng, step, finish)
 
 
 def draw(n: int, rng: torch.Generator) -> world.Scenes:
@@ -120,25 +136,41 @@ def _seen(scenes: world.Scenes, n: int) -> world.Scenes:
     return scenes[(~_held_out(scenes)).nonzero()[:n, 0]]
 
 
-def disturb(images: Tensor, rng: torch.Generator) -> Tensor:
+def shift(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
+    case, *move = torch.rand(3, len(images), generator=rng)
+    steps = [((2 * share - 1) * 8).round() / 32 for share in move]  # whole pixels, in halves of the side
+    plain = torch.eye(2).expand(len(images), 2, 2)
+    moved = torch.cat([plain, torch.stack(steps, 1)[:, :, None]], 2)
+    return _blank(_warp(images, moved, case < 1 / 3), case > 2 / 3, rng)
+
+
+def turn(images: Tensor, rng: torch.Generator) -> Tensor:
     """Turn, scale and move half of the pictures and blank a patch of another quarter, filling with mid-grey."""
-    n, _, height, width = images.shape
-    case = torch.rand(n, generator=rng)
-    turn, scale, *move = torch.rand(4, n, generator=rng)
-    turn, scale = (turn - 0.5) * 0.9, 0.75 + 0.6 * scale
-    cosine, sine = scale * turn.cos(), scale * turn.sin()
+    case, angle, scale, *move = torch.rand(5, len(images), generator=rng)
+    angle, scale = (angle - 0.5) * 0.9, 0.75 + 0.6 * scale
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
     right, down = ((share - 0.5) * 0.5 for share in move)
-    theta = torch.stack([cosine, -sine, right, sine, cosine, down], 1).view(n, 2, 3)
-    theta = torch.where((case < 0.5)[:, None, None], theta, torch.eye(2, 3))
-    moved = F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
-    grid = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
+    moved = torch.stack([cosine, -sine, right, sine, cosine, down], 1).view(-1, 2, 3)
+    return _blank(_warp(images, moved, case < 0.5), case > 0.75, rng)
+
+
+def _warp(images: Tensor, theta: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen pictures through affine maps [N, 2, 3]; what comes in from outside is mid-grey."""
+    theta = torch.where(chosen[:, None, None], theta, torch.eye(2, 3))
+    return F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
+
+
+def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
+    """The chosen pictures with a patch of mid-grey."""
+    n, _, height, width = images.shape
     corner = torch.rand(2, n, generator=rng) * 1.2 - 0.2
-    half = 0.15 + 0.2 * torch.rand(n, generator=rng)
+    side = 0.15 + 0.2 * torch.rand(n, generator=rng)
     patch = torch.ones(n, height, width, dtype=torch.bool)
-    for axis, start in zip(grid, corner, strict=True):
+    for axis, start in zip((torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]), corner, strict=True):
         place = (axis + 0.5) / height - start[:, None, None]
-        patch = patch & (place > 0) & (place < half[:, None, None])
-    return moved * ~(patch & (case > 0.75)[:, None, None])[:, None]
+        patch = patch & (place > 0) & (place < side[:, None, None])
+    return images * ~(patch & chosen[:, None, None])[:, None]
 
 
 def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
