@@ -29,6 +29,12 @@ def models() -> tuple[Generator, clip.OpenCLIP, Judge]:
 
 
 @cache
+def robust() -> clip.OpenCLIP:
+    """The shipped CLIP that is harder to fool."""
+    return clip.load(MODELS / "clip_robust")
+
+
+@cache
 def vqgan() -> VQGANGenerator:
     """The shipped VQGAN."""
     generator = generators.load(MODELS / "vqgan")

@@ -20,7 +20,7 @@ from ..core import masking, optimize, seeds, targets
 from ..core.cutouts import CutoutLoss
 from ..core.textmask import text_mask
 from ..picturebook import captions, world
-from ._common import Prompt, each, models, save_sheet, shows, table, vqgan
+from ._common import Prompt, each, robust, save_sheet, shows, table, vqgan
 from .composition import text_of
 
 Item = tuple[int, world.Scenes, Prompt]  # number, the scene, and what it is to show
@@ -55,7 +55,7 @@ def scenes(count: int, seed: int) -> list[Item]:
 def found(picture: Tensor, scene: world.Scenes, seed: int, crops: int) -> Tensor:
     """The mask [1, H, W] of the scene's object by its name."""
     name = text_of((int(scene.kind[0, 0]), int(scene.colour[0, 0])))
-    return text_mask(models()[1], picture, name, [seeds.rng(seed, "crops")], crops=crops)[1]
+    return text_mask(robust(), picture, name, [seeds.rng(seed, "crops")], crops=crops)[1]
 
 
 def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
@@ -68,7 +68,7 @@ def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
 
 
 def _edited(picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace) -> Edit:
-    generator, encoder = vqgan(), models()[1]
+    generator, encoder = vqgan(), robust()
     target = targets.from_text(encoder, captions.prompt(*prompt))
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
     latent = generator.encode(picture)

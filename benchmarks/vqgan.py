@@ -24,7 +24,7 @@ from ..core.losses import SumLoss
 from ..core.regularize import LatentRegularization
 from ..core.types import Loss
 from ..picturebook import captions
-from ._common import Prompt, each, held_out, models, save_sheet, shows, table, vqgan
+from ._common import Prompt, each, held_out, robust, save_sheet, shows, table, vqgan
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _only(name: str) -> dict[str, float]:
 
 
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
-HOLD = 0.1  # of the regularised rows
+HOLD = 0.2  # of the regularised rows
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
     "from random pixels": Way(start="pixels"),
@@ -67,7 +67,7 @@ WAYS: dict[str, Way] = {
 
 def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
     """What the search finds, [1, 3, H, W]."""
-    encoder = models()[1]
+    encoder = robust()
     loss: Loss = CutoutLoss(
         encoder,
         targets.from_text(encoder, captions.prompt(*prompt)),
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--copies", type=int, default=16, help="cutouts per step")
+    parser.add_argument("--copies", type=int, default=12, help="cutouts per step")
     parser.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
     parser.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
     parser.add_argument("--lr", type=float, default=0.15)
