@@ -1,8 +1,9 @@
 """Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, as the judge sees it.
 
-Prompts name two different objects, which the GAN never draws together. A picture is right when the judge sees both objects in
-their colours. The seam is the mean gradient across the pasted border relative to that inside the foreground. Prints a table
-in Markdown.
+Prompts name two different objects, which the GAN never draws together. The foreground starts as a big object, because it
+will be shrunk, and the background with its object on the right, because the foreground comes to the left. A picture is
+right when the judge sees both objects in their colours. The seam is the mean gradient across the pasted border relative to
+that inside the foreground. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from ..core import basis, bilevel, compose, losses, optimize, perceptual, seeds, targets
 from ..picturebook import MODELS, judge, world
-from ._common import each, models, save_sheet, table
+from ._common import each, models, robust, save_sheet, table
 
 Thing = tuple[int, int]  # kind, colour
 METHODS = ("single image", "composition, no perceptual loss", "composition, bi-level")
@@ -46,9 +47,15 @@ def prompts(count: int, seed: int) -> list[tuple[Thing, Thing]]:
     return [((a, c), (b, d)) for (a, b), (c, d) in zip(kinds, colours, strict=True)]
 
 
+def name_of(thing: Thing) -> str:
+    """Such as: red house."""
+    kind, colour = thing
+    return f"{world.COLOURS[colour]} {world.KINDS[kind]}"
+
+
 def text_of(*things: Thing) -> str:
     """Such as: a red house and a blue fish."""
-    names = [f"{world.COLOURS[colour]} {world.KINDS[kind]}" for kind, colour in things]
+    names = map(name_of, things)
     return " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names)
 
 
@@ -60,7 +67,7 @@ def metric() -> perceptual.Perceptual:
 
 def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path) -> dict[str, Made]:
     """Of each method, what it made of the prompt."""
-    generator, encoder, judges = models()
+    (generator, _, judges), encoder = models(), robust()
     seed = options.seed
     composite = compose.Composite(generator)
     place = compose.placements(options.scales, options.places)
@@ -78,8 +85,8 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         return optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search).images, None
 
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
-        texts = [text_of(*prompt)] * 2 if options.together else [text_of(thing) for thing in prompt[::-1]]
-        foreground, background = (start(text, number) for number, text in enumerate(texts))
+        right, left = prompt
+        foreground, background = start(f"a big {name_of(left)}", 0), start(f"{text_of(right)} on the right", 1)
         result = optimize.optimize(
             composite,
             whole,
@@ -111,10 +118,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
-    parser.add_argument("--places", nargs="+", default=["middle left", "middle right"])
-    parser.add_argument(
-        "--together", action="store_true", help="start each layer with the whole prompt, not with that of an object"
-    )
+    parser.add_argument("--places", nargs="+", default=["middle left"])
     parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--k", type=int, default=10)
@@ -130,14 +134,12 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(2):  # fill the candidates' banks, which all prompts share
-            loss = losses.AugCLIPLoss(models()[1], targets.from_text(models()[1], "a tree"), copies=options.copies)
+            loss = losses.AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
             basis.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
         rows = each(made, wanted, options, folder, jobs=options.jobs)
-    layers = "the whole prompt" if options.together else "a prompt each"
     print(
         f"{len(rows)} prompts, {options.steps} steps, {options.copies} copies, k = {options.k}, M = {options.candidates}, "
-        f"lr {options.lr}, noise {options.noise}, beta {options.beta}, {len(options.scales) * len(options.places)} places, "
-        f"layers start with {layers}\n"
+        f"lr {options.lr}, noise {options.noise}, beta {options.beta}, {len(options.scales) * len(options.places)} places\n"
     )
     lines = []
     for name in options.methods:

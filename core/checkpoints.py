@@ -30,7 +30,7 @@ SNAPSHOT = "G_ema"  # what training snapshots call the averaged generator
 
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """The tensors of one weight file, on the CPU, and the file's own notes (of safetensors and snapshots)."""
+    """The tensors of one weight file, in the CPU's memory, and the file's own notes (of safetensors and snapshots)."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
@@ -39,14 +39,20 @@ class Checkpoint:
     def __repr__(self) -> str:
         return f"Checkpoint({self.path.name}, {len(self.tensors)} tensors)"
 
+    def take(self) -> dict[str, Tensor]:
+        """The tensors, which the checkpoint holds no longer: a model made of them is then in memory once, not twice."""
+        tensors = dict(self.tensors)
+        self.tensors.clear()
+        return tensors
+
 
 def read(path: str | Path) -> Checkpoint:
     """Read the tensors of a `.safetensors` file, of a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`) or of a `.pkl` snapshot.
 
     A snapshot, as NVIDIA's trainers write it, is a pickle of whole networks: the averaged generator is read. Of others, a
     state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
-    data-parallel training is dropped. Whatever else a file holds is passed over, never made. The tensors may be backed
-    by the file: copy them into a model, never write to them.
+    data-parallel training is dropped. Whatever else a file holds is passed over, never made. The tensors are in memory
+    of their own, not backed by the file.
 
     Raises:
         CheckpointError: the file is missing, cut short, not a weight file, or holds a value that is not finite.
@@ -78,24 +84,32 @@ def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
         value = tensors[name].detach().cpu().contiguous()
         digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
         if value.numel():
-            digest.update(value.flatten().view(torch.uint8).numpy().tobytes())
+            digest.update(value.flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:8]
+
+
+def finite(value: Tensor) -> bool:
+    """Whether there is no NaN and no infinity among its numbers."""
+    return not value.numel() or bool(torch.stack(value.float().aminmax()).isfinite().all())  # isfinite alone would copy it
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt", device="cpu") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})
+        names, metadata = file.keys(), dict(file.metadata() or {})
+    tensors = {}
+    for name in names:  # opened anew for each, because what has been looked at stays in memory while the file is open
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors[name] = file.get_tensor(name).clone()
+    return tensors, metadata
 
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"PK"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own storages and archives
-            tensors = _state_dict(torch.load(path, map_location="cpu", weights_only=True, mmap=zipped))
+            tensors = _state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError:  # it holds other things too, or is something else altogether
         return pickles.read(path, _state_dict), {}
     return {name: value.detach() for name, value in tensors.items()}, {}
@@ -137,7 +151,7 @@ def _check(path: Path, name: str, value: Tensor) -> None:
     plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
     if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise CheckpointError(f"The tensor {name} in {path} is not stored as plain numbers: save the weights as .safetensors.")
-    if value.is_floating_point() and value.numel() and not torch.stack(value.float().aminmax()).isfinite().all():
+    if value.is_floating_point() and not finite(value):
         raise CheckpointError(f"The tensor {name} in {path} holds NaN or infinite values: download or train it again.")
 
 

@@ -16,7 +16,7 @@ from torch.nn.utils import fuse_conv_bn_weights
 from .augment import resize_to
 from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError, ShapeError
-from .generators.backend import fit
+from .generators.backend import fit, hollow
 from .generators.class_conditional import Norm, check_chain
 from .types import Latent, Model
 
@@ -141,7 +141,7 @@ def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:
 
     network = "alexnet" if tensors["features.0.weight"].shape[-1] == 11 else "vgg16"
     name, looks = _LPIPS[network]
-    with torch.device("meta"):  # without weights: those asked for by name would be downloaded
+    with hollow():  # without weights: those asked for by name would be downloaded
         features = getattr(models, network)(weights=None).features[: looks[-1] + 1]
     heads = dict(zip(looks, _published_heads(name), strict=True))
     return _assemble(f"lpips-{name}", features, tensors, heads, torch.tensor(_MEAN), torch.tensor(_STD))
@@ -188,7 +188,7 @@ def _assemble(
     name: str, features: nn.Sequential, tensors: Mapping[str, Tensor], heads: Mapping[int, Tensor], mean: Tensor, std: Tensor
 ) -> Perceptual:
     """The distance of `features` (on the meta device), of their tensors and of the heads by layer."""
-    with torch.device("meta"):
+    with hollow():
         network = _Network(features, {layer: head.shape[1] for layer, head in heads.items()})
     scale = {"scale.gain": 1 / std, "scale.offset": -mean / std}
     return Perceptual(fit(network, {**tensors, **scale, **{f"heads.{i}.weight": head for i, head in heads.items()}}), name)

@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 import types
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,8 @@ def deep_model(config):
     return model.eval().requires_grad_(False)
 
 
-def biggan_state(seed=0, ch=8, chunk=4, y_dim=5, classes=7):
-    """Random tensors in the published names: three blocks to 32 pixels, attention after the second."""
+def biggan_state(seed=0, ch=8, mult=(2, 2, 2, 1), attention=1, chunk=4, y_dim=5, classes=7):
+    """Random tensors in the published names: by default three blocks to 32 pixels, attention after the second."""
     rng, state = seeded(seed), {"shared.weight": torch.randn(classes, y_dim, generator=seeded(seed + 1))}
 
     def layer(name, *shape, bias=True):
@@ -64,7 +65,7 @@ def biggan_state(seed=0, ch=8, chunk=4, y_dim=5, classes=7):
         state[f"{name}.stored_mean"] = torch.randn(channels, generator=rng)
         state[f"{name}.stored_var"] = torch.rand(channels, generator=rng) + 0.5
 
-    widths = [(2 * ch, 2 * ch), (2 * ch, 2 * ch), (2 * ch, ch)]
+    widths = [(a * ch, b * ch) for a, b in pairwise(mult)]
     layer("linear", 16 * widths[0][0], chunk)
     for i, (a, b) in enumerate(widths):
         layer(f"blocks.{i}.0.conv1", b, a, 3, 3)
@@ -74,9 +75,10 @@ def biggan_state(seed=0, ch=8, chunk=4, y_dim=5, classes=7):
             statistics(norm, channels)
             layer(f"{norm}.gain", channels, y_dim + chunk, bias=False)
             layer(f"{norm}.bias", channels, y_dim + chunk, bias=False)
-    for name, (out, into) in {"theta": (2, 16), "phi": (2, 16), "g": (8, 16), "o": (16, 8)}.items():
-        layer(f"blocks.1.1.{name}", out, into, 1, 1, bias=False)
-    state["blocks.1.1.gamma"] = torch.tensor(0.7)
+    c = widths[attention][1]
+    for name, (out, into) in {"theta": (c // 8, c), "phi": (c // 8, c), "g": (c // 2, c), "o": (c, c // 2)}.items():
+        layer(f"blocks.{attention}.1.{name}", out, into, 1, 1, bias=False)
+    state[f"blocks.{attention}.1.gamma"] = torch.tensor(0.7)
     statistics("output_layer.0", ch)
     state["output_layer.0.gain"], state["output_layer.0.bias"] = torch.rand(ch, generator=rng), torch.randn(ch, generator=rng)
     layer("output_layer.2", 3, ch, 3, 3)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
-from .backend import Backend, fit
+from .backend import Backend, fit, hollow
 from .class_conditional import ClassConditionalGenerator, ConditionalNorm, Norm, check_chain, fold_conditional_norm, fold_norm
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
@@ -109,16 +109,18 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     Raises:
         CheckpointError: the tensors do not fit together.
     """
-    tensors = {name: value.float() for name, value in checkpoint.tensors.items() if not name.endswith(".sv0")}  # sv0: a log
-    embeddings = tensors.pop("shared.weight")
+    tensors = {name: value.float() for name, value in checkpoint.take().items() if not name.endswith(".sv0")}  # sv0: a log
     eps = {key: _number(checkpoint.metadata, key) for key in EPS}
+    digest = fingerprint(tensors, eps)
+    embeddings = tensors.pop("shared.weight")
     shape = _shape(tensors, embeddings.shape[1])
-    with torch.device("meta"):
+    with hollow():
         network = BigGAN(*shape)
-    fit(network, _fold(tensors, eps["BN_eps"], eps["SN_eps"]))
+    _fold(tensors, eps["BN_eps"], eps["SN_eps"])
+    fit(network, tensors)
+    del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** len(shape.widths)
-    name = f"biggan-{side}@{fingerprint({**tensors, 'shared.weight': embeddings}, eps)}"
-    return ClassConditionalGenerator(network, name, side, shape.z_dim, embeddings)
+    return ClassConditionalGenerator(network, f"biggan-{side}@{digest}", side, shape.z_dim, embeddings)
 
 
 def _number(metadata: Mapping[str, str], key: str) -> float:
@@ -137,14 +139,13 @@ def _shape(tensors: Mapping[str, Tensor], y_dim: int) -> _Shape:
     return _Shape(widths, attention, tensors["linear.weight"].shape[1], y_dim)
 
 
-def _fold(tensors: Mapping[str, Tensor], bn_eps: float, sn_eps: float) -> dict[str, Tensor]:
-    """State of `BigGAN` from the published tensors."""
-    state = dict(tensors)
-    for name in tensors:
+def _fold(state: dict[str, Tensor], bn_eps: float, sn_eps: float) -> None:
+    """Turn the published tensors into the state of `BigGAN`, in place."""
+    for name in list(state):
         if name.endswith(".weight"):
             u = state.pop(f"{name.removesuffix('weight')}u0")
-            state[name] = state[name] / _sigma(state[name].flatten(1), u, sn_eps)
-    for name in tensors:
+            state[name] /= _sigma(state[name].flatten(1), u, sn_eps)
+    for name in list(state):
         if name.endswith(".stored_mean"):
             norm = name.removesuffix("stored_mean")
             mean, var = state.pop(name), state.pop(f"{norm}stored_var")
@@ -154,14 +155,13 @@ def _fold(tensors: Mapping[str, Tensor], bn_eps: float, sn_eps: float) -> dict[s
             else:
                 folded = fold_norm(state.pop(f"{norm}gain"), state.pop(f"{norm}bias"), mean, var, OUTPUT_EPS)
             state |= {f"{norm}{key}": value for key, value in folded.items()}
-    return state
 
 
 def _sigma(weight: Tensor, u: Tensor, eps: float) -> Tensor:
     """Largest singular value of weight [A, B] after one power iteration from u [1, A] (Miyato et al. 2018, algorithm 1)."""
-    v = F.normalize(u @ weight, eps=eps)
-    u = F.normalize(v @ weight.T, eps=eps)
-    return (v @ weight.T @ u.T).squeeze()
+    v = F.normalize(weight.T @ u[0], dim=0, eps=eps)
+    u = weight @ v
+    return u @ F.normalize(u, dim=0, eps=eps)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
-from .backend import Backend, fit
+from .backend import Backend, fit, hollow
 from .class_conditional import ClassConditionalGenerator, ConditionalNorm, Norm, check_chain, fold_conditional_norm, fold_norm
 
 if TYPE_CHECKING:
@@ -34,13 +32,6 @@ class _Network(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return self.generator(torch.cat((z, y), 1), 1.0)
-
-
-class _NoDraws(TorchFunctionMode):
-    """Skips the first vectors of spectral norm: meaningless on the meta device, where torch imports for seconds to make them."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func in (Tensor.normal_, F.normalize) else func(*args, **(kwargs or {}))
 
 
 class _Norm(Norm):
@@ -66,13 +57,15 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     Raises:
         CheckpointError: the tensors, or the tensors and `config.json`, do not fit together.
     """
-    tensors = {name: value.float() for name, value in checkpoint.tensors.items()}
-    embeddings = tensors.pop("embeddings.weight").T
     config = _config(checkpoint)
-    network = fit(_network(config), _fold(tensors, config.eps))
+    digest = fingerprint(checkpoint.tensors, config.layers, config.eps)
+    tensors = {name: value.float() for name, value in checkpoint.take().items()}
+    embeddings = tensors.pop("embeddings.weight").T
+    _fold(tensors, config.eps)
+    network = fit(_network(config), tensors)
+    del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** sum(up for up, _, _ in config.layers)
-    name = f"biggan-deep-{side}@{fingerprint(checkpoint.tensors, config.layers, config.eps)}"
-    return ClassConditionalGenerator(network, name, side, config.z_dim, embeddings)
+    return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, config.z_dim, embeddings)
 
 
 def _config(checkpoint: Checkpoint) -> BigGANConfig:
@@ -147,7 +140,7 @@ def _network(config: BigGANConfig) -> _Network:
     """The package's generator on the meta device, each of its layers replaced by the plain one that it folds to."""
     from pytorch_pretrained_biggan.model import Generator
 
-    with torch.device("meta"), _NoDraws():
+    with hollow():
         generator = Generator(config)
         for parent in list(generator.modules()):
             for name, layer in list(parent.named_children()):
@@ -171,15 +164,14 @@ def _plain(layer: nn.Module, condition: int) -> nn.Module:
     return layer
 
 
-def _fold(tensors: Mapping[str, Tensor], eps: float) -> dict[str, Tensor]:
-    """State of `_network` from the published tensors."""
-    state = dict(tensors)
-    for name in tensors:
+def _fold(state: dict[str, Tensor], eps: float) -> None:
+    """Turn the published tensors into the state of `_network`, in place."""
+    for name in list(state):
         if name.endswith(".weight_orig"):
             layer = name.removesuffix("_orig")
             weight, u, v = state.pop(name), state.pop(f"{layer}_u"), state.pop(f"{layer}_v")
-            state[layer] = weight / torch.dot(u, weight.flatten(1) @ v)  # Miyato et al. 2018, eq. 8
-    for name in tensors:
+            state[layer] = weight.div_(torch.dot(u, weight.flatten(1) @ v))  # Miyato et al. 2018, eq. 8
+    for name in list(state):
         if name.endswith(".running_means"):
             norm = name.removesuffix("running_means")
             mean, var = state.pop(name)[-1], state.pop(f"{norm}running_vars")[-1]  # the last row is truncation 1
@@ -191,7 +183,6 @@ def _fold(tensors: Mapping[str, Tensor], eps: float) -> dict[str, Tensor]:
             state |= {f"{norm}{key}": value for key, value in folded.items()}
     for name in ("generator.conv_to_rgb.weight", "generator.conv_to_rgb.bias"):
         state[name] = state[name][:3]
-    return state
 
 
 KEYS = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.layers.*.bn_0.running_means")

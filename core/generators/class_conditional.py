@@ -109,9 +109,9 @@ def fold_conditional_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tenso
     gain, offset: [C, D]. mean, var: [C].
     """
     inverse = (var.double() + eps).rsqrt()
-    shift = mean * inverse
-    weight = torch.cat((inverse[:, None] * gain, offset - shift[:, None] * gain))
-    return {"affine.weight": weight.float(), "affine.bias": torch.cat((inverse, -shift)).float()}
+    bias = torch.cat((inverse, -mean * inverse)).float()
+    inverse, shift = bias[:, None].chunk(2)
+    return {"affine.weight": torch.cat((inverse * gain, offset + shift * gain)), "affine.bias": bias}
 
 
 def fold_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:

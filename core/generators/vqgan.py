@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from ..types import Latent
-from .backend import Backend, fit
+from .backend import Backend, fit, hollow
 from .latent_grid import GridGenerator
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
@@ -268,10 +268,10 @@ def build(checkpoint: Checkpoint) -> VQGANGenerator:
     Raises:
         CheckpointError: the tensors, or the tensors and the `.yaml`, do not fit together.
     """
-    tensors = _of_vqgan(checkpoint.tensors)
+    tensors = _of_vqgan(checkpoint.take())
     shape = _shape(tensors)
     side = _side(checkpoint.path, shape)
-    with torch.device("meta"):
+    with hollow():
         network = VQGAN(shape)
     return VQGANGenerator(fit(network, tensors), fingerprint(tensors), shape.factor, side)
 

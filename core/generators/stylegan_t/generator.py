@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ...checkpoints import Checkpoint, fingerprint
 from ...errors import LatentError, PackError, ShapeError
 from ...types import Generator, JointEncoder, Latent
-from ..backend import fit
+from ..backend import fit, hollow
 from ..latent_grid import clamp_with_grad
 from . import text
 from .network import Network, Shape
@@ -130,11 +130,13 @@ def build(checkpoint: Checkpoint) -> StyleGANTGenerator:
     Raises:
         CheckpointError: the tensors do not fit together.
     """
-    tensors = {name: value.float() for name, value in checkpoint.tensors.items()}
+    tensors = {name: value.float() for name, value in checkpoint.take().items()}
     own = {name: value for name, value in tensors.items() if not name.startswith(text.PLACE)}
     tower = text.build(tensors, checkpoint.metadata)
-    with torch.device("meta"):
+    with hollow():
         network = Network(Shape.of(own))
     fit(network, own)
     settings = [checkpoint.metadata.get(key) for key in ("num_heads", "quick_gelu")] if tower else []
-    return StyleGANTGenerator(network, tower, fingerprint(tensors, settings))
+    digest = fingerprint(tensors, settings)
+    del tensors, own  # the generator lays the weights out anew, one by one
+    return StyleGANTGenerator(network, tower, digest)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import CheckpointError, PackError
-from ..backend import fit
+from ..backend import fit, hollow
 
 PLACE = "mapping.clip.model."  # of its tensors in a snapshot
 HEAD_WIDTH = 64  # of attention in the published CLIPs
@@ -63,7 +63,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTow
     heads = int(metadata.get("num_heads", width // HEAD_WIDTH))
     if heads < 1 or width % heads:
         raise CheckpointError(f"its text encoder of width {width} cannot have {heads} attention heads")
-    with torch.device("meta"):
+    with hollow():
         tower = TextTransformer(
             context_length=length,
             vocab_size=len(own["token_embedding.weight"]),

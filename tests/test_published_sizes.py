@@ -1,0 +1,111 @@
+"""Each family at its full published size, with random weights in its published container: loading, memory, conversion."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from test_generators import biggan_state
+from test_registry import lightning
+from torch.nn import functional as F
+
+from guided_gan.core.generators.backend import hollow
+from guided_gan.core.generators.stylegan_t.network import LITE, Network
+from guided_gan.core.generators.vqgan import VQGAN, Shape
+
+pytestmark = [
+    pytest.mark.published_size,
+    pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is asked of Linux"),
+]
+
+# What a fresh process does with a file: the most memory that loading takes, a picture, and the same once converted.
+PROBE = """
+import json, re, sys, types
+from importlib import import_module
+sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
+package.__path__ = [sys.argv[2]]
+import torch
+from guided_gan.core import convert, generators
+
+def memory(key):
+    return int(re.search(rf"{key}:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+def picture(generator):
+    with torch.no_grad():
+        return generator.decode(generator.sample(1, torch.Generator().manual_seed(3)))
+
+path = Path(sys.argv[1])
+for name in ("pytorch_pretrained_biggan.model", "torch._dynamo"):  # as in a running host
+    import_module(name)
+for name in ("biggan", "vqgan"):
+    generators.load(Path(sys.argv[2], "picturebook", "models", name))
+Path("/proc/self/clear_refs").write_text("5")
+before = memory("VmRSS")
+generator = generators.load(path)
+peak = memory("VmHWM") - before
+here = picture(generator)
+there = picture(generators.load(convert.convert(path)))
+found = {"name": generator.name, "peak": peak, "side": here.shape[-1], "apart": (here - there).abs().max().item()}
+print(json.dumps({**found, "contrast": here.std().item()}))
+"""
+
+
+def meta(build):
+    with hollow():
+        return build().state_dict()
+
+
+def random(shapes, rng):
+    return {name: torch.empty(value.shape).normal_(0, 0.02, generator=rng) for name, value in shapes.items()}
+
+
+def biggan(folder, rng):
+    state = biggan_state(ch=96, mult=(16, 16, 8, 8, 4, 2, 1), attention=4, chunk=20, y_dim=128, classes=1000)
+    torch.save({name: value for name, value in state.items() if not name.endswith(".sv0")}, folder / "biggan.pth")
+    return folder / "biggan.pth"
+
+
+def deep(folder, rng):
+    from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+
+    widths = [(16, 16), (16, 16), (16, 16), (16, 8), (8, 8), (8, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 2), (2, 1)]
+    layers = [[bool(i % 2), *pair] for i, pair in enumerate(widths)]
+    state = random(meta(lambda: BigGAN(BigGANConfig(output_dim=256, layers=layers, attention_layer_position=8))), rng)
+    for name, value in state.items():
+        if name.endswith("running_vars"):
+            value.fill_(1)
+        elif name.endswith("weight_orig"):  # the vectors of its largest singular value, about
+            layer, matrix = name.removesuffix("orig"), value.flatten(1)
+            state[f"{layer}v"] = F.normalize(matrix.T @ state[f"{layer}u"], dim=0)
+            state[f"{layer}u"] = F.normalize(matrix @ state[f"{layer}v"], dim=0)
+    torch.save(state, folder / "deep.bin", _use_new_zipfile_serialization=False)
+    return folder / "deep.bin"
+
+
+def vqgan(folder, rng):
+    shape = Shape(False, 128, (1, 1, 2, 2, 4), 2, (4,), 256, 256, 16384)
+    return lightning(folder, "vqgan.ckpt", random(meta(lambda: VQGAN(shape)), rng))
+
+
+def gumbel(folder, rng):
+    shape = Shape(True, 128, (1, 1, 2, 4), 2, (3,), 256, 256, 8192)
+    return lightning(folder, "gumbel.ckpt", random(meta(lambda: VQGAN(shape)), rng))
+
+
+def stylegan_t(folder, rng):
+    torch.save({"G_ema": random(meta(lambda: Network(LITE)), rng)}, folder / "stylegan_t.pt")
+    return folder / "stylegan_t.pt"
+
+
+@pytest.mark.parametrize(("make", "side"), [(biggan, 256), (deep, 256), (vqgan, 256), (gumbel, 256), (stylegan_t, 64)])
+def test_loads_within_memory_and_converts_to_the_same_pictures(tmp_path, make, side):
+    path = make(tmp_path, torch.Generator().manual_seed(0))
+    root = sys.modules["guided_gan"].__path__[0]
+    probe = subprocess.run([sys.executable, "-c", PROBE, path, root], capture_output=True, text=True, check=False)
+    assert probe.returncode == 0, probe.stderr
+    found = json.loads(probe.stdout)
+    assert found["side"] == side
+    assert found["contrast"] > 0
+    assert found["apart"] < 1e-5
+    assert found["peak"] < 1.3 * path.stat().st_size
