@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import pickles
+from . import pickles, torchscript
 from .errors import CheckpointError
 
 # What is saved under a weight file's name by mistake, by its first bytes.
@@ -49,10 +49,11 @@ class Checkpoint:
 def read(path: str | Path) -> Checkpoint:
     """Read the tensors of a `.safetensors` file, of a torch archive (`.pt`, `.pth`, `.bin`, `.ckpt`) or of a `.pkl` snapshot.
 
-    A snapshot, as NVIDIA's trainers write it, is a pickle of whole networks: the averaged generator is read. Of others, a
-    state dict is taken out of the dict that a training script wrapped around it, and the prefix `module.` of
-    data-parallel training is dropped. Whatever else a file holds is passed over, never made. The tensors are in memory
-    of their own, not backed by the file.
+    A torch archive may be TorchScript: its modules' tensors are read, its code is not. A snapshot, as
+    NVIDIA's trainers write it, is a pickle of whole networks: the averaged generator is read. Of others, a state dict is
+    taken out of the dict that a training script wrapped around it, and the prefix `module.` of data-parallel training is
+    dropped. Whatever else a file holds is passed over, never made. The tensors are in memory of their own, not backed by
+    the file.
 
     Raises:
         CheckpointError: the file is missing, cut short, not a weight file, or holds a value that is not finite.
@@ -84,7 +85,7 @@ def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
         value = tensors[name].detach().cpu().contiguous()
         digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
         if value.numel():
-            digest.update(value.flatten().view(torch.uint8).numpy())
+            digest.update(value.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:8]
 
 
@@ -106,6 +107,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if torchscript.is_archive(path):
+        return torchscript.read(path), {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about its own storages and archives

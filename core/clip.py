@@ -1,4 +1,4 @@
-"""Joint encoders of texts and pictures: open_clip models read from a folder, and ensembles of them."""
+"""Joint encoders of texts and pictures: open_clip's folders, OpenAI's archives, and ensembles of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .errors import CheckpointError, PackError
 from .types import JointEncoder, Model
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
+NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
@@ -56,28 +57,32 @@ class OpenCLIP:
             PackError: a text is empty, or has more tokens than the model reads.
         """
         for text in texts:
-            self._check(text)
+            check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
         with torch.no_grad():
             device = next(self.module.parameters()).device
             return self.module.encode_text(self._tokenizer(list(texts)).to(device), normalize=True).float().cpu()
-
-    def _check(self, text: str) -> None:
-        if not text.strip():
-            raise PackError("The prompt is empty: write what the picture should show.")
-        tokenizer = self._tokenizer
-        own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
-        count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
-        room = tokenizer.context_length - 2  # one place each for the start and the end
-        if count > room:
-            raise PackError(
-                f"The prompt has {count} tokens, but this CLIP ({self.name}) reads {room}: "
-                "shorten it, or split it into several prompts."
-            )
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
         x = resize_to(images, *self.image_size) * self._gain.to(images) + self._offset.to(images)
         return F.normalize(self.module.encode_image(x).float(), dim=1)
+
+
+def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
+    """Refuse what a reader of texts, so called in messages, could not read whole.
+
+    Raises:
+        PackError: the text is empty, or has more tokens than there is room for.
+    """
+    if not text.strip():
+        raise PackError("The prompt is empty: write what the picture should show.")
+    own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
+    count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
+    room = tokenizer.context_length - 2  # one place each for the start and the end
+    if count > room:
+        raise PackError(
+            f"The prompt has {count} tokens, but {reader} reads {room}: shorten it, or split it into several prompts."
+        )
 
 
 class Ensemble:
@@ -115,15 +120,43 @@ class Ensemble:
         return torch.cat([root * vector for root, vector in zip(self._roots, vectors, strict=True)], 1)
 
 
-def load(folder: str | Path) -> OpenCLIP:
-    """Read an open_clip model directory: `open_clip_config.json`, the weights and, where it has one, its vocabulary.
+def load(path: str | Path) -> OpenCLIP:
+    """Read an open_clip model directory, or one of OpenAI's archives, such as `ViT-B-32.pt`.
+
+    A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary. An archive needs no
+    more: its tensors tell the architecture.
 
     Raises:
         CheckpointError: a file is missing or broken, or the weights do not fit the configuration.
     """
+    path = Path(path)
+    return _load_archive(path) if path.is_file() else _load_folder(path)
+
+
+def _load_archive(path: Path) -> OpenCLIP:
+    import open_clip
+    from open_clip.model import build_model_from_openai_state_dict
+
+    tensors = read(path).take()
+    if not NOTES <= tensors.keys():
+        raise CheckpointError(
+            f"{path} is not one of OpenAI's CLIP archives: any other CLIP needs a folder of its own, "
+            f"with {CONFIG} beside its weights, which must be called {' or '.join(WEIGHTS)}."
+        )
+    digest = fingerprint(tensors)
+    try:
+        with _without_logs_of(open_clip):
+            model = build_model_from_openai_state_dict(tensors, cast_dtype=torch.float32).float()
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path} does not fit OpenAI's CLIP: {_first_line(error)} Download it again.") from error
+    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
+    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+    return OpenCLIP(model, tokenizer, mean, std, f"{path.stem}@{digest}")
+
+
+def _load_folder(folder: Path) -> OpenCLIP:
     import open_clip
 
-    folder = Path(folder)
     config_path = folder / CONFIG
     weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if not config_path.is_file() or weights is None:

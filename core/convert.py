@@ -9,14 +9,13 @@ from typing import Protocol
 
 from torch import Tensor
 
-from . import checkpoints, generators, perceptual, registry, storage, torchscript
+from . import checkpoints, clip, generators, perceptual, registry, storage
 from .download import sha256
 from .errors import CheckpointError
 from .generators import vqgan
 
 # Tensors that a family can do without: an autoencoder's discriminator, a log of singular values.
 _NEEDLESS = {"VQGAN": ("loss.*", "colorize"), "BigGAN": ("*.sv0",)}
-_NOTES_OF_CLIP = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
 
 
 class _Named(Protocol):
@@ -50,7 +49,7 @@ def convert_clip(path: Path, target: Path) -> None:
     Raises:
         CheckpointError: the archive cannot be read, or the place cannot be written.
     """
-    tensors = {name: value for name, value in torchscript.read(path).items() if name not in _NOTES_OF_CLIP}
+    tensors = {name: value for name, value in checkpoints.read(path).tensors.items() if name not in clip.NOTES}
     _write(target, tensors, {"family": "CLIP", **provenance(path)})
 
 

@@ -72,9 +72,11 @@ def to_safetensors(models: Path, name: str) -> None:
 def check(models: Path) -> int:
     """Load everything in the models folders and say what it is; 1 where something is broken."""
     files = [(path, load) for kind, load in LOADERS.items() for path in sorted((models / kind).rglob("*")) if _is_weights(path)]
-    folders = [(config.parent, clip.load) for config in sorted((models / "clip_joint").rglob(clip.CONFIG))]
+    encoders = models / "clip_joint"
+    folders = [config.parent for config in sorted(encoders.rglob(clip.CONFIG))]
+    archives = [path for path in sorted(encoders.rglob("*.pt")) if path.parent not in folders]
     broken = 0
-    for path, load in (*files, *folders):
+    for path, load in (*files, *((path, clip.load) for path in (*folders, *archives))):
         try:
             published.verify(path)
             print(f"{path}: {published.describe(load(path), published.licence(path))}", flush=True)

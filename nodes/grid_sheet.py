@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io
-from torch import Tensor
 
-from ..core import seeds, sheet
+from ..core import sheet
 from ..core.errors import PackError
-from ..core.types import Latent, Loss
 from . import host, sockets
+from .loss import scores_of
 
 
 class Grid(io.ComfyNode):
@@ -44,17 +43,8 @@ class Grid(io.ComfyNode):
         with host.models(*(loss.models if loss else ())), torch.no_grad():
             pictures = host.from_image(image)
             if loss:
-                means = [row.mean().item() for row in _scores(pictures, loss, seed, cls.hidden.unique_id).split(columns)]
+                means = [row.mean().item() for row in scores_of(pictures, loss, seed, cls.hidden.unique_id).split(columns)]
                 if rows and len(rows) != len(means):
                     raise PackError(f"The grid has {len(means)} rows but {len(rows)} row labels: give one for each, or none.")
                 rows = [f"{says} {mean:.3f}".strip() for says, mean in zip(rows or [""] * len(means), means, strict=True)]
             return io.NodeOutput(host.to_image(sheet.sheet(pictures, columns, rows, column_labels.splitlines())))
-
-
-def _scores(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> Tensor:
-    progress = host.Progress(len(pictures), node_id)
-    scores = []
-    for picture in pictures.split(1):
-        scores.append(-loss(picture, Latent("pictures", {}), [seeds.rng(seed, "score")]).cpu())
-        progress(len(scores))
-    return torch.cat(scores)

@@ -37,7 +37,7 @@ PREVIEW_MOST = 4  # pictures of a batch that a preview shows
 def register_folders() -> None:
     """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
     weights = {".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl"}
-    folders = {"gan": weights, "clip_joint": {".json"}, "lpips": weights, "gan_latents": {".safetensors"}}
+    folders = {"gan": weights, "clip_joint": {".json", ".pt"}, "lpips": weights, "gan_latents": {".safetensors"}}
     for name, extensions in folders.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
         folder_paths.folder_names_and_paths[name] = (folder_paths.folder_names_and_paths[name][0], extensions)

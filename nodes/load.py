@@ -25,8 +25,10 @@ _SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS
 
 
 def _encoder_names() -> list[str]:
-    files = (Path(name) for name in folder_paths.get_filename_list("clip_joint"))
-    return [file.parent.as_posix() for file in files if file.name == clip.CONFIG and file.parent.name]
+    """Model folders, which the host knows by the configuration in them, and archives."""
+    files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
+    folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
+    return [path.as_posix() for path in (*folders, *(file for file in files if file.suffix == ".pt"))]
 
 
 class LoadGenerator(io.ComfyNode):
@@ -80,14 +82,15 @@ class LoadCLIP(io.ComfyNode):
             category="guided GAN/load",
             description="Loads a CLIP with both towers, text and picture. "
             "'picturebook' comes with the pack and knows its world only; 'picturebook robust' is harder to fool. "
-            "Others are open_clip model folders (open_clip_config.json and weights) in models/clip_joint.",
+            "Others are read from models/clip_joint: open_clip model folders (open_clip_config.json and weights), "
+            "and OpenAI's archives, such as ViT-B-32.pt.",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
                     tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded at first use; "
-                    "or an open_clip folder in models/clip_joint.",
+                    "or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],

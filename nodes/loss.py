@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..core import cutouts as crops
 from ..core import losses, seeds
 from ..core.augment import POLICIES
 from ..core.errors import PackError
-from ..core.types import Latent
+from ..core.types import Latent, Loss
 from . import host, sockets
 
 _CLIP = sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with.")
@@ -220,16 +221,7 @@ class Score(io.ComfyNode):
     @classmethod
     def execute(cls, image, loss, seed: int) -> io.NodeOutput:
         with host.models(*loss.models), torch.no_grad():
-            pictures = host.from_image(image)
-            nowhere = Latent("pictures", {})
-            progress = host.Progress(len(pictures), cls.hidden.unique_id)
-            values = []
-            for picture in pictures.split(1):
-                values.append(-loss(picture, nowhere, [seeds.rng(seed, "score")]).cpu())
-                progress(len(values))
-            scores = torch.cat(values)
-        if not scores.isfinite().all():
-            raise PackError("A score is not a number: check the picture, and the weights of the losses.")
+            scores = scores_of(host.from_image(image), loss, seed, cls.hidden.unique_id)
         best = scores.sort(descending=True)
         text = "\n".join(
             f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
@@ -237,3 +229,19 @@ class Score(io.ComfyNode):
         host.say(text, cls.hidden.unique_id)
         report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist()}
         return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)
+
+
+def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> Tensor:
+    """The score of each picture, [N], with a bar on the node; the seed decides the augmentations.
+
+    Raises:
+        PackError: a score is not finite.
+    """
+    progress, values = host.Progress(len(pictures), node_id), []
+    for picture in pictures.split(1):
+        values.append(-loss(picture, Latent("pictures", {}), [seeds.rng(seed, "score")]).cpu())
+        progress(len(values))
+    scores = torch.cat(values)
+    if not scores.isfinite().all():
+        raise PackError("A score is not a number: check the picture, and the weights of the losses.")
+    return scores

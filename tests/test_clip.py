@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD, SimpleTokenizer
 from safetensors.torch import load_file, save_file
+from test_hostile import save_jit
 from torch.nn import functional as F
 from toys import ToyEncoder
 
 from guided_gan.core import clip
+from guided_gan.core.checkpoints import read
 from guided_gan.core.clip import CONFIG, VOCABULARY, Ensemble
 from guided_gan.core.errors import CheckpointError, PackError
 
@@ -185,3 +188,52 @@ def test_an_ensemble_needs_a_weight_above_zero_for_each_member():
     for weight in (0.0, -1.0):
         with pytest.raises(PackError, match="must be above 0"):
             Ensemble([ToyEncoder(), ToyEncoder(1)], [1.0, weight])
+
+
+# --- OpenAI's archives
+
+
+@pytest.fixture(scope="module")
+def openai():
+    """A small CLIP of OpenAI's architecture, whose weights half precision holds."""
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vision = CLIPVisionCfg(layers=2, width=64, patch_size=16, image_size=32)
+        text = CLIPTextCfg(context_length=20, vocab_size=49408, width=64, heads=1, layers=2)
+        model = CLIP(16, vision, text, quick_gelu=True)
+    return model.half().float().eval()
+
+
+@pytest.fixture(scope="module")
+def archive(openai, tmp_path_factory):
+    notes = {"input_resolution": 32, "context_length": 20, "vocab_size": 49408}
+    path = tmp_path_factory.mktemp("archive") / "ViT-X-16.pt"
+    save_jit({**openai.state_dict(), **{name: torch.tensor(value) for name, value in notes.items()}}, path)
+    return path
+
+
+def test_an_archive_of_openais_needs_no_configuration(openai, archive):
+    encoder = clip.load(archive)
+    assert encoder.image_size == (32, 32)
+    assert encoder.name.startswith("ViT-X-16@")
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
+    tokens = SimpleTokenizer(context_length=20)(["a red boat"])
+    with torch.no_grad():
+        pictures = openai.encode_image((images / 2 + 0.5 - mean) / std, normalize=True)
+        texts = openai.encode_text(tokens, normalize=True)
+        torch.testing.assert_close(encoder.encode_image(images), pictures, atol=1e-5, rtol=0)
+    torch.testing.assert_close(encoder.encode_text(["a red boat"]), texts, atol=1e-5, rtol=0)
+
+
+def test_an_archive_that_is_none_or_lacks_something_is_refused(openai, archive, tmp_path):
+    torch.save(openai.state_dict(), tmp_path / "bare.pt")
+    with pytest.raises(CheckpointError, match=rf"bare\.pt is not one of OpenAI.*{CONFIG}"):
+        clip.load(tmp_path / "bare.pt")
+    tensors = dict(read(archive).tensors)
+    del tensors["visual.proj"]
+    torch.save(tensors, tmp_path / "less.pt")
+    with pytest.raises(CheckpointError, match=r"less\.pt does not fit OpenAI's CLIP"):
+        clip.load(tmp_path / "less.pt")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...errors import CheckpointError, PackError
+from ...clip import check_prompt
+from ...errors import CheckpointError
 from ..backend import fit, hollow
 
 PLACE = "mapping.clip.model."  # of its tensors in a snapshot
@@ -32,16 +33,9 @@ class TextTower(nn.Module):
             PackError: a text is empty, or has more tokens than the tower reads.
         """
         for text in texts:
-            self._check(text)
+            check_prompt(text, self._tokenizer, "the generator's text encoder")
         tokens = self._tokenizer(list(texts)).to(next(self.parameters()).device)
         return F.normalize(self.tower(tokens).float(), dim=1).cpu()
-
-    def _check(self, text: str) -> None:
-        if not text.strip():
-            raise PackError("The prompt is empty: write what the picture should show.")
-        count, room = len(self._tokenizer.encode(text)), self._tokenizer.context_length - 2  # the start and the end take two
-        if count > room:
-            raise PackError(f"The prompt has {count} tokens, but the generator's text encoder reads {room}: shorten it.")
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTower | None:
