@@ -3,16 +3,22 @@
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 SIDE = 64
 
 
 @pytest.fixture(scope="module", autouse=True)
 def files(host_folders):
-    """A red square on white."""
+    """A red square on white, a photograph of a cat, and a mask of its face."""
     picture = np.full((SIDE, SIDE, 3), 245, dtype=np.uint8)
     picture[8:32, 8:32] = (220, 40, 40)
     Image.fromarray(picture).save(host_folders / "input" / "square.png")
+    photograph = data.chelsea()
+    Image.fromarray(photograph).save(host_folders / "input" / "cat.png")
+    mask = np.zeros(photograph.shape[:2], dtype=np.uint8)
+    mask[60:240, 100:320] = 255
+    Image.fromarray(mask).save(host_folders / "input" / "face.png")
 
 
 def saved(client, run, node):
@@ -43,6 +49,36 @@ def test_all_losses_add_up_in_a_search(client):
     assert run.progress("Optimize")[-1] == 3
     (picture,) = saved(client, run, save)
     assert picture.shape == (SIDE, SIDE, 3)
+
+
+def test_a_photograph_is_edited_at_its_own_size(client):
+    graph = client.graph()
+    generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
+    photograph = graph.add("LoadImage", image="cat.png")
+    face = graph.add("ImageToMask", image=graph.add("LoadImage", image="face.png"), channel="red")
+    encoded = graph.add("EncodeImage", generator=generator, image=photograph, keep_size=True)
+    basis = graph.add("MaskLatent", generator=encoded, latent=encoded[1], mask=face)
+    loss = graph.add("CutoutLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a blue cat"), cutouts=2)
+    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, lr=0.15)
+    pasted = graph.add(
+        "ImageCompositeMasked", destination=photograph, source=search, x=0, y=0, resize_source=True, mask=face
+    )
+    copy = graph.add("SaveImage", images=graph.add("Decode", generator=encoded, latent=encoded[1]))
+    searched, done = graph.add("SaveImage", images=search), graph.add("SaveImage", images=pasted)
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    before = data.chelsea()
+    (copy,), (searched,), (done,) = (saved(client, run, node) for node in (copy, searched, done))
+    inside = np.zeros(before.shape[:2], dtype=bool)
+    inside[60:240, 100:320] = True
+    assert done.shape == before.shape == (300, 451, 3)
+    assert (done[~inside] == before[~inside]).all()
+    assert (done[inside] != before[inside]).any()
+    assert searched.shape == copy.shape == (300, 452, 3)  # whole cells, and the node says so
+    assert any("452" in line and "300" in line for node, line in run.texts if node == "EncodeImage")
+    change = np.abs(searched.astype(float) - copy).mean(2)[:, :451]
+    assert change[~inside].mean() < 0.02 * 255  # a cell colours its neighbours, and norms all of the picture a little
+    assert change[inside].mean() > 2 * change[~inside].mean()
 
 
 def test_a_text_mask_comes_with_its_heat_map(client):
