@@ -27,14 +27,15 @@ from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
 SETTINGS = Settings(batch=64, lr=1e-3, average_keeps=0.995, seed=55)
-PAINTS = 0.6  # share of the steps before the discriminator and the guidance take over
+PAINTS = 0.55  # share of the steps before the discriminator and the guidance take over
 PEAK = 6e-3  # the painter's learning rate
+AWAY, SPREAD = 0.18, 0.07  # how far from the middle a centre lies that the caption sends to a side, and how far from there
 
 
 class Pictures:
     """Flat scenes of one object with free captions, without the combinations that CLIP was never shown.
 
-    A `training.data.Source`.
+    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A `training.data.Source`.
     """
 
     def __init__(self, seed: int, *, side: int = world.RESOLUTION, held_out: bool = False) -> None:
@@ -46,16 +47,18 @@ class Pictures:
 
     def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
         """The scenes of these numbers and what is said of them."""
-        parts = [self._one(seeds.rng(self.seed, "scene", sample)) for sample in samples]
-        scenes = {name: torch.cat([vars(scene)[name] for scene, _ in parts]) for name in vars(parts[0][0])}
-        texts, says = [text for _, said in parts for text in said.texts], torch.cat([said.says for _, said in parts])
-        return world.Scenes(**scenes), Captions(texts, says)
+        parts = [self._caption(seeds.rng(self.seed, "scene", sample)) for sample in samples]
+        said = Captions([text for part in parts for text in part.texts], torch.cat([part.says for part in parts]))
+        return scene_of(self.noise(samples), said), said
 
-    def _one(self, rng: torch.Generator) -> tuple[world.Scenes, Captions]:
+    def noise(self, samples: Sequence[int]) -> Tensor:
+        """The noise of these numbers, [N, 64]."""
+        return torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(self.seed, "z", sample)) for sample in samples])
+
+    def _caption(self, rng: torch.Generator) -> Captions:
         scenes = world.sample(64, rng, two_objects=0.0, plain_style=1.0)
         kept = world.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == self.held_out
-        scene = scenes[kept.nonzero()[:1, 0]]
-        return scene, captions.describe(scene, rng, everything=self.held_out)
+        return captions.describe(scenes[kept.nonzero()[:1, 0]], rng, everything=self.held_out)
 
 
 def scene_of(z: Tensor, said: Captions) -> world.Scenes:
@@ -67,17 +70,13 @@ def scene_of(z: Tensor, said: Captions) -> world.Scenes:
     def open_or_said(name: str, chosen: Tensor) -> Tensor:
         return torch.where(says[name] == UNSAID, chosen, says[name])
 
-    def between(low: Tensor | float, high: Tensor | float, share: Tensor) -> Tensor:
-        return low + (high - low) * share
-
     small, big = (says["size"] == SIZES.index(name) for name in ("small", "big"))
-    size = between(torch.where(big, world.BIG, 0.19), torch.where(small, world.SMALL, 0.37), share[:, 0])
-    centre, middle = [], says["place"] == PLACES.index("middle")
-    for axis, (before, after) in enumerate((("left", "right"), ("top", "bottom"))):
-        low = torch.where(says["place"] == PLACES.index(after), 0.5 + world.MARGIN, size + 0.02)
-        high = torch.where(says["place"] == PLACES.index(before), 0.5 - world.MARGIN, 0.98 - size)
-        low, high = torch.where(middle, 0.5 - world.MARGIN, low), torch.where(middle, 0.5 + world.MARGIN, high)
-        centre.append(between(low, high, share[:, 1 + axis]))
+    size = torch.where(small, 0.2, torch.where(big, 0.33, 0.25)) + 0.04 * share[:, 0]
+    centre = []
+    for axis, sides in enumerate((("left", "right"), ("top", "bottom"))):
+        before, after = (says["place"] == PLACES.index(side) for side in sides)
+        middle = 0.5 + AWAY * (after.float() - before.float()) + SPREAD * (2 * share[:, 1 + axis] - 1)
+        centre.append(middle.clamp(size + 0.02, 0.98 - size))
     colour = open_or_said("colour", z[:, 3:11].argmax(1))
     background = open_or_said("background", z[:, 11:17].argmax(1))
     cx, cy = centre
@@ -105,9 +104,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     def paint(i: int) -> dict[str, float]:
         set_learning_rate(painter, cosine(i, paints, PEAK, warmup=50))
         samples = _samples(i)
-        z = torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(SETTINGS.seed, "z", n)) for n in samples])
-        _, said = source.draw(samples)
-        scenes = scene_of(z, said)
+        z, (scenes, said) = source.noise(samples), source.draw(samples)
         target = world.render(scenes).to(device, memory_format=torch.channels_last)
         weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
         with accelerator.autocast():
@@ -146,8 +143,8 @@ def _samples(i: int) -> range:
 @torch.inference_mode()
 def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, prompts: int = 100) -> dict[str, float]:
     """What the judge says of one picture for each of so many captions of combinations that were never shown."""
-    scenes, said = Pictures(SETTINGS.seed + 1000, held_out=True).draw(range(prompts))
-    z = torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(SETTINGS.seed + 1000, "z", n)) for n in range(prompts)])
+    source = Pictures(SETTINGS.seed + 1000, held_out=True)
+    z, (scenes, said) = source.noise(range(prompts)), source.draw(range(prompts))
     images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1).cpu()
     court = judge.load()
     things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
