@@ -26,12 +26,28 @@ from ._common import table
 from .stylegan_t import BACKBONE, HEAD, Exam, Marks, pictures
 
 
+def player(network: Network, settings: Settings, reader: Path, text: bool = False) -> Trainer:
+    """Trains the network, or the text encoder that tells it of captions; reader: the CLIP."""
+    told = clip.load(reader)
+    encoder = TextEncoder.trainable(told) if text else None
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16")
+    eyes = features.load(BACKBONE)
+    return Trainer(network, eyes, told, settings, accelerator, encoder, "text" if text else "generator")
+
+
 def trained(name: str, trainer: Trainer, steps: int) -> None:
     """So many steps on picture-book scenes, the same ones whoever trains."""
     source, size = Pictures(trainer.settings.seed), trainer.settings.batch
     for i in trange(steps, desc=name):
         batch = source.__getitems__(range(i * size, (i + 1) * size))
         trainer.step(i, batch.images, batch.texts)
+
+
+@torch.no_grad()
+def marks(trainer: Trainer, exam: Exam, seed: int) -> Marks:
+    """The exam's, of the averaged generator."""
+    c, network = (trainer.text or trainer.clip_text)(exam.texts), trainer.average.eval()
+    return exam.marks(*(pictures(network, c, 1.0, noise) for noise in (seed, seed + 1)))
 
 
 def main() -> None:
@@ -52,26 +68,14 @@ def main() -> None:
     def begin() -> Network:
         return text_to_image(generators.load(options.model)).network.requires_grad_(True)
 
-    def player(network: Network, settings: Settings, text: bool = False) -> Trainer:
-        reader = clip.load(options.clip)
-        encoder = TextEncoder.trainable(reader) if text else None
-        accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16")
-        eyes = features.load(BACKBONE)
-        return Trainer(network, eyes, reader, settings, accelerator, encoder, "text" if text else "generator")
-
-    @torch.no_grad()
-    def marks(trainer: Trainer) -> Marks:
-        c, network = (trainer.text or trainer.clip_text)(exam.texts), trainer.average.eval()
-        return exam.marks(*(pictures(network, c, 1.0, seed) for seed in (options.seed, options.seed + 1)))
-
-    guided, unguided = player(begin(), settings), player(begin(), replace(settings, guidance=0.0))
-    rows = {"as shipped": marks(guided)}
+    guided, unguided = (player(begin(), chosen, options.clip) for chosen in (settings, replace(settings, guidance=0.0)))
+    rows = {"as shipped": marks(guided, exam, options.seed)}
     for name, trainer in {"guidance": guided, "no guidance": unguided}.items():
         trained(name, trainer, options.steps)
-        rows[f"{options.steps} steps, {name}"] = marks(trainer)
-    tuned = player(guided.average.requires_grad_(True), settings, text=True)
+        rows[f"{options.steps} steps, {name}"] = marks(trainer, exam, options.seed)
+    tuned = player(guided.average.requires_grad_(True), settings, options.clip, text=True)
     trained("text encoder", tuned, options.text_steps)
-    rows[f"then {options.text_steps} of the text encoder"] = marks(tuned)
+    rows[f"then {options.text_steps} of the text encoder"] = marks(tuned, exam, options.seed)
     print(f"{options.prompts} held-out prompts, batch {options.batch}, lr {options.lr}, seed {options.seed}\n")
     print(table(["training", *HEAD], [[name, *found.row()] for name, found in rows.items()]))
 

@@ -1,6 +1,7 @@
 """The benchmarks of StyleGAN-T: what their exam says of good and bad pictures, and each from start to end on a toy network."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,14 @@ from safetensors.torch import save_file
 from toys import seeded
 
 from guided_gan.benchmarks import stylegan_t, stylegan_t_training
+from guided_gan.benchmarks import stylegan_t_ablation as ablation
 from guided_gan.core import clip
-from guided_gan.core.generators.stylegan_t.network import Network, Shape
+from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
 from guided_gan.picturebook import MODELS, world
-from guided_gan.picturebook.recipes.stylegan_t import Pictures
+from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures
+from guided_gan.training.discriminator import Heads
+
+TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, c_dim=128)
 
 
 @pytest.fixture
@@ -19,7 +24,7 @@ def model(tmp_path):
     """The weights of a network of 64 pixels, as small as it gets."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network(Shape(channels=(16, 16, 8, 8), num_res_blocks=1, c_dim=128))
+        network = Network(TOY)
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
 
@@ -57,3 +62,77 @@ def test_a_row_for_each_training_and_each_changes_the_pictures(model, monkeypatc
     rows = run(stylegan_t_training, monkeypatch, capsys, *options)
     assert [row[0].split()[0] for row in rows] == ["as", "1", "1", "then"]
     assert len({row[1] for row in rows[:3]}) == 3
+
+
+def test_a_row_for_each_change_and_each_changes_the_pictures(monkeypatch, capsys):
+    monkeypatch.setattr(ablation, "SHAPE", TOY)
+    rows = run(ablation, monkeypatch, capsys, "--prompts", 6, "--steps", 1, "--batch", 8, "--lr", 0.05)
+    assert [row[0] for row in rows] == list(ablation.ROWS)
+    assert len({tuple(row[1:3]) for row in rows}) == 4
+
+
+def test_the_rows_differ_in_one_change_each():
+    rows = [ablation.row(name, TOY, SETTINGS, MODELS / "clip") for name in ablation.ROWS]
+    assert [type(row.network) for row in rows] == [ablation.Baseline, Network, Network, Network]
+    assert [type(row.heads) for row in rows] == [ablation.BaselineHeads, ablation.BaselineHeads, Heads, Heads]
+    assert [row.settings.guidance for row in rows] == [0, 0, 0, SETTINGS.guidance]
+    depths = [[layer.weight.shape for layer in row.network.modules() if isinstance(layer, Layer)] for row in rows]
+    assert depths[0] == depths[1]
+    for a, b in zip(rows[1].network.parameters(), rows[3].network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_both_generators_draw_as_strongly_at_first():
+    z, c = torch.randn(8, TOY.z_dim, generator=seeded(0)), torch.eye(8, TOY.c_dim)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        old, new = (build(SHAPE)(z, c).std().item() for build in (ablation.Baseline, ablation.untrained))
+    assert 0.5 < new / old < 2
+
+
+def test_the_baseline_learns():
+    trainer = ablation.row("baseline", TOY, replace(SETTINGS, batch=8), MODELS / "clip")
+    players = torch.nn.ModuleList([trainer.network, trainer.heads])
+    before = {name: value.detach().clone() for name, value in players.named_parameters()}
+    stylegan_t_training.trained("baseline", trainer, 1)
+    still = {name.split(".")[-1] for name, value in players.named_parameters() if torch.equal(value, before[name])}
+    assert still == {"noise_strength"}  # it draws without noise maps
+    assert set(trainer.heads_adam.param_groups[0]["params"]) == set(trainer.heads.parameters())
+
+
+@pytest.mark.parametrize("build", [ablation.Baseline, Network])
+def test_only_the_styles_of_the_baseline_are_of_first_order(build):
+    first = build is ablation.Baseline
+    w, none = torch.randn(4, TOY.w_dim, generator=seeded(0)), torch.zeros(4, TOY.w_dim)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = [layer for layer in build(TOY).modules() if isinstance(layer, (Layer, ToRGB))]
+    assert len(layers) == (12 if first else 15)  # three sides more that draw
+    for style in (layer.affine for layer in layers):
+        assert torch.allclose(style(2 * w) - style(none), 2 * (style(w) - style(none)), atol=1e-4) == first
+    assert any(isinstance(layer, ResidualLayer) for layer in layers) != first
+
+
+def test_the_text_of_the_baseline_goes_through_its_mapping():
+    network = ablation.Baseline(TOY).eval()
+    z, c = torch.randn(2, TOY.z_dim, generator=seeded(0)), torch.eye(2, TOY.c_dim)
+    assert not torch.allclose(network(z, c), network(z, c.flip(0)), atol=1e-3)
+    for parameter in network.synthesis.joint.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert torch.equal(network(z, c)[0], network(z, c)[1])
+
+
+def test_the_heads_of_the_baseline_score_a_picture_once_among_its_whole_batch():
+    heads = ablation.BaselineHeads((6, 4), c_dim=5, batch=16)
+    tokens = [torch.randn(32, width, 64, generator=seeded(width)) for width in (6, 4)]
+    c = torch.randn(32, 5, generator=seeded(2))
+    heads(tokens, c)  # a power iteration
+    heads.requires_grad_(False)
+    for module in heads.modules():  # the power iterations of the spectral norms stand still
+        if not isinstance(module, torch.nn.BatchNorm2d):
+            module.training = False
+    whole = heads(tokens, c)
+    assert [score.shape for score in whole] == [(32, 1), (32, 1)]
+    for before, after in zip(whole, heads([torch.cat([each[:1] + 1, each[1:]]) for each in tokens], c), strict=True):
+        assert (before[:16] != after[:16]).all()
+        assert torch.equal(before[16:], after[16:])

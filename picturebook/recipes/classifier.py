@@ -14,14 +14,16 @@ BATCH = 128
 
 
 def judge(steps: int, device: torch.device) -> Recipe:
-    return _classifier("judge", Judge(), steps, device, seed=11, two_objects=0.5)
+    return _classifier("judge", Judge(), steps, device, seed=11, two_objects=0.5, pasted=0.6)
 
 
 def perceptual(steps: int, device: torch.device) -> Recipe:
-    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22, two_objects=0.25)
+    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22, two_objects=0.25, pasted=0.0)
 
 
-def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, seed: int, two_objects: float) -> Recipe:
+def _classifier(
+    name: str, model: nn.Module, steps: int, device: torch.device, seed: int, two_objects: float, pasted: float
+) -> Recipe:
     torch.manual_seed(seed)
     model = model.to(device).to(memory_format=torch.channels_last)
     for module in model.modules():
@@ -33,7 +35,8 @@ def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, s
     def step(i: int) -> dict[str, float]:
         set_learning_rate(optimizer, cosine(i, steps, 2e-3))
         scenes = draw(BATCH, rng, two_objects)
-        images = blemish(world.render(scenes), rng).to(device, memory_format=torch.channels_last)
+        images = paste(world.render(scenes), scenes, pasted, rng)
+        images = blemish(images, rng).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             logits = model(images)
         loss = attribute_loss(logits, scenes, device)
@@ -50,9 +53,14 @@ def _classifier(name: str, model: nn.Module, steps: int, device: torch.device, s
             logits = model(world.render(scenes).to(device))
             two = world.sample(2000, test, two_objects=1.0)
             found = model(world.render(two).to(device))["pair"].cpu().gather(1, _pairs(two)) > 0
+            one = world.sample(4000, test, two_objects=0.0)
+            images = paste(world.render(one), one, 1.0, test)
+            one, images = one[one.count == 2], images[one.count == 2]
+            composed = model(images.to(device))["pair"].cpu().gather(1, _pairs(one)) > 0
         return {
             "pair_accuracy": (logits["pair"].argmax(1).cpu() == _pairs(scenes)[:, 0]).float().mean().item(),
             "both_of_two_found": found.all(1).float().mean().item(),
+            "both_of_a_paste_found": composed.all(1).float().mean().item(),
             "background_accuracy": (logits["background"].argmax(1).cpu() == scenes.background).float().mean().item(),
             "style_accuracy": (logits["style"].argmax(1).cpu() == scenes.style).float().mean().item(),
         }
@@ -70,6 +78,31 @@ def draw(n: int, rng: torch.Generator, two_objects: float) -> world.Scenes:
     scenes = world.sample(n, rng, two_objects=two_objects)
     scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
     return scenes
+
+
+def paste(images: Tensor, scenes: world.Scenes, share: float, rng: torch.Generator) -> Tensor:
+    """Some of the pictures with a second scene, of 0.35 to 0.7 of the side, pasted in beside their object, as compositions are.
+
+    `scenes` is told of the second object. Where no place is found for it that leaves the first in sight, nothing is pasted.
+    """
+    chosen = ((scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < share)).nonzero()[:, 0]
+    kind, colour, background = (
+        torch.randint(len(names), (len(chosen),), generator=rng) for names in (world.KINDS, world.COLOURS, world.BACKGROUNDS)
+    )
+    middle, size = torch.full((len(chosen),), 0.5), 0.26 + 0.12 * torch.rand(len(chosen), generator=rng)
+    jitter = torch.rand(len(chosen), world.NUM_JITTER, generator=rng)
+    inserts = world.render(world.single(kind, colour, background, middle, middle, size, jitter))
+    masks = world.object_mask(scenes[chosen])[:, 0]
+    full = images.shape[-1]
+    for j, i in enumerate(chosen.tolist()):
+        side = int(torch.randint(int(0.35 * full), int(0.7 * full) + 1, (), generator=rng))
+        for top, left in torch.randint(full - side + 1, (8, 2), generator=rng).tolist():
+            rows, columns = slice(top, top + side), slice(left, left + side)
+            if masks[j, rows, columns].sum() <= 0.2 * masks[j].sum():
+                images[i, :, rows, columns] = F.interpolate(inserts[j : j + 1], side, mode="bilinear", antialias=True)[0]
+                scenes.kind[i, 1], scenes.colour[i, 1], scenes.count[i] = kind[j], colour[j], 2
+                break
+    return images
 
 
 def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
