@@ -16,14 +16,15 @@ from torch import Tensor
 
 from ..core import basis, losses, optimize, seeds, targets
 from ..picturebook import captions, judge
-from ._common import Prompt, each, models, prompts, save_sheet, table
+from ._common import Prompt, each, models, prompts, robust, save_sheet, table
 
 METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
 
 
 def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[Tensor, float]]:
     """One picture [1, 3, H, W] of each method, and the seconds that it took."""
-    generator, encoder, _ = models()
+    generator, plain, _ = models()
+    encoder = robust() if options.clip == "robust" else plain
     target = targets.from_text(encoder, captions.prompt(*prompt))
     aug = losses.AugCLIPLoss(encoder, target, copies=options.copies)
     search = optimize.Options(options.steps, options.lr, options.noise)
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, default=20, help="prompts of combinations that the GAN has seen")
     parser.add_argument("--counterfactual", type=int, default=40, help="prompts of combinations that it has not seen")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which of the shipped ones to look through")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=150)
@@ -81,7 +83,7 @@ def main() -> None:
         judged(wanted[0], options.seed, options, folder)  # fills the candidates' banks, which all prompts share
         rows = each(judged, wanted, options.seed, options, folder, jobs=options.jobs)
     print(
-        f"M = {options.candidates}, {options.copies} copies, {options.steps} steps, "
+        f"{options.clip} CLIP, M = {options.candidates}, {options.copies} copies, {options.steps} steps, "
         f"lr {options.lr}, noise {options.noise}, {options.weighting} weights\n"
     )
     lines = []

@@ -18,9 +18,8 @@ from . import host, published, sockets
 _SHIPPED = {
     host.SHIPPED: MODELS / "biggan",
     f"{host.SHIPPED} VQGAN": MODELS / "vqgan",
+    f"{host.SHIPPED} StyleGAN-T": MODELS / "stylegan_t",
 }
-
-
 _SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS / "clip_robust"}
 
 
@@ -40,15 +39,17 @@ class LoadGenerator(io.ComfyNode):
             node_id="GuidedGAN_LoadGenerator",
             display_name="Load Generator",
             category="guided GAN/load",
-            description="Loads a GAN. 'picturebook', a BigGAN, and 'picturebook VQGAN' come with the pack: 64-pixel picture-book "
-            "scenes of one object. Others are read from models/gan; the family is recognised by the file's contents.",
+            description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come with the "
+            "pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family is recognised by "
+            "the file's contents.",
             search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
-                    tooltip="'picturebook', 'picturebook VQGAN', published weights, which are downloaded when this first runs, "
-                    "or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml beside it, StyleGAN-T.",
+                    tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded when this "
+                    "first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml beside it, "
+                    "StyleGAN-T.",
                 )
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],

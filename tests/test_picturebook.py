@@ -11,6 +11,7 @@ from guided_gan.core import clip, generators
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, captions, judge, world
 from guided_gan.picturebook.captions import FIELDS, PLACES, SIZES, UNSAID
+from guided_gan.picturebook.recipes import classifier, stylegan_t
 from guided_gan.picturebook.recipes import clip as clip_recipe
 from guided_gan.picturebook.recipes import gan as gan_recipe
 from guided_gan.picturebook.world import BACKGROUNDS, COLOURS, GAN_COLOURS, KINDS, STYLES
@@ -169,6 +170,42 @@ def test_clips_training_shows_nothing_that_it_holds_out():
     there = torch.stack([scenes.count > 0, scenes.count > 1], 1)
     assert not (world.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None]) & there).any()
     assert len(scenes) > 1000
+
+
+def test_stylegan_t_reads_captions_that_fit_its_pictures_and_name_nothing_held_out():
+    scenes, said = stylegan_t.Pictures(3).draw(range(300))
+    assert captions.fits(said, scenes).diagonal().all()
+    kind, colour, background = (said.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))
+    assert not (world.clip_holds_out(kind, colour, background) & (said.says[:, [1, 4]] != UNSAID).all(1)).any()
+    _, others = stylegan_t.Pictures(3, held_out=True).draw(range(50))
+    assert world.clip_holds_out(*(others.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))).all()
+
+
+# --- what the judge sees ---------------------------------------------------------------------------------------------
+
+
+def test_a_pasted_picture_leaves_the_first_object_in_sight_and_is_counted():
+    scenes = world.sample(60, seeded(4), two_objects=0.0)
+    scenes.count[:10] = 0
+    before, masks = world.render(scenes), world.object_mask(scenes)
+    told = replace(scenes, **{name: value.clone() for name, value in vars(scenes).items()})
+    pictures = classifier.paste(before.clone(), told, 1.0, seeded(5))
+    pasted = told.count == 2
+    assert not pasted[:10].any()
+    assert pasted[10:].float().mean() > 0.3
+    assert torch.equal(pictures[~pasted], before[~pasted])
+    changed = (pictures != before).any(1, keepdim=True)
+    hidden = (masks * changed).sum((1, 2, 3))[pasted] / masks.sum((1, 2, 3))[pasted]
+    assert hidden.max() <= 0.2
+    assert torch.equal(told.kind[:, 0], scenes.kind[:, 0])
+
+
+def test_the_judge_finds_both_objects_of_a_clean_paste():
+    scenes = world.sample(60, seeded(6), two_objects=0.0)
+    pictures = classifier.paste(world.render(scenes), scenes, 1.0, seeded(7))
+    pasted = scenes.count == 2
+    found = judge.finds(judge.load(), pictures[pasted], torch.stack([scenes.kind, scenes.colour], 2)[pasted])
+    assert found.float().mean() > 0.7  # some are as small as a tenth of the side
 
 
 # --- the shipped models ----------------------------------------------------------------------------------------------
