@@ -23,6 +23,7 @@ pytestmark = [
 PROBE = """
 import json, re, sys, types
 from importlib import import_module
+from pathlib import Path
 sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
 package.__path__ = [sys.argv[2]]
 import torch
