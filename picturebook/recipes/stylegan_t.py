@@ -56,7 +56,7 @@ class Pictures:
         return torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(self.seed, "z", sample)) for sample in samples])
 
     def _caption(self, rng: torch.Generator) -> Captions:
-        scenes = world.sample(64, rng, two_objects=0.0, plain_style=1.0)
+        scenes = world.sample(640 if self.held_out else 64, rng, two_objects=0.0, plain_style=1.0)  # some will do
         kept = world.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == self.held_out
         return captions.describe(scenes[kept.nonzero()[:1, 0]], rng, everything=self.held_out)
 
