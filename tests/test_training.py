@@ -215,7 +215,7 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     # Adam moves a weight by a whole step even where rounding decides the sign of its gradient, so a few may differ.
     learnt, apart = (sum((one[name] - other[name]).abs().sum() for name in one) for other in (start, two))
     assert learnt > 0
-    assert apart < 0.01 * learnt
+    assert apart < 0.1 * learnt
 
 
 # --- command line ----------------------------------------------------------------------------------------------------
