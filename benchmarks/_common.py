@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -64,6 +65,25 @@ def held_out(count: int, seed: int) -> list[Prompt]:
 def shows(picture: Tensor, prompt: Prompt) -> bool:
     """Whether the judge sees the prompt's object in its colour in a picture [1, 3, H, W]."""
     return judge.sees(models()[2], picture)[0].tolist() == list(prompt[:2])
+
+
+def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
+    """The options of benchmarks that search a VQGAN by cutouts; `search_in_words` says them."""
+    to.add_argument("--steps", type=int, default=steps)
+    to.add_argument("--copies", type=int, default=12, help="cutouts per step")
+    to.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
+    to.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
+    to.add_argument("--lr", type=float, default=0.15)
+    to.add_argument("--noise", type=float, default=0.0, help="deviation of what each step adds to the latent")
+    to.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+
+
+def search_in_words(options: argparse.Namespace) -> str:
+    """How a benchmark searched by cutouts."""
+    return (
+        f"{options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
+        f"{options.steps} steps, lr {options.lr}, noise {options.noise}"
+    )
 
 
 def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jobs: int) -> list[T]:

@@ -20,7 +20,7 @@ from ..core import masking, optimize, seeds, targets
 from ..core.cutouts import CutoutLoss
 from ..core.textmask import text_mask
 from ..picturebook import captions, world
-from ._common import Prompt, each, robust, save_sheet, shows, table, vqgan
+from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
 from .composition import text_of
 
 Item = tuple[int, world.Scenes, Prompt]  # number, the scene, and what it is to show
@@ -110,20 +110,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--copies", type=int, default=12, help="cutouts per step")
-    parser.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
-    parser.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
-    parser.add_argument("--lr", type=float, default=0.15)
-    parser.add_argument("--noise", type=float, default=0.0, help="deviation of what each step adds to the latent")
-    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    add_cutout_search(parser, steps=60)
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search and paste of each edit")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)
-    print(
-        f"{len(rows)} scenes, {options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
-        f"{options.steps} steps, lr {options.lr}, noise {options.noise}\n"
-    )
+    print(f"{len(rows)} scenes, {search_in_words(options)}\n")
     head = ["mask", "changed", "changed, pasted", "outside", "outside, copy", "outside, pasted", "cells held", "IoU"]
     print(table(head, [_line(name, [row[name] for row in rows]) for name in options.masks]))
     if options.sheet:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..core import basis, losses, optimize, seeds, targets
-from ..picturebook import captions, judge
-from ._common import Prompt, each, models, prompts, robust, save_sheet, table
+from ..picturebook import captions
+from ._common import Prompt, each, models, prompts, robust, save_sheet, shows, table
 
 METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
 
@@ -54,9 +54,8 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
 
 def judged(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[bool, float, Tensor]]:
     """Of each method: whether the judge sees object and colour, the seconds, and the picture."""
-    wanted = torch.tensor(prompt[:2])
     return {
-        name: (bool((judge.sees(models()[2], picture)[0] == wanted).all()), seconds, picture)
+        name: (shows(picture, prompt), seconds, picture)
         for name, (picture, seconds) in pictures(prompt, seed, options, folder).items()
     }
 

@@ -66,7 +66,7 @@ class Exam:
 @torch.inference_mode()
 def pictures(network: Network, c: Tensor, psi: float, seed: int) -> Tensor:
     """One picture for each text embedding c [N, D], noise by row: [N, 3, H, H]."""
-    z = torch.stack([torch.randn(network.shape.z_dim, generator=seeds.rng(seed, "z", i)) for i in range(len(c))]).to(c)
+    z = seeds.normal([seeds.rng(seed, "z", i) for i in range(len(c))], network.shape.z_dim).to(c)
     return torch.cat([network(a, b, psi).clamp(-1, 1).cpu() for a, b in zip(z.split(50), c.split(50), strict=True)])
 
 

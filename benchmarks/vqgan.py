@@ -24,7 +24,7 @@ from ..core.losses import SumLoss
 from ..core.regularize import LatentRegularization
 from ..core.types import Loss
 from ..picturebook import captions
-from ._common import Prompt, each, held_out, robust, save_sheet, shows, table, vqgan
+from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
 
 
 @dataclass(frozen=True)
@@ -99,22 +99,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--copies", type=int, default=12, help="cutouts per step")
-    parser.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
-    parser.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
-    parser.add_argument("--lr", type=float, default=0.15)
-    parser.add_argument("--noise", type=float, default=0.0, help="deviation of what each step adds to the latent")
+    add_cutout_search(parser, steps=400)
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
-    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")
     options = parser.parse_args()
     wanted = held_out(options.prompts, options.seed)
     rows = each(judged, wanted, options.seed, options, jobs=options.jobs)
-    print(
-        f"{len(wanted)} prompts, {options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
-        f"{options.steps} steps, lr {options.lr}, noise {options.noise}\n"
-    )
+    print(f"{len(wanted)} prompts, {search_in_words(options)}\n")
     lines = []
     for name in options.only:
         right, seconds, _ = zip(*(row[name] for row in rows), strict=True)

@@ -47,7 +47,7 @@ def _scalar_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tenso
 
 def _softmax_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
     def normal(name: str, value: Tensor) -> Tensor:
-        return torch.stack([torch.randn(value.shape[1:], generator=draws.rng(seed, "weights", name)) for seed in seeds])
+        return draws.normal(draws.rngs(list(seeds), "weights", name), *value.shape[1:])
 
     return {name: normal(name, value) for name, value in vectors.items()}
 

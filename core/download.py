@@ -61,11 +61,11 @@ class _BrokenOffError(Exception):
     """The source may give the rest when asked again."""
 
 
-def _silent(done: int, total: int) -> None:
-    pass
+def silent(done: int, total: int) -> None:
+    """Tells nobody."""
 
 
-def fetch(file: File, folder: Path, progress: Progress = _silent, endpoint: str | None = None) -> Path:
+def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str | None = None) -> Path:
     """The file in the folder, downloaded if it is not there; endpoint is where the hub is, if not at its usual place.
 
     Raises:

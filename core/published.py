@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import clip, convert
-from .download import Progress, fetch, in_words, sha256
+from .download import Progress, fetch, in_words, sha256, silent
 from .errors import CheckpointError
 from .registry import TABLE, Published
 from .types import Model
@@ -26,7 +26,7 @@ def is_there(entry: Published, folder: Path) -> bool:
     return (path / clip.CONFIG).is_file() and any((path / name).is_file() for name in clip.WEIGHTS)
 
 
-def obtain(entry: Published, folder: Path, progress: Progress = lambda done, total: None, endpoint: str | None = None) -> Path:
+def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint: str | None = None) -> Path:
     """The entry's file, or a CLIP's folder, downloaded if it is not there.
 
     Args:

@@ -7,8 +7,10 @@ that stops and goes on draws what an unbroken one would.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 
 def rng(seed: int, *place: str | int) -> torch.Generator:
@@ -20,3 +22,8 @@ def rng(seed: int, *place: str | int) -> torch.Generator:
 def rngs(seeds: list[int], *place: str | int) -> list[torch.Generator]:
     """One generator per sample of a batch."""
     return [rng(seed, *place) for seed in seeds]
+
+
+def normal(rngs: Iterable[torch.Generator], *shape: int) -> Tensor:
+    """Standard normal numbers, a row of each generator's own: [N, *shape] on the CPU."""
+    return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])

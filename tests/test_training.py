@@ -201,7 +201,8 @@ def curves(out):
 def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     (tmp_path / "guided_gan").symlink_to(ROOT, target_is_directory=True)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    words = [*TOY, "--stages", "32:3", "--seed", "3"]
+    # Small steps: Adam's go by the sign of a gradient, however small, so that rounding grows with what they change.
+    words = [*TOY, "--stages", "32:3", "--seed", "3", "--lr", "2e-4"]
     places = {name: tmp_path / name for name in ("one", "two")}
     assert command.main([*words, "--out", str(places["one"])]) == 0
     assert command.main([*words, "--out", str(places["two"]), "--processes", "2"]) == 0
@@ -209,13 +210,13 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     assert set(one) == {"discriminator", "hinge", "angle"}
     for name, values in one.items():
         assert len(set(values)) == 3
-        assert two[name] == pytest.approx(values, rel=1e-3, abs=1e-4), name  # rounding, which Adam's steps make larger
+        assert two[name] == pytest.approx(values, rel=1e-4, abs=1e-4), name
     one, two = (load_file(place / command.MODEL) for place in places.values())
     start = training(tmp_path / "none", "--seed", "3")._trainer(command.Stage("generator", 32, 1)).network.state_dict()
     # Adam moves a weight by a whole step even where rounding decides the sign of its gradient, so a few may differ.
     learnt, apart = (sum((one[name] - other[name]).abs().sum() for name in one) for other in (start, two))
     assert learnt > 0
-    assert apart < 0.1 * learnt
+    assert apart < 0.01 * learnt
 
 
 # --- command line ----------------------------------------------------------------------------------------------------

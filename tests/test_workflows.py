@@ -80,7 +80,7 @@ def test_runs_and_saves_pictures(graph, host):
     assert result.images
     for file in result.images:
         with Image.open(file) as picture:
-            assert picture.height > 400
+            assert picture.height == 512 or "GuidedGAN_Grid" in kinds  # a sheet has the height of its rows
             # The picture brings its graph back to the editor; a film has it among its camera's data.
             written = picture.info.get("workflow") or picture.getexif()[0x010F].partition(":")[2]
             assert json.loads(written)["nodes"]

@@ -124,7 +124,7 @@ class Trainer:
     def sample(self, texts: Sequence[str], columns: int) -> Tensor:
         """Pictures of the averaged generator, a row of `columns` for each text, each column with noise of its own."""
         device = self.accelerator.device
-        z = torch.stack([torch.randn(self.network.shape.z_dim, generator=seeds.rng(0, "sheet", i)) for i in range(columns)])
+        z = seeds.normal([seeds.rng(0, "sheet", i) for i in range(columns)], self.network.shape.z_dim)
         told = (self.text or self.clip_text)(texts).repeat_interleave(columns, 0)
         return self.average(z.to(device).repeat(len(texts), 1), told).cpu()
 
@@ -137,7 +137,7 @@ class Trainer:
         """Step i on this process's share of the batch: pictures [N, 3, H, H] in [-1, 1] and their captions."""
         device, settings = self.accelerator.device, self.settings
         rngs = [seeds.rng(settings.seed, "step", i, place) for place in self.places()]
-        z = torch.stack([torch.randn(self.network.shape.z_dim, generator=rng) for rng in rngs]).to(device)
+        z = seeds.normal(rngs, self.network.shape.z_dim).to(device)
         numbers = torch.stack([torch.rand(2 * NUMBERS + 2, generator=rng) for rng in rngs]).to(device)
         real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
         real = real.to(device, memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_model
 from torch import Tensor
 
-from ...core import clip, seeds
+from ...core import clip, metrics, seeds
 from ...core.generators.stylegan_t.network import Network, Shape
 from ...training import features
 from ...training.data import Batch
@@ -53,7 +53,7 @@ class Pictures:
 
     def noise(self, samples: Sequence[int]) -> Tensor:
         """The noise of these numbers, [N, 64]."""
-        return torch.stack([torch.randn(SHAPE.z_dim, generator=seeds.rng(self.seed, "z", sample)) for sample in samples])
+        return seeds.normal([seeds.rng(self.seed, "z", sample) for sample in samples], SHAPE.z_dim)
 
     def _caption(self, rng: torch.Generator) -> Captions:
         scenes = world.sample(640 if self.held_out else 64, rng, two_objects=0.0, plain_style=1.0)  # some will do
@@ -161,9 +161,8 @@ def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, promp
     images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1).cpu()
     court = judge.load()
     things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
-    cosine = (reader.encode_image(images) * reader.encode_text(said.texts)).sum(1)
     return {
         "object_and_colour": (judge.sees(court, images) == things).all(1).float().mean().item(),
         "background": (court(images)["background"].argmax(1) == scenes.background).float().mean().item(),
-        "clip_score": cosine.mean().item(),
+        "clip_score": metrics.clip_score(reader, images, said.texts).mean().item(),
     }

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ... import seeds
 from ...checkpoints import Checkpoint, fingerprint
 from ...errors import LatentError, PackError, ShapeError
 from ...types import Generator, JointEncoder, Latent
@@ -71,7 +72,7 @@ class StyleGANTGenerator:
 
     def draw(self, c: Tensor, rngs: Sequence[torch.Generator]) -> Latent:
         """Latents of text embeddings c [N, c_dim] and noise, row i of which rngs[i] draws; on the CPU."""
-        z = torch.stack([torch.randn(self.z_dim, generator=rng) for rng in rngs])
+        z = seeds.normal(rngs, self.z_dim)
         device = self.network.mapping.x_avg.device
         with torch.no_grad():
             # Row by row, so that a row is the same to the bit alone and within a batch.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ... import seeds
 from ...errors import CheckpointError, ChoiceError
 
 FIRST_SIDE = 8  # of the Fourier features that everything starts from
@@ -361,7 +362,7 @@ class Noise:
     def __call__(self, const: Tensor) -> Tensor:
         """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]."""
         if self._kind == "random":
-            return torch.stack([torch.randn(1, *const.shape, generator=rng) for rng in self._rngs]).to(const)
+            return seeds.normal(self._rngs, 1, *const.shape).to(const)
         return (const if self._kind == "const" else torch.zeros_like(const))[None, None]
 
 
