@@ -21,11 +21,12 @@ from torch import Tensor
 from . import seeds as draws
 from .errors import ChoiceError, PackError
 from .losses import AugCLIPLoss, aug_clip_terms
+from .memory import Batches
 from .storage import read_tensors, write_tensors
 from .types import Basis, Generator, Latent, Loss
 
 CHUNK = 100  # candidates drawn, decoded and saved together; part of what a seed means
-DECODE = 10  # of them at once through the generator
+DECODE = 10  # of them at once through the generator, fewer when memory runs out
 SAVE_SECONDS = 20
 MAX_BASIS = 15
 
@@ -102,9 +103,11 @@ class Bank:
 
     def __init__(self, generator: Generator, loss: AugCLIPLoss, seed: int, folder: Path | None, gaussian_y: bool = False) -> None:
         self._generator, self._loss, self._seed, self._gaussian_y = generator, loss, seed, gaussian_y
+        self._batches = Batches(DECODE)
         recipe = {
             "generator": generator.name,
             "encoder": loss.encoder.name,
+            "dtypes": [str(model.dtype) for model in (generator, *loss.models)],
             "policies": loss.policies,
             "copies": loss.copies,
             "seed": seed,
@@ -122,9 +125,9 @@ class Bank:
             while len(have) < count:
                 known = len(have)
 
-                def report(done: int, known: int = known) -> None:
-                    if progress and known + done - DECODE < count:  # the last chunk may go past the count
-                        progress(min(known + done, count), count)
+                def report(rows: slice, known: int = known) -> None:
+                    if progress and known + rows.start < count:  # the last chunk may go past the count
+                        progress(min(known + rows.stop, count), count)
 
                 have = torch.cat([have, self._compute(known // CHUNK, report)])
                 if time.monotonic() - saved > SAVE_SECONDS:
@@ -136,16 +139,19 @@ class Bank:
         return have[:count]
 
     @torch.no_grad()
-    def _compute(self, chunk: int, report: Callable[[int], None]) -> Tensor:
+    def _compute(self, chunk: int, report: Callable[[slice], None]) -> Tensor:
         latents = candidates(self._generator, self._seed, chunk, self._gaussian_y)
         device = next(self._generator.module.parameters()).device
-        means = []
-        for start in range(0, CHUNK, DECODE):
-            images = self._generator.decode(latents[start : start + DECODE].map(lambda value: value.to(device)))
-            for i, image in enumerate(images.split(1), chunk * CHUNK + start):
-                means.append(self._loss.embed(image, [draws.rng(self._seed, "augment", i)]))
-            report(start + DECODE)
-        return torch.cat(means).cpu()
+
+        def embed(rows: slice) -> Tensor:
+            images = self._generator.decode(latents[rows].map(lambda value: value.to(device)))
+            numbers = range(chunk * CHUNK + rows.start, chunk * CHUNK + rows.stop)
+            pairs = zip(images.split(1), numbers, strict=True)
+            means = [self._loss.embed(image, [draws.rng(self._seed, "augment", i)]) for image, i in pairs]
+            report(rows)
+            return torch.cat(means)
+
+        return torch.cat(self._batches.each(CHUNK, embed)).cpu()
 
     def _load(self) -> Tensor:
         empty = torch.empty(0, len(self._loss.direction()))

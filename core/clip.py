@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import precision
 from .augment import resize_to
 from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError
@@ -30,6 +31,8 @@ class OpenCLIP:
     The picture is resized to the model's side (bilinear, no anti-aliasing) and normalised with the model's own mean
     and standard deviation.
     """
+
+    dtype = torch.float32
 
     def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float], std: Sequence[float], name: str) -> None:
         self.name = name
@@ -58,14 +61,17 @@ class OpenCLIP:
         """
         for text in texts:
             check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
-        with torch.no_grad():
-            device = next(self.module.parameters()).device
-            return self.module.encode_text(self._tokenizer(list(texts)).to(device), normalize=True).float().cpu()
+        tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
+        with torch.no_grad(), precision.of(self):
+            vectors = self.module.encode_text(tokens)
+        return F.normalize(vectors.float(), dim=1).cpu()
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
         x = resize_to(images, *self.image_size) * self._gain.to(images) + self._offset.to(images)
-        return F.normalize(self.module.encode_image(x).float(), dim=1)
+        with precision.of(self):
+            vectors = self.module.encode_image(x)
+        return F.normalize(vectors.float(), dim=1)
 
 
 def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
@@ -177,14 +183,22 @@ def _load_folder(folder: Path) -> OpenCLIP:
         raise CheckpointError(
             f"{config_path} does not describe an open_clip model ({error}): download the folder again."
         ) from error
-    tensors = read(weights).tensors
+    _empty(model)
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in read(weights).take().items()}
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         raise CheckpointError(
             f"{weights} does not fit {config_path}: {_first_line(error)} Both must come from the same model."
         ) from error
     return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors, config)}")
+
+
+def _empty(model: nn.Module) -> None:
+    """Let go of the numbers of a model that is about to be filled: there need not be room for two."""
+    for part in model.modules():
+        for name, value in part._parameters.items():
+            part._parameters[name] = None if value is None else nn.Parameter(value.to("meta"))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,11 @@ class Composite:
         """The generator's."""
         return self.base.module
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The generator's."""
+        return self.base.dtype
+
     def sample(self, n: int, rng: torch.Generator) -> Latent:
         """Two layers drawn by chance, at a scale of SCALES and a place of PLACES."""
         places = placements()

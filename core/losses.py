@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
-from . import augment
+from . import augment, precision
 from .errors import ChoiceError, PackError
+from .memory import Batches
 from .types import JointEncoder, Latent, Loss, Model, Target
 
 
@@ -39,8 +40,8 @@ class CopiesLoss:
         target: t and w, from the same encoder. A negative weight pushes away.
         copies: copies per picture, >= 1.
         distance: d, a name of DISTANCES.
-        micro_batch: how many copies go through the encoder at once, 0 for all; the gradient is the same, the memory
-            is that of so many copies.
+        micro_batch: how many copies go through the encoder at once, 0 for all, fewer when memory runs out; the gradient
+            is the same, the memory is that of so many copies.
 
     Raises:
         ChoiceError: an unknown distance.
@@ -60,7 +61,8 @@ class CopiesLoss:
                 "connect the same CLIP to Encode Text and to the loss."
             )
         self.encoder, self.target = encoder, target
-        self.copies, self.distance, self.micro_batch = copies, distance, micro_batch
+        self.copies, self.distance = copies, distance
+        self._batches = Batches(micro_batch)
 
     def __repr__(self) -> str:
         return f"{self.name}Loss({self.target}, {self.encoder.name})"
@@ -71,11 +73,12 @@ class CopiesLoss:
         return self.encoder.models
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        parts = self._parts(rngs)
-        if len(parts) > 1 and torch.is_grad_enabled() and images.requires_grad:
-            value, gradient = self._accumulate(images.detach(), parts)
+        numbers = self._draw(rngs)
+        if torch.is_grad_enabled() and images.requires_grad:
+            parts = self._batches.each(self.copies, lambda part: self._with_gradient(images.detach(), numbers[:, part]))
+            value, gradient = (torch.stack(shares).sum(0) for shares in zip(*parts, strict=True))
             return _WithGradient.apply(images, value, gradient)
-        return torch.stack([self._mean_distance(images, part) for part in parts]).sum(0)
+        return torch.stack(self._batches.each(self.copies, lambda part: self._mean_distance(images, numbers[:, part]))).sum(0)
 
     def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Numbers [N, copies, K] that decide the copies; row i comes from rngs[i] alone."""
@@ -84,10 +87,6 @@ class CopiesLoss:
     def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
         """The copies [N * C, 3, H', W'] that the numbers [N, C, K] decide, those of one picture side by side."""
         raise NotImplementedError
-
-    def _parts(self, rngs: Sequence[torch.Generator]) -> Sequence[Tensor]:
-        """The numbers of all copies, in parts that go through the encoder at once."""
-        return self._draw(rngs).split(self.micro_batch or self.copies, 1)
 
     def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
         return self.encoder.encode_image(self._copy(images, numbers)).unflatten(0, numbers.shape[:2])
@@ -98,14 +97,11 @@ class CopiesLoss:
         cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
         return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
 
-    def _accumulate(self, images: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
-        for part in parts:
-            leaf = images.clone().requires_grad_()
-            share = self._mean_distance(leaf, part)
-            gradient += torch.autograd.grad(share.sum(), leaf)[0]
-            value += share.detach()
-        return value, gradient
+    def _with_gradient(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """This part's share and its gradient: what the encoder keeps for that is let go before the next part."""
+        images = images.clone().requires_grad_()
+        share = self._mean_distance(images, numbers)
+        return share.detach(), precision.gradient(share, [images])[0]
 
 
 class AugCLIPLoss(CopiesLoss):
@@ -151,7 +147,9 @@ class AugCLIPLoss(CopiesLoss):
 
         The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
         """
-        return torch.stack([self._vectors(images, part).sum(1) for part in self._parts(rngs)]).sum(0) / self.copies
+        numbers = self._draw(rngs)
+        parts = self._batches.each(self.copies, lambda part: self._vectors(images, numbers[:, part]).sum(1))
+        return torch.stack(parts).sum(0) / self.copies
 
     def rank(self, means: Tensor) -> Tensor:
         """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""

@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from . import precision
 from . import seeds as draws
 from .basis import mix
 from .bilevel import Tradeoff
 from .errors import PackError
 from .losses import aug_clip_terms, terms_of
+from .memory import Batches
 from .regularize import at
 from .types import Basis, Curve, Generator, Latent, Loss, Result
 
@@ -37,7 +38,6 @@ class Options:
 SLACK = 0.01  # of two losses: a look whose first one is this near the lowest, as a share of it, is worth what its second is
 
 Callback = Callable[[int, float, Tensor], None]
-T = TypeVar("T")
 
 
 def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
@@ -95,7 +95,7 @@ class Search:
         _check(generator, basis, seeds, options)
         self.options = options
         self._generator, self._loss, self._tradeoff, self._seeds = generator, loss, tradeoff, list(seeds)
-        self._at_once = options.at_once or len(seeds)
+        self._batches = Batches(options.at_once)
         self._device = next(generator.module.parameters()).device
         self._end = basis.steps + options.steps
         self._final = at(loss, self._end)  # looks compare what a schedule leaves as it is
@@ -157,17 +157,6 @@ class Search:
         }
         return mix(replace(start, vectors=vectors, weights=weights, **given))
 
-    def _each(self, work: Callable[[slice], T]) -> list[T]:
-        """What `work` makes of all searches, as many at once as memory allows."""
-        n = len(self._seeds)
-        while True:
-            try:
-                return [work(slice(i, min(i + self._at_once, n))) for i in range(0, n, self._at_once)]
-            except torch.OutOfMemoryError:
-                if self._at_once == 1:
-                    raise
-            self._at_once = (self._at_once + 1) // 2
-
     def _draws(self, rows: slice, *place: str | int) -> list[torch.Generator]:
         return draws.rngs(self._seeds[rows], *place)
 
@@ -178,7 +167,7 @@ class Search:
         """
         if self._best is None:
             self._look()  # the start itself is the first best
-        losses, images, gradients = zip(*self._each(self._descend), strict=True)
+        losses, images, gradients = zip(*self._batches.each(len(self._seeds), self._descend), strict=True)
         losses = [torch.cat(parts) for parts in zip(*losses, strict=True)]
         images = torch.cat(images)
         if not all(torch.isfinite(values).all() for values in losses):
@@ -202,10 +191,7 @@ class Search:
         objectives = [at(self._loss, self.done), *([self._tradeoff.loss] if self._tradeoff else [])]
         losses = [objective(image, latent, self._draws(rows, "step", self.done)) for objective in objectives]
         leaves = list(self._parameters.values())
-        gradients = [
-            torch.autograd.grad(loss.sum(), leaves, retain_graph=loss is not losses[-1], materialize_grads=True)
-            for loss in losses
-        ]
+        gradients = [precision.gradient(loss, leaves, retain_graph=loss is not losses[-1]) for loss in losses]
         return [loss.detach() for loss in losses], image.detach(), gradients
 
     def _direction(self, losses: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
@@ -245,7 +231,7 @@ class Search:
     @torch.no_grad()
     def _look(self) -> None:
         """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
-        parts = self._each(self._look_at)
+        parts = self._batches.each(len(self._seeds), self._look_at)
         latents, images = Latent.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
         scores = {name: [x for part in parts for x in part[2][name]] for name in self._monitors}
         losses, second = self._figures(scores)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
+from . import precision
 from .augment import resize_to
 from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError, ShapeError
@@ -34,16 +35,22 @@ class _Network(nn.Module):
         self.scale, self.features = Norm(3), features
         self.heads = nn.ModuleDict({str(layer): nn.Conv2d(width, 1, 1, bias=False) for layer, width in widths.items()})
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, f of unit norm over c (Zhang et al. 2018, Eq. 1)."""
-        a, b = self.scale(a), self.scale(b)
-        distance = a.new_zeros(len(a))
+    def looks(self, x: Tensor) -> list[Tensor]:
+        """The maps of pictures that the heads compare."""
+        found, x = [], self.scale(x)
         for name, layer in self.features.named_children():
-            a, b = layer(a), layer(b)
+            x = layer(x)
             if name in self.heads:
-                gap = F.normalize(a, dim=1) - F.normalize(b, dim=1)
-                distance = distance + self.heads[name](gap.square()).mean((1, 2, 3))
-        return distance
+                found.append(x)
+        return found
+
+    def forward(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, f of unit norm over c (Zhang et al. 2018, Eq. 1)."""
+        distances = []
+        for head, *maps in zip(self.heads.values(), a, b, strict=True):
+            one, other = (F.normalize(each.to(head.weight), dim=1) for each in maps)
+            distances.append(head((one - other).square()).mean((1, 2, 3)))
+        return torch.stack(distances).sum(0)
 
 
 class Perceptual:
@@ -55,6 +62,8 @@ class Perceptual:
         ShapeError: the pictures are of other shapes.
         PackError: they are smaller than the backbone can see.
     """
+
+    dtype = torch.float32
 
     def __init__(self, network: _Network, name: str) -> None:
         self.module = network.to(memory_format=torch.channels_last)  # faster on a CPU
@@ -75,7 +84,9 @@ class Perceptual:
                 f"The backbone {self.name} sees nothing in pictures of {a.shape[3]} x {a.shape[2]} pixels: "
                 f"they must measure at least {self._least}. Enlarge them, or take another backbone."
             )
-        return self.module(a, b)
+        with precision.of(self):
+            looks = self.module.looks(a), self.module.looks(b)
+        return self.module(*looks)
 
 
 class PerceptualLoss:

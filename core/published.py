@@ -108,7 +108,7 @@ def licence(path: Path) -> str:
 
 
 def describe(model: Model, licence: str = "") -> str:
-    """One line on a loaded model: its name, parameters, memory, size of pictures and licence."""
+    """One line on a loaded model: its name, parameters, memory, size of pictures, precision and licence."""
     parameters = list(model.module.parameters())
     size = sum(value.numel() * value.element_size() for value in (*parameters, *model.module.buffers()))
     count = sum(value.numel() for value in parameters)
@@ -116,6 +116,7 @@ def describe(model: Model, licence: str = "") -> str:
     said = [f"{count / 1e6:.{0 if count >= 1e8 else 1}f} M parameters", in_words(size)]
     if width:
         said.append(f"{width} x {height} pixels")
+    said.append(str(model.dtype).removeprefix("torch."))
     if licence:
         said.append(f"licence: {licence}")
     return f"{getattr(model, 'name', type(model).__name__)}: {', '.join(said)}"

@@ -10,6 +10,7 @@ from torch import Tensor
 from . import targets
 from .cutouts import crop
 from .errors import PackError
+from .memory import Batches
 from .types import JointEncoder
 
 _RAMP = torch.tensor([[-0.9, -0.8, 0.1], [0.2, -0.6, 0.2], [1.0, -0.2, -0.6], [1.0, 0.9, -0.2]])  # from cold to hot
@@ -50,7 +51,7 @@ def text_mask(
         largest: greatest side, at least `smallest`.
         sharpness: how much better crops count more than worse ones.
         sigmas: the threshold in standard deviations of the heat above its mean; lower keeps more.
-        micro_batch: how many crops go through the encoder at once, >= 1.
+        micro_batch: how many crops go through the encoder at once, >= 1; fewer when memory runs out.
         progress: called with crops done and to do.
 
     Returns:
@@ -65,16 +66,21 @@ def text_mask(
             f"got {crops}, {micro_batch}, {smallest} and {largest}."
         )
     target = targets.from_prompts(encoder, text)
-    heats = []
-    for i, (image, rng) in enumerate(zip(images, rngs, strict=True)):
-        rows, columns = _windows(image.shape[1:], torch.rand(3, crops, generator=rng), smallest, largest)
-        scores = []
-        for part in zip(rows.split(micro_batch), columns.split(micro_batch), strict=True):
-            vectors = encoder.encode_image(crop(image[None], part[0][None], part[1][None], encoder.image_size))
-            scores.append(vectors.cpu() @ (target.weights @ target.vectors))
+    batches = Batches(micro_batch)
+
+    def heat_of(number: int) -> Tensor:
+        image = images[number]
+        rows, columns = _windows(image.shape[1:], torch.rand(3, crops, generator=rngs[number]), smallest, largest)
+
+        def score(part: slice) -> Tensor:
+            vectors = encoder.encode_image(crop(image[None], rows[None, part], columns[None, part], encoder.image_size))
             if progress:
-                progress(i * crops + sum(map(len, scores)), len(images) * crops)
-        heats.append(_heat(torch.cat(scores), rows, columns, image.shape[1:], sharpness))
+                progress(number * crops + part.stop, len(images) * crops)
+            return vectors.cpu() @ (target.weights @ target.vectors)
+
+        return _heat(torch.cat(batches.each(crops, score)), rows, columns, image.shape[1:], sharpness)
+
+    heats = [heat_of(number) for number in range(len(images))]
     heat = torch.stack(heats).to(images)
     mask = heat > heat.mean((1, 2), keepdim=True) + sigmas * heat.std((1, 2), keepdim=True)
     for number, selected in enumerate(mask, 1):

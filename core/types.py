@@ -58,10 +58,16 @@ class Latent:
 
 
 class Model(Protocol):
-    """Anything that holds weights. module: frozen and in eval mode."""
+    """Anything that holds weights.
+
+    module: frozen and in eval mode. dtype: what its network computes with where that is faster, see `precision`.
+    """
 
     @property
     def module(self) -> nn.Module: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
 
 
 class Generator(Model, Protocol):

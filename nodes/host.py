@@ -23,7 +23,9 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor, nn
 
+from ..core import precision
 from ..core.errors import PackError
+from ..core.memory import ran_out
 from ..core.types import Model
 
 SHIPPED = "picturebook"  # how the menus call the models that come with the pack
@@ -64,9 +66,13 @@ def fingerprint(*paths: Path) -> str:
 
 
 def adopt(model: Model) -> None:
-    """Put a freshly loaded model under the host's memory management."""
-    patcher = comfy.model_patcher.CoreModelPatcher(model.module, mm.get_torch_device(), mm.unet_offload_device())
-    vars(model)["patcher"] = patcher  # the host looks for this name
+    """Put a freshly loaded model under the host's memory management, and have it compute in the host's precision."""
+    device = mm.get_torch_device()
+    patcher = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
+    size = sum(value.numel() for value in model.module.parameters())
+    dtype = mm.unet_dtype(device, size, precision.DTYPES)
+    # The host looks for the name patcher. Precisions of storage alone, such as float8, are none to compute a gradient with.
+    vars(model).update(patcher=patcher, dtype=dtype if dtype in precision.DTYPES else torch.float32)
 
 
 @contextlib.contextmanager
@@ -80,12 +86,12 @@ def models(*wanted: Model) -> Iterator[None]:
                 _heal(model.module)
             yield
         except RuntimeError as error:
-            if not (mm.is_oom(error) or "can't allocate memory" in str(error)):
+            if not (mm.is_oom(error) or ran_out(error)):
                 raise
             mm.soft_empty_cache()
             raise type(error)(
-                "Out of memory. Lower micro_batch of AugCLIP Loss (for example to 8) first: the result stays the same. "
-                f"If that is not enough, take a smaller generator or CLIP. ({str(error).splitlines()[0]})"
+                "Out of memory, though batches were made as small as they can be. Work on smaller or fewer pictures, "
+                f"or take a smaller generator or CLIP. ({str(error).splitlines()[0]})"
             ) from error
 
 

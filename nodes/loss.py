@@ -22,7 +22,7 @@ _MICRO_BATCH = io.Int.Input(
     min=0,
     max=1024,
     advanced=True,
-    tooltip="Copies through CLIP at once, 0 for all. Lower saves memory; the result is the same.",
+    tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result is the same.",
 )
 _SHOWS = {
     "color": "brightness, saturation and contrast",

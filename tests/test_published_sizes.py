@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from test_generators import biggan_state
+from safetensors.torch import save_file
 from test_registry import lightning
 from torch.nn import functional as F
 
@@ -19,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is asked of Linux"),
 ]
 
-# What a fresh process does with a file: the most memory that loading takes, a picture, and the same once converted.
+# What a fresh process does with a file: the most memory that loading takes, what the model gives, and the same once converted.
 PROBE = """
 import json, re, sys, types
 from importlib import import_module
@@ -27,28 +28,36 @@ from pathlib import Path
 sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
 package.__path__ = [sys.argv[2]]
 import torch
-from guided_gan.core import convert, generators
+from guided_gan.core import clip, convert, generators, perceptual
 
 def memory(key):
     return int(re.search(rf"{key}:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
-def picture(generator):
-    with torch.no_grad():
-        return generator.decode(generator.sample(1, torch.Generator().manual_seed(3)))
+def noise(seed):
+    return torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
+kinds = {
+    "generator": (generators.load, lambda model: model.decode(model.sample(1, torch.Generator().manual_seed(3)))),
+    "perceptual": (perceptual.load, lambda model: model(noise(1), noise(2))),
+    "clip": (clip.load, lambda model: model.encode_image(noise(1))),
+}
 path = Path(sys.argv[1])
+load, look = kinds[sys.argv[3]]
 for name in ("pytorch_pretrained_biggan.model", "torch._dynamo"):  # as in a running host
     import_module(name)
+shipped = Path(sys.argv[2], "picturebook", "models")
 for name in ("biggan", "vqgan"):
-    generators.load(Path(sys.argv[2], "picturebook", "models", name))
+    generators.load(shipped / name)
+perceptual.load(shipped / "perceptual" / "model.safetensors")
+clip.load(shipped / "clip")
 Path("/proc/self/clear_refs").write_text("5")
 before = memory("VmRSS")
-generator = generators.load(path)
+model = load(path)
 peak = memory("VmHWM") - before
-here = picture(generator)
-there = picture(generators.load(convert.convert(path)))
-found = {"name": generator.name, "peak": peak, "side": here.shape[-1], "apart": (here - there).abs().max().item()}
-print(json.dumps({**found, "contrast": here.std().item()}))
+with torch.no_grad():
+    here = look(model)
+    there = look(load(convert.convert(path)) if path.is_file() else load(path))
+print(json.dumps({"peak": peak, "shape": here.shape, "apart": (here - there).abs().max().item(), "length": here.norm().item()}))
 """
 
 
@@ -99,14 +108,48 @@ def stylegan_t(folder, rng):
     return folder / "stylegan_t.pt"
 
 
-@pytest.mark.parametrize(("make", "side"), [(biggan, 256), (deep, 256), (vqgan, 256), (gumbel, 256), (stylegan_t, 64)])
-def test_loads_within_memory_and_converts_to_the_same_pictures(tmp_path, make, side):
+def backbone(name):
+    def make(folder, rng):
+        from torchvision import models
+
+        torch.save(random(meta(lambda: getattr(models, name)(weights=None)), rng), folder / f"{name}.pth")
+        return folder / f"{name}.pth"
+
+    return make
+
+
+def clip_folder(folder, rng):
+    """A ViT-B/32 as LAION published it."""
+    import open_clip
+
+    config = {"model_cfg": open_clip.get_model_config("ViT-B-32"), "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(open_clip.create_model("ViT-B-32").state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "shape"),
+    [
+        (biggan, "generator", [1, 3, 256, 256]),
+        (deep, "generator", [1, 3, 256, 256]),
+        (vqgan, "generator", [1, 3, 256, 256]),
+        (gumbel, "generator", [1, 3, 256, 256]),
+        (stylegan_t, "generator", [1, 3, 64, 64]),
+        (backbone("alexnet"), "perceptual", [1]),
+        (backbone("vgg16"), "perceptual", [1]),
+        (clip_folder, "clip", [1, 512]),
+    ],
+    ids=["biggan", "deep", "vqgan", "gumbel", "stylegan_t", "alexnet", "vgg16", "clip"],
+)
+def test_loads_within_memory_and_converts_to_the_same_model(tmp_path, make, kind, shape):
     path = make(tmp_path, torch.Generator().manual_seed(0))
+    size = sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
     root = sys.modules["guided_gan"].__path__[0]
-    probe = subprocess.run([sys.executable, "-c", PROBE, path, root], capture_output=True, text=True, check=False)
+    probe = subprocess.run([sys.executable, "-c", PROBE, path, root, kind], capture_output=True, text=True, check=False)
     assert probe.returncode == 0, probe.stderr
     found = json.loads(probe.stdout)
-    assert found["side"] == side
-    assert found["contrast"] > 0
+    assert found["shape"] == shape
+    assert found["length"] > 0
     assert found["apart"] < 1e-5
-    assert found["peak"] < 1.3 * path.stat().st_size
+    assert found["peak"] < 1.3 * size

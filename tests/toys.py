@@ -34,6 +34,7 @@ class ToyGenerator:
 
     resolution: tuple[int, int] = (12, 10)
     spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}
+    dtype = torch.float32
 
     def __init__(self, seed=0):
         self.name = f"toy-gan-{seed}"
@@ -74,6 +75,7 @@ class ToyEncoder:
     """Unit vectors of six numbers: of a picture's coarse cells, and of a text by its letters."""
 
     image_size: tuple[int, int] = (8, 8)
+    dtype = torch.float32
 
     def __init__(self, seed=0):
         self.name = f"toy-clip-{seed}"

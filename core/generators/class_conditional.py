@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .. import precision
 from ..errors import CheckpointError
 from ..types import Latent
 
@@ -23,6 +24,8 @@ class ClassConditionalGenerator:
 
     module: maps z and y to pictures [N, 3, H, W] in [-1, 1]. embeddings: one row [y_dim] for each class.
     """
+
+    dtype = torch.float32
 
     def __init__(self, module: nn.Module, name: str, side: int, z_dim: int, embeddings: Tensor) -> None:
         self.module = module.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
@@ -54,7 +57,8 @@ class ClassConditionalGenerator:
         """
         latent.check(self)
         device = next(self.module.parameters()).device
-        return self.module(latent.tensors["z"].to(device), latent.tensors["y"].to(device))
+        with precision.of(self):
+            return self.module(latent.tensors["z"].to(device), latent.tensors["y"].to(device)).float()
 
     def constrain(self, latent: Latent) -> Latent:
         """The latent with z clamped to [-2, 2]; y is free.

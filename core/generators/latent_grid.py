@@ -25,6 +25,8 @@ class GridGenerator(ABC):
     `constrain`.
     """
 
+    dtype = torch.float32
+
     def __init__(self, module: nn.Module, family: str, digest: str, channels: int, factor: int, side: int) -> None:
         self.module = module
         self.factor = factor

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import precision
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from ..types import Latent
@@ -139,11 +140,19 @@ class VQGANGenerator(GridGenerator):
     def _decode(self, z: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook
         codes = _lookup(closeness(z.detach(), codebook).argmax(1), codebook)
-        return self.module(codes + (z - z.detach()))  # the gradient goes straight through to z
+        return self._pictures(codes + (z - z.detach()))  # the gradient goes straight through to z
 
     def _encode(self, images: Tensor) -> Tensor:
-        quantize = self.module.quantize
-        return _lookup(quantize.logits(self.module.encode(images)).argmax(1), quantize.codebook)
+        return _lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
+
+    def _pictures(self, codes: Tensor) -> Tensor:
+        with precision.of(self):
+            return self.module(codes).float()
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with precision.of(self):
+            h = self.module.encode(images).float()
+        return self.module.quantize.logits(h)
 
 
 class CodebookGenerator(VQGANGenerator):
@@ -175,10 +184,10 @@ class CodebookGenerator(VQGANGenerator):
     def _decode(self, logits: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook
         expected = (logits.softmax(1).movedim(1, -1) @ codebook).movedim(-1, 1)
-        return self.module(_lookup(logits.argmax(1), codebook) + (expected - expected.detach()))
+        return self._pictures(_lookup(logits.argmax(1), codebook) + (expected - expected.detach()))
 
     def _encode(self, images: Tensor) -> Tensor:
-        return self.module.quantize.logits(self.module.encode(images))
+        return self._logits(images)
 
 
 def _lookup(tokens: Tensor, codebook: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class StyleGANTGenerator:
     given text embeddings. Another name tells that generator from this one, and its latents from this one's.
     """
 
+    dtype = torch.float32
+
     def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
         parts = {"network": network} if tower is None else {"network": network, "text": tower}
         self.module = nn.ModuleDict(parts).to(memory_format=torch.channels_last)  # a few per cent faster on a CPU
@@ -95,7 +97,7 @@ class StyleGANTGenerator:
         """
         latent.check(self)
         w = latent.tensors["w"].to(self.network.mapping.x_avg.device)
-        return clamp_with_grad(self.network.synthesis(w, noise, rngs))
+        return clamp_with_grad(self.network.synthesis(w, noise, rngs, self.dtype))
 
     def constrain(self, latent: Latent) -> Latent:
         """The latent as it is: w is free.

@@ -23,7 +23,7 @@ from ...errors import CheckpointError, ChoiceError
 FIRST_SIDE = 8  # of the Fourier features that everything starts from
 BANDWIDTH = 2.0  # their highest frequency, in periods per unit of length, of which the map spans one
 CLAMP = 256.0  # of feature maps, so that half precision holds them
-HALF_SIDES = 4  # how many of the largest sides run in half precision on a GPU
+LOW_SIDES = 4  # how many of the largest sides run in the precision asked for; the others always in float32
 NOISES = ("const", "random", "none")
 
 
@@ -332,10 +332,17 @@ class Synthesis(nn.Module):
         for level, name in enumerate(self._names):
             self.add_module(name, Block(shape, level))
 
-    def forward(self, w: Tensor, noise: str = "const", rngs: Sequence[torch.Generator] | None = None) -> Tensor:
+    def forward(
+        self,
+        w: Tensor,
+        noise: str = "const",
+        rngs: Sequence[torch.Generator] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """Pictures [N, 3, H, H] float32, about [-1, 1] but unbounded, of w [N, w_dim].
 
         noise: "const" as stored with the weights, "random" anew from rngs, one CPU generator for each row, or "none".
+        dtype: of the maps at the LOW_SIDES largest sides.
 
         Raises:
             ChoiceError: an unknown noise, or random noise without a generator for each row.
@@ -344,8 +351,8 @@ class Synthesis(nn.Module):
         blocks = [cast(Block, self.get_submodule(name)) for name in self._names]
         x, image = blocks[0].input(w), None
         for level, block in enumerate(blocks):
-            half = x.is_cuda and level >= len(blocks) - HALF_SIDES
-            x, image = block(x.half() if half else x.float(), image, w, draw)
+            large = level >= len(blocks) - LOW_SIDES
+            x, image = block(x.to(dtype if large else torch.float32), image, w, draw)
         return cast(Tensor, image)
 
 
