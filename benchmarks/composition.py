@@ -1,16 +1,17 @@
 """Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, as the judge sees it.
 
-Prompts name two different objects, which the GAN never draws together. The foreground starts as a big object, because it
-will be shrunk, and the background with its object on the right, because the foreground comes to the left. A picture is
-right when the judge sees both objects in their colours. The seam is the mean gradient across the pasted border relative to
-that inside the foreground. Prints a table in Markdown.
+Prompts name two different objects, which the GAN never draws together. The layers are first searched each by itself: the
+foreground as a big object, because it will be shrunk, the background with its object on the right, because the foreground
+comes to the left, and both on the same backdrop, so that they can melt into one another. The other steps go to both together,
+toward the whole prompt. A picture is right when the judge sees both objects in their colours. The seam is the mean gradient
+across the pasted border relative to that inside the foreground. Prints a table in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor
 
 from ..core import basis, bilevel, compose, losses, optimize, perceptual, seeds, targets
-from ..picturebook import MODELS, judge, world
+from ..core.types import Basis
+from ..picturebook import MODELS, captions, judge, world
 from ._common import each, models, robust, save_sheet, table
 
 Thing = tuple[int, int]  # kind, colour
@@ -71,28 +73,35 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
     seed = options.seed
     composite = compose.Composite(generator)
     place = compose.placements(options.scales, options.places)
-    whole = losses.AugCLIPLoss(encoder, targets.from_text(encoder, text_of(*prompt)), copies=options.copies)
+
+    def toward(text: str) -> losses.AugCLIPLoss:
+        return losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+
+    whole = toward(text_of(*prompt))
     look = losses.AugCLIPLoss(encoder, whole.target, copies=LOOK)
     search = optimize.Options(options.steps, options.lr, options.noise)
 
-    def start(text: str, number: int):
-        loss = losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
-        return basis.initialise(
-            generator, loss, seeds=[seed + number], k=options.k, count=options.candidates, weighting="softmax", folder=folder
-        )
+    def start(text: str, number: int) -> Basis:
+        chosen = {"k": options.k, "count": options.candidates, "weighting": "softmax", "folder": folder}
+        return basis.initialise(generator, toward(text), seeds=[seed + number], **chosen)
 
     def single() -> tuple[Tensor, None]:
         return optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search).images, None
 
+    def layer(thing: str, number: int) -> Basis:
+        text = f"{thing} {captions.backdrop(options.backdrop)}"
+        alone = replace(search, steps=options.alone)
+        return optimize.optimize(generator, toward(text), start(text, number), seeds=[seed + number], options=alone).basis
+
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
         right, left = prompt
-        foreground, background = start(f"a big {name_of(left)}", 0), start(f"{text_of(right)} on the right", 1)
+        foreground, background = layer(f"a big {name_of(left)}", 0), layer(f"{text_of(right)} on the right", 1)
         result = optimize.optimize(
             composite,
             whole,
             compose.start(composite, foreground, background, place),
             seeds=[seed] * len(place),
-            options=search,
+            options=replace(search, steps=options.steps - options.alone),
             tradeoff=bilevel.Tradeoff(compose.Seam(composite, metric()), rule, strength),
         )
         (winner,), _ = compose.ranked(result.losses, len(place))
@@ -119,11 +128,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
     parser.add_argument("--places", nargs="+", default=["middle left"])
+    parser.add_argument("--backdrop", default="grass", choices=world.BACKGROUNDS, help="of both layers")
     parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--copies", type=int, default=8)
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--alone", type=int, default=75, help="steps of them that each layer is searched by itself, at least 1")
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
@@ -138,8 +149,9 @@ def main() -> None:
             basis.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
         rows = each(made, wanted, options, folder, jobs=options.jobs)
     print(
-        f"{len(rows)} prompts, {options.steps} steps, {options.copies} copies, k = {options.k}, M = {options.candidates}, "
-        f"lr {options.lr}, noise {options.noise}, beta {options.beta}, {len(options.scales) * len(options.places)} places\n"
+        f"{len(rows)} prompts, {options.steps} steps ({options.alone} of each layer alone), {options.copies} copies, "
+        f"k = {options.k}, M = {options.candidates}, lr {options.lr}, noise {options.noise}, beta {options.beta}, "
+        f"{len(options.scales) * len(options.places)} places\n"
     )
     lines = []
     for name in options.methods:

@@ -29,10 +29,11 @@ class ComposeOptimize(io.ComfyNode):
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN that draws both layers."),
                 sockets.Loss.Input("loss", tooltip="What to lower, for the whole composition: AugCLIP Loss, or a sum of losses."),
-                sockets.Basis.Input("foreground", tooltip="The start of the foreground, from Basis Init."),
+                sockets.Basis.Input("foreground", tooltip="The start of the foreground, from Basis Init or Optimize."),
                 sockets.Basis.Input(
                     "background",
-                    tooltip="The start of the background, from Basis Init: another prompt, or the same one with another seed.",
+                    tooltip="The start of the background, from Basis Init or Optimize: another prompt, or the same one with "
+                    "another seed.",
                 ),
                 io.String.Input(
                     "scales",

@@ -136,7 +136,12 @@ def fits(captions: Captions, scenes: Scenes) -> Tensor:
 def prompt(kind: int, colour: int, background: int) -> str:
     """The plain prompt for a kind, a colour and a background: "a blue tree in the snow"."""
     name = COLOURS[colour]
-    return f"{_article(name)} {name} {KINDS[kind]} {_BACKGROUND_WORDS[BACKGROUNDS[background]][0]}"
+    return f"{_article(name)} {name} {KINDS[kind]} {backdrop(BACKGROUNDS[background])}"
+
+
+def backdrop(background: str) -> str:
+    """The plain words for a background: "in the snow"."""
+    return _BACKGROUND_WORDS[background][0]
 
 
 def _article(word: str) -> str:
