@@ -12,7 +12,7 @@ from . import classifier, clip, gan, stylegan_t, vqgan
 from .training import train
 
 # Steps of each recipe, in the order in which they are made (the GAN and the VQGAN learn through the perceptual backbone).
-STEPS = {"perceptual": 1400, "judge": 2900, "gan": 2100, "vqgan": 2000, "clip": 3400, "clip_robust": 2800, "stylegan_t": 1800}
+STEPS = {"perceptual": 1400, "judge": 2900, "gan": 2100, "vqgan": 2000, "clip": 3400, "clip_robust": 2800, "stylegan_t": 3000}
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ from .gan import perceptual_distance
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
-SETTINGS = Settings(batch=64, lr=1e-3, average_keeps=0.995, seed=55)
-PAINTS = 0.542  # share of the steps before the discriminator and the guidance take over
+SETTINGS = Settings(batch=64, lr=2.5e-4, average_keeps=0.995, seed=55)
+PAINTS = 0.902  # share of the steps before the discriminator and the guidance take over
 PEAK = 6e-3  # the painter's learning rate
 AWAY, SPREAD = 0.18, 0.07  # how far from the middle a centre lies that the caption sends to a side, and how far from there
 
