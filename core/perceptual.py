@@ -48,7 +48,7 @@ class _Network(nn.Module):
         """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, f of unit norm over c (Zhang et al. 2018, Eq. 1)."""
         distances = []
         for head, *maps in zip(self.heads.values(), a, b, strict=True):
-            one, other = (F.normalize(each.to(head.weight), dim=1) for each in maps)
+            one, other = (F.normalize(each.to(head.get_parameter("weight")), dim=1) for each in maps)
             distances.append(head((one - other).square()).mean((1, 2, 3)))
         return torch.stack(distances).sum(0)
 

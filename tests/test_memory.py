@@ -7,6 +7,7 @@ from guided_gan.core.basis import initialise
 from guided_gan.core.losses import AugCLIPLoss
 from guided_gan.core.memory import Batches
 from guided_gan.core.targets import from_text
+from guided_gan.core.types import Latent
 
 
 class Small:
@@ -71,7 +72,7 @@ def test_a_loss_finds_how_many_copies_fit(encoder, narrow, graded):
 
     def value():
         rngs = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
-        found = loss(images, None, rngs)
+        found = loss(images, Latent("any", {}), rngs)
         return [found.detach(), *(torch.autograd.grad(found.sum(), images) if graded else ())]
 
     ample = value()

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from guided_gan.core import clip, generators, perceptual, precision
 from guided_gan.picturebook import MODELS
 
-HALVES = {torch.bfloat16: 0.7, torch.float16: 0.97}  # and how alike gradients toward pixels, the roughest, must be
+HALVES = {torch.bfloat16: 0.7, torch.float16: 0.9}  # and how alike gradients toward pixels, the roughest, must be
 
 
 def at(model, dtype):

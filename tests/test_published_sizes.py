@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import torch
-from test_generators import biggan_state
 from safetensors.torch import save_file
+from test_generators import biggan_state
 from test_registry import lightning
 from torch.nn import functional as F
 

@@ -245,7 +245,7 @@ def test_a_model_is_described_by_its_numbers(tmp_path):
     generator = generators.load(biggan(tmp_path))
     count = sum(value.numel() for value in generator.module.parameters())
     text = published.describe(generator, "MIT")
-    assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, licence: MIT"
+    assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, float32, licence: MIT"
     assert "pixels" in published.describe(clip.load(MODELS / "clip"))
     assert "pixels" not in published.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
 
