@@ -216,9 +216,9 @@ class Search:
             if name in self._start.fixed:
                 return value
             # Each tensor draws by its own name: a file does not keep their order.
-            noise = [torch.randn(value.shape[1:], generator=rng) for rng in self._draws(rows, "noise", self.done, name)]
+            noise = draws.normal(self._draws(rows, "noise", self.done, name), *value.shape[1:])
             reach = self._start.mask[name][rows].to(value) if name in self._start.mask else 1
-            return value + self.options.latent_noise * reach * torch.stack(noise).to(value)
+            return value + self.options.latent_noise * reach * noise.to(value)
 
         return replace(latent, tensors={name: noisy(name, value) for name, value in latent.tensors.items()})
 
