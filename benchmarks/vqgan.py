@@ -2,8 +2,8 @@
 
 The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the judge
 sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson, Biderman et al.
-2022): where the search starts, how the latent is held, and each augmentation by itself, left out, all and none. Prints a
-table in Markdown.
+2022), each the search of the workflow but for one thing: where it starts, how the latent is held, or which augmentations
+it has: each by itself, left out, all and none. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
 
 
+HOLD = 0.2  # weight of the regularisation
+
+
 @dataclass(frozen=True)
 class Way:
-    """How a row searches, where it differs from the others.
+    """How a row searches; as it comes, the way of the workflow.
 
     start: a name of `patterns.STARTS`. strengths: as in CutoutLoss. crops: or the whole picture only. regularization:
     of the latent, beside the cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
@@ -38,7 +41,7 @@ class Way:
     start: str = patterns.MODEL
     strengths: Mapping[str, float] = field(default_factory=dict)
     crops: bool = True
-    regularization: LatentRegularization | None = None
+    regularization: LatentRegularization | None = LatentRegularization(HOLD, 0.0)
     codebook: float = 0.0
 
 
@@ -51,13 +54,12 @@ def _only(name: str) -> dict[str, float]:
 
 
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
-HOLD = 0.2  # of the regularised rows
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
     "from random pixels": Way(start="pixels"),
-    "regularised": Way(regularization=LatentRegularization(HOLD, 0.0)),
-    "regularised, decaying": Way(regularization=LatentRegularization(HOLD, HOLD / 300)),
-    "codebook sampling": Way(codebook=0.1),
+    "regularisation decaying": Way(regularization=LatentRegularization(HOLD, HOLD / 300)),
+    "no regularisation": Way(regularization=None),
+    "codebook sampling": Way(regularization=None, codebook=0.1),  # whose latent is logits
     **{f"only {name}": Way(strengths=_only(name)) for name in AUGMENTATIONS},
     **{f"all but {name}": Way(strengths=_off(name)) for name in AUGMENTATIONS},
     "crops alone": Way(strengths=_off(*AUGMENTATIONS)),

@@ -55,10 +55,10 @@ def test_the_table_says_how_often_the_judge_was_right(toys, capsys, monkeypatch,
     verdicts = iter([True, True, False, True])
     monkeypatch.setattr(vqgan, "shows", lambda picture, prompt: next(verdicts))
     sheet = tmp_path / "sheet.png"
-    options = ["--prompts=2", "--steps=1", "--copies=2", "--only", "regularised", "crops alone", f"--sheet={sheet}"]
+    options = ["--prompts=2", "--steps=1", "--copies=2", "--only", "no regularisation", "crops alone", f"--sheet={sheet}"]
     monkeypatch.setattr("sys.argv", ["vqgan", *options])
     vqgan.main()
-    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["regularised", "50%"], ["crops alone", "100%"]]
+    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["no regularisation", "50%"], ["crops alone", "100%"]]
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
