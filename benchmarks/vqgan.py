@@ -26,8 +26,7 @@ from ..core.types import Loss
 from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
 
-
-HOLD = 0.2  # weight of the regularisation
+HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Way:
     start: str = patterns.MODEL
     strengths: Mapping[str, float] = field(default_factory=dict)
     crops: bool = True
-    regularization: LatentRegularization | None = LatentRegularization(HOLD, 0.0)
+    regularization: LatentRegularization | None = HELD
     codebook: float = 0.0
 
 
@@ -57,7 +56,7 @@ GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
     "from random pixels": Way(start="pixels"),
-    "regularisation decaying": Way(regularization=LatentRegularization(HOLD, HOLD / 300)),
+    "regularisation decaying": Way(regularization=LatentRegularization(HELD.weight, HELD.weight / 300)),
     "no regularisation": Way(regularization=None),
     "codebook sampling": Way(regularization=None, codebook=0.1),  # whose latent is logits
     **{f"only {name}": Way(strengths=_only(name)) for name in AUGMENTATIONS},
