@@ -2,8 +2,8 @@
 
 The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the judge
 sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson, Biderman et al.
-2022), each the search of the workflow but for one thing: where it starts, how the latent is held, or which augmentations
-it has: each by itself, left out, all and none. Prints a table in Markdown.
+2022), each the first row's search but for one thing: where it starts, how the latent is held, or which augmentations it
+has: each by itself, left out, all and none. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 
 @dataclass(frozen=True)
 class Way:
-    """How a row searches; as it comes, the way of the workflow.
+    """How a row searches; as it comes, that of the first row.
 
     start: a name of `patterns.STARTS`. strengths: as in CutoutLoss. crops: or the whole picture only. regularization:
     of the latent, beside the cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
