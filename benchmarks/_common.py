@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from ..core import clip, generators
 from ..core.generators.vqgan import VQGANGenerator
@@ -87,9 +88,13 @@ def search_in_words(options: argparse.Namespace) -> str:
 
 
 def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jobs: int) -> list[T]:
-    """work(item, *arguments) of every item, in `jobs` processes of one thread each."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        return [job.result() for job in [pool.submit(work, item, *arguments) for item in items]]
+    """work(item, *arguments) of every item, in `jobs` processes of one thread each; interrupted, those under way end."""
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,))
+    try:
+        begun = [pool.submit(work, item, *arguments) for item in items]
+        return [job.result() for job in tqdm(begun)]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,22 +3,21 @@
 The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the judge
 sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson, Biderman et al.
 2022), each the first row's search but for one thing: where it starts, how the latent is held, or which augmentations it
-has: each by itself, left out, all and none. Prints a table in Markdown.
+has, among which crops count: each by itself, each left out, all and none. Prints a table in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..core import basis, optimize, patterns, seeds, targets
-from ..core.cutouts import AUGMENTATIONS, CutoutLoss
+from ..core import basis, cutouts, optimize, patterns, seeds, targets
 from ..core.generators.vqgan import CodebookGenerator
 from ..core.losses import SumLoss
 from ..core.regularize import LatentRegularization
@@ -29,27 +28,22 @@ from ._common import Prompt, add_cutout_search, each, held_out, robust, save_she
 HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 
 
+CROPS = "crops"
+AUGMENTATIONS = (CROPS, *cutouts.AUGMENTATIONS)
+
+
 @dataclass(frozen=True)
 class Way:
     """How a row searches; as it comes, that of the first row.
 
-    start: a name of `patterns.STARTS`. strengths: as in CutoutLoss. crops: or the whole picture only. regularization:
-    of the latent, beside the cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
+    start: a name of `patterns.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
+    cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
     """
 
     start: str = patterns.MODEL
-    strengths: Mapping[str, float] = field(default_factory=dict)
-    crops: bool = True
+    augmentations: Collection[str] = AUGMENTATIONS
     regularization: LatentRegularization | None = HELD
     codebook: float = 0.0
-
-
-def _off(*names: str) -> dict[str, float]:
-    return dict.fromkeys(names, 0.0)
-
-
-def _only(name: str) -> dict[str, float]:
-    return _off(*(other for other in AUGMENTATIONS if other != name))
 
 
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
@@ -59,23 +53,22 @@ WAYS: dict[str, Way] = {
     "regularisation decaying": Way(regularization=LatentRegularization(HELD.weight, HELD.weight / 300)),
     "no regularisation": Way(regularization=None),
     "codebook sampling": Way(regularization=None, codebook=0.1),  # whose latent is logits
-    **{f"only {name}": Way(strengths=_only(name)) for name in AUGMENTATIONS},
-    **{f"all but {name}": Way(strengths=_off(name)) for name in AUGMENTATIONS},
-    "crops alone": Way(strengths=_off(*AUGMENTATIONS)),
-    "none, not even crops": Way(strengths=_off(*AUGMENTATIONS), crops=False),
+    **{f"only {name}": Way(augmentations=[name]) for name in AUGMENTATIONS},
+    **{f"all but {name}": Way(augmentations=[other for other in AUGMENTATIONS if other != name]) for name in AUGMENTATIONS},
+    "no augmentation": Way(augmentations=()),
 }
 
 
 def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
     """What the search finds, [1, 3, H, W]."""
     encoder = robust()
-    loss: Loss = CutoutLoss(
+    loss: Loss = cutouts.CutoutLoss(
         encoder,
         targets.from_text(encoder, captions.prompt(*prompt)),
-        copies=options.copies if way.crops or way.strengths != _off(*AUGMENTATIONS) else 1,
+        copies=options.copies if way.augmentations else 1,  # they would all be alike
         smallest=options.smallest,
-        whole=options.whole if way.crops else 1.0,
-        strengths=way.strengths,
+        whole=options.whole if CROPS in way.augmentations else 1.0,
+        strengths={name: float(name in way.augmentations) for name in cutouts.AUGMENTATIONS},
     )
     if way.regularization:
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
@@ -86,8 +79,9 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 
 
-def judged(prompt: Prompt, seed: int, options: argparse.Namespace) -> dict[str, tuple[bool, float, Tensor]]:
-    """Of each row: whether the judge sees object and colour, the seconds, and the picture."""
+def judged(task: tuple[Prompt, int], options: argparse.Namespace) -> dict[str, tuple[bool, float, Tensor]]:
+    """Of each row, for a prompt and a seed: whether the judge sees object and colour, the seconds, and the picture."""
+    prompt, seed = task
     rows = {}
     for name in options.only:
         begun = time.perf_counter()
@@ -99,21 +93,23 @@ def judged(prompt: Prompt, seed: int, options: argparse.Namespace) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
+    parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     add_cutout_search(parser, steps=400)
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
-    parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")
+    parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per search")
     options = parser.parse_args()
     wanted = held_out(options.prompts, options.seed)
-    rows = each(judged, wanted, options.seed, options, jobs=options.jobs)
-    print(f"{len(wanted)} prompts, {search_in_words(options)}\n")
+    tasks = [(prompt, options.seed + search) for prompt in wanted for search in range(options.searches)]
+    rows = each(judged, tasks, options, jobs=options.jobs)
+    print(f"{len(wanted)} prompts, {options.searches} searches each, {search_in_words(options)}\n")
     lines = []
     for name in options.only:
         right, seconds, _ = zip(*(row[name] for row in rows), strict=True)
         lines.append([name, f"{sum(right) / len(rows):.0%}", f"{sum(seconds) / len(rows):.1f}"])
     print(table(["search", "judge: right", "seconds per picture"], lines))
     if options.sheet:
-        for prompt, row in zip(wanted, rows, strict=True):
+        for (prompt, _), row in zip(tasks, rows, strict=True):
             print(captions.prompt(*prompt), *("+" if row[name][0] else "-" for name in options.only))
         save_sheet(torch.cat([row[name][2] for row in rows for name in options.only]), options.sheet, len(options.only))
 

@@ -35,31 +35,34 @@ def test_the_prompts_are_those_that_clip_has_not_seen():
 
 
 def test_the_rows_switch_each_augmentation_on_and_off():
-    on = {name: [a for a in AUGMENTATIONS if way.strengths.get(a, 1)] for name, way in vqgan.WAYS.items()}
-    assert on["all augmentations"] == list(AUGMENTATIONS)
-    assert on["crops alone"] == on["none, not even crops"] == []
-    for augmentation in AUGMENTATIONS:
-        assert on[f"only {augmentation}"] == [augmentation]
-        assert on[f"all but {augmentation}"] == [name for name in AUGMENTATIONS if name != augmentation]
+    on = {name: set(way.augmentations) for name, way in vqgan.WAYS.items()}
+    assert on["all augmentations"] == {"crops", *AUGMENTATIONS}
+    assert on["no augmentation"] == set()
+    for augmentation in on["all augmentations"]:
+        assert on[f"only {augmentation}"] == {augmentation}
+        assert on[f"all but {augmentation}"] == on["all augmentations"] - {augmentation}
 
 
 def test_each_way_makes_a_picture_of_its_own(toys):
-    names = ["all augmentations", "from random pixels", "codebook sampling", "crops alone", "none, not even crops"]
-    made = vqgan.judged((0, 1, 2), 1, Namespace(**SEARCH, only=names))
+    names = ["all augmentations", "from random pixels", "codebook sampling", "only crops", "only flip", "no augmentation"]
+    made = vqgan.judged(((0, 1, 2), 1), Namespace(**SEARCH, only=names))
     pictures = torch.cat([picture for _, _, picture in made.values()])
-    assert pictures.shape == (5, 3, 64, 64)
-    assert len(torch.unique(pictures.flatten(1), dim=0)) == 5
+    assert pictures.shape == (6, 3, 64, 64)
+    assert len(torch.unique(pictures.flatten(1), dim=0)) == 6
 
 
 def test_the_table_says_how_often_the_judge_was_right(toys, capsys, monkeypatch, tmp_path):
-    verdicts = iter([True, True, False, True])
-    monkeypatch.setattr(vqgan, "shows", lambda picture, prompt: next(verdicts))
+    verdicts = iter([True, True, False, True, False, True, False, False])
+    judged = []
+    monkeypatch.setattr(vqgan, "shows", lambda picture, prompt: judged.append((prompt, picture)) or next(verdicts))
     sheet = tmp_path / "sheet.png"
-    options = ["--prompts=2", "--steps=1", "--copies=2", "--only", "no regularisation", "crops alone", f"--sheet={sheet}"]
-    monkeypatch.setattr("sys.argv", ["vqgan", *options])
+    options = ["--prompts=2", "--searches=2", "--steps=1", "--copies=2", "--only", "no regularisation", "only crops"]
+    monkeypatch.setattr("sys.argv", ["vqgan", *options, f"--sheet={sheet}"])
     vqgan.main()
-    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["no regularisation", "50%"], ["crops alone", "100%"]]
+    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["no regularisation", "25%"], ["only crops", "75%"]]
     assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert [prompt for prompt, _ in judged] == [prompt for prompt in _common.held_out(2, 1) for _ in range(4)]
+    assert len(torch.unique(torch.stack([picture for _, picture in judged]).flatten(1), dim=0)) == 8
 
 
 def test_scenes_are_flat_single_objects_to_be_seen_in_another_colour():
