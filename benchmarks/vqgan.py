@@ -26,8 +26,6 @@ from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
 
 HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
-
-
 CROPS = "crops"
 AUGMENTATIONS = (CROPS, *cutouts.AUGMENTATIONS)
 
