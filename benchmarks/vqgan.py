@@ -57,10 +57,10 @@ WAYS: dict[str, Way] = {
 }
 
 
-def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
-    """What the search finds, [1, 3, H, W]."""
+def cutout_loss(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutouts.CutoutLoss:
+    """What a row searches by, but for how it holds the latent."""
     encoder = robust()
-    loss: Loss = cutouts.CutoutLoss(
+    return cutouts.CutoutLoss(
         encoder,
         targets.from_text(encoder, captions.prompt(*prompt)),
         copies=options.copies if way.augmentations else 1,  # they would all be alike
@@ -68,6 +68,11 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
         whole=options.whole if CROPS in way.augmentations else 1.0,
         strengths={name: float(name in way.augmentations) for name in cutouts.AUGMENTATIONS},
     )
+
+
+def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
+    """What the search finds, [1, 3, H, W]."""
+    loss: Loss = cutout_loss(prompt, way, options)
     if way.regularization:
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()

@@ -34,13 +34,19 @@ def test_the_prompts_are_those_that_clip_has_not_seen():
     assert chosen[:5] == _common.held_out(5, 1) != _common.held_out(5, 2)
 
 
-def test_the_rows_switch_each_augmentation_on_and_off():
-    on = {name: set(way.augmentations) for name, way in vqgan.WAYS.items()}
-    assert on["all augmentations"] == {"crops", *AUGMENTATIONS}
-    assert on["no augmentation"] == set()
-    for augmentation in on["all augmentations"]:
-        assert on[f"only {augmentation}"] == {augmentation}
-        assert on[f"all but {augmentation}"] == on["all augmentations"] - {augmentation}
+def test_the_rows_switch_each_augmentation_on_and_off(toys):
+    every = ["crops", *AUGMENTATIONS]
+    losses = {name: vqgan.cutout_loss((0, 1, 2), way, Namespace(**SEARCH)) for name, way in vqgan.WAYS.items()}
+    on = {
+        name: ["crops"] * (loss.whole < 1) + [a for a, strength in loss.strengths.items() if strength == 1]
+        for name, loss in losses.items()
+    }
+    assert {strength for loss in losses.values() for strength in loss.strengths.values()} == {0, 1}
+    assert on["all augmentations"] == every
+    assert on["no augmentation"] == []
+    for augmentation in every:
+        assert on[f"only {augmentation}"] == [augmentation]
+        assert on[f"all but {augmentation}"] == [name for name in every if name != augmentation]
 
 
 def test_each_way_makes_a_picture_of_its_own(toys):
