@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
+from vectors import difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, LatentError
 from guided_gan.core.types import Latent
 
 ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT.parent / "shared" / "reference"
 
 FREE = [[False, 16, 16], [True, 16, 8], [True, 8, 4], [True, 4, 2], [False, 2, 1]]
 PAIRS = [[False, 16, 16], [True, 16, 8], [False, 8, 8], [True, 8, 4], [False, 4, 4], [True, 4, 2], [False, 2, 2], [True, 2, 1]]
@@ -150,14 +150,12 @@ def biggan(folder):
 # ---- What they compute
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"the recorded vectors are not at {REFERENCE}")
-@pytest.mark.parametrize("side", [256, 512])
-def test_biggan_agrees_with_the_recorded_pictures(side):
-    generator = generators.load(REFERENCE / f"biggan_{side}.safetensors")
-    io = load_file(REFERENCE / f"biggan_{side}.io.safetensors")
+@pytest.mark.parametrize("recording", recordings("biggan_*"))
+def test_biggan_agrees_with_the_recorded_pictures(recording, tmp_path):
+    generator, io = generators.load(recording.checkpoint(tmp_path)), recording.tensors
     image = generator.decode(Latent(generator.name, {"z": io["z"], "y": io["shared"]}))
-    assert generator.resolution == (side, side)
-    assert (image - io["image"]).abs().max() < 1e-4
+    assert generator.resolution == tuple(image.shape[2:]) == (int(recording.name[-3:]),) * 2
+    assert difference(image, io["image"]) < 1e-4
 
 
 def test_biggan_computes_the_published_function(biggan):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from test_generators import biggan_state
-from test_registry import lightning
 from torch.nn import functional as F
+from toys import lightning
 
 from guided_gan.core.generators.backend import hollow
 from guided_gan.core.generators.stylegan_t.network import LITE, Network

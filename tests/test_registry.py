@@ -17,7 +17,7 @@ from test_generators import PAIRS, biggan_state, deep_config, deep_model
 from test_hostile import save_jit
 from test_vqgan import config as vqgan_config
 from test_vqgan import state as vqgan_state
-from toys import seeded
+from toys import lightning, seeded
 
 from guided_gan.core import clip, convert, generators, perceptual, published, registry
 from guided_gan.core.download import File, Hub
@@ -145,16 +145,6 @@ def biggan_with_log(folder):
 def deep(folder):
     torch.save(deep_model(deep_config(PAIRS, 4)).state_dict(), folder / "deep.bin", _use_new_zipfile_serialization=False)
     return folder / "deep.bin"
-
-
-class Callback:
-    """What Lightning pickles beside the weights."""
-
-
-def lightning(folder, name, state):
-    trained = {"loss.discriminator.main.0.weight": torch.randn(300, 300), "loss.logvar": torch.zeros(())}
-    torch.save({"callbacks": {Callback: Callback()}, "state_dict": {**state, **trained}}, folder / name)
-    return folder / name
 
 
 def vqgan(folder, kind="VQModel"):

@@ -4,14 +4,13 @@ import os
 import pickle
 import shutil
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn import functional as F
 from toys import ToyEncoder, ToyGenerator, rngs, seeded
+from vectors import difference, recordings
 
 from guided_gan.core import checkpoints, generators, interpolate, truncate
 from guided_gan.core.errors import CheckpointError, ChoiceError, LatentError, PackError, ShapeError
@@ -19,10 +18,7 @@ from guided_gan.core.generators.stylegan_t import FULL, LITE, Network, Shape, St
 from guided_gan.core.generators.stylegan_t.network import Layer, Noise, ResidualLayer, _double, fir_filter
 from guided_gan.core.types import Latent
 
-REFERENCE = Path(__file__).resolve().parent.parent.parent / "shared" / "reference"
 TINY = Shape((8, 8), num_res_blocks=1, z_dim=4, c_dim=6)
-
-reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"needs the reference vectors in {REFERENCE}")
 
 
 def network(shape=TINY, seed=0):
@@ -51,38 +47,29 @@ def unit(rows, width, seed=1):
     return F.normalize(torch.randn(rows, width, generator=seeded(seed)), dim=1)
 
 
-def close(value, expected):
-    return (value - expected).abs().max() < 1e-4
-
-
 # ---- The reference
 
 
-@reference
-def test_agrees_with_the_reference():
-    loaded = text_to_image(generators.load(REFERENCE / "stylegan_t.safetensors")).network
-    expected = load_file(REFERENCE / "stylegan_t.io.safetensors")
+@pytest.mark.parametrize("recording", recordings("stylegan_t"))
+def test_agrees_with_the_reference(recording, tmp_path):
+    loaded = text_to_image(generators.load(recording.checkpoint(tmp_path))).network
+    expected = recording.tensors
     z, c = expected["z"], expected["c"]
     for psi in (1.0, 0.5, 0.0):
-        assert close(loaded.mapping(z, c, psi), expected[f"w_psi{psi}"])
-        assert close(loaded(z, c, psi), expected[f"image_psi{psi}"])
-    assert close(loaded(z, c, noise="none"), expected["image_nonoise"])
+        assert difference(loaded.mapping(z, c, psi), expected[f"w_psi{psi}"]) < 1e-4
+        assert difference(loaded(z, c, psi), expected[f"image_psi{psi}"]) < 1e-4
+    assert difference(loaded(z, c, noise="none"), expected["image_nonoise"]) < 1e-4
 
 
-def snapshot_io():
-    with safe_open(REFERENCE / "stylegan_t_snapshot.io.safetensors", "pt") as file:
-        return file.metadata()["prompts"].split("|"), {name: file.get_tensor(name) for name in file.keys()}
-
-
-@reference
-def test_a_snapshot_reads_its_own_prompts(tmp_path):
-    prompts, expected = snapshot_io()
-    snapshot = REFERENCE / "stylegan_t_snapshot.pkl"
+@pytest.mark.parametrize("recording", recordings("stylegan_t_snapshot"))
+def test_a_snapshot_reads_its_own_prompts(recording, tmp_path):
+    prompts, expected = recording.prompts, recording.tensors
+    snapshot = recording.checkpoint(tmp_path)
     generator = text_to_image(generators.load(snapshot))
     c = generator.embed(prompts)
-    assert close(c, expected["c"])
+    assert difference(c, expected["c"]) < 1e-4
     for psi in (1.0, 0.4):
-        assert close(generator.network(expected["z"], c, psi), expected[f"image_psi{psi}"])
+        assert difference(generator.network(expected["z"], c, psi), expected[f"image_psi{psi}"]) < 1e-4
     with pytest.raises(PackError, match="reads 75"):
         generator.embed(["cat " * 76])
     with pytest.raises(PackError, match="empty"):
@@ -315,11 +302,11 @@ def test_snapshots_that_are_none_are_refused(tmp_path):
         checkpoints.read(path)
 
 
-@reference
 @pytest.mark.parametrize("share", [0.1, 0.9, 0.9999])
-def test_a_snapshot_cut_short_is_refused(tmp_path, share):
+@pytest.mark.parametrize("recording", recordings("stylegan_t_snapshot"))
+def test_a_snapshot_cut_short_is_refused(recording, tmp_path, share):
     path = tmp_path / "s.pkl"
-    shutil.copy(REFERENCE / "stylegan_t_snapshot.pkl", path)
+    shutil.copy(recording.checkpoint(tmp_path), path)
     with path.open("r+b") as file:
         file.truncate(int(path.stat().st_size * share))
     with pytest.raises(CheckpointError):

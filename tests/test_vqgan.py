@@ -2,12 +2,12 @@
 
 import io
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from vectors import difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.basis import of_latent
@@ -18,8 +18,6 @@ from guided_gan.core.optimize import Options, optimize
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, world
 
-ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT.parent / "shared" / "reference"
 FACTOR = 4
 
 
@@ -94,26 +92,23 @@ def load(path):
     return generator
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"the recorded vectors are not at {REFERENCE}")
-@pytest.mark.parametrize("name", ["vqgan_f16", "vqgan_gumbel_f8"])
-def test_agrees_with_the_recorded_pictures(name):
-    generator = load(REFERENCE / f"{name}.ckpt")
-    recorded = load_file(REFERENCE / f"{name}.io.safetensors")
-    assert (generator.module.encode(recorded["x"]) - recorded["h"]).abs().max() < 1e-4
+@pytest.mark.parametrize("recording", recordings("vqgan_*"))
+def test_agrees_with_the_recorded_pictures(recording, tmp_path):
+    generator, recorded = load(recording.checkpoint(tmp_path)), recording.tensors
+    assert difference(generator.module.encode(recorded["x"]), recorded["h"]) < 1e-4
     codes = generator.module.quantize.codebook[recorded["indices"]].view(*recorded["q"].movedim(1, -1).shape).movedim(-1, 1)
-    assert (codes - recorded["q"]).abs().max() < 1e-6
-    assert (generator.module(recorded["q"]) - recorded["reconstruction"]).abs().max() < 1e-4
+    assert difference(codes, recorded["q"]) < 1e-6
+    assert difference(generator.module(recorded["q"]), recorded["reconstruction"]) < 1e-4
     image = generator.decode(Latent(generator.name, {"z": recorded["q"]}))
-    assert (image - recorded["reconstruction"].clamp(-1, 1)).abs().max() < 1e-4
+    assert difference(image, recorded["reconstruction"].clamp(-1, 1)) < 1e-4
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"the recorded vectors are not at {REFERENCE}")
-def test_quantises_as_recorded():  # the Gumbel recording drew its codes by chance
-    generator = load(REFERENCE / "vqgan_f16.ckpt")
-    recorded = load_file(REFERENCE / "vqgan_f16.io.safetensors")
-    assert (generator.encode(recorded["x"]).tensors["z"] - recorded["q"]).abs().max() < 1e-6
+@pytest.mark.parametrize("recording", recordings("vqgan_f16"))  # the Gumbel recording drew its codes by chance
+def test_quantises_as_recorded(recording, tmp_path):
+    generator, recorded = load(recording.checkpoint(tmp_path)), recording.tensors
+    assert difference(generator.encode(recorded["x"]).tensors["z"], recorded["q"]) < 1e-6
     image = generator.decode(Latent(generator.name, {"z": recorded["h"]}))
-    assert (image - recorded["reconstruction"].clamp(-1, 1)).abs().max() < 1e-4
+    assert difference(image, recorded["reconstruction"].clamp(-1, 1)) < 1e-4
 
 
 @pytest.mark.parametrize("attention", [[], [16], [8, 32]])
