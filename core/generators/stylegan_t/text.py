@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ...clip import check_prompt
 from ...errors import CheckpointError
+from ...towers import quicken
 from ..backend import fit, hollow
 
 PLACE = "mapping.clip.model."  # of its tensors in a snapshot
@@ -22,7 +23,7 @@ class TextTower(nn.Module):
 
     def __init__(self, tower: nn.Module, tokenizer: Any) -> None:
         super().__init__()
-        self.tower = tower
+        self.tower = quicken(tower)
         self._tokenizer = tokenizer
 
     @torch.no_grad()

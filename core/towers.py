@@ -1,0 +1,106 @@
+"""Quicker arithmetic for the towers of open_clip's models: the same weights under the same names, equal up to rounding.
+
+torch's attention transposes the batch, which makes its projection a batched product over an expanded weight, and a patch
+embedding is a convolution. On contiguous rows [N * L, C] both are plain products of matrices, which a CPU does at its full
+rate, in bfloat16 above all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def quicken(model: nn.Module) -> nn.Module:
+    """Exchange, in place, the arithmetic of every self-attention, patch embedding and attention pool of a model.
+
+    The modules stay, and their parameters and hooks with them; only what `forward` computes with them changes.
+    """
+    for module in model.modules():
+        module.__class__ = _quicker(module)
+    return model
+
+
+def _quicker(module: nn.Module) -> type[nn.Module]:
+    """The class that computes the same quicker, or the module's own."""
+    if type(module) is nn.MultiheadAttention and module._qkv_same_embed_dim:
+        return SelfAttention
+    if type(module) is nn.Conv2d and _takes_patches(module):
+        return PatchEmbedding
+    return AttentionPool if type(module).__name__ == "AttentionPool2d" else type(module)
+
+
+class SelfAttention(nn.MultiheadAttention):
+    """Attention of rows [N, L, C] to themselves; whatever else it is asked for, it does as before."""
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        **others: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `nn.MultiheadAttention`."""
+        plain = query is key is value and query.dim() == 3 and key_padding_mask is None and not need_weights
+        if not plain or not self._is_plain():
+            return super().forward(query, key, value, key_padding_mask, need_weights, attn_mask, **others)
+        rows = F.linear(query, self.in_proj_weight, self.in_proj_bias)
+        heads = rows.unflatten(2, (3, self.num_heads, self.head_dim)).permute(2, 0, 3, 1, 4)  # 3, N, heads, L, D
+        h = F.scaled_dot_product_attention(*heads.unbind(0), attn_mask=self._mask(attn_mask, rows))
+        return self.out_proj(h.transpose(1, 2).flatten(2)), None
+
+    def _is_plain(self) -> bool:
+        dropout = self.dropout > 0 and self.training
+        return self.batch_first and not dropout and self.bias_k is None and not self.add_zero_attn
+
+    def _mask(self, mask: Tensor | None, rows: Tensor) -> Tensor | None:
+        """What is added to the scores, in their precision: [L, L], or [N, heads, L, L] of a mask [N * heads, L, L]."""
+        if mask is None:
+            return None
+        if mask.dtype == torch.bool:  # true where a place is hidden
+            mask = torch.zeros_like(mask, dtype=rows.dtype).masked_fill_(mask, float("-inf"))
+        return (mask if mask.dim() == 2 else mask.unflatten(0, (-1, self.num_heads))).to(rows.dtype)
+
+
+def _takes_patches(conv: nn.Conv2d) -> bool:
+    """Whether a convolution cuts the picture into patches that neither overlap nor leave anything out between them."""
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding in ((0, 0), "valid")
+    return plain and conv.stride == conv.kernel_size and min(conv.kernel_size) > 1
+
+
+class PatchEmbedding(nn.Conv2d):
+    """A convolution whose stride is its kernel's size, as one product of matrices."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, B, H / h, W / w], its channels last in memory, of pictures [N, A, H, W] and a kernel [B, A, h, w]."""
+        height, width = self.kernel_size
+        rows, columns = input.shape[2] // height, input.shape[3] // width
+        patches = input[:, :, : rows * height, : columns * width].unflatten(3, (columns, width)).unflatten(2, (rows, height))
+        y = F.linear(patches.permute(0, 2, 4, 1, 3, 5).flatten(3), self.weight.flatten(1), self.bias)
+        return y.permute(0, 3, 1, 2)
+
+
+class AttentionPool(nn.Module):
+    """open_clip's `AttentionPool2d`, in whose place it comes: only the mean asks, so only its row is computed."""
+
+    positional_embedding: nn.Parameter
+    q_proj: nn.Linear
+    k_proj: nn.Linear
+    v_proj: nn.Linear
+    c_proj: nn.Linear
+    num_heads: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, D] of a feature map [N, C, H, W]."""
+        rows = x.flatten(2).transpose(1, 2)
+        rows = torch.cat((rows.mean(1, keepdim=True), rows), 1) + self.positional_embedding.to(x.dtype)
+        projected = self.q_proj(rows[:, :1]), self.k_proj(rows), self.v_proj(rows)
+        query, key, value = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in projected)
+        h = F.scaled_dot_product_attention(query, key, value)
+        return self.c_proj(h.transpose(1, 2).flatten(1))
