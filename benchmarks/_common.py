@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -19,6 +19,7 @@ from ..core.generators.vqgan import VQGANGenerator
 from ..core.types import Generator
 from ..picturebook import MODELS, judge, world
 from ..picturebook.networks import Judge
+from ._tables import table as table
 
 T = TypeVar("T")
 Prompt = tuple[int, int, int]  # kind, colour, background
@@ -95,12 +96,6 @@ def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jo
         return [job.result() for job in tqdm(begun)]
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def save_sheet(pictures: Tensor, path: Path, columns: int) -> None:
