@@ -1,4 +1,4 @@
-"""StyleGAN-T's trade-off between fidelity to the text and variety, over psi, and its speed (Sauer et al. 2023, Figs. 5 and 6).
+"""StyleGAN-T's trade-off between fidelity to the text and variety, over psi, and its speed (Sauer et al. 2023).
 
 For each psi: pictures of held-out prompts, their FID and KID from rendered scenes of the same captions, their CLIP score,
 how often the judge sees object and colour, and their variety: the mean perceptual distance between two pictures of one

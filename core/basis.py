@@ -1,4 +1,4 @@
-"""Basis initialisation and over-parameterisation (FuseDream, Liu et al. 2021, Section 4.2, Eq. 4 and Algorithm 1).
+"""Basis initialisation and over-parameterisation (FuseDream, Liu et al. 2021, Section 3.2, Eq. 4 and Algorithm 1).
 
 The picture side of the AugCLIP score does not know the prompt: the mean over augmentations of cosines is the cosine
 with the mean of unit vectors. So the candidates' mean vectors are a bank that is computed once for a generator, an

@@ -1,4 +1,4 @@
-"""Lowering a second loss without giving up the first (FuseDream, Liu et al. 2021, Section 4.3, Eq. 5 to 8).
+"""Lowering a second loss without giving up the first (FuseDream, Liu et al. 2021, Section 3.3, Eq. 5 to 8).
 
 Every rule is a mixture of the two gradients, v = a grad(second) + b grad(first), whose factors follow from their inner
 products alone. The first loss is the one that the search is about (the negative AugCLIP score), the second the one that
@@ -93,8 +93,12 @@ class Tradeoff:
 
 
 def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    """Inner products [N] over all parameters, in double: gradients of pictures can be tiny."""
-    return torch.stack([(a.double() * b.double()).flatten(1).sum(1) for a, b in zip(left, right, strict=True)]).sum(0)
+    """Inner products [N] over all parameters, in double: gradients of pictures can be tiny.
+
+    On the CPU, since not every device has that precision (Apple's lacks it); gradients toward latents are small.
+    """
+    products = (a.cpu().double() * b.cpu().double() for a, b in zip(left, right, strict=True))
+    return torch.stack([product.flatten(1).sum(1) for product in products]).sum(0)
 
 
 def _scale(factor: Tensor, gradient: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 4.3).
+"""Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 3.3).
 
 The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any other: its
 latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many places.

@@ -80,7 +80,7 @@ def distances(eyes: Eyes, real: Iterable[Tensor], made: Iterable[Tensor]) -> Dis
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    sets = [torch.cat([eyes.features(images).double().cpu() for images in batches]) for batches in (real, made)]
+    sets = [torch.cat([eyes.features(images).cpu().double() for images in batches]) for batches in (real, made)]
     counts = len(sets[0]), len(sets[1])
     if min(counts) < 2:
         raise PackError(f"FID and KID compare two sets of at least two pictures each; got {counts[0]} and {counts[1]}.")

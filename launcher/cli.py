@@ -43,9 +43,11 @@ def parser() -> argparse.ArgumentParser:
         )
 
     demo = add("demo", "make a picture from a prompt with one of the workflows", output)
-    demo.add_argument("prompt", nargs="?", help="what to show (default: the text saved in the workflow)")
+    demo.add_argument(
+        "prompts", nargs="*", metavar="PROMPT", help="what to show; some workflows take several (default: the saved ones)"
+    )
     demo.add_argument("--workflow", default="fusedream", metavar="NAME", help="a file of workflows/ (default: fusedream)")
-    demo.add_argument("--seed", type=int, metavar="N", help="the seed of every node (default: those saved in the workflow)")
+    demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
         "--set",
         action="append",
@@ -54,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
         dest="settings",
         help="change an input; NODE is a node's id, title or type, e.g. GuidedGAN_Optimize.steps=50 (repeatable)",
     )
-    demo.add_argument("--json", action="store_true", help="end with one line of JSON: images, scores, seconds")
+    demo.add_argument(
+        "--json", action="store_true", help="end with one line of JSON: images, prompts and seed of each, scores, seconds"
+    )
     serve = add("serve", "start ComfyUI with this pack, for the browser", output)
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
     add("test", "run pytest; further arguments go to it")

@@ -7,7 +7,7 @@ import json
 import struct
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,21 @@ class Result:
 
     Attributes:
         images: the files that were saved, in the order in which they came.
+        made_with: for each of them, its prompts by name and the seed that draws it again.
         scores: per node that reported something other than pictures: its id, title and what it reported.
         seconds: from queueing to the end.
     """
 
     images: list[str] = field(default_factory=list)
+    made_with: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
 
-async def run(host: Host, graph: Mapping[str, Any], text: str | None, seed: int | None, settings: list[str]) -> Result:
-    """Run the graph with the given changes.
+async def run(
+    host: Host, graph: Mapping[str, Any], texts: Sequence[str] = (), seed: int | None = None, settings: Sequence[str] = ()
+) -> Result:
+    """Run the graph with the given changes: its prompts in order, or none to leave them; its seed; NODE.INPUT=VALUE each.
 
     Raises:
         LauncherError: a change does not fit the graph, the host refused it, or a node failed.
@@ -47,8 +51,8 @@ async def run(host: Host, graph: Mapping[str, Any], text: str | None, seed: int 
     async with aiohttp.ClientSession(host.url) as session:
         async with session.get("/object_info") as answer:
             workflow = Workflow(graph, await answer.json())
-        if text is not None:
-            workflow.set_text(text)
+        if texts:
+            workflow.set_prompts(texts)
         if seed is not None:
             workflow.set_seed(seed)
         for assignment in settings:
@@ -112,6 +116,8 @@ async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], wor
                         raise LauncherError("the run was interrupted from elsewhere.")
                     case "execution_success":
                         result.seconds = round(time.monotonic() - started, 2)
+                        order = next((report["order"] for report in result.scores if "order" in report), ())
+                        result.made_with = workflow.made_with(len(result.images), order)
                         return result
             progress.update(label, reached, total, note)
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from . import ROOT, LauncherError, cli, client, host
+from .fields import Fields
 
 
 def main(arguments: list[str]) -> int:
@@ -34,8 +35,10 @@ def main(arguments: list[str]) -> int:
 def demo(options: argparse.Namespace) -> int:
     """Run one workflow and say where its pictures are."""
     graph = json.loads(cli.named_file(ROOT / "workflows", options.workflow, ".json").read_text(encoding="utf-8"))
+    if options.prompts:
+        Fields.of(graph).fill(options.prompts)  # says what does not fit before the host is started
     with start(options) as running:
-        result = asyncio.run(client.run(running, graph, options.prompt, options.seed, options.settings))
+        result = asyncio.run(client.run(running, graph, options.prompts, options.seed, options.settings))
     for image in result.images:
         print(image)
     if not result.images:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import LauncherError
+from .fields import Fields
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
@@ -20,7 +21,6 @@ CONTROLS = {"fixed", "increment", "decrement", "randomize"}
 # Nodes that only the editor knows.
 EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
 MUTED, BYPASSED = 2, 4
-TEXT_NODE = "GuidedGAN_EncodeText"
 
 
 class Workflow:
@@ -29,11 +29,13 @@ class Workflow:
     Attributes:
         prompt: what the host runs: class and inputs by node id.
         graph: the editor's form of the same, for the picture's metadata; None once a change has no place in it.
+        fields: which of its inputs are prompts, and which take the seed.
     """
 
     def __init__(self, graph: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
         self.graph: dict[str, Any] | None = copy.deepcopy(dict(graph))
         self.prompt: dict[str, dict[str, Any]] = {}
+        self.fields = Fields.of(graph)
         self._definitions = definitions
         self._nodes = {str(node["id"]): node for node in self.graph["nodes"]}
         self._links = {link[0]: link for link in self.graph["links"]}
@@ -51,26 +53,30 @@ class Workflow:
         node = self._nodes[identity.split(".")[0]]
         return node.get("title") or self._definitions.get(node["type"], {}).get("display_name") or node["type"]
 
-    def set_text(self, text: str) -> None:
-        """Give the text to every node that embeds one."""
-        nodes = [identity for identity, node in self.prompt.items() if node["class_type"] == TEXT_NODE]
-        if not nodes:
-            raise LauncherError(f"this workflow has no {TEXT_NODE} node to take the prompt; leave the prompt out.")
-        for identity in nodes:
-            self._set(identity, "text", text)
+    def set_prompts(self, texts: Sequence[str]) -> None:
+        """Give the texts, in the order that the workflow tells, to the inputs that it names."""
+        self._set_all(self.fields.fill(texts))
 
     def set_seed(self, seed: int) -> None:
-        """Give the seed to every input called `seed` that no other node feeds."""
-        for identity, node in self.prompt.items():
-            if isinstance(node["inputs"].get("seed"), int):
-                self._set(identity, "seed", seed)
+        """Give the seed to the inputs that the workflow names."""
+        self._set_all(self.fields.seeded(seed))
+
+    def made_with(self, count: int, order: Sequence[int] = ()) -> list[dict[str, Any]]:
+        """The prompts and the seed of each of `count` pictures: what draws it again.
+
+        order: the places that the pictures had before they were put into another order.
+        """
+        prompts, seed = self.fields.read(self.prompt), self.fields.read_seed(self.prompt)
+        batch = any(node["inputs"].get("batch") == count for node in self.prompt.values())  # picture by picture, seed by seed
+        places = [0] * count if not batch else order if len(order) == count else range(count)
+        return [{"prompts": prompts, "seed": None if seed is None else seed + place} for place in places]
 
     def set_input(self, assignment: str) -> None:
         """Apply NODE.INPUT=VALUE to each node whose id, title or type is NODE."""
         target, equals, text = assignment.partition("=")
         name, _, key = target.partition(".")
         if not (equals and name and key):
-            raise LauncherError(f"--set takes NODE.INPUT=VALUE, such as {TEXT_NODE}.text=a boat; got {assignment!r}.")
+            raise LauncherError(f"--set takes NODE.INPUT=VALUE, such as GuidedGAN_EncodeText.text=a boat; got {assignment!r}.")
         matches = [i for i, node in self.prompt.items() if name in (i, self.title(i), node["class_type"])]
         if not matches:
             known = ", ".join(f"{self.title(i)} ({i}, {node['class_type']})" for i, node in self.prompt.items())
@@ -80,6 +86,16 @@ class Workflow:
             if key not in inputs:
                 raise LauncherError(f"--set {assignment}: {self.title(identity)} has no input {key!r}, only {', '.join(inputs)}.")
             self._set(identity, key, _read_like(inputs[key], text, assignment))
+
+    def _set_all(self, values: Mapping[str, Any]) -> None:
+        """Set inputs named as in `extra.guided_gan`; those of nodes that do not run are left alone."""
+        for place, value in values.items():
+            identity, _, key = place.partition(".")
+            node = self._nodes.get(identity)
+            if node is None or (identity in self.prompt and key not in self.prompt[identity]["inputs"]):
+                raise LauncherError(f"the workflow names the input {place}, which it does not have; mend its extra.guided_gan.")
+            if identity in self.prompt:
+                self._set(identity, key, value)
 
     def _set(self, identity: str, key: str, value: Any) -> None:
         inputs, node = self.prompt[identity]["inputs"], self._nodes[identity]

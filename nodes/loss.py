@@ -227,7 +227,7 @@ class Score(io.ComfyNode):
             f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
         host.say(text, cls.hidden.unique_id)
-        report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist()}
+        report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist(), "order": best.indices.tolist()}
         return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)
 
 

@@ -39,8 +39,8 @@ class LatentRegularization(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=1e-5,
-                    tooltip="What the weight loses at a time, until it is 0. The paper takes 0.005 at every step; "
-                    "its notebook 0.3 every 50 steps.",
+                    tooltip="What the weight loses at a time, until it is 0. The paper says 0.005, not how "
+                    "often; the released notebook takes 0.3 every 50 steps.",
                 ),
                 io.Int.Input("every", default=default.every, min=1, max=100_000, tooltip="Steps between two losses of weight."),
                 sockets.Latent.Input(

@@ -69,7 +69,11 @@ class BasisInit(io.ComfyNode):
                 ),
                 io.Int.Input("batch", tooltip="How many searches, each with its own seed and candidates.", **_BATCH),
                 io.Int.Input(
-                    "k", default=5, min=1, max=basis.MAX_BASIS, tooltip="Basis latents per search; the paper uses 5 to 15."
+                    "k",
+                    default=5,
+                    min=1,
+                    max=basis.MAX_BASIS,
+                    tooltip="Basis latents per search; the paper's tables have 5 and 10.",
                 ),
                 io.Int.Input(
                     "candidates", default=10_000, min=1, max=1_000_000, tooltip="Random latents to choose from; the paper's M."

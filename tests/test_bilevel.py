@@ -1,5 +1,7 @@
 """The rules that mix two gradients: closed forms, finite differences, zero gradients, bad input."""
 
+from typing import Any
+
 import pytest
 import torch
 from toys import seeded
@@ -114,6 +116,30 @@ def test_samples_do_not_see_each_other():
         alone, own = rule().direction([p[i : i + 1] for p in first], [p[i : i + 1] for p in second])
         torch.testing.assert_close(flat(alone)[0], flat(together)[i])
         torch.testing.assert_close(own["angle"][0], figures["angle"][i])
+
+
+class WithoutDouble(torch.Tensor):
+    """A tensor on a device that, as Apple's, knows no float64."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        result: Any = super().__torch_function__(func, types, args, kwargs or {})
+        if func is torch.Tensor.cpu:
+            return result.as_subclass(torch.Tensor)
+        if isinstance(result, cls) and result.dtype == torch.float64:
+            raise TypeError("the device has no float64")
+        return result
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_device_needs_no_double_precision(name):
+    on_device = [[part.as_subclass(WithoutDouble) for part in parts] for parts in gradients(7)]
+    with pytest.raises(TypeError):
+        on_device[0][0].double()
+    direction, figures = rule(name).direction(*on_device)
+    expected, expected_figures = rule(name).direction(*gradients(7))
+    assert torch.equal(flat(direction).as_subclass(torch.Tensor), flat(expected))
+    assert all(torch.equal(figures[key], value) for key, value in expected_figures.items())
 
 
 def test_the_angle_is_in_degrees():

@@ -92,7 +92,23 @@ def graph():
             [12, 4, 0, 5, 0, "IMAGE"],
             [13, 5, 0, 6, 0, "IMAGE"],
         ],
+        "extra": {
+            "ds": {},
+            "guided_gan": {
+                "prompts": [{"name": "wish", "about": "what to show"}, {"name": "style", "about": "how to show it"}],
+                "texts": {"2.text": "{wish} | {style}:0.5", "6.filename_prefix": "{wish}"},
+                "seeds": {"3.seed": 2},
+            },
+        },
     }
+
+
+def several():
+    """The same graph, whose last prompt takes any number of texts."""
+    said = graph()
+    said["extra"]["guided_gan"]["prompts"][1] |= {"several": True, "count": "3.steps"}
+    said["extra"]["guided_gan"]["texts"]["2.text"] = "{style}"
+    return said
 
 
 @pytest.fixture
@@ -152,12 +168,14 @@ class TestConversion:
 
 class TestChanges:
     def test_the_prompt_and_the_saved_graph_change_together(self, workflow):
-        workflow.set_text("a blue tree")
+        workflow.set_prompts(["a blue tree", "striped"])
         workflow.set_seed(41)
         workflow.set_input("GuidedGAN_Optimize.steps=9")
         again = Workflow(workflow.graph, DEFINITIONS)
         assert again.prompt == workflow.prompt
-        assert (inputs(again, "2")["text"], inputs(again, "3")["seed"], inputs(again, "3")["steps"]) == ("a blue tree", 41, 9)
+        assert inputs(again, "2")["text"] == "a blue tree | striped:0.5"
+        assert inputs(again, "6")["filename_prefix"] == "a blue tree"
+        assert (inputs(again, "3")["seed"], inputs(again, "3")["steps"]) == (43, 9)
 
     def test_the_given_graph_is_not_changed(self):
         given = graph()
@@ -195,11 +213,62 @@ class TestChanges:
         with pytest.raises(LauncherError, match=words):
             workflow.set_input(assignment)
 
-    def test_a_prompt_needs_a_node_to_take_it(self):
+
+class TestPrompts:
+    @pytest.mark.parametrize("given", [["a"], ["a", "b", "c"]])
+    def test_too_many_or_too_few_lists_the_prompts_and_their_use(self, workflow, given):
+        words = rf"takes 2 prompts: wish \(what to show\), style \(how to show it\); got {len(given)}\."
+        with pytest.raises(LauncherError, match=words):
+            workflow.set_prompts(given)
+
+    def test_the_last_one_may_take_several(self):
+        workflow = Workflow(several(), DEFINITIONS)
+        workflow.set_prompts(["a", "b", "c", "d"])
+        assert inputs(workflow, "2")["text"] == "b\nc\nd"
+        assert inputs(workflow, "3")["steps"] == 3
+        with pytest.raises(LauncherError, match="takes 2 or more prompts: "):
+            workflow.set_prompts(["a"])
+
+    def test_a_text_with_braces_is_taken_as_it_is(self, workflow):
+        workflow.set_prompts(["{style} {0} {", "}"])
+        assert inputs(workflow, "2")["text"] == "{style} {0} { | }:0.5"
+
+    def test_a_workflow_that_names_none_says_so(self):
+        silent = graph()
+        del silent["extra"]["guided_gan"]
+        with pytest.raises(LauncherError, match="does not say which of its inputs are prompts"):
+            Workflow(silent, DEFINITIONS).set_prompts(["a boat"])
+        with pytest.raises(LauncherError, match="does not say which of its inputs take the seed"):
+            Workflow(silent, DEFINITIONS).set_seed(1)
+        assert Workflow(silent, DEFINITIONS).made_with(1) == [{"prompts": {}, "seed": None}]
+
+    def test_an_input_that_is_gone_is_named(self):
+        lost = graph()
+        lost["extra"]["guided_gan"]["texts"]["9.text"] = "{wish}"
+        with pytest.raises(LauncherError, match=r"names the input 9\.text, which it does not have"):
+            Workflow(lost, DEFINITIONS).set_prompts(["a", "b"])
+
+    def test_a_muted_node_is_left_alone(self):
         silent = graph()
         silent["nodes"][1]["mode"] = 2
-        with pytest.raises(LauncherError, match="has no GuidedGAN_EncodeText"):
-            Workflow(silent, DEFINITIONS).set_text("a boat")
+        workflow = Workflow(silent, DEFINITIONS)
+        workflow.set_prompts(["a boat", "striped"])
+        assert inputs(workflow, "6")["filename_prefix"] == "a boat"
+
+    def test_a_picture_knows_what_it_was_made_with(self, workflow):
+        workflow.set_prompts(["a blue tree", "striped"])
+        workflow.set_seed(41)
+        assert workflow.made_with(1) == [{"prompts": {"wish": "a blue tree", "style": "striped"}, "seed": 41}]
+
+    def test_what_the_file_holds_counts_where_nothing_was_given(self, workflow):
+        """Its text was written by hand, not by the template: all of it is told."""
+        assert workflow.made_with(1) == [{"prompts": {"wish": "out", "style": "a tree"}, "seed": 5}]
+
+    def test_each_picture_of_a_batch_has_its_own_seed(self, workflow):
+        workflow.prompt["3"]["inputs"]["batch"] = 3
+        assert [made["seed"] for made in workflow.made_with(3, [2, 0, 1])] == [7, 5, 6]
+        assert [made["seed"] for made in workflow.made_with(3)] == [5, 6, 7]
+        assert [made["seed"] for made in workflow.made_with(2)] == [5, 5]
 
 
 class TestUnpacking:
