@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from . import seeds as draws
+from .checkpoints import finite
 from .errors import ChoiceError, PackError
 from .losses import AugCLIPLoss, aug_clip_terms
 from .memory import Batches
+from .shelf import Shelf, touch
 from .storage import read_tensors, write_tensors
 from .types import Basis, Generator, Latent, Loss
 
@@ -29,8 +31,10 @@ CHUNK = 100  # candidates drawn, decoded and saved together; part of what a seed
 DECODE = 10  # of them at once through the generator, fewer when memory runs out
 SAVE_SECONDS = 20
 MAX_BASIS = 15
+MOST_BYTES = 4 * 10**9  # of all banks in a folder; 10,000 candidates take 20 MB with a CLIP of 512 numbers
 
 Progress = Callable[[int, int], None]
+Warn = Callable[[str], object]
 
 
 # --- weightings ------------------------------------------------------------------------------------------------------
@@ -98,10 +102,20 @@ def candidates(generator: Generator, seed: int, chunk: int, gaussian_y: bool = F
 class Bank:
     """Mean vectors [M, D] of a seed's candidates, kept in `folder` where one is given.
 
-    It grows: a bank of 10,000 serves every smaller M, and a build that was stopped goes on where it stopped.
+    It grows: a bank of 10,000 serves every smaller M, and a build that was stopped goes on where it stopped. All banks of
+    a folder take up to MOST_BYTES, the least recently used go first.
     """
 
-    def __init__(self, generator: Generator, loss: AugCLIPLoss, seed: int, folder: Path | None, gaussian_y: bool = False) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        loss: AugCLIPLoss,
+        seed: int,
+        folder: Path | None,
+        gaussian_y: bool = False,
+        warn: Warn = warnings.warn,
+    ) -> None:
+        self._warn = warn
         self._generator, self._loss, self._seed, self._gaussian_y = generator, loss, seed, gaussian_y
         self._batches = Batches(DECODE)
         recipe = {
@@ -115,7 +129,9 @@ class Bank:
         }
         self._recipe = json.dumps(recipe)
         key = hashlib.sha256(self._recipe.encode()).hexdigest()[:24]
-        self._path = folder / f"{key}.safetensors" if folder else None
+        self._shelf = Shelf(folder, MOST_BYTES) if folder else None
+        self._path = self._shelf.path(key) if self._shelf else None
+        self._seen: tuple[int, ...] = ()
 
     def vectors(self, count: int, progress: Progress | None = None) -> Tensor:
         """The first `count` mean vectors, [count, D]; those not yet known are computed and kept."""
@@ -154,25 +170,49 @@ class Bank:
         return torch.cat(self._batches.each(CHUNK, embed)).cpu()
 
     def _load(self) -> Tensor:
+        """The rows that are kept, [M, D]: none where the file is not what was once saved."""
         empty = torch.empty(0, len(self._loss.direction()))
-        if self._path is None or not self._path.is_file():
+        self._seen = self._stamp()
+        if self._path is None or not self._seen:
             return empty
         try:
             tensors, recipe = read_tensors(self._path)
+            vectors = tensors.get("vectors", torch.empty(0))
+            if recipe.get("bank") != self._recipe or not self._whole(vectors, empty):
+                raise PackError(f"{self._path} does not hold mean vectors of these candidates.")
         except PackError as error:
-            warnings.warn(f"The candidates' bank is computed anew: {error}", stacklevel=2)
+            self._warn(f"The candidates' bank is computed anew: {error}")
             return empty
-        return tensors["vectors"] if recipe.get("bank") == self._recipe else empty
+        touch(self._path)
+        return vectors
+
+    @staticmethod
+    def _whole(vectors: Tensor, like: Tensor) -> bool:
+        """Whether these are rows of whole chunks, and numbers."""
+        fits = vectors.ndim == 2 and vectors.shape[1] == like.shape[1] and vectors.dtype == like.dtype
+        return fits and len(vectors) % CHUNK == 0 and finite(vectors)
 
     def _save(self, vectors: Tensor) -> None:
-        if self._path is None:
+        if self._path is None or self._shelf is None:
+            return
+        if self._stamp() != self._seen and len(self._load()) >= len(vectors):  # another process came further meanwhile
             return
         try:
             write_tensors(self._path, {"vectors": vectors}, {"bank": self._recipe})
         except OSError as error:
-            what = f"The candidates' bank could not be kept ({error}): the next prompt will compute it again."
-            warnings.warn(what, stacklevel=2)
+            self._warn(f"The candidates' bank could not be kept ({error}): the next prompt will compute it again.")
             self._path = None
+        else:
+            self._seen = self._stamp()
+            self._shelf.tidy(self._path)
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Differs once another process has written the file; empty where there is none."""
+        try:
+            status = self._path.stat() if self._path else None
+        except OSError:
+            status = None
+        return (status.st_ino, status.st_mtime_ns, status.st_size) if status else ()
 
 
 # --- initialisation --------------------------------------------------------------------------------------------------
@@ -189,6 +229,7 @@ def initialise(
     gaussian_y: bool = False,
     folder: Path | None = None,
     progress: Progress | None = None,
+    warn: Warn = warnings.warn,
 ) -> Basis:
     """The k best of `count` candidates of each seed by AugCLIP: the start of FuseDream's search.
 
@@ -202,6 +243,7 @@ def initialise(
         gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (the appendix compares).
         folder: where banks are kept; None keeps none.
         progress: called with candidates done and to do.
+        warn: called with a sentence where a bank cannot be used or kept.
 
     Returns:
         A basis of len(seeds) searches, its vectors best first, on the CPU.
@@ -231,7 +273,7 @@ def initialise(
                 if progress:
                     progress(place * total + done, len(seeds) * len(terms) * total)
 
-            scores += weight * term.rank(Bank(generator, term, seed, folder, gaussian_y).vectors(count, report))
+            scores += weight * term.rank(Bank(generator, term, seed, folder, gaussian_y, warn).vectors(count, report))
         best = scores.topk(k)
         bases.append((_gather(generator, seed, best.indices.tolist(), gaussian_y), best.values))
     vectors = {name: torch.stack([latent.tensors[name] for latent, _ in bases]) for name in generator.spec}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,63 @@ import torch
 from torch import Tensor
 
 from .errors import PackError
-from .types import Basis, Curve, Latent, Result
+from .types import Basis, Curve, Film, Latent, Result
 
 FORMAT = "guided-gan"
+PART = ".part"  # what the name of a file ends in that is not whole yet
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write aside and rename, so that a file of this name is always whole.
+@contextlib.contextmanager
+def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A name to write to, whose file becomes `path` at the end: a file of that name is always whole.
+
+    replace: whether a file that has the name already gives way to this one.
 
     Raises:
+        FileExistsError: it does not, and there is one, of this process or of any other.
         OSError: the disk is full or the place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")  # a process's number is not its own across machines
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(part, path)
+        else:
+            _take(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _take(part: Path, path: Path) -> None:
+    """Give a file a name that nobody has."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: whoever makes the name has it
+        path.open("xb").close()
+        os.replace(part, path)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True) -> None:
+    """Write a safetensors file, as `whole` does.
+
+    Raises:
+        OSError: as `whole`.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        # Copies: the file format refuses tensors that share memory, as a masked latent and where it starts do.
-        copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-        save_file(copies, str(aside), dict(metadata))
-        os.replace(aside, path)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            aside.unlink()
+    # Copies: the file format refuses tensors that share memory, as a masked latent and where it starts do.
+    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    with whole(path, replace=replace) as part:
+        try:
+            save_file(copies, str(part), dict(metadata))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -59,18 +91,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
-def save(path: Path, value: Latent | Basis | Result, recipe: Mapping[str, object]) -> None:
-    """Save a latent, a basis or the state of a search with the recipe that made it (any JSON).
+def save(path: Path, value: Latent | Basis | Result | Film, recipe: Mapping[str, object], *, replace: bool = True) -> None:
+    """Save a latent, a basis or the state of a search with the recipe that made it (any JSON), as `whole` does.
 
     Raises:
-        OSError: as `write_tensors`.
+        OSError: as `whole`.
     """
     tensors, notes = _pack(value)
     texts = {"notes": json.dumps(notes), "recipe": json.dumps(recipe)}
-    write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts})
+    write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts}, replace=replace)
 
 
-def load(path: Path) -> tuple[Latent | Basis | Result, dict[str, object]]:
+def load(path: Path) -> tuple[Latent | Basis | Result | Film, dict[str, object]]:
     """What `save` wrote, and its recipe.
 
     Raises:
@@ -87,7 +119,7 @@ def load(path: Path) -> tuple[Latent | Basis | Result, dict[str, object]]:
         raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that Save Latent wrote.") from error
 
 
-def _pack(value: Latent | Basis | Result) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _pack(value: Latent | Basis | Result | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a value under flat names, and the rest of it."""
     if isinstance(value, Latent):
         return dict(value.tensors), {"generator": value.generator}
@@ -96,6 +128,9 @@ def _pack(value: Latent | Basis | Result) -> tuple[dict[str, Tensor], dict[str, 
         for group in _GROUPS:
             tensors |= _prefixed(group, getattr(value, group))
         return tensors, {"generator": value.generator, "weighting": value.weighting, "steps": value.steps}
+    if isinstance(value, Film):
+        latents, notes = _pack(value.latents)
+        return {"images": value.images, **_prefixed("latents", latents)}, notes
     (best, _), (basis, notes) = _pack(value.best), _pack(value.basis)
     tensors = {"images": value.images, "losses": value.losses, **_prefixed("best", best), **_prefixed("basis", basis)}
     curves = {name: [curve.steps, dict(curve.scores)] for name, curve in (("curve", value.curve), ("trace", value.trace))}
@@ -118,12 +153,16 @@ def _unpack_result(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> R
     return Result(best, tensors["images"], tensors["losses"], basis, **curves, stopped=notes["stopped"])
 
 
+def _unpack_film(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Film:
+    return Film(_unpack_latent(_group(tensors, "latents"), notes), tensors["images"])
+
+
 def _unpack_curve(steps: list[int], scores: Mapping[str, Any]) -> Curve:
     return Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
 
 
 _GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments")
-_UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "Result": _unpack_result}
+_UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "Result": _unpack_result, "Film": _unpack_film}
 
 
 def _prefixed(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -217,3 +217,17 @@ class Result:
     curve: Curve
     trace: Curve = field(default_factory=Curve)
     stopped: str = ""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Film:
+    """The frames of a film so far, the first included: their latents, [F], and pictures, [F, 3, H, W]."""
+
+    latents: Latent
+    images: Tensor
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def __repr__(self) -> str:
+        return f"Film({self.latents.generator}, {len(self)} frames)"

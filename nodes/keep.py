@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import folder_paths
@@ -10,7 +13,7 @@ from comfy_api.latest import io
 from ..core import basis as bases
 from ..core import plots, storage
 from ..core.errors import PackError
-from ..core.types import Latent, Result
+from ..core.types import Basis, Film, Latent, Result
 from . import host, sockets
 
 
@@ -40,12 +43,22 @@ class SaveLatent(io.ComfyNode):
         if len(given) != 1:
             raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
-        while (path := Path(folder) / f"{name}_{counter:05}.safetensors").exists():  # the host counts its own files only
-            counter += 1
-        storage.save(path, given[0], {"prompt": cls.hidden.prompt})
+        recipe = {"prompt": host.provenance(cls.hidden.prompt, cls.hidden.unique_id)}
+        path = _save_beside(Path(folder) / name, counter, given[0], recipe)
         host.say(f"saved {path.name}", cls.hidden.unique_id)
         saved = {"filename": path.name, "subfolder": f"gan_latents/{subfolder}".rstrip("/"), "type": "output"}
         return io.NodeOutput(ui={"latents": [saved]})
+
+
+def _save_beside(start: Path, first: int, value: Latent | Basis, recipe: Mapping[str, object]) -> Path:
+    """Save under the first number that nobody has, whichever process counts along; returns the file's path."""
+    for number in itertools.count(first):
+        path = start.with_name(f"{start.name}_{number:05}.safetensors")
+        if not path.exists():  # the host counts its own files only
+            with contextlib.suppress(FileExistsError):
+                storage.save(path, value, recipe, replace=False)
+                return path
+    raise AssertionError("numbers never end")
 
 
 class LoadLatent(io.ComfyNode):
@@ -79,6 +92,8 @@ class LoadLatent(io.ComfyNode):
             value, _ = storage.load(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
             if isinstance(value, Result):
                 value = value.basis
+            if isinstance(value, Film):
+                value = value.latents
             if isinstance(value, Latent):
                 return io.NodeOutput(value, bases.of_latent(value))
             return io.NodeOutput(bases.mix(value), value)

@@ -59,7 +59,8 @@ class BasisInit(io.ComfyNode):
             display_name="Basis Init",
             category="guided GAN/latent",
             description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
-            "the candidates and keeps them on disk; every later prompt takes no time. "
+            "the candidates and keeps them on disk, "
+            f"up to {basis.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
             "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -120,6 +121,7 @@ class BasisInit(io.ComfyNode):
     ):
         with host.models(generator, *loss.models):
             progress: list[host.Progress] = []
+            warnings: list[str] = []
 
             def report(done: int, total: int) -> None:
                 if not progress:
@@ -136,13 +138,15 @@ class BasisInit(io.ComfyNode):
                 gaussian_y=gaussian_y,
                 folder=host.cache_folder("banks"),
                 progress=report,
+                warn=warnings.append,
             )
             if pick.strip():
                 start = basis.choose(start, _picks(pick))
             with torch.no_grad():
                 pictures = torch.cat([generator.decode(basis.starts(start)[i : i + 1]) for i in range(start.scores.numel())])
         shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
-        host.say("scores " + ", ".join(f"{score:.3f}" for score in shown.tolist()), cls.hidden.unique_id)
+        scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
+        host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
         return io.NodeOutput(start, host.to_image(pictures))
 
 

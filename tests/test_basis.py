@@ -7,7 +7,7 @@ import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator, seeded
 
-from guided_gan.core import basis, seeds, targets
+from guided_gan.core import basis, seeds, storage, targets
 from guided_gan.core.basis import CHUNK, Bank, candidates, choose, initialise, mix, of_latent, starts
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.losses import AugCLIPLoss, SumLoss
@@ -143,6 +143,63 @@ def test_a_corrupt_bank_is_computed_anew_with_a_word(generator, encoder, tmp_pat
         again = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100)
     assert torch.equal(again, whole)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda vectors: vectors.index_put((torch.tensor(3), torch.tensor(1)), torch.tensor(float("nan"))),
+        lambda vectors: vectors[:, :5],
+        lambda vectors: vectors[:70],  # not whole chunks: the rest would be of other candidates
+        lambda vectors: vectors[0],
+        lambda vectors: vectors.double(),
+        None,
+    ],
+    ids=["nan", "columns", "rows", "dimensions", "dtype", "missing"],
+)
+def test_a_bank_that_is_whole_but_wrong_is_computed_anew_and_kept(generator, encoder, tmp_path, spoil):
+    right = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(200)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    tensors, recipe = storage.read_tensors(path)
+    wrong = {"vectors": spoil(tensors["vectors"]).contiguous()} if spoil else {"other": torch.zeros(1)}
+    storage.write_tensors(path, wrong, recipe)
+    said = []
+    again = Bank(generator, loss_of(encoder), 7, tmp_path, warn=said.append).vectors(200)
+    assert len(said) == 1
+    assert "computed anew" in said[0]
+    assert torch.equal(again, right)
+    assert path.read_bytes() == content
+
+
+def test_banks_have_a_limit_and_the_least_recently_used_goes_first(generator, encoder, tmp_path, monkeypatch):
+    def build(seed):
+        before = sum(generator.decoded)
+        Bank(generator, loss_of(encoder), seed, tmp_path).vectors(100)
+        return sum(generator.decoded) > before
+
+    assert build(0)
+    (path,) = tmp_path.iterdir()
+    monkeypatch.setattr(basis, "MOST_BYTES", 3 * path.stat().st_size)
+    assert all(build(seed) for seed in (1, 2))
+    assert not build(0)  # used again, so that 1 is now the first to go
+    assert build(3)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert not build(0)
+    assert build(1)
+
+
+def test_a_shorter_bank_does_not_replace_a_longer_one(generator, encoder, tmp_path):
+    """Two processes build one bank; the shorter one is done last."""
+
+    def meanwhile(done, total):
+        if done == total:
+            Bank(ToyGenerator(), loss_of(ToyEncoder()), 7, tmp_path).vectors(300)
+
+    Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100, meanwhile)
+    generator.decoded.clear()
+    Bank(generator, loss_of(encoder), 7, tmp_path).vectors(300)
+    assert generator.decoded == []
 
 
 def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path, monkeypatch):

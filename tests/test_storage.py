@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,13 +15,17 @@ from toys import ToyEncoder, ToyGenerator, seeded
 from guided_gan.core import basis, optimize, storage, targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.losses import AugCLIPLoss
-from guided_gan.core.types import Basis, Latent, Result
+from guided_gan.core.types import Basis, Film, Latent, Result
 
 RECIPE = {"prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}}
 
 
 def latent():
     return ToyGenerator().sample(3, seeded(0))
+
+
+def film():
+    return Film(latent(), torch.rand(3, 3, 12, 10, generator=seeded(1)))
 
 
 def result(weighting="softmax"):
@@ -47,8 +54,8 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize(
     "value",
-    [latent(), latent()[1:2], basis.of_latent(latent()), result("scalar").basis, result().basis, result()],
-    ids=["latent", "slice", "of latent", "scalar", "softmax", "result"],
+    [latent(), film(), latent()[1:2], basis.of_latent(latent()), result("scalar").basis, result().basis, result()],
+    ids=["latent", "film", "slice", "of latent", "scalar", "softmax", "result"],
 )
 def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
     path = tmp_path / "new" / "folder" / "value.safetensors"
@@ -158,6 +165,72 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_half_one(tmp_path, monk
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+TAKE = """
+import sys
+from pathlib import Path
+import conftest
+from guided_gan.core import storage
+from test_storage import latent
+folder, mine = Path(sys.argv[1]), latent()[:1]
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(40):
+    try:
+        storage.save(folder / f"{number}.safetensors", mine, {"who": sys.argv[2]}, replace=False)
+        print(number, flush=True)
+    except FileExistsError:
+        pass
+"""
+
+
+def test_a_name_is_taken_by_one_process_alone(tmp_path):
+    """Two processes that save under the same names at once: each name is the first one's, and none is lost."""
+    start = [sys.executable, "-c", TAKE, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
+    both = {who: subprocess.Popen([*start, who], **pipes) for who in "ab"}
+    for process in both.values():
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in both.values():
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = {who: set(map(int, process.communicate()[0].split())) for who, process in both.items()}
+    assert not said["a"] & said["b"]
+    assert said["a"] | said["b"] == set(range(40))
+    for who, numbers in said.items():
+        assert all(storage.load(tmp_path / f"{number}.safetensors")[1] == {"who": who} for number in numbers)
+    assert len(list(tmp_path.iterdir())) == 40
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_not_to_be_replaced_stays(tmp_path, monkeypatch, links):
+    if not links:  # as on a stick formatted for other systems
+
+        def refused(*_):
+            raise OSError("Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "latent.safetensors"
+    storage.save(path, latent(), {}, replace=False)
+    content = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        storage.save(path, latent()[:1], {}, replace=False)
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    storage.save(path, latent()[:1], {})
+    assert path.read_bytes() != content
+
+
+def test_two_writers_of_a_name_do_not_write_into_one_file(tmp_path):
+    path = tmp_path / "a.txt"
+    with storage.whole(path) as one, storage.whole(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
@@ -165,4 +238,4 @@ def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
 
 
 def test_kinds_are_those_that_travel():
-    assert set(storage._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result)}
+    assert set(storage._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result, Film)}
