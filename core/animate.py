@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import identity
 from . import seeds as draws
 from .basis import of_latent
 from .errors import LatentError, PackError
 from .generators.latent_grid import autoencoder
 from .optimize import Options, optimize
-from .types import Generator, Latent, Loss
+from .types import Film, Generator, Latent, Loss
 
 Callback = Callable[[int, int, float, Tensor], None]
 
@@ -53,6 +54,15 @@ def moved(pictures: Tensor, motion: Motion) -> Tensor:
     return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp(-1, 1)
 
 
+def key(generator: Generator, loss: Loss, latent: Latent, motion: Motion, *, seed: int, options: Options) -> str:
+    """What the frames of these arguments are, by their content: where a film stopped, another of an equal key goes on.
+
+    Raises:
+        IdentityError: a loss has no content to be known by.
+    """
+    return identity.digest(generator, loss, latent, motion, seed, replace(options, at_once=1))
+
+
 def frames(
     generator: Generator,
     loss: Loss,
@@ -62,6 +72,7 @@ def frames(
     count: int,
     seed: int,
     options: Options,
+    unfinished: Film | None = None,
     callback: Callback | None = None,
 ) -> Iterator[tuple[Tensor, Latent]]:
     """The frames of a film: that of the latent, then each one moved, encoded again and searched for `options.steps`.
@@ -76,6 +87,7 @@ def frames(
         count: of frames, at least 1.
         seed: decides every frame's augmentations and noise.
         options: of each frame's search, whose start and end alone are compared, and the better one kept.
+        unfinished: the first frames of a film of the same `key`, fewer than `count`: they come first, as they are.
         callback: (frame, steps of it done, mean loss, pictures) after each step.
 
     Yields:
@@ -91,10 +103,13 @@ def frames(
         raise LatentError(f"A film begins with one latent; got {len(latent)}: pick one of the batch.")
     if count < 1:
         raise PackError(f"A film needs at least 1 frame; got {count}.")
-    with torch.no_grad():
-        picture = encoder.decode(latent).cpu()
-    yield picture, latent
-    for frame in range(1, count):
+    if unfinished is None:
+        with torch.no_grad():
+            unfinished = Film(latent, encoder.decode(latent).cpu())
+    for frame in range(len(unfinished)):
+        yield unfinished.images[frame : frame + 1], unfinished.latents[frame : frame + 1]
+    picture = unfinished.images[-1:]
+    for frame in range(len(unfinished), count):
 
         def report(done: int, value: float, pictures: Tensor, frame: int = frame) -> None:
             if callback:

@@ -82,11 +82,16 @@ def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
     """Eight hex digits of the names, shapes and contents of tensors, and of whatever else decides what a model computes."""
     digest = hashlib.sha256(repr(settings).encode())
     for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
+        value = tensors[name]
         digest.update(repr((name, tuple(value.shape), str(value.dtype))).encode())
-        if value.numel():
-            digest.update(value.flatten().view(torch.uint8).numpy().data)
+        digest.update(content(value))
     return digest.hexdigest()[:8]
+
+
+def content(value: Tensor) -> memoryview:
+    """The bytes of a tensor's numbers, in order."""
+    value = value.detach().cpu().contiguous()
+    return value.flatten().view(torch.uint8).numpy().data if value.numel() else memoryview(b"")
 
 
 def finite(value: Tensor) -> bool:

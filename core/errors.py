@@ -21,3 +21,7 @@ class CheckpointError(PackError):
 
 class LatentError(PackError):
     """A latent or basis belongs to another generator."""
+
+
+class IdentityError(PackError):
+    """A value that nothing lasting tells from others of its class."""

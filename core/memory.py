@@ -24,6 +24,9 @@ class Batches:
     def __init__(self, size: int) -> None:
         self.size = size
 
+    def identity(self) -> None:
+        """The same for all: how work is split decides nothing about what it is, see `identity.Identified`."""
+
     def each(self, count: int, work: Callable[[slice], T]) -> list[T]:
         """What `work` makes of `count` things, batch by batch.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from . import precision
+from . import identity, precision
 from . import seeds as draws
 from .basis import mix
 from .bilevel import Tradeoff
@@ -60,6 +60,48 @@ def _free_name(name: str, taken: Mapping[str, Loss]) -> str:
     return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
+def key(
+    generator: Generator,
+    loss: Loss,
+    basis: Basis,
+    *,
+    seeds: Sequence[int],
+    options: Options,
+    tradeoff: Tradeoff | None = None,
+    held_out: Loss | None = None,
+) -> str:
+    """What a `Search` of these arguments is, by their content: where one stopped, another of an equal key goes on.
+
+    It takes the very same steps, and may take more of them, so `options.steps` is not part of the key.
+
+    Raises:
+        IdentityError: a loss has no content to be known by.
+    """
+    chosen = replace(options, steps=1, at_once=1)  # neither says what a step is
+    return identity.digest(generator, loss, basis, list(seeds), chosen, tradeoff, held_out)
+
+
+def look_key(loss: Loss, end: int) -> str:
+    """What the looks of a search that ends at a step are taken by: a schedule may leave other weights at another end.
+
+    Raises:
+        IdentityError: as `key`.
+    """
+    return identity.digest(at(loss, end))
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What looks have found: the lowest loss so far, [N], and of the best both losses, latents and pictures; and the curve."""
+
+    lowest: Tensor
+    losses: Tensor
+    second: Tensor
+    latents: Latent
+    images: Tensor
+    curve: Curve
+
+
 class Search:
     """A search in progress: call `step` as often as wanted, and `result` at any time.
 
@@ -71,7 +113,8 @@ class Search:
         basis: the start, one row per seed.
         seeds: one per row; they decide the augmentations and the latent noise of every step.
         options: see `Options`.
-        unfinished: what an earlier search with the same arguments had reached when it stopped; this one goes on there.
+        unfinished: the `unfinished` of an earlier search with the same `key`; this one goes on there. Without a curve, as where
+            `look_key` differs, it goes on with the steps alone and looks for the best anew.
         tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by `loss`.
         held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
 
@@ -100,16 +143,10 @@ class Search:
         self._end = basis.steps + options.steps
         self._final = at(loss, self._end)  # looks compare what a schedule leaves as it is
         self._monitors = monitors_of(self._final, tradeoff.loss if tradeoff else None, held_out)
-        self._curve = unfinished.curve if unfinished else Curve()
         self._trace = unfinished.trace if unfinished else Curve()
-        self._best: tuple[Latent, Tensor] | None = None
-        self._kept: tuple[Tensor, Tensor, Tensor] | None = None  # the lowest loss so far, and both losses of the best
-        if unfinished:
-            basis = unfinished.basis
-            self._best = unfinished.best.map(self._there), unfinished.images.to(self._device)
-            for look in range(len(self._curve.steps)):
-                self._better(*self._figures({name: column[look] for name, column in self._curve.scores.items()}))
-        self._start = basis
+        self._looks = self._restored(unfinished) if unfinished else None
+        self._regular = self._looks  # without a look that only the end of the search brought
+        self._start = basis = unfinished.basis if unfinished else basis
         self._parameters = {f"{group}.{name}": self._parameter(value) for group, name, value in _entries(basis)}
         self._adam = torch.optim.Adam(self._parameters.values(), lr=options.lr)
         self._restore(basis.moments)
@@ -165,7 +202,7 @@ class Search:
 
         A loss that is not finite ends the search before it changes anything: `stopped` then says so.
         """
-        if self._best is None:
+        if self._looks is None:
             self._look()  # the start itself is the first best
         losses, images, gradients = zip(*self._batches.each(len(self._seeds), self._descend), strict=True)
         losses = [torch.cat(parts) for parts in zip(*losses, strict=True)]
@@ -180,8 +217,10 @@ class Search:
         self._adam.step()
         self._constrain()
         self.done += 1
-        if self.done % self.options.evaluate_every == 0 or not self.left:
+        if self.done % self.options.evaluate_every == 0:
             self._look()
+        elif not self.left:
+            self._look(regular=False)
         return losses[0], images
 
     def _descend(self, rows: slice) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
@@ -205,7 +244,7 @@ class Search:
 
     def _stop(self, what: str) -> None:
         self.stopped = f"the {what} is not a number at step {self.done}."
-        if self._best is not None:
+        if self._looks is not None:
             self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
 
     def _noisy(self, latent: Latent, rows: slice) -> Latent:
@@ -229,7 +268,7 @@ class Search:
             vectors[name].copy_(value)
 
     @torch.no_grad()
-    def _look(self) -> None:
+    def _look(self, *, regular: bool = True) -> None:
         """Score the pictures without noise under a draw that is the same at every look, and keep the best."""
         parts = self._batches.each(len(self._seeds), self._look_at)
         latents, images = Latent.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
@@ -238,14 +277,10 @@ class Search:
         if not torch.isfinite(losses).all():
             self._stop("score")
             return
-        self._curve = self._curve.add(self.done, scores)
-        better = self._better(losses, second)
-        if self._best is None:
-            self._best = latents, images
-            return
-        old, old_images = self._best
-        best = {name: _select(better, value, old.tensors[name]) for name, value in latents.tensors.items()}
-        self._best = replace(latents, tensors=best), _select(better, images, old_images)
+        curve = (self._looks.curve if self._looks else Curve()).add(self.done, scores)
+        self._looks = self._with(self._looks, losses, second, latents, images, curve)
+        if regular:
+            self._regular = self._looks
 
     def _look_at(self, rows: slice) -> tuple[Latent, Tensor, dict[str, list[float]]]:
         latent = self._latent(rows)
@@ -262,17 +297,33 @@ class Search:
         second = [values[name] for name, monitor in self._monitors.items() if self._tradeoff and monitor is self._tradeoff.loss]
         return loss, (second or [loss])[0]
 
-    def _better(self, losses: Tensor, second: Tensor) -> Tensor:
-        """Whether a look is the best of each search so far, [N]; to be asked of every look, in their order."""
-        if self._kept is None:
-            self._kept = losses, losses, second
-            return torch.ones_like(losses, dtype=torch.bool)
-        lowest, kept, kept_second = self._kept
-        lowest = torch.minimum(lowest, losses)
+    def _with(
+        self, before: _Looks | None, losses: Tensor, second: Tensor, latents: Latent, images: Tensor, curve: Curve
+    ) -> _Looks:
+        """What one more look makes of those before it; to be asked of every look, in their order."""
+        if before is None:
+            return _Looks(losses, losses, second, latents, images, curve)
+        lowest = torch.minimum(before.lowest, losses)
         limit = lowest + SLACK * lowest.abs() if self._tradeoff else lowest
-        better = (losses <= limit) & ((kept > limit) | (second < kept_second))
-        self._kept = lowest, _select(better, losses, kept), _select(better, second, kept_second)
-        return better
+        better = (losses <= limit) & ((before.losses > limit) | (second < before.second))
+        best = {name: _select(better, value, before.latents.tensors[name]) for name, value in latents.tensors.items()}
+        return _Looks(
+            lowest,
+            _select(better, losses, before.losses),
+            _select(better, second, before.second),
+            replace(latents, tensors=best),
+            _select(better, images, before.images),
+            curve,
+        )
+
+    def _restored(self, unfinished: Result) -> _Looks | None:
+        """What the looks of a stopped search had found."""
+        best, images, curve = unfinished.best.map(self._there), unfinished.images.to(self._device), unfinished.curve
+        looks = None
+        for look in range(len(curve.steps)):
+            figures = self._figures({name: column[look] for name, column in curve.scores.items()})
+            looks = self._with(looks, *figures, best, images, curve)
+        return looks
 
     def result(self) -> Result:
         """What has been found so far, on the CPU.
@@ -280,7 +331,18 @@ class Search:
         Raises:
             PackError: nothing has been found, since not even the start has a finite loss.
         """
-        if self._best is None or self._kept is None:
+        return self._result(self._looks)
+
+    def unfinished(self) -> Result:
+        """What a search of the same `key` goes on from, to end as if it had not been broken: `result` but for a last look.
+
+        Raises:
+            PackError: as `result`.
+        """
+        return self._result(self._regular)
+
+    def _result(self, looks: _Looks | None) -> Result:
+        if looks is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")
         moments = {}
@@ -296,8 +358,8 @@ class Search:
             steps=self.done,
             moments=moments,
         )
-        (best, images), (_, losses, _) = self._best, self._kept
-        return Result(best.map(_home), _home(images), losses.float(), basis, self._curve, self._trace, self.stopped)
+        best, losses = looks.latents.map(_home), looks.losses.float()
+        return Result(best, _home(looks.images), losses, basis, looks.curve, self._trace, self.stopped)
 
 
 def optimize(

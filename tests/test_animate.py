@@ -6,12 +6,14 @@ import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
+from guided_gan.core import storage
 from guided_gan.core.animate import Motion, frames, moved
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss
 from guided_gan.core.optimize import Options
 from guided_gan.core.patterns import octaves
 from guided_gan.core.targets import from_text
+from guided_gan.core.types import Film, Latent
 
 OPTIONS = Options(2, 0.1, latent_noise=0.0)
 
@@ -78,6 +80,20 @@ def test_a_frame_is_the_same_however_many_follow(film):
         assert torch.equal(latent.tensors["z"], same.tensors["z"])
     assert len({picture.sum().item() for picture, _ in long}) == 4
     assert not torch.equal(list(film(2, seed=5))[1][0], short[1][0])
+
+
+@pytest.mark.parametrize("stopped", [1, 2, 3])
+def test_a_film_goes_on_from_its_first_frames(film, tmp_path, stopped):
+    told, whole = [], list(film(4))
+    pictures, latents = zip(*whole[:stopped], strict=True)
+    storage.save(tmp_path / "film.safetensors", Film(Latent.cat(latents), torch.cat(pictures)), {})
+    unfinished, _ = storage.load(tmp_path / "film.safetensors")
+    resumed = list(film(4, unfinished=unfinished, callback=lambda frame, *_: told.append(frame)))
+    assert told[0] == stopped
+    assert len(resumed) == 4
+    for (picture, latent), (again, same) in zip(whole, resumed, strict=True):
+        assert torch.equal(picture, again)
+        assert torch.equal(latent.tensors["z"], same.tensors["z"])
 
 
 def test_a_frame_is_the_last_one_moved_and_searched(film):

@@ -7,11 +7,12 @@ import torch
 from toys import LIMIT, ToyGenerator, seeded
 
 from guided_gan.core import basis, optimize, seeds, targets
+from guided_gan.core.bilevel import Tradeoff
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses import AugCLIPLoss, SumLoss
 from guided_gan.core.optimize import Options, Search
 from guided_gan.core.regularize import LatentRegularization
-from guided_gan.core.types import Basis, Latent
+from guided_gan.core.types import Basis, Curve, Latent
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def assert_equal(a, b):
     for name, value in a_flat.items():
         assert torch.equal(value, b_flat[name]), name
     assert getattr(a, "curve", None) == getattr(b, "curve", None)
+    assert getattr(a, "trace", None) == getattr(b, "trace", None)
 
 
 def row(value, i):
@@ -215,6 +217,46 @@ def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, l
     while resumed.left:
         resumed.step()
     assert_equal(resumed.result(), unbroken.result())
+
+
+@pytest.mark.parametrize("ended", [3, 4, 7, 8])
+def test_a_search_that_ended_goes_on_as_if_it_had_not(generator, encoder, loss, ended):
+    """Whether or not its last look was one that a longer search takes as well."""
+    start = start_of(generator, loss, [7, 8])
+    fish = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
+    more = {"tradeoff": Tradeoff(fish), "held_out": loss.plain()}
+
+    def search(steps, unfinished=None):
+        options = Options(steps, lr=0.3, evaluate_every=4)
+        going = Search(generator, loss, start, seeds=[7, 8], options=options, unfinished=unfinished, **more)
+        while going.left:
+            going.step()
+        return going
+
+    short = search(ended)
+    assert short.result().curve.steps[-1] == ended
+    assert_equal(search(12, short.unfinished()).result(), search(12).result())
+    assert_equal(search(12, search(9, short.unfinished()).unfinished()).result(), search(12).result())
+
+
+def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generator, loss):
+    """The steps are those of an unbroken search; what looks had found under the other weights does not count."""
+    start = basis.of_latent(generator.sample(1, seeded(0)))
+    whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
+
+    def search(steps, unfinished=None):
+        going = Search(generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), unfinished=unfinished)
+        while going.left:
+            going.step()
+        return going
+
+    short, unbroken = search(4), search(8).result()
+    resumed = search(8, replace(short.unfinished(), curve=Curve())).result()
+    assert_equal(resumed.basis, unbroken.basis)
+    assert resumed.curve.steps == (4, 6, 8)
+    looks = [unbroken.curve.steps.index(step) for step in resumed.curve.steps]
+    for name, column in resumed.curve.scores.items():
+        assert list(column) == [unbroken.curve.scores[name][look] for look in looks]
 
 
 # --- what it keeps ---------------------------------------------------------------------------------------------------
