@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
 from ..core import animate
 from ..core.optimize import Options
-from ..core.types import Latent
-from . import grid, host, sockets
+from ..core.types import Film, Latent
+from . import grid, host, sockets, stopped
 
 
 class Animate(io.ComfyNode):
@@ -21,7 +24,9 @@ class Animate(io.ComfyNode):
             display_name="Animate (VQGAN-CLIP)",
             category="guided GAN/latent",
             description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a little "
-            "further toward the prompt. For Save Animated WEBP or Create Video.",
+            "further toward the prompt. For Save Animated WEBP or Create Video. "
+            "Stop it at any time: queued again, it goes on from there, as it does after its end with more frames. "
+            f"{stopped.HELP}",
             search_aliases=["zoom", "pan", "video", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip=f"The generator: {grid.GRID}."),
@@ -67,7 +72,7 @@ class Animate(io.ComfyNode):
                     display_name="latent", tooltip="The latents of the frames: the last one can begin another film."
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=stopped.HIDDEN,
         )
 
     @classmethod
@@ -91,16 +96,28 @@ class Animate(io.ComfyNode):
         def report(frame: int, done: int, value: float, pictures: torch.Tensor) -> None:
             progress((frame - 1) * steps_per_frame + done, f"frame {frame + 1} of {frames}, loss {value:.4f}", pictures)
 
-        with host.models(generator, *loss.models):
+        search = {"seed": seed, "options": Options(steps_per_frame, lr, latent_noise=0.0)}
+        with (
+            host.models(generator, *loss.models),
+            stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,
+        ):
+            unfinished, _ = kept.furthest(frames) or (None, {})
             film = animate.frames(
-                generator,
-                loss,
-                latent,
-                motion,
-                count=frames,
-                seed=seed,
-                options=Options(steps_per_frame, lr, latent_noise=0.0),
-                callback=report,
+                generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report
             )
-            pictures, latents = zip(*film, strict=True)
-            return io.NodeOutput(host.to_image(torch.cat(pictures)), Latent.cat(latents))
+            done = []
+            try:
+                for frame in film:
+                    done.append(frame)
+            except mm.InterruptProcessingException:
+                so_far = _film(done)
+                kept.stop(len(so_far), so_far, {}, stopped.Found({"": so_far.latents}, so_far.images), cls.hidden)
+                raise
+            whole = _film(done)
+            kept.finish(len(whole), whole, {}, cls.hidden)
+        return io.NodeOutput(host.to_image(whole.images), whole.latents)
+
+
+def _film(frames: Sequence[tuple[torch.Tensor, Latent]]) -> Film:
+    pictures, latents = zip(*frames, strict=True)
+    return Film(Latent.cat(latents), torch.cat(pictures))

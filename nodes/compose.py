@@ -7,8 +7,9 @@ from comfy_api.latest import io
 
 from ..core import bilevel, compose
 from ..core.errors import PackError
-from ..core.optimize import Options, Search
-from . import host, optimize, perceptual, sockets
+from ..core.optimize import Options
+from ..core.types import Result
+from . import host, optimize, perceptual, sockets, stopped
 
 _ALL = "all"
 
@@ -24,7 +25,8 @@ class ComposeOptimize(io.ComfyNode):
             category="guided GAN/latent",
             description="FuseDream-Composition: searches a foreground and a background as one picture, for prompts with two "
             "things that the GAN never draws together. Every place of the foreground is tried; the best score wins. "
-            "Stop it at any time: queued again, it goes on from there.",
+            "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "
+            f"{stopped.HELP}",
             search_aliases=["FuseDream", "composition", "two objects"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN that draws both layers."),
@@ -95,7 +97,7 @@ class ComposeOptimize(io.ComfyNode):
                     "for Score Curve with 'apart' on.",
                 ),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            hidden=stopped.HIDDEN,
         )
 
     @classmethod
@@ -123,11 +125,10 @@ class ComposeOptimize(io.ComfyNode):
         composite = compose.Composite(generator)
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
-        unfinished = optimize.Unfinished(cls.hidden.prompt, cls.hidden.unique_id, composite.name)
         metric = perceptual.load(backbone, cls.hidden.unique_id)
         tradeoff = bilevel.Tradeoff(compose.Seam(composite, metric, [metric]), rule, strength)
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
-            search = Search(
+            result = optimize.run(
                 composite,
                 loss,
                 start,
@@ -135,10 +136,11 @@ class ComposeOptimize(io.ComfyNode):
                 options=Options(steps, lr, latent_noise, evaluate_every, at_once or host.rows_at_once()),
                 tradeoff=tradeoff,
                 held_out=held_out,
-                unfinished=unfinished.load(start.steps + steps),
+                hidden=cls.hidden,
+                preview_every=preview_every,
+                found=lambda result: _found(composite, result, len(place)),
+                best_first=True,
             )
-            progress = host.Progress(steps, cls.hidden.unique_id, preview_every)
-            result = optimize.run(search, progress, unfinished.save, best_first=True)
             winners, others = compose.ranked(result.losses, len(place))
             best = result.best[winners]
             with torch.no_grad():
@@ -153,6 +155,13 @@ class ComposeOptimize(io.ComfyNode):
             result.curve,
             result.trace,
         )
+
+
+def _found(composite: compose.Composite, result: Result, places: int) -> stopped.Found:
+    """The best composition of each search so far: its layers' latents, and the picture."""
+    winners, _ = compose.ranked(result.losses, places)
+    layers = {f"_{which}": composite.layer(result.best[winners], which) for which in compose.LAYERS}
+    return stopped.Found(layers, result.images[winners])
 
 
 def _scales(text: str) -> list[float]:

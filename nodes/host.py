@@ -8,7 +8,6 @@ device, and turns weights that were moved under inference mode back into ordinar
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +18,14 @@ import comfy.model_patcher
 import comfy.utils
 import folder_paths
 import torch
+from comfy.cli_args import args
+from comfy_api.latest import io
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
-from ..core import precision
-from ..core.errors import PackError
+from ..core import precision, storage
 from ..core.memory import ran_out
 from ..core.types import Model
 
@@ -136,12 +137,27 @@ def to_mask(inside: Tensor) -> Tensor:
     return inside[:, 0].float().to(mm.intermediate_device())
 
 
-def save_pictures(name: str, pictures: Tensor) -> list[str]:
-    """Save [N, 3, H, W] in [-1, 1] where Load Image (from Outputs) finds them; returns the files' names."""
-    files = [f"{name}_{i}.png" for i in range(1, len(pictures) + 1)]
+def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHolder) -> list[str]:
+    """Save [N, 3, H, W] in [-1, 1] in a folder of the output folder, each with the workflow inside; returns where.
+
+    Raises:
+        OSError: the disk is full or the place cannot be written.
+    """
+    files = [f"{folder}/{name}_{i}.png" for i in range(1, len(pictures) + 1)]
     for file, picture in zip(files, to_image(pictures), strict=True):
-        _picture(picture).save(Path(folder_paths.get_output_directory()) / file)
+        with storage.whole(Path(folder_paths.get_output_directory()) / file) as part:
+            _picture(picture).save(part, "PNG", pnginfo=_workflow(hidden))
     return files
+
+
+def _workflow(hidden: io.HiddenHolder) -> PngInfo | None:
+    """What the host writes into pictures: the prompt and, from the editor, the workflow."""
+    if args.disable_metadata:
+        return None
+    notes = PngInfo()
+    for name, value in {"prompt": hidden.prompt, **(hidden.extra_pnginfo or {})}.items():
+        notes.add_text(name, json.dumps(value))
+    return notes
 
 
 def _picture(image: Tensor) -> Image.Image:
@@ -186,15 +202,16 @@ def seeds(first: int, count: int) -> list[int]:
     return [first + i for i in range(count)]
 
 
-def provenance(prompt: Mapping[str, Any], node_id: str, leave_out: Sequence[str] = ()) -> str:
-    """A key of everything upstream of a node, its own inputs but those left out included."""
-
-    def describe(identity: str, without: Sequence[str]) -> Any:
-        node = prompt.get(identity)
-        if node is None:  # made while the graph runs, such as the inside of a loop
-            raise PackError(f"the node {identity} is not in the prompt")
-        inputs = {name: value for name, value in node["inputs"].items() if name not in without}
-        linked = {name: [describe(str(value[0]), ()), value[1]] for name, value in inputs.items() if isinstance(value, list)}
-        return [node["class_type"], {**inputs, **linked}]
-
-    return hashlib.sha256(json.dumps(describe(node_id, leave_out), sort_keys=True, default=str).encode()).hexdigest()[:24]
+def provenance(prompt: Mapping[str, Any], node_id: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The part of a prompt that a node's outputs come from: all upstream of it and itself, without the inputs left out."""
+    found: dict[str, Any] = {}
+    waiting = [node_id]
+    while waiting:
+        identity = waiting.pop()
+        if identity in found or identity not in prompt:  # a node made while the graph runs is in no prompt
+            continue
+        unwanted = leave_out if identity == node_id else ()
+        inputs = {name: value for name, value in prompt[identity]["inputs"].items() if name not in unwanted}
+        found[identity] = {**prompt[identity], "inputs": inputs}
+        waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
+    return found

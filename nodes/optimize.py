@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import comfy.model_management as mm
 from comfy_api.latest import io
 
-from ..core import basis, storage
+from ..core import basis, optimize
 from ..core.errors import PackError
 from ..core.optimize import Options, Search
-from ..core.types import Basis, Latent, Result
-from . import host, sockets
+from ..core.types import Basis, Curve, Generator, Latent, Loss, Result
+from . import host, sockets, stopped
 
 HELD_OUT = sockets.Loss.Input(
     "held_out",
@@ -77,7 +79,8 @@ class Optimize(io.ComfyNode):
             display_name="Optimize",
             category="guided GAN/latent",
             description="Searches the latent space for the picture with the lowest loss and keeps the best seen. "
-            "Stop it at any time: queued again, it goes on from there. What it had found is saved, to be loaded and edited.",
+            "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "
+            f"{stopped.HELP} What it had found is saved, to be loaded and edited.",
             search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -99,7 +102,7 @@ class Optimize(io.ComfyNode):
                 ),
                 sockets.Curve.Output(display_name="curve", tooltip="Scores as the search went, for Score Curve."),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            hidden=stopped.HIDDEN,
         )
 
     @classmethod
@@ -118,26 +121,17 @@ class Optimize(io.ComfyNode):
         held_out=None,
     ) -> io.NodeOutput:
         start = _start(basis, latent)
-        unfinished = Unfinished(cls.hidden.prompt, cls.hidden.unique_id, generator.name)
         with host.models(generator, *loss.models, *(held_out.models if held_out else ())):
-            options = Options(steps, lr, latent_noise, evaluate_every)
-            seeds_of = host.seeds(seed, len(start))
-            search = Search(
+            result = run(
                 generator,
                 loss,
                 start,
-                seeds=seeds_of,
-                options=options,
+                seeds=host.seeds(seed, len(start)),
+                options=Options(steps, lr, latent_noise, evaluate_every),
                 held_out=held_out,
-                unfinished=unfinished.load(start.steps + steps),
+                hidden=cls.hidden,
+                preview_every=preview_every,
             )
-            progress = host.Progress(steps, cls.hidden.unique_id, preview_every)
-
-            def keep(stopped: Result) -> None:
-                unfinished.save(stopped)
-                host.say(unfinished.leave(stopped), cls.hidden.unique_id)
-
-            result = run(search, progress, keep)
         if result.stopped:
             host.say(f"Stopped: {result.stopped}", cls.hidden.unique_id)
         return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve)
@@ -151,61 +145,44 @@ def _start(given: Basis | None, latent: Latent | None) -> Basis:
     raise PackError("Optimize needs one start: connect either a basis (from Basis Init) or a latent, not both.")
 
 
-def run(search: Search, progress: host.Progress, keep: Callable[[Result], None], *, best_first: bool = False) -> Result:
-    """Run to the end, the previews with the best first if asked for; what a user stops is kept."""
-    steps = search.options.steps
-    try:
-        while search.left and not search.stopped:
-            losses, pictures = search.step()
-            done = steps - search.left
-            if best_first:
-                pictures = pictures[losses.argsort()]
-            progress(done, f"step {done} of {steps}, loss {losses.mean().item():.4f}", pictures)
-    except mm.InterruptProcessingException:
-        with suppress(PackError, OSError):
-            keep(search.result())
-        raise
-    return search.result()
+def run(
+    generator: Generator,
+    loss: Loss,
+    start: Basis,
+    *,
+    hidden: io.HiddenHolder,
+    preview_every: int,
+    found: Callable[[Result], stopped.Found] = lambda result: stopped.Found({"": result.best}, result.images),
+    best_first: bool = False,
+    **search: Any,
+) -> Result:
+    """Search to the end, from where the same search stopped or ended before; what a user stops is kept.
 
-
-class Unfinished:
-    """Where a stopped search waits for the same search to be queued again."""
-
-    def __init__(self, prompt, node_id: str, generator: str) -> None:
-        self._generator, self._prompt = generator, prompt
+    found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
+    """
+    steps = search["options"].steps
+    with stopped.Kept(Result, lambda: optimize.key(generator, loss, start, **search)) as kept:
+        looks = {"looks": optimize.look_key(loss, start.steps + steps)} if kept.key else {}
+        going = Search(generator, loss, start, **search, unfinished=_resumed(kept, steps, looks))
+        progress = host.Progress(steps, hidden.unique_id, preview_every)
+        done = steps - going.left
         try:
-            key = host.provenance(prompt, node_id, leave_out=("steps", "preview_every"))
-        except PackError:
-            self._path = None
-        else:
-            self._path = host.cache_folder("stopped") / f"{key}.safetensors"
+            while going.left and not going.stopped:
+                losses, pictures = going.step()
+                done = steps - going.left
+                if best_first:
+                    pictures = pictures[losses.argsort()]
+                progress(done, f"step {done} of {steps}, loss {losses.mean().item():.4f}", pictures)
+        except mm.InterruptProcessingException:
+            with suppress(PackError):  # it has found nothing yet
+                kept.stop(done, going.unfinished(), looks, found(going.result()), hidden)
+            raise
+        if not going.stopped:
+            kept.finish(done, going.unfinished(), looks, hidden)
+    return going.result()
 
-    def save(self, result: Result) -> None:
-        if self._path is not None:
-            storage.save(self._path, result, {})
 
-    def leave(self, result: Result) -> str:
-        """Save the best so far where Load Latent and Load Image (from Outputs) find it; returns what to say of that.
-
-        The same search, stopped again, replaces it.
-        """
-        if self._path is None:
-            return ""
-        name = f"stopped_{self._path.stem[:8]}"
-        storage.save(host.latents_folder() / f"{name}.safetensors", result.best, {"prompt": self._prompt})
-        pictures = host.save_pictures(name, result.images)
-        return f"Stopped. Kept as {name}.safetensors (Load Latent) and {', '.join(pictures)} (Load Image from Outputs)."
-
-    def load(self, end: int) -> Result | None:
-        """The state of the stopped search, once, unless it is past `end` or of other weights."""
-        if self._path is None or not self._path.is_file():
-            return None
-        try:
-            result, _ = storage.load(self._path)
-        except PackError:
-            return None
-        finally:
-            self._path.unlink(missing_ok=True)
-        if isinstance(result, Result) and result.best.generator == self._generator and result.basis.steps < end:
-            return result
-        return None
+def _resumed(kept: stopped.Kept[Result], steps: int, looks: Mapping[str, str]) -> Result | None:
+    """Where the same search stopped short of `steps`; without what looks had found by other weights than ours."""
+    state, recipe = kept.furthest(steps) or (None, {})
+    return replace(state, curve=Curve()) if state and recipe != looks else state

@@ -127,15 +127,15 @@ class Client:
         data = self.get("/view?" + "&".join(f"{name}={file[name]}" for name in ("filename", "subfolder", "type")))
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
-    def run(self, prompt: Prompt, watch: Callable[[Run], bool] | None = None) -> Run:
+    def run(self, prompt: Prompt, watch: Callable[[Run], bool] | None = None, workflow: Any = None) -> Run:
         """Run a prompt to its end.
 
-        watch is called after each event; once it returns true, the prompt is interrupted.
+        watch is called after each event; once it returns true, the prompt is interrupted. workflow is what the editor adds.
 
         Raises:
             AssertionError: the host refused the prompt.
         """
-        return self._loop.run_until_complete(asyncio.wait_for(self._run(prompt, watch), TIMEOUT))
+        return self._loop.run_until_complete(asyncio.wait_for(self._run(prompt, watch, workflow), TIMEOUT))
 
     def refusal(self, prompt: Prompt) -> dict[str, list[str]]:
         """The messages by node with which the host refuses a prompt."""
@@ -150,12 +150,12 @@ class Client:
         async with aiohttp.ClientSession(self._url) as session, session.request(method, path, json=body) as answer:
             return await (answer.json() if answer.content_type == "application/json" else answer.read())
 
-    async def _run(self, prompt: Prompt, watch: Callable[[Run], bool] | None) -> Run:
-        run = Run()
+    async def _run(self, prompt: Prompt, watch: Callable[[Run], bool] | None, workflow: Any) -> Run:
+        run, extra = Run(), {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
         async with aiohttp.ClientSession(self._url) as session:
             async with session.ws_connect(f"/ws?clientId={self._id}", max_msg_size=0) as socket:
                 await socket.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
-                async with session.post("/prompt", json={"prompt": prompt, "client_id": self._id}) as answer:
+                async with session.post("/prompt", json={"prompt": prompt, "client_id": self._id, "extra_data": extra}) as answer:
                     reply = await answer.json()
                 assert not reply["node_errors"], f"the host refused the prompt: {reply}"
                 async for message in socket:

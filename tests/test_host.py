@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 MODELS = ROOT / "picturebook" / "models"
 STEPS = 6
-STOP_SECONDS = 2
 
 
 class Hostile:
@@ -149,34 +147,7 @@ def test_a_saved_latent_gives_the_same_picture(client, host_folders):
     assert np.array_equal(saved(client, run)[0], saved(client, again)[0])
 
 
-# --- stopping and remembering ----------------------------------------------------------------------------------------
-
-
-def test_a_stopped_search_goes_on_from_there(client, host_folders):
-    stopped = host_folders / "user" / "guided_gan" / "stopped"
-    others = set(stopped.glob("*"))  # of other tests
-    s = search(client, steps=500, preview_every=0)
-    asked = []
-
-    def stop(run: Run) -> bool:
-        if len(run.progress("Optimize")) > 3:
-            asked.append(time.monotonic())
-        return bool(asked)
-
-    run = client.run(s.graph.prompt, stop)
-    assert run.status == "interrupted"
-    assert time.monotonic() - asked[0] < STOP_SECONDS
-    assert len(set(stopped.iterdir()) - others) == 1
-    reached = run.progress("Optimize")[-1]
-    s.optimize.inputs["steps"] = reached + 5
-    resumed = client.run(s.graph.prompt)
-    assert resumed.status == "success"
-    assert resumed.progress("Optimize")[0] > reached
-    assert set(stopped.iterdir()) == others
-    s.optimize.inputs["preview_every"] = 1_000  # not what the host remembers, but the same search
-    unbroken = client.run(s.graph.prompt)
-    assert unbroken.progress("Optimize")[0] == 1
-    assert np.array_equal(saved(client, resumed)[0], saved(client, unbroken)[0])
+# --- remembering ---------------------------------------------------------------------------------------------------
 
 
 def test_only_what_changed_runs_again(client):

@@ -1,0 +1,127 @@
+"""What a search leaves behind: its state, from which it goes on, and what it had found when the user stopped it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..core import storage
+from ..core.errors import IdentityError, PackError
+from ..core.shelf import Shelf, discard
+from ..core.types import Film, Latent, Result
+from . import host
+
+MOST_BYTES = 2 * 10**9  # of the states of all searches
+DAYS = 30  # that a state stays which nothing uses
+FOLDER = "gan_stopped"  # of the pictures, in the output folder
+
+HELP = f"What that takes is kept for {DAYS} days after its last use, {MOST_BYTES // 10**9} GB in all."
+HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]  # what a node must ask for to keep what it found
+
+State = TypeVar("State", Result, Film)
+_UNITS = {Result: "step", Film: "frame"}  # that say how far a state came
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has found, to be saved for the user: latents, by what their file's name ends in, and pictures."""
+
+    latents: Mapping[str, Latent]
+    images: Tensor
+
+
+class Kept(contextlib.ExitStack, Generic[State]):
+    """Where one search's states are kept, by a key of all that it is; open while the search runs.
+
+    As long as it is open no other process tidies away what the search went on from.
+    """
+
+    def __init__(self, kind: type[State], key: Callable[[], str]) -> None:
+        super().__init__()
+        self._kind, self._shelf = kind, Shelf(host.cache_folder("stopped"), MOST_BYTES, DAYS)
+        try:
+            self.key, self._problem = key(), ""
+        except IdentityError as error:
+            self.key, self._problem = "", str(error)
+
+    def furthest(self, end: int) -> tuple[State, Mapping[str, object]] | None:
+        """The state that came furthest short of `end`, and its recipe."""
+        for reached in sorted(self._reached(), reverse=True):
+            if reached < end:
+                with contextlib.suppress(OSError, PackError):  # a file that is gone or broken is none
+                    path = self._path(reached)
+                    self.enter_context(self._shelf.using(path))
+                    state, recipe = storage.load(path)
+                    if isinstance(state, self._kind):
+                        return state, recipe
+        return None
+
+    def finish(self, reached: int, state: State, recipe: Mapping[str, object], hidden: io.HiddenHolder) -> None:
+        """Keep the state of a search that came to its end, so that one with more steps goes on from there."""
+        problem = self._save(reached, state, recipe)
+        if problem:
+            host.say(f"Done, but more of the same would start anew: its state could not be kept. {problem}", hidden.unique_id)
+
+    def stop(self, reached: int, state: State, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder) -> None:
+        """Keep the state of a search that the user stops, and what it has found; say where."""
+        problem = self._save(reached, state, recipe)
+        going_on = f"Queued again, it goes on from {_UNITS[self._kind]} {reached}."
+        said = f"Where it stood could not be kept. {problem}" if problem else going_on
+        host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
+
+    def _save(self, reached: int, state: State, recipe: Mapping[str, object]) -> str:
+        """Keep a state in place of those before it, which go once it is whole; returns why it cannot be kept, or nothing."""
+        if not self.key:
+            return self._problem
+        path = self._path(reached)
+        try:
+            storage.save(path, state, recipe)
+        except OSError as error:
+            return f"{path.parent}: {_reason(error)}."
+        self.close()
+        for earlier in self._reached():
+            if earlier < reached:
+                discard(self._path(earlier))
+        self._shelf.tidy(path)
+        return ""
+
+    def _path(self, reached: int) -> Path:
+        return self._shelf.path(f"{self.key}-{reached}")
+
+    def _reached(self) -> list[int]:
+        """How far the states came that are kept."""
+        numbers = [path.stem.rpartition("-")[2] for path in self._shelf.find(f"{self.key}-")] if self.key else []
+        return [int(number) for number in numbers if number.isdecimal()]
+
+
+def _leave(key: str, found: Found, hidden: io.HiddenHolder) -> str:
+    """Save what was found where Load Latent and Load Image find it; returns what to say of that.
+
+    The same search, stopped again, replaces it.
+    """
+    name, kept, missed = f"stopped_{key[:8]}", [], []
+    recipe = {"prompt": host.provenance(hidden.prompt, hidden.unique_id, leave_out=("steps", "preview_every"))}
+    for which, latent in found.latents.items():
+        file = f"{name}{which}.safetensors"
+        try:
+            storage.save(host.latents_folder() / file, latent, recipe)
+            kept.append(f"{file} (Load Latent)")
+        except OSError as error:
+            missed.append(f"{file}: {_reason(error)}")
+    try:
+        kept += host.save_pictures(FOLDER, name, found.images, hidden)
+    except OSError as error:
+        missed.append(f"pictures: {_reason(error)}")
+    said = (("Found so far:", kept), ("Could not be kept:", missed))
+    return " ".join(f"{what} {', '.join(names)}." for what, names in said if names)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
