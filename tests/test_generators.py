@@ -15,6 +15,7 @@ from vectors import difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, LatentError
+from guided_gan.core.generators import class_conditional
 from guided_gan.core.types import Latent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -371,3 +372,24 @@ def test_backends_are_found_whatever_the_package_is_called(folder):
     finally:
         for module in [module for module in sys.modules if module.startswith(name)]:
             del sys.modules[module]
+
+
+# ---- Doubling
+
+
+def test_a_folded_doubling_is_the_doubling():
+    plain, folded = class_conditional.DoublingConv(5, 7), class_conditional.FoldedDoublingConv(5, 7)
+    state = {name: torch.randn(value.shape, generator=seeded(i)) for i, (name, value) in enumerate(plain.state_dict().items())}
+    plain.load_state_dict(state)
+    class_conditional.fold_doublings(torch.nn.ModuleDict({"conv": folded}), named := {f"conv.{n}": v for n, v in state.items()})
+    folded.load_state_dict({name.removeprefix("conv."): value for name, value in named.items()})
+    x = torch.randn(2, 5, 6, 9, generator=seeded(3), requires_grad=True)
+    (expected, found), up = (conv(x) for conv in (plain, folded)), torch.randn(2, 7, 12, 18, generator=seeded(4))
+    gradient, quicker = (torch.autograd.grad(y, x, up)[0] for y in (expected, found))
+    assert (found - expected).norm() < 1e-6 * expected.norm()
+    assert (quicker - gradient).norm() < 1e-6 * gradient.norm()
+
+
+def test_both_doublings_are_in_use(generator):
+    kinds = {type(module) for module in generator.module.modules()}
+    assert {class_conditional.DoublingConv, class_conditional.FoldedDoublingConv} <= kinds

@@ -1,7 +1,7 @@
 """BigGAN (not deep): the network of FuseDream, in the names of its published PyTorch conversion.
 
 Source: Brock et al. 2019, figure 15 and tables 4 to 6; hierarchical latents and shared class embeddings of section 3.
-Spectral norms and batch norms are folded into the weights.
+Spectral norms, batch norms and what doubles the larger maps are folded into the weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from torch.nn import functional as F
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from .backend import Backend, fit, hollow
-from .class_conditional import ClassConditionalGenerator, ConditionalNorm, Norm, check_chain, fold_conditional_norm, fold_norm
+from .class_conditional import (
+    ClassConditionalGenerator,
+    ConditionalNorm,
+    Norm,
+    check_chain,
+    double,
+    doubling_conv,
+    fold_conditional_norm,
+    fold_doublings,
+    fold_norm,
+)
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
@@ -34,7 +44,7 @@ class BigGAN(nn.Module):
         self.chunk = chunk
         self.linear = nn.Linear(chunk, 16 * widths[0][0])
         self.blocks = nn.ModuleList(
-            nn.ModuleList([Block(a, b, y_dim + chunk), *([Attention(b)] if i in attention else [])])
+            nn.ModuleList([Block(a, b, y_dim + chunk, 4 << i), *([Attention(b)] if i in attention else [])])
             for i, (a, b) in enumerate(widths)
         )
         last = widths[-1][1]
@@ -53,21 +63,21 @@ class BigGAN(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block that doubles the side: [N, A, H, W] to [N, B, 2 H, 2 W]."""
+    """Residual block that doubles the side: [N, A, H, W] to [N, B, 2 H, 2 W]; side is H."""
 
-    def __init__(self, in_channels: int, out_channels: int, condition: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, condition: int, side: int) -> None:
         super().__init__()
         self.bn1 = ConditionalNorm(in_channels, condition)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv1 = doubling_conv(in_channels, out_channels, side)
         self.bn2 = ConditionalNorm(out_channels, condition)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.conv_sc = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """[N, B, 2 H, 2 W] of x [N, A, H, W] and condition [N, D]."""
-        h = self.conv1(_double(F.relu(self.bn1(x, condition), inplace=True)))
+        h = self.conv1(F.relu(self.bn1(x, condition), inplace=True))
         h = self.conv2(F.relu(self.bn2(h, condition), inplace=True))
-        return h + _double(self.conv_sc(x))  # published as conv_sc of the doubled x: a 1 x 1 convolution does not mind
+        return h + double(self.conv_sc(x))  # published as conv_sc of the doubled x: a 1 x 1 convolution does not mind
 
 
 class Attention(nn.Module):
@@ -117,6 +127,7 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     with hollow():
         network = BigGAN(*shape)
     _fold(tensors, eps["BN_eps"], eps["SN_eps"])
+    fold_doublings(network, tensors)
     fit(network, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** len(shape.widths)
@@ -162,10 +173,6 @@ def _sigma(weight: Tensor, u: Tensor, eps: float) -> Tensor:
     v = F.normalize(weight.T @ u[0], dim=0, eps=eps)
     u = weight @ v
     return u @ F.normalize(u, dim=0, eps=eps)
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 BACKEND = Backend("BigGAN", ("shared.weight", "linear.u0", "blocks.*.0.conv1.u0", "output_layer.0.stored_mean"), build)

@@ -1,7 +1,7 @@
 """BigGAN-deep as Hugging Face's `pytorch_pretrained_biggan` computes it (Brock et al. 2019, appendix B).
 
-The package gives the network; here its spectral norms are folded into the weights and its batch norms, at truncation 1,
-into a multiply-add. A condition is z followed by the class embedding.
+The package gives the description of a network and the names of its tensors. Its spectral norms, what doubles the larger maps,
+and its batch norms at truncation 1 are folded into the weights here. A condition is z followed by the class embedding.
 """
 
 from __future__ import annotations
@@ -13,39 +13,72 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from .backend import Backend, fit, hollow
-from .class_conditional import ClassConditionalGenerator, ConditionalNorm, Norm, check_chain, fold_conditional_norm, fold_norm
+from .biggan import Attention
+from .class_conditional import (
+    ClassConditionalGenerator,
+    ConditionalNorm,
+    Norm,
+    check_chain,
+    double,
+    doubling_conv,
+    fold_conditional_norm,
+    fold_doublings,
+    fold_norm,
+)
 
 if TYPE_CHECKING:
     from pytorch_pretrained_biggan import BigGANConfig
 
 
 class _Network(nn.Module):
-    """The package's generator as a map from z and y to pictures."""
+    """Pictures [N, 3, H, W] in [-1, 1] of z and y [N, z_dim] each."""
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, config: BigGANConfig) -> None:
         super().__init__()
-        self.generator = generator
+        width, condition = config.channel_width, 2 * config.z_dim
+        self.gen_z = nn.Linear(condition, 4 * 4 * 16 * width)
+        self.layers, side = nn.ModuleList(), 4
+        for i, (up, a, b) in enumerate(config.layers):
+            if i == config.attention_layer_position:
+                self.layers.append(Attention(a * width))
+            self.layers.append(_Block(a * width, b * width, condition, up, side))
+            side *= 1 + up
+        self.bn = Norm(width)
+        self.conv_to_rgb = nn.Conv2d(width, 3, 3, padding=1)  # published with more outputs, all unused
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return self.generator(torch.cat((z, y), 1), 1.0)
+        condition = torch.cat((z, y), 1)
+        h = self.gen_z(condition).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        for layer in self.layers:
+            h = layer(h, condition) if isinstance(layer, _Block) else layer(h)
+        return self.conv_to_rgb(F.relu(self.bn(h), inplace=True)).tanh()
 
 
-class _Norm(Norm):
-    """`Norm` in the place of the package's, which is told the truncation too."""
+class _Block(nn.Module):
+    """Residual block through a quarter of the channels: [N, A, H, W] to [N, B, H, W], or with `up` twice the side."""
 
-    def forward(self, x: Tensor, truncation: float = 1.0) -> Tensor:
-        return super().forward(x)
+    def __init__(self, in_channels: int, out_channels: int, condition: int, up: bool, side: int) -> None:
+        super().__init__()
+        middle, self._up = in_channels // 4, up
+        self.bn_0 = ConditionalNorm(in_channels, condition)
+        self.conv_0 = nn.Conv2d(in_channels, middle, 1)
+        self.bn_1, self.bn_2, self.bn_3 = (ConditionalNorm(middle, condition) for _ in range(3))
+        self.conv_1 = doubling_conv(middle, middle, side) if up else nn.Conv2d(middle, middle, 3, padding=1)
+        self.conv_2 = nn.Conv2d(middle, middle, 3, padding=1)
+        self.conv_3 = nn.Conv2d(middle, out_channels, 1)
 
-
-class _ConditionalNorm(ConditionalNorm):
-    """`ConditionalNorm` in the place of the package's, which is told the truncation too."""
-
-    def forward(self, x: Tensor, truncation: float, condition: Tensor) -> Tensor:
-        return super().forward(x, condition)
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        h = self.conv_0(F.relu(self.bn_0(x, condition), inplace=True))
+        h = self.conv_1(F.relu(self.bn_1(h, condition), inplace=True))
+        h = self.conv_2(F.relu(self.bn_2(h, condition), inplace=True))
+        h = self.conv_3(F.relu(self.bn_3(h, condition), inplace=True))
+        x = x[:, : h.shape[1]]
+        return h + (double(x) if self._up else x)
 
 
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
@@ -62,7 +95,11 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     tensors = {name: value.float() for name, value in checkpoint.take().items()}
     embeddings = tensors.pop("embeddings.weight").T
     _fold(tensors, config.eps)
-    network = fit(_network(config), tensors)
+    with hollow():
+        network = _Network(config)
+    module = nn.ModuleDict({"generator": network})  # so the file calls it
+    fold_doublings(module, tensors)
+    fit(module, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** sum(up for up, _, _ in config.layers)
     return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, config.z_dim, embeddings)
@@ -136,36 +173,8 @@ def _published_upsampling(widths: list[tuple[int, int]]) -> list[bool]:
     return [False, True] * (len(widths) // 2)
 
 
-def _network(config: BigGANConfig) -> _Network:
-    """The package's generator on the meta device, each of its layers replaced by the plain one that it folds to."""
-    from pytorch_pretrained_biggan.model import Generator
-
-    with hollow():
-        generator = Generator(config)
-        for parent in list(generator.modules()):
-            for name, layer in list(parent.named_children()):
-                setattr(parent, name, _plain(layer, 2 * config.z_dim))
-        generator.conv_to_rgb = nn.Conv2d(config.channel_width, 3, 3, padding=1)  # published with more outputs, all unused
-    return _Network(generator)
-
-
-def _plain(layer: nn.Module, condition: int) -> nn.Module:
-    from pytorch_pretrained_biggan.model import BigGANBatchNorm
-
-    if isinstance(layer, BigGANBatchNorm):
-        return _ConditionalNorm(layer.num_features, condition) if layer.conditional else _Norm(layer.num_features)
-    if isinstance(layer, nn.Linear):
-        return nn.Linear(layer.in_features, layer.out_features)
-    if isinstance(layer, nn.Conv2d):
-        side = layer.kernel_size[0]
-        return nn.Conv2d(layer.in_channels, layer.out_channels, side, padding=side // 2, bias=layer.bias is not None)
-    if isinstance(layer, nn.ReLU):
-        return nn.ReLU(inplace=True)  # nothing else needs what the norm before it gives
-    return layer
-
-
 def _fold(state: dict[str, Tensor], eps: float) -> None:
-    """Turn the published tensors into the state of `_network`, in place."""
+    """Turn the published tensors into the state of `_Network`, in place."""
     for name in list(state):
         if name.endswith(".weight_orig"):
             layer = name.removesuffix("_orig")
@@ -183,6 +192,11 @@ def _fold(state: dict[str, Tensor], eps: float) -> None:
             state |= {f"{norm}{key}": value for key, value in folded.items()}
     for name in ("generator.conv_to_rgb.weight", "generator.conv_to_rgb.bias"):
         state[name] = state[name][:3]
+    for name in list(state):
+        if ".snconv1x1_" in name:
+            state[name.replace("snconv1x1_", "").replace("o_conv", "o")] = state.pop(name)
+        elif name.endswith(".gamma"):
+            state[name] = state[name].squeeze()
 
 
 KEYS = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.layers.*.bn_0.running_means")
