@@ -203,12 +203,17 @@ def seeds(first: int, count: int) -> list[int]:
 
 
 def provenance(prompt: Mapping[str, Any], node_id: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
-    """The part of a prompt that a node's outputs come from: all upstream of it and itself, without the inputs left out."""
+    """The part of a prompt that a node's outputs come from: all upstream of it and itself, without the inputs left out.
+
+    Of a node that is made while the graph runs, such as the inside of a loop, it is the whole prompt.
+    """
+    if node_id not in prompt:
+        return dict(prompt)
     found: dict[str, Any] = {}
     waiting = [node_id]
     while waiting:
         identity = waiting.pop()
-        if identity in found or identity not in prompt:  # a node made while the graph runs is in no prompt
+        if identity in found or identity not in prompt:
             continue
         unwanted = leave_out if identity == node_id else ()
         inputs = {name: value for name, value in prompt[identity]["inputs"].items() if name not in unwanted}
