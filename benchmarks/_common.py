@@ -89,7 +89,7 @@ def search_in_words(options: argparse.Namespace) -> str:
 
 
 def each(work: Callable[..., T], items: Iterable[object], *arguments: object, jobs: int) -> list[T]:
-    """work(item, *arguments) of every item, in `jobs` processes of one thread each; interrupted, those under way end."""
+    """work(item, *arguments) of each item, in `jobs` processes of one thread; interrupted, those under way end."""
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,))
     try:
         begun = [pool.submit(work, item, *arguments) for item in items]

@@ -1,10 +1,10 @@
-"""Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, as the judge sees it.
+"""Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, by the judge.
 
-Prompts name two different objects, which the GAN never draws together. The layers are first searched each by itself: the
-foreground as a big object, because it will be shrunk, the background with its object on the right, because the foreground
-comes to the left, and both on the same backdrop, so that they can melt into one another. The other steps go to both together,
-toward the whole prompt. A picture is right when the judge sees both objects in their colours. The seam is the mean gradient
-across the pasted border relative to that inside the foreground. Prints a table in Markdown.
+Prompts name two different objects, which the GAN never draws together. The layers are first searched each by itself:
+the foreground as a big object, because it will be shrunk, the background with its object on the right, because the
+foreground comes to the left, and both on the same backdrop, so that they can melt into one another. The other steps go
+to both together, toward the whole prompt. A picture is right when the judge sees both objects in their colours. The
+seam is the mean gradient across the pasted border relative to that inside the foreground. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from tempfile import TemporaryDirectory
 
 import torch
@@ -86,12 +86,14 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         return basis.initialise(generator, toward(text), seeds=[seed + number], **chosen)
 
     def single() -> tuple[Tensor, None]:
-        return optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search).images, None
+        found = optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search)
+        return found.images, None
 
     def layer(thing: str, number: int) -> Basis:
         text = f"{thing} {captions.backdrop(options.backdrop)}"
         alone = replace(search, steps=options.alone)
-        return optimize.optimize(generator, toward(text), start(text, number), seeds=[seed + number], options=alone).basis
+        begun = start(text, number)
+        return optimize.optimize(generator, toward(text), begun, seeds=[seed + number], options=alone).basis
 
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
         right, left = prompt
@@ -134,7 +136,7 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--copies", type=int, default=8)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--alone", type=int, default=75, help="steps of them that each layer is searched by itself, at least 1")
+    parser.add_argument("--alone", type=int, default=75, help="steps of them in which each layer is alone, at least 1")
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
@@ -156,7 +158,7 @@ def main() -> None:
     lines = []
     for name in options.methods:
         column = [row[name] for row in rows]
-        right, score, seconds = (sum(getattr(m, key) for m in column) / len(column) for key in ("right", "score", "seconds"))
+        right, score, seconds = (fmean(getattr(m, key) for m in column) for key in ("right", "score", "seconds"))
         seams = [m.seam for m in column if m.seam is not None]
         seam = f"{median(seams):.2f}" if seams else "-"
         lines.append([name, f"{right:.0%}", f"{score:.3f}", seam, f"{seconds:.0f}"])
@@ -164,9 +166,8 @@ def main() -> None:
     if options.sheet:
         for prompt, row in zip(wanted, rows, strict=True):
             print(text_of(*prompt), *("+" if row[name].right else "-" for name in options.methods))
-        save_sheet(
-            torch.cat([row[name].picture for row in rows for name in options.methods]), options.sheet, 3 * len(options.methods)
-        )
+        pictures = torch.cat([row[name].picture for row in rows for name in options.methods])
+        save_sheet(pictures, options.sheet, 3 * len(options.methods))
 
 
 if __name__ == "__main__":

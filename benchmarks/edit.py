@@ -1,10 +1,10 @@
 """Is only what the words name changed? An object's colour, edited by VQGAN-CLIP inside a mask, on picturebook's scenes.
 
-Each scene is flat and holds one object, which is to take on another colour. The mask is the object as the renderer knows
-it (given), or as CLIP finds it by its name (text). A scene is changed when the judge sees the object in the new colour.
-Differences to the scene are mean and absolute over the pixels outside the mask, in shares of the range from black to white:
-of the search's picture, of the VQGAN's copy without any search, and of the search's picture pasted into the scene through
-the mask. Prints a table in Markdown.
+Each scene is flat and holds one object, which is to take on another colour. The mask is the object as the renderer
+knows it (given), or as CLIP finds it by its name (text). A scene is changed when the judge sees the object in the new
+colour. Differences to the scene are mean and absolute over the pixels outside the mask, in shares of the range from
+black to white: of the search's picture, of the VQGAN's copy without any search, and of the search's picture pasted into
+the scene through the mask. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Edit:
     """What became of one scene.
 
     changed: whether the judge sees the new colour, in the search's picture and in the pasted one. outside: difference
-    outside the mask, of the search's picture, the VQGAN's copy and the pasted picture. held: whether each cell that the mask
-    leaves out is what it was. iou: of the mask with the object. pictures: scene, mask, search's and pasted, [4, 3, H, W].
+    outside the mask, of the search's picture, the VQGAN's copy and the pasted picture. held: whether each cell that the
+    mask leaves out is what it was. iou: of the mask with the object. pictures: [4, 3, H, W], scene,
+    mask, search's and pasted.
     """
 
     changed: tuple[bool, bool]
@@ -67,7 +68,9 @@ def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
     return {name: _edited(picture, makers[name](), truth, prompt, seed, options) for name in options.masks}
 
 
-def _edited(picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace) -> Edit:
+def _edited(
+    picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace
+) -> Edit:
     generator, encoder = vqgan(), robust()
     target = targets.from_text(encoder, captions.prompt(*prompt))
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
@@ -78,9 +81,10 @@ def _edited(picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: 
     inside = mask > 0
     pasted = torch.where(inside[:, None], result.images, picture)
     left_out = (start.mask["z"] == 0).expand_as(latent.tensors["z"])
+    copy = generator.decode(latent)
     return Edit(
         changed=(shows(result.images, prompt), shows(pasted, prompt)),
-        outside=tuple(_difference(made, picture, ~inside) for made in (result.images, generator.decode(latent), pasted)),
+        outside=tuple(_difference(images, picture, ~inside) for images in (result.images, copy, pasted)),
         held=torch.equal(result.best.tensors["z"][left_out], latent.tensors["z"][left_out]),
         iou=((inside & truth).sum() / (inside | truth).sum()).item(),
         pictures=torch.cat([picture, mask[:, None].expand_as(picture) * 2 - 1, result.images, pasted]),
@@ -111,7 +115,7 @@ def main() -> None:
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
     add_cutout_search(parser, steps=60)
-    parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search and paste of each edit")
+    parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search, paste")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)
     print(f"{len(rows)} scenes, {search_in_words(options)}\n")

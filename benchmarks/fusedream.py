@@ -52,7 +52,9 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
     return made
 
 
-def judged(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[bool, float, Tensor]]:
+def judged(
+    prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path
+) -> dict[str, tuple[bool, float, Tensor]]:
     """Of each method: whether the judge sees object and colour, the seconds, and the picture."""
     return {
         name: (shows(picture, prompt), seconds, picture)
@@ -65,7 +67,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, default=20, help="prompts of combinations that the GAN has seen")
     parser.add_argument("--counterfactual", type=int, default=40, help="prompts of combinations that it has not seen")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
-    parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which of the shipped ones to look through")
+    parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which shipped one guides")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=150)
@@ -89,7 +91,8 @@ def main() -> None:
     for name in options.methods:
         right = torch.tensor([row[name][0] for row in rows]).float()
         seconds = sum(row[name][1] for row in rows) / len(rows)
-        shares = [f"{part.mean().item():.0%}" if len(part) else "-" for part in (right[: options.seen], right[options.seen :])]
+        groups = right[: options.seen], right[options.seen :]
+        shares = [f"{group.mean().item():.0%}" if len(group) else "-" for group in groups]
         lines.append([name, *shares, f"{seconds:.1f}"])
     print(table(["method", "seen", "counterfactual", "seconds per picture"], lines))
     if options.sheet:

@@ -1,7 +1,7 @@
 """How fast and how exact Poisson blending is, measured against a direct sparse solution of the same equations.
 
-Prints a table in Markdown: seconds for one picture of three channels, the same as a share of the direct solver's time in
-this run, and the greatest error of a value in [-1, 1] (a step of 8 bits is 0.008).
+Prints a table in Markdown: seconds for one picture of three channels, the same as a share of the direct solver's time
+in this run, and the greatest error of a value in [-1, 1] (a step of 8 bits is 0.008).
 """
 
 from __future__ import annotations
@@ -57,10 +57,11 @@ def masks(side: int) -> dict[str, Tensor]:
     """Selections [side, side] as people make them, from easy to nearly the whole picture."""
     y, x = torch.meshgrid(*[torch.linspace(-1, 1, side)] * 2, indexing="ij")
     radius, angle = (x * x + y * y).sqrt(), torch.atan2(y, x)
+    rim = 0.78 + 0.1 * torch.sin(3 * angle) + 0.06 * torch.sin(7 * angle) + 0.04 * torch.sin(23 * angle)
     return {
         "rectangle": (x.abs() < 0.75) & (y.abs() < 0.75),
         "disc": radius < 0.9,
-        "irregular blob": radius < 0.78 + 0.1 * torch.sin(3 * angle) + 0.06 * torch.sin(7 * angle) + 0.04 * torch.sin(23 * angle),
+        "irregular blob": radius < rim,
         "all but a frame": (x.abs() < 1) & (y.abs() < 1),
         "all but a line": (x - 0.3).abs() > 1 / side,
     }

@@ -1,4 +1,4 @@
-"""Where the time of FuseDream goes: the parts of one optimisation step, and the first prompt's start against the second's.
+"""Where the time of FuseDream goes: the parts of a step, and the first prompt's start against the second's.
 
 Everything is measured in one run and printed as shares, so that the machine's speed drops out.
 """
@@ -40,7 +40,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
 
         def start(loss: losses.AugCLIPLoss) -> basis.Basis:
-            return basis.initialise(generator, loss, seeds=[0], k=options.k, count=options.candidates, folder=Path(folder))
+            chosen = {"k": options.k, "count": options.candidates}
+            return basis.initialise(generator, loss, seeds=[0], folder=Path(folder), **chosen)
 
         slow = seconds(lambda: start(first))
         fast = median(seconds(lambda: start(second)) for _ in range(5))

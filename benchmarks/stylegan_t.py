@@ -1,8 +1,8 @@
 """StyleGAN-T's trade-off between fidelity to the text and variety, over psi, and its speed (Sauer et al. 2023).
 
-For each psi: pictures of held-out prompts, their FID and KID from rendered scenes of the same captions, their CLIP score,
-how often the judge sees object and colour, and their variety: the mean perceptual distance between two pictures of one
-prompt. The paper's claim is borne out where a lower psi keeps or raises the CLIP score at the cost of variety.
+For each psi: pictures of held-out prompts, their FID and KID from rendered scenes of the same captions, their CLIP
+score, how often the judge sees object and colour, and their variety: the mean perceptual distance between two pictures
+of one prompt. The paper's claim is borne out where a lower psi keeps or raises the CLIP score at the cost of variety.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     generator, reader = text_to_image(generators.load(options.model)), clip.load(options.clip)
-    exam = Exam(options.prompts, options.seed, reader, metrics.inception(options.inception) if options.inception else None)
+    inception = metrics.inception(options.inception) if options.inception else None
+    exam = Exam(options.prompts, options.seed, reader, inception)
     c, network = generator.embed(exam.texts, reader), generator.network
     rows = []
     for psi in options.psi:

@@ -1,20 +1,20 @@
-"""What each of StyleGAN-T's changes to StyleGAN-XL adds: the ablation of Sauer et al. 2023, Table 1, at picturebook's scale.
+"""What each of StyleGAN-T's changes to StyleGAN-XL adds: the ablation of Sauer et al. 2023, Table 1, in small.
 
-Each row makes one change to the row before: the new generator, the new discriminator, CLIP guidance. All train from scratch
-for as many steps on the same pictures from the same seed. The paper's claims: each lowers FID and raises the CLIP score,
-the discriminator most.
+Each row makes one change to the row before: the new generator, the new discriminator, CLIP guidance. All train from
+scratch for as many steps on the same pictures from the same seed. The paper's claims: each lowers FID and raises the
+CLIP score, the discriminator most.
 
-A small-scale stand-in: pictures of 64 pixels of flat scenes, hundreds of steps, and not the published StyleGAN-XL. What its
-rows stand for:
+A small-scale stand-in: pictures of 64 pixels of flat scenes, hundreds of steps, and not the published StyleGAN-XL. What
+its rows stand for:
 
-baseline: layers in a plain chain, styled to first order by w = mapping([z, c]), without noise maps or output skips, as in
-    StyleGAN3, from which StyleGAN-XL comes; but not free of aliasing as there. Its discriminator is projected: strided
-    convolutions and batch norm give one score for each picture and layer of the frozen network.
+baseline: layers in a plain chain, styled to first order by w = mapping([z, c]), without noise maps or output skips, as
+    in StyleGAN3, from which StyleGAN-XL comes; but not free of aliasing as there. Its discriminator is projected:
+    strided convolutions and batch norm give one score for each picture and layer of the frozen network.
 new generator: `core.generators.stylegan_t.network`, with as many convolutions of the same sizes, made ready as in
     picturebook's recipe.
 new discriminator: `training.discriminator.Heads`. The frozen network stays, where the paper also goes over to DINO.
-CLIP guidance: at the recipe's weight. By the CLIP that then scores, where the paper scores with another; what the judge sees
-    is not biased so.
+CLIP guidance: at the recipe's weight. By the CLIP that then scores, where the paper scores with another; what the
+    judge sees is not biased so.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _PlainSynthesis(Synthesis):
 
 
 class BaselineHeads(Heads):
-    """The discriminator without what StyleGAN-T brings; real and fake pictures come to its norms as batches of their own."""
+    """The discriminator without what StyleGAN-T brings; its norms see real and fake pictures as separate batches."""
 
     def __init__(self, widths: Sequence[int], c_dim: int, batch: int) -> None:
         super().__init__(widths, c_dim)
@@ -125,7 +125,8 @@ def row(name: str, shape: Shape, settings: Settings, reader: Path) -> Trainer:
     network = untrained(shape) if "+ new generator" in changes else Baseline(shape)
     trainer = player(network, settings if "+ CLIP guidance" in changes else replace(settings, guidance=0.0), reader)
     if "+ new discriminator" not in changes:
-        trainer.heads = BaselineHeads(trainer.features.widths, shape.c_dim, settings.batch).to(trainer.accelerator.device)
+        heads = BaselineHeads(trainer.features.widths, shape.c_dim, settings.batch)
+        trainer.heads = heads.to(trainer.accelerator.device)
         trainer.heads_adam = torch.optim.Adam(trainer.heads.parameters(), **trainer.heads_adam.defaults)
     return trainer
 

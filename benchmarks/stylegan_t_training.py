@@ -1,8 +1,8 @@
-"""What each part of StyleGAN-T's training adds: guidance on against off, and the phase in which the text encoder learns.
+"""What each part of StyleGAN-T's training adds: guidance, and the phase in which the text encoder learns.
 
-Each row goes on from the same weights: adversarial training with CLIP guidance (Sauer et al. 2023) and, for as many
-steps, without it; the text encoder alone (Section 3.3). The paper's claims: guidance raises the CLIP score; so does the text
-encoder's phase, at about the same FID.
+Each row goes on from the same weights: adversarial training with CLIP guidance (Sauer et al. 2023) and, for as
+many steps, without it; the text encoder alone (Section 3.3). The paper's claims: guidance raises the CLIP score; so
+does the text encoder's phase, at about the same FID.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Does the picture show its prompt? VQGAN-CLIP and its ablations on picturebook, as the independent judge sees it.
 
-The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the judge
-sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson, Biderman et al.
-2022), each the first row's search but for one thing: where it starts, how the latent is held, or which augmentations it
-has, among which crops count: each by itself, each left out, all and none. Prints a table in Markdown.
+The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the
+judge sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson,
+Biderman et al. 2022), each the first row's search but for one thing: where it starts, how the latent is held, or which
+augmentations it has, among which crops count: each by itself, each left out, all and none. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class Way:
     codebook: float = 0.0
 
 
+def without(name: str) -> Collection[str]:
+    """All augmentations but one."""
+    return [other for other in AUGMENTATIONS if other != name]
+
+
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
@@ -52,7 +57,7 @@ WAYS: dict[str, Way] = {
     "no regularisation": Way(regularization=None),
     "codebook sampling": Way(regularization=None, codebook=0.1),  # whose latent is logits
     **{f"only {name}": Way(augmentations=[name]) for name in AUGMENTATIONS},
-    **{f"all but {name}": Way(augmentations=[other for other in AUGMENTATIONS if other != name]) for name in AUGMENTATIONS},
+    **{f"all but {name}": Way(augmentations=without(name)) for name in AUGMENTATIONS},
     "no augmentation": Way(augmentations=()),
 }
 

@@ -39,7 +39,11 @@ _BACKGROUND_WORDS = {
     "snow": ("in the snow", "on the snow", "on a snowy day", "in winter", "in a snowy field"),
     "sand": ("on the sand", "on sand", "in the desert", "on the beach", "on a sandy beach"),
 }
-_STYLE_WORDS = {"striped": ("striped", "stripy"), "outline": ("outlined", "hollow"), "pixelated": ("pixelated", "blocky")}
+_STYLE_WORDS = {
+    "striped": ("striped", "stripy"),
+    "outline": ("outlined", "hollow"),
+    "pixelated": ("pixelated", "blocky"),
+}
 _SIZE_WORDS = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
 _PLACE_WORDS = {
     "left": ("on the left", "at the left"),

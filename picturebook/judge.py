@@ -40,5 +40,6 @@ def finds(judge: Judge, images: Tensor, things: Tensor) -> Tensor:
 
 def _pairs(judge: Judge, images: Tensor) -> Tensor:
     """How likely each (kind, colour) is in each picture, [N, pairs]."""
-    images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True) if images.shape[-1] != RESOLUTION else images
+    if images.shape[-1] != RESOLUTION:
+        images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True)
     return judge(images)["pair"].sigmoid()

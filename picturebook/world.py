@@ -129,23 +129,27 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.25, plain_sty
     alone = _within(size, low)
     centre = torch.where(double[:, None, None], apart, alone)
     centre[anywhere] = _clear(alone, size, uniform(8, 2))[anywhere]
-    return Scenes(kind, colour, centre[..., 0], centre[..., 1], size, count, pick(len(BACKGROUNDS)), style, uniform(NUM_JITTER))
+    return Scenes(
+        kind, colour, centre[..., 0], centre[..., 1], size, count, pick(len(BACKGROUNDS)), style, uniform(NUM_JITTER)
+    )
 
 
 def _within(size: Tensor, fraction: Tensor) -> Tensor:
-    """Centres at a fraction [..., 2] in [0, 1] of the way that objects of half extent `size` [...] have in the picture."""
+    """Centres at a fraction [..., 2] in [0, 1] of the way that objects of half extent `size` [...] have."""
     return size[..., None] + 0.02 + (0.96 - 2 * size[..., None]) * fraction
 
 
 def _clear(centre: Tensor, size: Tensor, tries: Tensor) -> Tensor:
-    """Centres [N, 2, 2] whose second object is at the first of its tries [N, T, 2] that is clear of the first object."""
+    """Centres [N, 2, 2] with the second object at the first of its tries [N, T, 2] that is clear of the other one."""
     places = _within(size[:, 1:], tries)
     distance = (places - centre[:, :1]).abs().amax(-1)
     first = torch.minimum(distance, size.sum(1, keepdim=True)).argmax(1)
     return torch.stack([centre[:, 0], places[torch.arange(len(places)), first]], 1)
 
 
-def single(kind: Tensor, colour: Tensor, background: Tensor, cx: Tensor, cy: Tensor, size: Tensor, jitter: Tensor) -> Scenes:
+def single(
+    kind: Tensor, colour: Tensor, background: Tensor, cx: Tensor, cy: Tensor, size: Tensor, jitter: Tensor
+) -> Scenes:
     """Flat scenes of one object each; every argument is [N], jitter [N, NUM_JITTER]."""
 
     def pair(value: Tensor) -> Tensor:
@@ -220,7 +224,15 @@ def _draw_object(picture: Tensor, scenes: Scenes, slot: int, draw, x: Tensor, y:
     colour = (_RGB[scenes.colour[:, slot]] + tint).clamp(0, 1)
     picture.lerp_(_flat(_INK), _cover(_silhouette(layers) * size - _OUTLINE, resolution)[:, None])
     pattern = _pattern(scenes, layers, u, v, size, resolution)
-    paint = {"body": colour, "shade": colour * 0.78, "ink": _INK, "paper": _PAPER, "wood": _WOOD, "leaf": _LEAF, "sun": _SUN}
+    paint = {
+        "body": colour,
+        "shade": colour * 0.78,
+        "ink": _INK,
+        "paper": _PAPER,
+        "wood": _WOOD,
+        "leaf": _LEAF,
+        "sun": _SUN,
+    }
     for name, distance in layers:
         rgb = _flat(paint[name])
         if name in ("body", "shade") and pattern is not None:
@@ -373,7 +385,14 @@ _DRAW = (_house, _tree, _boat, _fish, _flower, _star, _cat, _car, _mushroom, _he
 
 _SKY = torch.tensor((0.70, 0.86, 0.96))
 _UPPER = torch.stack(
-    [_PAPER, _SKY, _SKY, torch.tensor((0.07, 0.08, 0.26)), torch.tensor((0.66, 0.72, 0.82)), torch.tensor((0.95, 0.88, 0.78))]
+    [
+        _PAPER,
+        _SKY,
+        _SKY,
+        torch.tensor((0.07, 0.08, 0.26)),
+        torch.tensor((0.66, 0.72, 0.82)),
+        torch.tensor((0.95, 0.88, 0.78)),
+    ]
 )
 _LOWER = torch.stack(
     [

@@ -3,8 +3,8 @@
 The data is a folder of pictures with a text of the same name beside each (a line a caption), loose or in .tar shards as
 WebDataset writes them. Stages follow one another and each starts from the weights of the one before, as in the paper:
 `--stages 64:25000 text:1000 128:10000` trains 25,000 steps at 64 pixels, then the text encoder alone, then all at 128.
-Into --out go the model (stylegan_t.safetensors), after a text stage the CLIP that it then goes with (clip/), sheets of samples
-and TensorBoard's logs.
+Into --out go the model (stylegan_t.safetensors), after a text stage the CLIP that it then goes with (clip/), sheets of
+samples and TensorBoard's logs.
 """
 
 from __future__ import annotations
@@ -74,7 +74,13 @@ def parser() -> argparse.ArgumentParser:
     add = top.add_argument
     add("--data", required=True, metavar="FOLDER", help="captioned pictures, or the word picturebook")
     add("--out", type=Path, required=True, metavar="FOLDER", help="where model, checkpoints, sheets and logs go")
-    add("--stages", nargs="+", default=["64:25000"], metavar="STAGE", help="SIDE:STEPS or text:STEPS (default: 64:25000)")
+    add(
+        "--stages",
+        nargs="+",
+        default=["64:25000"],
+        metavar="STAGE",
+        help="SIDE:STEPS or text:STEPS (default: 64:25000)",
+    )
     size = "lite" if cuda else "tiny"
     add(
         "--size",
@@ -82,7 +88,13 @@ def parser() -> argparse.ArgumentParser:
         default=size,
         help=f"of the generator; lite and full are the paper's (default here: {size})",
     )
-    add("--clip", type=Path, default=MODELS / "clip", metavar="FOLDER", help="an open_clip model folder (default: picturebook's)")
+    add(
+        "--clip",
+        type=Path,
+        default=MODELS / "clip",
+        metavar="FOLDER",
+        help="an open_clip model folder (default: picturebook's)",
+    )
     add(
         "--features",
         type=Path,
@@ -101,13 +113,25 @@ def parser() -> argparse.ArgumentParser:
     }
     defaults = {**asdict(Settings()), "batch": 64}
     for name, text in helps.items():
-        kind = type(defaults[name])
-        add(f"--{name.replace('_', '-')}", type=kind, default=defaults[name], help=f"{text} (default: {defaults[name]})")
+        flag, default = f"--{name.replace('_', '-')}", defaults[name]
+        add(flag, type=type(default), default=default, help=f"{text} (default: {default})")
     add("--precision", choices=["no", "bf16"], default="bf16", help="no: float32 throughout (default: bf16)")
     add("--cpu", action="store_true", help="leave the GPU alone")
-    add("--processes", type=int, default=1, metavar="N", help="processes that share each batch out, one per GPU (default: 1)")
+    add(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share each batch out, one per GPU (default: 1)",
+    )
     add("--workers", type=int, default=2, metavar="N", help="processes that read pictures ahead (default: 2)")
-    add("--sheet-every", type=int, default=500, metavar="STEPS", help="a sheet of samples each so many steps (default: 500)")
+    add(
+        "--sheet-every",
+        type=int,
+        default=500,
+        metavar="STEPS",
+        help="a sheet of samples each so many steps (default: 500)",
+    )
     return top
 
 
@@ -131,7 +155,9 @@ class Training:
         self.options, self.out = options, options.out
         self.stages = stages(options.stages)
         self.settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-        self.accelerator = Accelerator(cpu=options.cpu or not torch.cuda.is_available(), mixed_precision=options.precision)
+        self.accelerator = Accelerator(
+            cpu=options.cpu or not torch.cuda.is_available(), mixed_precision=options.precision
+        )
         self.clip = clip.load(options.clip)
         self.features = features.load(options.features)
         self.text: TextEncoder | None = None
@@ -154,7 +180,9 @@ class Training:
         first = self.accelerator.is_main_process
         log = SummaryWriter(str(self.out / "logs" / f"{number}-{stage.player}-{stage.side}")) if first else None
         saved = time.monotonic()
-        bar = tqdm(total=stage.steps, initial=done, desc=f"{stage.player} {stage.side}", mininterval=2, disable=not first)
+        bar = tqdm(
+            total=stage.steps, initial=done, desc=f"{stage.player} {stage.side}", mininterval=2, disable=not first
+        )
         places, size = trainer.places(), self.settings.batch
         numbers = [[i * size + place for place in places] for i in range(done, stage.steps)]
         for i, batch in enumerate(batches(source, numbers, self.options.workers), done):
@@ -198,7 +226,7 @@ class Training:
             bar.write(f"Skipped {name}: it cannot be read.")
             self.skipped.add(name)
 
-    # --- files ---------------------------------------------------------------------------------------------------------
+    # --- files ----------------------------------------------------------------------------------------------------
 
     def _checkpoint(self, number: int) -> Path:
         return self.out / "checkpoints" / f"{number}.pt"

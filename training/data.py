@@ -1,7 +1,7 @@
 """Captioned pictures to train on: a folder, tar shards as WebDataset writes them, or anything else that is a `Source`.
 
-Samples are numbered without end. The seed decides which picture each number stands for, so that a resumed training goes on
-where it stopped, and processes that share a batch out read what one alone would.
+Samples are numbered without end. The seed decides which picture each number stands for, so that a resumed training goes
+on where it stopped, and processes that share a batch out read what one alone would.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -65,8 +65,9 @@ class _Entry:
 class Files:
     """Pictures with a text of the same name beside them, loose in a folder (at any depth) or in its `.tar` shards.
 
-    Each line of a text is a caption; a sample draws one. Pictures are cropped to a square about their centre and brought
-    to the side asked for. A file that cannot be read is skipped, and the next in the epoch's order takes its place.
+    Each line of a text is a caption; a sample draws one. Pictures are cropped to a square about their centre and
+    brought to the side asked for. A file that cannot be read is skipped, and the next in the epoch's order takes its
+    place.
 
     Args:
         folder: where the files lie.
@@ -84,8 +85,8 @@ class Files:
         if not self._entries:
             found = f" Broken: {', '.join(self.skipped)}." if self.skipped else ""
             raise PackError(
-                f"{folder} holds no captioned pictures: it must hold pictures ({', '.join(PICTURES)}) with a {TEXT} of the "
-                f"same name beside each, loose or in .tar shards.{found}"
+                f"{folder} holds no captioned pictures: it must hold pictures ({', '.join(PICTURES)}) with a {TEXT} of "
+                f"the same name beside each, loose or in .tar shards.{found}"
             )
 
     def __len__(self) -> int:
@@ -108,7 +109,9 @@ class Files:
                 return self._read(entry, sample)
             except Exception:  # a broken file may make a decoder raise anything at all
                 skipped.append(entry.name)
-        raise PackError(f"None of the {len(self)} captioned pictures can be read, such as {skipped[0]}: check the data.")
+        raise PackError(
+            f"None of the {len(self)} captioned pictures can be read, such as {skipped[0]}: check the data."
+        )
 
     def _read(self, entry: _Entry, sample: int) -> tuple[Tensor, str]:
         from PIL import Image, ImageOps
@@ -166,8 +169,9 @@ def batches(source: Source, numbers: Iterable[Sequence[int]], workers: int) -> I
     """The batches of these sample numbers, read ahead by worker processes."""
     from torch.utils.data import DataLoader
 
-    loader: DataLoader = DataLoader(source, batch_sampler=numbers, num_workers=workers, collate_fn=_as_is)  # type: ignore[arg-type]
-    return iter(loader)
+    # That a dataset may read a whole batch at once is left out of DataLoader's types.
+    options: dict[str, Any] = {"dataset": source, "batch_sampler": numbers, "collate_fn": _as_is}
+    return iter(DataLoader(**options, num_workers=workers))
 
 
 def _as_is(batch: Batch) -> Batch:

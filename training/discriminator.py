@@ -67,7 +67,7 @@ class Heads(nn.Module):
 
 
 def look(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
-    """What the frozen network sees of pictures, augmented as `numbers` [N, 11] in [0, 1) decide; differentiable in them."""
+    """What the frozen network sees of pictures, augmented as `numbers` [N, 11] in [0, 1) decide; differentiable."""
     images = augment.augment(images, numbers[:, None, :8], POLICIES)
     if features.side is not None and images.shape[-1] != features.side:
         images = crop(images, features.side, numbers[:, 8:])
@@ -81,5 +81,6 @@ def crop(images: Tensor, side: int, numbers: Tensor) -> Tensor:
     """
     full = images.shape[-1]
     extent = torch.where(numbers[:, 0] < 0.5, min(side, full), full).float()
-    rows, columns = (torch.stack([torch.floor(place * (full - extent + 1)), extent], -1)[:, None] for place in numbers[:, 1:].T)
+    starts = (torch.floor(place * (full - extent + 1)) for place in numbers[:, 1:].T)
+    rows, columns = (torch.stack([start, extent], -1)[:, None] for start in starts)
     return cutouts.crop(images, rows, columns, (side, side))

@@ -1,4 +1,4 @@
-"""The frozen networks through whose eyes the discriminator sees (Sauer et al. 2021, 2023): pictures become token maps."""
+"""The frozen networks through whose eyes the discriminator sees (Sauer et al. 2021, 2023): pictures to token maps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ..core.checkpoints import fingerprint, read
 from ..core.errors import CheckpointError
 
 LOOKS = (2, 5, 8, 11)  # the blocks of the transformer after which a head looks; one more looks at the patch embedding
-GRID = 16  # convolutional maps are averaged down to this side at most, so that a head sees about as many tokens as of a ViT
+# Convolutional maps are averaged down to this side at most, so that a head sees about as many tokens as of a ViT.
+GRID = 16
 
 
 class Features(nn.Module):
     """A frozen network with several layers to look at.
 
     name: architecture and a fingerprint of the weights. widths: channels C of each layer. side: the side of the
-    pictures that it must be given, or None where any will do. `forward` takes pictures [N, 3, H, H] in [-1, 1] and returns
-    the tokens of each layer, [N, C, T].
+    pictures that it must be given, or None where any will do. `forward` takes pictures [N, 3, H, H] in [-1, 1] and
+    returns the tokens of each layer, [N, C, T].
     """
 
     name: str
@@ -92,4 +93,6 @@ def load(path: Path) -> Features:
     try:
         return DINO(checkpoint.tensors).eval().requires_grad_(False)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} is not DINO's ViT-S/16: use dino_deitsmall16_pretrain.pth as published.") from error
+        raise CheckpointError(
+            f"{path} is not DINO's ViT-S/16: use dino_deitsmall16_pretrain.pth as published."
+        ) from error

@@ -28,8 +28,8 @@ def generator_hinge(fake: Sequence[Tensor]) -> Tensor:
 def guidance(clip: JointEncoder, images: Tensor, c: Tensor, numbers: Tensor) -> Tensor:
     """Mean squared angle between pictures and texts, arccos(E(x) . c)^2.
 
-    Above 64 pixels the pictures' encoder E sees a random crop of 64, so that the guidance shapes the parts and not only the
-    whole.
+    Above 64 pixels the pictures' encoder E sees a random crop of 64, so that the guidance shapes the parts and not only
+    the whole.
 
     Args:
         clip: the encoder E.

@@ -40,18 +40,15 @@ class Settings:
 class Trainer:
     """The two players, their optimisers and the moving average of the generator.
 
-    Each sample of a step draws its random numbers from a generator that the seed, the step and its place in the whole batch
-    decide, and shares its norms' statistics with its eight neighbours only. So processes that share a batch out compute what
-    one alone would, up to rounding, and a step needs nothing of the steps before but the weights.
+    Each sample of a step draws its random numbers from a generator that the seed, the step and its place in the whole
+    batch decide, and shares its norms' statistics with its eight neighbours only. So processes that share a batch out
+    compute what one alone would, up to rounding, and a step needs nothing of the steps before but the weights.
 
     Args:
-        network: the generator, changed by training.
-        features: what the discriminator sees through.
-        clip: encodes the texts and guides; never changed.
-        settings: see `Settings`.
-        accelerator: device, precision and the other processes.
-        text: what tells the generator of the captions, where that is no longer `clip` itself.
-        player: who plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
+        network: the generator, changed by training. features: what the discriminator sees through. clip: encodes the
+        texts and guides; never changed. settings: see `Settings`. accelerator: device, precision and the other
+        processes. text: what tells the generator of the captions, where that is no longer `clip` itself. player: who
+        plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
             what to tell a frozen generator.
 
     Raises:
@@ -68,10 +65,11 @@ class Trainer:
         text: TextEncoder | None = None,
         player: str = "generator",
     ) -> None:
-        if settings.batch % (VIRTUAL_BATCH * accelerator.num_processes):
+        whole = VIRTUAL_BATCH * accelerator.num_processes
+        if settings.batch % whole:
             raise PackError(
                 f"The batch of {settings.batch} must divide into {accelerator.num_processes} processes of whole "
-                f"virtual batches of {VIRTUAL_BATCH} samples: choose a multiple of {VIRTUAL_BATCH * accelerator.num_processes}."
+                f"virtual batches of {VIRTUAL_BATCH} samples: choose a multiple of {whole}."
             )
         device = accelerator.device
         self.settings, self.accelerator, self.text = settings, accelerator, text
@@ -187,7 +185,7 @@ class Trainer:
 
     @torch.no_grad()
     def follow(self, i: int, f: Tensor) -> None:
-        """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, which the first steps hurry."""
+        """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, faster at first."""
         self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
         keep = min(self.settings.average_keeps, (1 + i) / (10 + i))
         for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):

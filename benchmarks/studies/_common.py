@@ -1,4 +1,4 @@
-"""What the studies share: their options, starts and searches, what counts as a good picture, and how figures are laid out."""
+"""What the studies share: options, starts and searches, what counts as a good picture, and how figures are laid out."""
 
 from __future__ import annotations
 

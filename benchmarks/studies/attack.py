@@ -1,8 +1,9 @@
 """Can a step of noise talk a score into a false prompt? Plain CLIP against AugCLIP (FuseDream, Figure 2).
 
-A rendered picture is moved by eps along the sign of the gradient of its score toward a false prompt (FGSM, Goodfellow et
-al. 2015), once through plain CLIP and once through AugCLIP. The claim is borne out where the attack through plain CLIP
-brings the CLIP score a good part of the way to that of a true picture of the false prompt, and the AugCLIP score hardly.
+A rendered picture is moved by eps along the sign of the gradient of its score toward a false prompt (FGSM, Goodfellow
+et al. 2015), once through plain CLIP and once through AugCLIP. The claim is borne out where the attack through plain
+CLIP brings the CLIP score a good part of the way to that of a true picture of the false prompt, and the AugCLIP score
+hardly.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def draw(wanted: Sequence[tuple[Prompt, Prompt]], rows: Sequence[Attack], option
         axis.legend()
     true, false = (captions.prompt(*prompt) for prompt in wanted[0])
     bottom.supxlabel(f'"{true}" attacked toward "{false}"', fontsize=9)
-    places = [(SCORES[0], 0), *((through, i) for through in SCORES for i in (len(options.eps) // 2 + 1, len(options.eps)))]
+    middle, last = len(options.eps) // 2 + 1, len(options.eps)
+    places = [(SCORES[0], 0), *((through, i) for through in SCORES for i in (middle, last))]
     for axis, (through, i) in zip(bottom.subplots(1, len(places)), places, strict=True):
         scores = "\n".join(f"{name} {rows[0].scores[through][name][i]:.2f}" for name in SCORES)
         how = f"through {through}, eps {options.eps[i - 1]:g}" if i else "untouched"
@@ -108,7 +110,8 @@ def main() -> None:
     options = options.parse_args()
     wanted = pairs(options.prompts, options.seed)
     rows = each(attacked, wanted, options, jobs=options.jobs)
-    print(f"{settings(options)}\n\nScores of the false prompt; in brackets the way from the untouched picture to a true one.\n")
+    print(f"{settings(options)}\n")
+    print("Scores of the false prompt; in brackets the way from the untouched picture to a true one.\n")
     head = [f"{measure}, attacked through {through}" for through in SCORES for measure in SCORES]
     print(table(["eps", *head], lines(rows, options.eps)))
     draw(wanted, rows, options)

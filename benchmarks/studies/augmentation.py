@@ -1,8 +1,8 @@
 """Which augmentation does the work: each of the four alone, all, and none (FuseDream, Figure 15).
 
-All searches of a prompt share one start, chosen under all augmentations, and all are scored under all of them. The claim, that
-each helps alone and all together help most, is borne out where the score rises from none over each to all, and the judge
-agrees.
+All searches of a prompt share one start, chosen under all augmentations, and all are scored under all of them. The
+claim, that each helps alone and all together help most, is borne out where the score rises from none over each to all,
+and the judge agrees.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from ._common import (
     wanted,
 )
 
-POLICIES: dict[str, tuple[str, ...]] = {"none": (), **{name: (name,) for name in augment.POLICIES}, "all": augment.POLICIES}
+POLICIES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    **{name: (name,) for name in augment.POLICIES},
+    "all": augment.POLICIES,
+}
 
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> dict[str, Found]:

@@ -1,11 +1,11 @@
 """Do gradients beat evolution? Adam against BasinCMA and CMA-ES in equal time (FuseDream, Figure 17).
 
-CMA-ES (Hansen) draws latents from a normal distribution that it moves toward the better ones; in BasinCMA (Wampler and Popovic
-2009; for GANs Huh et al. 2020) a latent is worth what a few steps of gradient descent make of it. Both start at the candidate
-that fits best, the first of those from which Adam starts, and search z and y together, in units of their spread over the
-GAN's own samples. The paper finds Adam about twenty times as fast: BasinCMA fails in Adam's time and succeeds in six times
-as much. The claim is borne out where in Adam's time both score less, and where Adam is much sooner as good as they are in
-the end. Times are those of the processor, on one core.
+CMA-ES (Hansen) draws latents from a normal distribution that it moves toward the better ones; in BasinCMA (Wampler and
+Popovic 2009; for GANs Huh et al. 2020) a latent is worth what a few steps of gradient descent make of it. Both start at
+the candidate that fits best, the first of those from which Adam starts, and search z and y together, in units of their
+spread over the GAN's own samples. The paper finds Adam about twenty times as fast: BasinCMA fails in Adam's time and
+succeeds in six times as much. The claim is borne out where in Adam's time both score less, and where Adam is much
+sooner as good as they are in the end. Times are those of the processor, on one core.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def looked_at(generator: Generator, loss: Loss, latent: Latent, seed: int, secon
     return Point(seconds, loss(picture, latent, seeds.rngs([seed], "look")).item(), picture)
 
 
-def descended(generator: Generator, loss: Loss, latents: Latent, seed: int, steps: int, lr: float) -> tuple[Latent, Tensor]:
+def descended(
+    generator: Generator, loss: Loss, latents: Latent, seed: int, steps: int, lr: float
+) -> tuple[Latent, Tensor]:
     """Where gradient descent takes each latent, and the losses [N] there, all under the seed's draws."""
     latents, draws = generator.constrain(latents), [seed] * len(latents)
     if steps:
@@ -126,8 +128,10 @@ def flat(generator: Generator, latent: Latent) -> Tensor:
 
 def shaped(generator: Generator, rows: Tensor) -> Latent:
     """The latents of rows [N, D]: the inverse of `flat`."""
-    parts = rows.split([math.prod(shape) for shape in generator.spec.values()], 1)
-    return Latent(generator.name, {n: p.unflatten(1, s) for (n, s), p in zip(generator.spec.items(), parts, strict=True)})
+    names, shapes = generator.spec.keys(), generator.spec.values()
+    parts = rows.split([math.prod(shape) for shape in shapes], 1)
+    tensors = (part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True))
+    return Latent(generator.name, dict(zip(names, tensors, strict=True)))
 
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Found], dict[str, Climb]]:
@@ -173,7 +177,7 @@ def main() -> None:
     options = parser(__doc__, "basin_cma", count=8)
     add_search(options)
     add_start(options)
-    options.add_argument("--descent", type=int, default=5, help="steps of gradient descent for each of BasinCMA's samples")
+    options.add_argument("--descent", type=int, default=5, help="gradient steps for each of BasinCMA's samples")
     options.add_argument("--times", type=float, default=4, help="how many times Adam's time the others get")
     options = options.parse_args()
     chosen = wanted(options)

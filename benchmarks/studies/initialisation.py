@@ -1,8 +1,8 @@
-"""Where the search should start: class embeddings or Gaussian y, of how many candidates, how many (FuseDream, Figures 4 and 12).
+"""Where the search should start: class embeddings or Gaussian y, and how many candidates (FuseDream, Fig. 4 and 12).
 
-The paper finds that starts of z, y ~ N(0, I) lead to noise, and that more candidates M and some basis latents k > 1 help. The
-claim is borne out where Gaussian starts score less and the judge recognises nothing, and where score and judge rise with M,
-and with k.
+The paper finds that starts of z, y ~ N(0, I) lead to noise, and that more candidates M and some basis latents k > 1
+help. The claim is borne out where Gaussian starts score less and the judge recognises nothing, and where score and
+judge rise with M, and with k.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def starts(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     most = max(options.candidates)
     classes = [(count, k, False) for count in options.candidates for k in options.k if k <= count]
     gaussian = [(1, 1, True), *((most, k, True) for k in options.k)]
-    return {
-        f"{'Gaussian' if is_gaussian else 'class'} y, M = {count}, k = {k}": {"count": count, "k": k, "gaussian_y": is_gaussian}
-        for count, k, is_gaussian in [*gaussian, *classes]
-    }
+    named = {}
+    for count, k, gaussian_y in [*gaussian, *classes]:
+        drawn = "Gaussian" if gaussian_y else "class"
+        named[f"{drawn} y, M = {count}, k = {k}"] = {"count": count, "k": k, "gaussian_y": gaussian_y}
+    return named
 
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> dict[str, Found]:

@@ -1,9 +1,9 @@
 """From one object to another: can the search leave where it starts? Plain CLIP against AugCLIP (FuseDream, Figure 3).
 
-The paper starts from a dog and asks for a cat: plain CLIP tints the dog, AugCLIP makes a cat. Here each search starts from
-the candidate that fits a prompt best, one latent without a basis, and is asked for another object of the same colour, which
-the GAN has seen too. The claim is borne out where the search through plain CLIP raises its own score about as far, but the
-AugCLIP score less, and where the judge sees the target in fewer of its pictures.
+The paper starts from a dog and asks for a cat: plain CLIP tints the dog, AugCLIP makes a cat. Here each search starts
+from the candidate that fits a prompt best, one latent without a basis, and is asked for another object of the same
+colour, which the GAN has seen too. The claim is borne out where the search through plain CLIP raises its own score
+about as far, but the AugCLIP score less, and where the judge sees the target in fewer of its pictures.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from ._common import (
 class Change:
     """One search from an object to another.
 
-    start, picture: [1, 3, H, W]. scores: score -> its values toward the target at `steps`. kind: whether the judge sees the
-    target's kind; right: in its colour as well; stays: whether it still sees the kind of the start.
+    start, picture: [1, 3, H, W]. scores: score -> its values toward the target at `steps`. kind: whether the judge sees
+    the target's kind; right: in its colour as well; stays: whether it still sees the kind of the start.
     """
 
     start: Tensor
@@ -77,7 +77,8 @@ def changed(pair: tuple[Prompt, Prompt], options: argparse.Namespace, folder: Pa
             generator, loss, basis.of_latent(latent), seeds=[options.seed], options=search(options), held_out=other
         )
         curves = result.curve.scores
-        scores = {name: [value for (value,) in curves[key]] for name, key in ((loss.name, loss.name), (other.name, "held-out"))}
+        recorded = {loss.name: curves[loss.name], other.name: curves["held-out"]}
+        scores = {name: [value for (value,) in values] for name, values in recorded.items()}
         kind, colour = judge.sees(judges, result.images)[0].tolist()
         out[loss.name] = Change(
             generator.decode(latent),

@@ -1,9 +1,10 @@
-"""Does the perceptual loss melt the layers of a composition into one another, and at what price (FuseDream, Figures 5 and 11)?
+"""Does the perceptual loss melt a composition's layers into one another, and at what price (FuseDream, Fig. 5 and 11)?
 
-Compositions of two objects without it, by the dynamic barrier (Eq. 5 and 6), by fixed weights (Eq. 7), and by the barrier with
-the roles swapped (Eq. 8), from one start: the candidates that fit each object best. The claim is borne out where the barrier
-lowers the perceptual distance and the seam against no perceptual loss at about the same AugCLIP score, where the swapped roles
-cost much of the score, and where no fixed weight has both a distance and a score as good as the barrier's.
+Compositions of two objects without it, by the dynamic barrier (Eq. 5 and 6), by fixed weights (Eq. 7), and by the
+barrier with the roles swapped (Eq. 8), from one start: the candidates that fit each object best. The claim is borne out
+where the barrier lowers the perceptual distance and the seam against no perceptual loss at about the same AugCLIP
+score, where the swapped roles cost much of the score, and where no fixed weight has both a distance and a score as good
+as the barrier's.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from ._common import (
 
 @dataclass(frozen=True)
 class Composed:
-    """One rule's best composition [1, 3, H, W]: AugCLIP score, perceptual distance, seam, and whether both objects show."""
+    """One rule's best composition [1, 3, H, W]: AugCLIP score, perceptual distance, seam, whether both objects show."""
 
     picture: Tensor
     score: float
@@ -104,7 +105,7 @@ def main() -> None:
     add_search(options, noise=0.1)
     add_start(options)
     options.add_argument("--betas", type=float, nargs="+", default=[1, 5], help="of Eq. 6; the paper takes 1")
-    options.add_argument("--lambdas", type=float, nargs="+", default=[0.1, 0.5, 0.9], help="of Eq. 7; the paper takes nine")
+    options.add_argument("--lambdas", type=float, nargs="+", default=[0.1, 0.5, 0.9], help="of Eq. 7; the paper: nine")
     options.add_argument("--scale", type=float, default=0.5, help="of the foreground")
     options.add_argument("--places", nargs="+", default=["middle left", "middle right"], choices=list(compose.PLACES))
     options = options.parse_args()

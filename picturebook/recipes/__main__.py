@@ -11,13 +11,23 @@ import torch
 from . import classifier, clip, gan, stylegan_t, vqgan
 from .training import train
 
-# Steps of each recipe, in the order in which they are made (the GAN and the VQGAN learn through the perceptual backbone).
-STEPS = {"perceptual": 1400, "judge": 2900, "gan": 2100, "vqgan": 2000, "clip": 3400, "clip_robust": 2800, "stylegan_t": 3000}
+# Steps of each recipe, in the order of the work: the GAN and the VQGAN learn through the perceptual backbone.
+STEPS = {
+    "perceptual": 1400,
+    "judge": 2900,
+    "gan": 2100,
+    "vqgan": 2000,
+    "clip": 3400,
+    "clip_robust": 2800,
+    "stylegan_t": 3000,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"which models to train (default: all of {', '.join(STEPS)})")
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help=f"which to train (default: all of {', '.join(STEPS)})"
+    )
     parser.add_argument("--checkpoints", type=Path, default=Path.home() / ".cache" / "guided-gan" / "training")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--steps", type=float, default=1.0, help="factor on the number of steps of each recipe")

@@ -81,14 +81,14 @@ def draw(n: int, rng: torch.Generator, two_objects: float) -> world.Scenes:
 
 
 def paste(images: Tensor, scenes: world.Scenes, share: float, rng: torch.Generator) -> Tensor:
-    """Some of the pictures with a second scene, of 0.35 to 0.7 of the side, pasted in beside their object, as compositions are.
+    """Some of the pictures with a second scene, of 0.35 to 0.7 of the side, pasted beside their object: compositions.
 
-    `scenes` is told of the second object. Where no place is found for it that leaves the first in sight, nothing is pasted.
+    `scenes` is told of the second object. Where no place is found for it that leaves the first in sight, nothing is
+    pasted.
     """
     chosen = ((scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < share)).nonzero()[:, 0]
-    kind, colour, background = (
-        torch.randint(len(names), (len(chosen),), generator=rng) for names in (world.KINDS, world.COLOURS, world.BACKGROUNDS)
-    )
+    axes = world.KINDS, world.COLOURS, world.BACKGROUNDS
+    kind, colour, background = (torch.randint(len(names), (len(chosen),), generator=rng) for names in axes)
     middle, size = torch.full((len(chosen),), 0.5), 0.26 + 0.12 * torch.rand(len(chosen), generator=rng)
     jitter = torch.rand(len(chosen), world.NUM_JITTER, generator=rng)
     inserts = world.render(world.single(kind, colour, background, middle, middle, size, jitter))
@@ -99,7 +99,8 @@ def paste(images: Tensor, scenes: world.Scenes, share: float, rng: torch.Generat
         for top, left in torch.randint(full - side + 1, (8, 2), generator=rng).tolist():
             rows, columns = slice(top, top + side), slice(left, left + side)
             if masks[j, rows, columns].sum() <= 0.2 * masks[j].sum():
-                images[i, :, rows, columns] = F.interpolate(inserts[j : j + 1], side, mode="bilinear", antialias=True)[0]
+                (insert,) = F.interpolate(inserts[j : j + 1], side, mode="bilinear", antialias=True)
+                images[i, :, rows, columns] = insert
                 scenes.kind[i, 1], scenes.colour[i, 1], scenes.count[i] = kind[j], colour[j], 2
                 break
     return images

@@ -5,9 +5,9 @@ another picture of the batch are no negatives for it, and half of each batch are
 half in one attribute, or whose two objects have exchanged their colours. Some (kind, colour, background) combinations
 are never shown.
 
-The robust CLIP goes on from there with pictures that are turned, scaled, and changed for the worse (adversarial training,
-Madry et al. 2018). A search that no GAN keeps in bounds, such as VQGAN-CLIP's, finds patchworks that show the prompt to the
-plain one alone.
+The robust CLIP goes on from there with pictures that are turned, scaled, and changed for the worse (adversarial
+training, Madry et al. 2018). A search that no GAN keeps in bounds, such as VQGAN-CLIP's, finds patchworks that show the
+prompt to the plain one alone.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
     heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
     decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
     plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
-    adam = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98))
+    groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, rate))
@@ -108,7 +109,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
 
 
 def draw(n: int, rng: torch.Generator) -> world.Scenes:
-    """n scenes that CLIP may see; the second half repeats the first with one attribute drawn anew, or two colours exchanged."""
+    """n scenes that CLIP may see; the second half is the first with an attribute anew or two colours exchanged."""
     base = _seen(world.sample(n, rng, two_objects=TWO_OBJECTS), n // 2)
     other = _seen(world.sample(n, rng), n // 2)
     which = torch.randint(4, (n // 2,), generator=rng)
@@ -167,14 +168,15 @@ def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
     corner = torch.rand(2, n, generator=rng) * 1.2 - 0.2
     side = 0.15 + 0.2 * torch.rand(n, generator=rng)
     patch = torch.ones(n, height, width, dtype=torch.bool)
-    for axis, start in zip((torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]), corner, strict=True):
+    axes = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
+    for axis, start in zip(axes, corner, strict=True):
         place = (axis + 0.5) / height - start[:, None, None]
         patch = patch & (place > 0) & (place < side[:, None, None])
     return images * ~(patch & chosen[:, None, None])[:, None]
 
 
 def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
-    """Pictures [N, 3, H, W] moved by up to WORST, each by a length of its own, up the slope of a loss at a point nearby."""
+    """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss at a point nearby."""
     length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng)).to(images)
     noise = (0.3 * length * _unit(torch.randn(images.shape, generator=rng).to(images))).requires_grad_()
     (slope,) = torch.autograd.grad(loss(images + noise), noise)
@@ -202,7 +204,8 @@ def write_vocabulary(rng: torch.Generator) -> None:
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learner.pre_tokenizer = pre_tokenizers.Whitespace()
     size = 2 * len(bytes_to_unicode()) + MERGES
-    learner.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, end_of_word_suffix="</w>", show_progress=False))
+    trainer = trainers.BpeTrainer(vocab_size=size, end_of_word_suffix="</w>", show_progress=False)
+    learner.train_from_iterator(texts, trainer)
     merges = json.loads(learner.to_str())["model"]["merges"][:MERGES]
     lines = ["#version: picturebook", *(" ".join(pair) for pair in merges)]
     with gzip.GzipFile(VOCABULARY, "wb", mtime=0) as file:

@@ -1,7 +1,7 @@
 """Recipe of the tiny BigGAN-deep: a class-conditional generator of single objects, each in some of the colours only.
 
-A class is an object in a colour, and its vector the object's half beside the colour's. So colours mean the same for every
-object, and a pair that was never shown still has a place in the space of class vectors.
+A class is an object in a colour, and its vector the object's half beside the colour's. So colours mean the same for
+every object, and a pair that was never shown still has a place in the space of class vectors.
 
 A generator of this size, trained against a discriminator alone, needs hours to tell ten shapes apart. Ours starts as a
 painter: each latent stands for one scene (`scene_of`), and the generator learns to draw it, by pixels and through the
@@ -25,7 +25,9 @@ from ..networks import Discriminator, PerceptualBackbone
 from .training import Recipe, cosine, set_learning_rate, ship
 
 # Object and colour of each class, [C, 2].
-CLASSES = torch.tensor(sorted((k, world.COLOURS.index(c)) for k, name in enumerate(world.KINDS) for c in world.GAN_COLOURS[name]))
+CLASSES = torch.tensor(
+    sorted((k, world.COLOURS.index(colour)) for k, name in enumerate(world.KINDS) for colour in world.GAN_COLOURS[name])
+)
 CONFIG = {
     "output_dim": 64,
     "z_dim": 16,
@@ -89,7 +91,8 @@ class _BatchStatistics(BigGANBatchNorm):
             self.running_means[self.recording], self.running_vars[self.recording] = mean, variance
         x = F.batch_norm(x, None, None, training=True, eps=self.eps)
         if self.conditional:
-            return x * (1 + self.scale(condition_vector))[..., None, None] + self.offset(condition_vector)[..., None, None]
+            gain, offset = 1 + self.scale(condition_vector), self.offset(condition_vector)
+            return x * gain[..., None, None] + offset[..., None, None]
         return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
@@ -152,8 +155,9 @@ def gan(steps: int, device: torch.device) -> Recipe:
     def finish() -> dict[str, float]:
         record_statistics(average, torch.Generator().manual_seed(SEED + 1), device)
         folder = MODELS / "biggan"
-        ours, theirs = average.get_submodule("embeddings"), nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)
+        ours = average.get_submodule("embeddings")
         assert isinstance(ours, _PairEmbedding)
+        theirs = nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)
         theirs.weight = nn.Parameter(ours.table().T)
         average.embeddings = theirs
         ship(average, folder / "model.safetensors", half=False)

@@ -1,8 +1,9 @@
-"""Recipe of the tiny StyleGAN-T: free captions to flat scenes of one object, with picturebook's CLIP as its reader and guide.
+"""Recipe of the tiny StyleGAN-T: free captions to flat scenes of one object, read and guided by picturebook's CLIP.
 
-The generator starts as a painter, as that of the BigGAN does (`gan.py`): its latent stands for all that the caption leaves
-open (`scene_of`), and it learns to draw that scene, by pixels and through the perceptual backbone. From there on it is
-StyleGAN-T's own training (`training.trainer`): the projected discriminator, on the same backbone, and CLIP guidance.
+The generator starts as a painter, as that of the BigGAN does (`gan.py`): its latent stands for all that the caption
+leaves open (`scene_of`), and it learns to draw that scene, by pixels and through the perceptual backbone. From there on
+it is StyleGAN-T's own training (`training.trainer`): the projected discriminator, on the same backbone, and CLIP
+guidance.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
 SETTINGS = Settings(batch=64, lr=2.5e-4, average_keeps=0.995, seed=55)
 PAINTS = 0.902  # share of the steps before the discriminator and the guidance take over
 PEAK = 6e-3  # the painter's learning rate
-AWAY, SPREAD = 0.18, 0.07  # how far from the middle a centre lies that the caption sends to a side, and how far from there
+AWAY = 0.18  # how far from the middle a centre lies that the caption sends to a side
+SPREAD = 0.07  # how far from there
 
 
 class Pictures:
     """Flat scenes of one object with free captions, without the combinations that CLIP was never shown.
 
-    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A `training.data.Source`.
+    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A
+    `training.data.Source`.
     """
 
     def __init__(self, seed: int, *, side: int = world.RESOLUTION, held_out: bool = False) -> None:
@@ -87,8 +90,8 @@ def scene_of(z: Tensor, said: Captions) -> world.Scenes:
 def untrained(shape: Shape) -> Network:
     """A network as built, but for three things that so short a training would have to unlearn.
 
-    It draws six times too strongly. And a text's few large numbers, of length 1, hardly move its styles beside the noise's
-    many: here the text moves them as much as the bias does, and the noise less.
+    It draws six times too strongly. And a text's few large numbers, of length 1, hardly move its styles beside the
+    noise's many: here the text moves them as much as the bias does, and the noise less.
     """
     network = Network(shape)
     for name, parameter in network.named_parameters():

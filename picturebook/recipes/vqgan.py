@@ -1,7 +1,7 @@
 """Recipe of the tiny VQGAN: an autoencoder of scenes whose cells of 4 x 4 pixels are each one of a few hundred codes.
 
-Trained by pixels and through the perceptual backbone. The codebook follows what the encoder gives (van den Oord et al. 2017,
-appendix A.1), and a code that nothing takes any more starts anew from what the encoder gives now.
+Trained by pixels and through the perceptual backbone. The codebook follows what the encoder gives (van den Oord et al.
+2017, appendix A.1), and a code that nothing takes any more starts anew from what the encoder gives now.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SEED = 55
 
 
 class _Census(nn.Module):
-    """How often each code was taken, and the sum of what took it, as moving averages; the codebook is their quotient."""
+    """Moving averages of how often each code was taken and the sum of what took it; the codebook is their quotient."""
 
     count: Tensor
     total: Tensor
