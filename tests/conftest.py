@@ -1,4 +1,4 @@
-"""Makes this folder importable as `guided_gan`, whatever it is called, and starts one ComfyUI for all tests that ask for it."""
+"""Makes this folder importable as `guided_gan`, whatever it is called, and starts one ComfyUI for all tests."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ sys.modules["guided_gan"] = package
 
 
 def pytest_addoption(parser):
-    parser.addoption("--regenerate", action="store_true", help="write anew the files that follow from the nodes' definitions")
+    parser.addoption("--regenerate", action="store_true", help="write the files that follow from the nodes anew")
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ Link = list[Any]
 class Graph:
     """A prompt under construction: `add` a node, and use what it returns, by output, as an input of others.
 
-    Inputs that are left out have the default of the node's definition. A node's id is its type without the pack's prefix,
-    with a number from the second on.
+    Inputs that are left out have the default of the node's definition. A node's id is its type without the pack's
+    prefix, with a number from the second on.
     """
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
@@ -130,7 +130,8 @@ class Client:
     def run(self, prompt: Prompt, watch: Callable[[Run], bool] | None = None, workflow: Any = None) -> Run:
         """Run a prompt to its end.
 
-        watch is called after each event; once it returns true, the prompt is interrupted. workflow is what the editor adds.
+        watch is called after each event; once it returns true, the prompt is interrupted. workflow is what the editor
+        adds.
 
         Raises:
             AssertionError: the host refused the prompt.
@@ -155,7 +156,9 @@ class Client:
         async with aiohttp.ClientSession(self._url) as session:
             async with session.ws_connect(f"/ws?clientId={self._id}", max_msg_size=0) as socket:
                 await socket.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
-                async with session.post("/prompt", json={"prompt": prompt, "client_id": self._id, "extra_data": extra}) as answer:
+                async with session.post(
+                    "/prompt", json={"prompt": prompt, "client_id": self._id, "extra_data": extra}
+                ) as answer:
                     reply = await answer.json()
                 assert not reply["node_errors"], f"the host refused the prompt: {reply}"
                 async for message in socket:

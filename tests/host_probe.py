@@ -1,4 +1,4 @@
-"""Run in a process of its own: loads the pack as ComfyUI does, and prints what that took and what came of it, as JSON."""
+"""Run in a process of its own: loads the pack as ComfyUI does, and prints what that took and gave, as JSON."""
 
 import asyncio
 import importlib.util
@@ -45,7 +45,8 @@ report = {
     "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
     "parameters": {
         identity: {
-            name: [str(p.kind), p.default is not p.empty] for name, p in inspect.signature(node.execute).parameters.items()
+            name: [str(p.kind), p.default is not p.empty]
+            for name, p in inspect.signature(node.execute).parameters.items()
         }
         for identity, node in nodes.items()
     },

@@ -65,7 +65,8 @@ def film():
     start = generator.encode(octaves(24, 32, seeded(3)))
     return lambda count, **changed: frames(
         **{
-            "generator": generator, "loss": loss, "latent": start, "motion": Motion(1.1, 1, 0, 5), "count": count, "seed": 4,
+            "generator": generator, "loss": loss, "latent": start, "motion": Motion(1.1, 1, 0, 5), "count": count,
+            "seed": 4,
             "options": OPTIONS, **changed,
         }
     )  # fmt: skip

@@ -22,7 +22,8 @@ def same(a, b):
     """Whether two bases hold the same numbers, bit by bit."""
     groups = ("vectors", "weights")
     return torch.equal(a.scores, b.scores) and all(
-        getattr(a, g).keys() == getattr(b, g).keys() and all(torch.equal(v, getattr(b, g)[n]) for n, v in getattr(a, g).items())
+        getattr(a, g).keys() == getattr(b, g).keys()
+        and all(torch.equal(v, getattr(b, g)[n]) for n, v in getattr(a, g).items())
         for g in groups
     )
 
@@ -122,7 +123,8 @@ def test_a_bank_belongs_to_all_that_decides_its_vectors_and_to_no_prompt(generat
         return sum(model.decoded) > before
 
     assert build()
-    for other in (loss_of(encoder, "a fish", -2.0), loss_of(encoder, distance="spherical"), loss_of(encoder, micro_batch=1)):
+    others = loss_of(encoder, "a fish", -2.0), loss_of(encoder, distance="spherical"), loss_of(encoder, micro_batch=1)
+    for other in others:
         assert not build(loss=other)
     assert build(model=ToyGenerator(1))
     assert build(loss=loss_of(ToyEncoder(1)))
@@ -340,7 +342,8 @@ def test_picks_are_kept_in_their_shares(weighting):
 
 
 def test_choosing_starts_a_new_search(generator):
-    searched = replace(of_latent(generator.sample(1, seeded(0))), steps=40, moments={"mean.vectors.z": torch.ones(1, 1, 3)})
+    moments = {"mean.vectors.z": torch.ones(1, 1, 3)}
+    searched = replace(of_latent(generator.sample(1, seeded(0))), steps=40, moments=moments)
     kept = choose(searched, [(1, 1.0)])
     assert (kept.steps, kept.moments) == (0, {})
 

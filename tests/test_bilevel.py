@@ -78,7 +78,8 @@ def test_zero_gradients():
     torch.testing.assert_close(flat(direction), flat(second))
     assert (figures["lambda"] == 0).all()
     assert (figures["angle"] == 90).all()
-    direction, figures = rule(strength=2.0).direction(first, nothing)  # nothing to gain in the second: beta times the first
+    # Nothing to gain in the second: beta times the first.
+    direction, figures = rule(strength=2.0).direction(first, nothing)
     torch.testing.assert_close(flat(direction), 2 * flat(first))
     direction, _ = rule().direction(nothing, nothing)
     assert (flat(direction) == 0).all()

@@ -33,7 +33,8 @@ def test_what_the_mask_leaves_out_comes_through_to_the_bit(client):
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
     assert run.progress("PoissonBlend") == [1]
-    (seamless,), (mixed,), (destination,) = (saved(client, run, node) for node in ("SaveImage", "SaveImage 2", "SaveImage 3"))
+    saves = "SaveImage", "SaveImage 2", "SaveImage 3"
+    (seamless,), (mixed,), (destination,) = (saved(client, run, node) for node in saves)
     inside = np.zeros((SIDE, SIDE), dtype=bool)
     inside[16:48, 16:48] = True
     for picture in (seamless, mixed):
@@ -49,7 +50,8 @@ def test_takes_pictures_and_masks_of_the_hosts_nodes(client):
     small = graph.add("EmptyImage", width=32, height=48, color=0x3366CC)
     source = graph.add("ImageScale", image=small, upscale_method="lanczos", width=SIDE, height=SIDE, crop="center")
     destination = graph.add("EmptyImage", width=SIDE, height=SIDE, batch_size=3, color=0xB08040)
-    part, whole = graph.add("SolidMask", value=1, width=30, height=20), graph.add("SolidMask", value=0, width=SIDE, height=SIDE)
+    part = graph.add("SolidMask", value=1, width=30, height=20)
+    whole = graph.add("SolidMask", value=0, width=SIDE, height=SIDE)
     mask = graph.add("MaskComposite", destination=whole, source=part, x=SIDE - 30, y=8, operation="add")
     blend = graph.add("PoissonBlend", source=source, destination=destination, mask=mask)
     graph.add("SaveImage", images=blend)

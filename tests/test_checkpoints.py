@@ -21,7 +21,11 @@ from guided_gan.core.errors import CheckpointError
 @pytest.fixture
 def state():
     rng = torch.Generator().manual_seed(0)
-    return {"a.weight": torch.randn(40, 30, generator=rng), "a.steps": torch.tensor(7), "b": torch.randn(5, generator=rng).half()}
+    return {
+        "a.weight": torch.randn(40, 30, generator=rng),
+        "a.steps": torch.tensor(7),
+        "b": torch.randn(5, generator=rng).half(),
+    }
 
 
 def save(state, path, legacy=False):
@@ -161,7 +165,8 @@ def test_all_kinds_of_tensors_are_read_from_among_other_things(tmp_path, legacy)
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_objects_among_the_tensors_are_passed_over(state, tmp_path, legacy):
-    assert read(save({**state, "layer": torch.nn.Linear(1, 1)}, tmp_path / "w.pt", legacy)).tensors.keys() == state.keys()
+    path = save({**state, "layer": torch.nn.Linear(1, 1)}, tmp_path / "w.pt", legacy)
+    assert read(path).tensors.keys() == state.keys()
 
 
 def test_a_pickled_module_holds_no_tensors_to_read(tmp_path):
@@ -327,7 +332,12 @@ def test_odd_programs_are_refused(tmp_path, program):
 
 
 def test_state_does_not_stick_to_what_the_reader_is_made_of(state, tmp_path):
-    names = ["collections\nOrderedDict", "torch._utils\n_rebuild_tensor_v2", "torch._utils\n_rebuild_parameter", "os\nsystem"]
+    names = [
+        "collections\nOrderedDict",
+        "torch._utils\n_rebuild_tensor_v2",
+        "torch._utils\n_rebuild_parameter",
+        "os\nsystem",
+    ]
     for name in names:
         program = b"\x80\x02c" + name.encode() + b"\n(}N}(U\x06tensorNU\x04keysNu\x86b."
         with contextlib.suppress(CheckpointError):
@@ -357,7 +367,9 @@ def test_no_tensors_is_refused(tmp_path):
         read(save({"epoch": 3}, tmp_path / "w.pt"))
 
 
-@pytest.mark.parametrize("value", [torch.eye(3).to_sparse(), torch.ones(1).expand(10**12), torch.empty(3, device="meta")])
+@pytest.mark.parametrize(
+    "value", [torch.eye(3).to_sparse(), torch.ones(1).expand(10**12), torch.empty(3, device="meta")]
+)
 def test_tensors_without_plain_numbers_are_refused(tmp_path, value):
     with pytest.raises(CheckpointError):
         read(save({"a": value}, tmp_path / "w.pt"))

@@ -34,7 +34,10 @@ def loss(encoder):
 
 
 def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
-    front, back = (basis.initialise(composite.base, loss, seeds=[s + i for s in seeds], k=3, count=100) for i in (0, 50))
+    front, back = (
+        basis.initialise(composite.base, loss, seeds=[seed + offset for seed in seeds], k=3, count=100)
+        for offset in (0, 50)
+    )
     return compose.start(composite, front, back, compose.placements(scales, places))
 
 
@@ -171,7 +174,8 @@ def test_a_latent_of_a_single_picture_is_refused(composite, generator):
 @pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
 def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, weighting):
     front, back = (
-        basis.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting) for s, k in ((0, 3), (50, 2))
+        basis.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting)
+        for s, k in ((0, 3), (50, 2))
     )
     places = compose.placements([0.5, 0.3], ["centre"])
     joined = compose.start(composite, front, back, places)
@@ -201,7 +205,8 @@ def test_the_search_raises_the_score_lowers_the_distance_and_keeps_the_places(co
     result = run(search_of(composite, loss, start, steps=30, lr=0.05))
     scores = torch.tensor(result.curve.scores["AugCLIP"])
     assert (scores[-1] > scores[0]).all()
-    assert (torch.tensor(result.trace.scores["perceptual"])[-1] < torch.tensor(result.trace.scores["perceptual"])[0]).all()
+    distance = torch.tensor(result.trace.scores["perceptual"])
+    assert (distance[-1] < distance[0]).all()
     assert torch.equal(result.best.tensors["place"], start.fixed["place"])
     assert set(result.trace.scores) == {"AugCLIP", "perceptual", "lambda", "angle"}
     assert len(result.trace.steps) == 30
@@ -238,7 +243,8 @@ def test_out_of_memory_halves_what_goes_at_once(composite, loss, monkeypatch):
     monkeypatch.setattr(ToyGenerator, "decode", small)
     result = run(search_of(composite, loss, start, steps=3, lr=0.05, at_once=0))
     monkeypatch.undo()
-    torch.testing.assert_close(result.images, run(search_of(composite, loss, start, steps=3, lr=0.05)).images, atol=1e-4, rtol=0)
+    at_once = run(search_of(composite, loss, start, steps=3, lr=0.05)).images
+    torch.testing.assert_close(result.images, at_once, atol=1e-4, rtol=0)
     assert len(result.trace.steps) == 3
 
     def never(self, latent):
@@ -258,7 +264,9 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     unfinished, _ = storage.load(tmp_path / "stopped.safetensors")
     assert isinstance(unfinished, Result)
     seam = Tradeoff(compose.Seam(composite, distance))
-    again = Search(composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, unfinished=unfinished)
+    again = Search(
+        composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, unfinished=unfinished
+    )
     resumed = run(again)
     assert torch.equal(resumed.images, unbroken.images)
     assert resumed.trace == unbroken.trace

@@ -13,10 +13,14 @@ def composition(client, **options):
     """Two layers at two places, at its smallest."""
     graph = client.graph()
     generator, clip = graph.add("LoadGenerator"), graph.add("LoadCLIP")
-    loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a house and a fish"), copies=2)
+    target = graph.add("EncodeText", clip=clip, text="a house and a fish")
+    loss = graph.add("AugCLIPLoss", clip=clip, target=target, copies=2)
     layers = [graph.add("BasisInit", generator=generator, loss=loss, candidates=100, k=2, seed=seed) for seed in (0, 1)]
     options = {"places": "top left, centre", "scales": "0.5", "steps": STEPS, "preview_every": 1, **options}
-    compose = graph.add("ComposeOptimize", generator=generator, loss=loss, foreground=layers[0], background=layers[1], **options)
+    foreground, background = layers
+    compose = graph.add(
+        "ComposeOptimize", generator=generator, loss=loss, foreground=foreground, background=background, **options
+    )
     save = graph.add("SaveImage", images=compose)
     return SimpleNamespace(**locals())
 
@@ -41,7 +45,8 @@ def test_every_output_goes_on(client):
     assert run.status == "success", run.error
     assert run.progress("ComposeOptimize")[-1] == STEPS
     assert {node for node, _ in run.previews} == {"ComposeOptimize"}
-    assert any(re.search(r"(top left|centre) at 0.5: score", line) for node, line in run.texts if node == "ComposeOptimize")
+    said = [line for node, line in run.texts if node == "ComposeOptimize"]
+    assert any(re.search(r"(top left|centre) at 0.5: score", line) for line in said)
     (picture,), (behind,), (mask,), (blended,) = (saved(client, run, node) for node in (s.save, behind, mask, blended))
     assert len(saved(client, run, runners)) == 1
     assert len(saved(client, run, frames)) == 3

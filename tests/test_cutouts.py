@@ -46,7 +46,9 @@ def images():
 def numbers(copies=1, **given):
     """Numbers for `augment`: 0.999, at which nothing with a chance happens, but for what is given."""
     counts = {"flip": 1, "affine": 4, "perspective": 9, "jitter": 3, "noise": 2}
-    rows = [torch.tensor(given[name]) if name in given else torch.full((count,), 0.999) for name, count in counts.items()]
+    rows = [
+        torch.tensor(given[name]) if name in given else torch.full((count,), 0.999) for name, count in counts.items()
+    ]
     return torch.cat(rows).expand(copies, -1)
 
 
@@ -65,7 +67,9 @@ def coordinates(size):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (7, 24), (40, 40)])
-@pytest.mark.parametrize(("rows", "columns"), [((0, 20), (0, 32)), ((3, 11), (20, 11)), ((19, 1), (31, 1)), ((2, 5), (4, 20))])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((0, 20), (0, 32)), ((3, 11), (20, 11)), ((19, 1), (31, 1)), ((2, 5), (4, 20))]
+)
 def test_a_crop_is_what_cutting_and_resizing_gives(images, rows, columns, size):
     down, across = (torch.tensor(window, dtype=torch.float).expand(3, 1, 2) for window in (rows, columns))
     cut = images[:, :, rows[0] : sum(rows), columns[0] : sum(columns)]
@@ -140,7 +144,8 @@ def test_affine_turns_by_30_degrees_and_shifts_by_a_tenth_at_most():
     torch.testing.assert_close((shifted - place)[0, 1][inner], torch.full_like(x[inner], -0.2), atol=1e-5, rtol=0)
     half = cutouts.augment(place, numbers(affine=[0.0, 0.5, ALMOST_ONE, 0.0]), only(affine=0.5))
     torch.testing.assert_close((half - place)[0, 0][inner], torch.full_like(x[inner], 0.1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(cutouts.augment(place, numbers(affine=[0.8, 0, 0, 0]), only(affine=1.0)), place, atol=1e-5, rtol=0)
+    untouched = cutouts.augment(place, numbers(affine=[0.8, 0, 0, 0]), only(affine=1.0))
+    torch.testing.assert_close(untouched, place, atol=1e-5, rtol=0)
 
 
 def test_perspective_draws_each_corner_in():
@@ -268,7 +273,8 @@ def test_any_size_and_aspect_works(encoder, target, shape):
 
 
 def test_keeping_the_original_while_replacing_is_a_target_of_both(encoder, images):
-    original, phrase = targets.from_images(encoder, torch.zeros(1, 3, 16, 16), 0.5), targets.from_text(encoder, "a fish", 1.0)
+    original = targets.from_images(encoder, torch.zeros(1, 3, 16, 16), 0.5)
+    phrase = targets.from_text(encoder, "a fish", 1.0)
     near, there, both = (
         CutoutLoss(encoder, target, copies=4)(images, NOWHERE, rngs(1, 2, 3))
         for target in (original, phrase, targets.combine([original, phrase]))
@@ -282,7 +288,13 @@ def test_what_cannot_work_is_refused(encoder, target):
     for strength in (-0.1, 5.1, float("nan")):
         with pytest.raises(PackError, match=r"strength of flip must be from 0 \(off\) to 5; got"):
             CutoutLoss(encoder, target, strengths={"flip": strength})
-    wrongs: list[dict[str, Any]] = [{"smallest": 0.0}, {"smallest": 1.1}, {"power": 0.0}, {"whole": -0.1}, {"power": math.inf}]
+    wrongs: list[dict[str, Any]] = [
+        {"smallest": 0.0},
+        {"smallest": 1.1},
+        {"power": 0.0},
+        {"whole": -0.1},
+        {"power": math.inf},
+    ]
     for wrong in wrongs:
         with pytest.raises(PackError, match="smallest crop must be above 0 and at most 1, the share of whole pictures"):
             CutoutLoss(encoder, target, **wrong)

@@ -1,4 +1,4 @@
-"""Downloads from servers on this machine that behave as bad servers do: the right file or a clear error, and nothing broken."""
+"""Downloads from servers on this machine that behave badly: the right file or a clear error, and nothing broken."""
 
 import hashlib
 import http.server

@@ -1,4 +1,4 @@
-"""The benchmark of graphics cards, on the processor with tiny models: every job runs, and what fails ends its row alone."""
+"""The benchmark of graphics cards, on the processor with tiny models: each job runs, a failure ends its row alone."""
 
 import json
 

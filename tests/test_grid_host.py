@@ -1,4 +1,4 @@
-"""VQGANs and the host's VAEs at work in a real ComfyUI: sizes, edits, masks, films, what a stop leaves, and mistakes."""
+"""VQGANs and the host's VAEs in a real ComfyUI: sizes, edits, masks, films, what a stop leaves, and mistakes."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def taesd():
 
 @pytest.fixture(scope="module", autouse=True)
 def files(host_folders):
-    """A tiny VAE of pictures, one of video, and pictures in colour, in grey, and with a transparent middle as a mask."""
+    """A tiny VAE of pictures, one of video, and pictures in colour, in grey, and transparent in the middle."""
     (host_folders / "models" / "vae").mkdir(exist_ok=True)
     save_file(taesd(), host_folders / "models" / "vae" / "tiny.safetensors")
     video = {"decoder.1.weight": torch.zeros(256, 16, 3, 3), "decoder.22.bias": torch.zeros(3)}
@@ -91,7 +91,8 @@ def test_a_vqgan_draws_edits_and_searches_at_any_size(client):
     pictures.append(graph.add("SaveImage", images=search))
     codes = graph.add("CodebookSampling", generator=sized)
     drawn = graph.add("RandomLatent", generator=codes)
-    pictures.append(graph.add("SaveImage", images=graph.add("Optimize", generator=codes, loss=loss, latent=drawn, steps=2)))
+    found = graph.add("Optimize", generator=codes, loss=loss, latent=drawn, steps=2)
+    pictures.append(graph.add("SaveImage", images=found))
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
     assert said(run, sized) == ["88 x 40 pixels, 22 x 10 cells"]
@@ -123,7 +124,8 @@ def test_a_picture_is_edited_inside_the_mask_alone(client):
     before = graph.add("SaveImage", images=graph.add("Decode", generator=encoded, latent=encoded[1]))
     after = graph.add("SaveImage", images=search)
     for image in ("grey.png", "painted.png"):
-        small = graph.add("EncodeImage", generator=generator, image=graph.add("LoadImage", image=image), keep_size=False)
+        picture = graph.add("LoadImage", image=image)
+        small = graph.add("EncodeImage", generator=generator, image=picture, keep_size=False)
         after_small = graph.add("SaveImage", images=graph.add("Decode", generator=generator, latent=small[1]))
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
@@ -214,7 +216,8 @@ def test_a_stopped_search_leaves_what_it_found_to_go_on_with(client, host_folder
     shown = graph.add("SaveImage", images=graph.add("Decode", generator=generator, latent=latent))
     painted = graph.add("LoadImage", image="painted.png")
     basis = graph.add("MaskLatent", generator=generator, latent=latent, mask=painted[1])
-    graph.add("PreviewImage", images=graph.add("Optimize", generator=generator, loss=loss, basis=basis, steps=1, lr=0.15))
+    search = graph.add("Optimize", generator=generator, loss=loss, basis=basis, steps=1, lr=0.15)
+    graph.add("PreviewImage", images=search)
     graph.add("PreviewImage", images=graph.add("LoadImageOutput", image=f"{pictures[0]} [output]"))
     run = client.run(graph.prompt)
     assert run.status == "success", run.error

@@ -27,7 +27,8 @@ def saved(client, run, node):
 
 def test_all_losses_add_up_in_a_search(client):
     graph = client.graph()
-    generator, clip, square = graph.add("LoadGenerator"), graph.add("LoadCLIP"), graph.add("LoadImage", image="square.png")
+    generator, clip = graph.add("LoadGenerator"), graph.add("LoadCLIP")
+    square = graph.add("LoadImage", image="square.png")
     words = graph.add("EncodeText", clip=clip, text="a red heart:1 | a fish:-0.3")
     picture = graph.add("EncodeImagePrompt", clip=clip, image=square, weight=0.5)
     both = graph.add("CombineTargets", target_1=words, target_2=picture)
@@ -60,7 +61,9 @@ def test_a_photograph_is_edited_at_its_own_size(client):
     basis = graph.add("MaskLatent", generator=encoded, latent=encoded[1], mask=face)
     loss = graph.add("CutoutLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a blue cat"), cutouts=2)
     search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, lr=0.15)
-    pasted = graph.add("ImageCompositeMasked", destination=photograph, source=search, x=0, y=0, resize_source=True, mask=face)
+    pasted = graph.add(
+        "ImageCompositeMasked", destination=photograph, source=search, x=0, y=0, resize_source=True, mask=face
+    )
     copy = graph.add("SaveImage", images=graph.add("Decode", generator=encoded, latent=encoded[1]))
     searched, done = graph.add("SaveImage", images=search), graph.add("SaveImage", images=pasted)
     run = client.run(graph.prompt)

@@ -94,7 +94,9 @@ def test_every_node_runs_together_with_the_hosts(client):
     near = graph.add("PerceptualLoss", image=blue)
     loss = graph.add("AddLosses", loss_1=aug, loss_2=graph.add("AddLosses", loss_1=plain, loss_2=near), weight_2=0.5)
     latent = graph.add("RandomLatent", generator=generator, batch=2)
-    basis = graph.add("BasisInit", generator=generator, loss=loss, candidates=100, batch=2, weighting="softmax", pick="3 1:2")
+    basis = graph.add(
+        "BasisInit", generator=generator, loss=loss, candidates=100, batch=2, weighting="softmax", pick="3 1:2"
+    )
     first = graph.add("Optimize", generator=generator, loss=loss, latent=latent, steps=2, held_out=plain)
     second = graph.add("Optimize", generator=generator, loss=loss, basis=basis, steps=2)
     third = graph.add("Optimize", generator=generator, loss=loss, basis=second[2], steps=2)
@@ -115,7 +117,8 @@ def test_every_node_runs_together_with_the_hosts(client):
     ours = {identity for identity in client.definitions if identity.startswith("GuidedGAN_")}
     elsewhere = {  # in tests of their own
         *("LoadLatent", "ComposeOptimize", "PoissonBlend"),
-        *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate", "VAEGenerator", "LatentToVAE", "VAEToLatent"),
+        *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate"),
+        *("VAEGenerator", "LatentToVAE", "VAEToLatent"),
         *("TextMask", "CutoutLoss", "LatentRegularization", "TotalVariationLoss", "InitialImageLoss"),
         *("StyleGANTSample", "Truncate", "EditLatent", "Grid"),
     }
@@ -179,7 +182,8 @@ def test_a_changed_file_is_read_again(client, host_folders):
     graph = client.graph()
     generator = graph.add("LoadGenerator", model="other/model.safetensors")
     graph.add(
-        "PreviewImage", images=graph.add("Decode", generator=generator, latent=graph.add("RandomLatent", generator=generator))
+        "PreviewImage",
+        images=graph.add("Decode", generator=generator, latent=graph.add("RandomLatent", generator=generator)),
     )
     assert client.run(graph.prompt).status == "success"
     os.utime(host_folders / "models" / "gan" / "other" / "model.safetensors")

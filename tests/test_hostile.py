@@ -83,7 +83,8 @@ def mutate(data, rng):
     """A few bytes changed, lost, doubled or made up, at places that are often near the ends, where the structure is."""
     data = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4))):
-        at = rng.choice((rng.randrange(len(data)), rng.randrange(min(200, len(data))), -rng.randrange(1, min(200, len(data)))))
+        near = min(200, len(data))
+        at = rng.choice((rng.randrange(len(data)), rng.randrange(near), -rng.randrange(1, near)))
         at %= len(data)
         length = rng.choice((1, 2, 8, 64))
         kind = rng.randrange(5)
@@ -191,7 +192,9 @@ def hostiles(folder, marker):
         "call in a constant.pt": lambda p: archive(
             p, {**jit, "a/constants.pkl": pickle.dumps(Call(marker), 2), "a/data.pkl": b""}
         ),
-        "archive in an archive.pt": lambda p: archive(p, {"a/data.pkl": nested.read_bytes(), "a/data/0": nested.read_bytes()}),
+        "archive in an archive.pt": lambda p: archive(
+            p, dict.fromkeys(("a/data.pkl", "a/data/0"), nested.read_bytes())
+        ),
         "bomb of zeros.pt": lambda p: archive(p, {**jit, "a/data.pkl": b"\x80\x02}.", "a/data/0": numbers}, deflated),
         "bomb of lists.pt": lambda p: archive(p, {"a/data.pkl": bomb(), "a/version": "3"}),
         "bomb of modules.pt": lambda p: archive(p, {**jit, "a/data.pkl": billion_modules()}),

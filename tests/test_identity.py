@@ -136,7 +136,9 @@ def test_a_loss_is_all_that_it_was_made_of(kind):
 
 
 def test_all_losses_of_the_library_are_tried_here():
-    modules = [importlib.import_module(f"guided_gan.core.{found.name}") for found in pkgutil.iter_modules(core.__path__)]
+    modules = [
+        importlib.import_module(f"guided_gan.core.{found.name}") for found in pkgutil.iter_modules(core.__path__)
+    ]
     kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
     called = {kind: list(inspect.signature(kind.__call__).parameters)[1:] for kind in kinds if hasattr(kind, "name")}
     known = {kind for kind, parameters in called.items() if parameters == ["images", "latent", "rngs"]}
@@ -184,7 +186,8 @@ def test_content_counts(value, same, other):
 
 
 def test_values_do_not_run_into_one_another():
-    assert len({identity.digest(*values) for values in (("ab",), ("a", "b"), (["a", "b"],), ("a", ["b"]), ("b", "a"))}) == 5
+    groups = ("ab",), ("a", "b"), (["a", "b"],), ("a", ["b"]), ("b", "a")
+    assert len({identity.digest(*values) for values in groups}) == len(groups)
 
 
 class Told:
@@ -214,7 +217,12 @@ class Trained:
 
 
 def test_a_loss_that_nothing_tells_from_another_has_no_key():
-    for function in (lambda images: images.mean(), functools.partial(torch.mean, dim=1), torch.Generator(), metric().__init__):
+    for function in (
+        lambda images: images.mean(),
+        functools.partial(torch.mean, dim=1),
+        torch.Generator(),
+        metric().__init__,
+    ):
         with pytest.raises(IdentityError, match="no content that tells it from another"):
             identity.digest(SumLoss([(1.0, Told(function))]))
 
@@ -315,7 +323,8 @@ def test_the_same_search_has_the_same_key_however_long_it_is():
     start = basis.of_latent(ToyGenerator().sample(2, seeded(0)))
     again = {"generator": ToyGenerator(), "loss": AUG(target()), "basis": start, "seeds": (7, 8)}
     assert key_of(**again, options=Options(500, at_once=4)) == key_of()
-    assert key_of(tradeoff=Tradeoff(TotalVariation(), strength=2.0)) != key_of(tradeoff=Tradeoff(TotalVariation(), strength=1.0))
+    twice, once = (Tradeoff(TotalVariation(), strength=strength) for strength in (2.0, 1.0))
+    assert key_of(tradeoff=twice) != key_of(tradeoff=once)
 
 
 def test_looks_are_taken_by_what_the_end_leaves_of_a_schedule():

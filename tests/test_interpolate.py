@@ -71,11 +71,13 @@ def test_spherical_takes_each_tensor_whole_and_by_itself(ends):
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [([1.0, 2.0], [2.0, 4.0]), ([1.0, 2.0], [-1.0, -2.0]), ([0.0, 0.0], [1.0, 2.0]), ([1.0, 2.0], [1.0, 2.0])],
+    ("a", "b"),
+    [([1.0, 2.0], [2.0, 4.0]), ([1.0, 2.0], [-1.0, -2.0]), ([0.0, 0.0], [1.0, 2.0]), ([1.0, 2.0], [1.0, 2.0])],
     ids=["parallel", "opposite", "from zero", "equal"],
 )  # fmt: skip
 def test_without_one_great_circle_it_goes_straight(a, b):
-    linear, spherical = (interpolate.interpolate(one(z=a), one(z=b), 5, path=path).tensors["z"] for path in interpolate.PATHS)
+    ends = one(z=a), one(z=b)
+    linear, spherical = (interpolate.interpolate(*ends, 5, path=path).tensors["z"] for path in interpolate.PATHS)
     assert torch.equal(linear, spherical)
 
 

@@ -25,7 +25,8 @@ class Small:
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
 @pytest.mark.parametrize(
-    ("size", "room", "tried"), [(0, 10, [10]), (4, 10, [4, 4, 2]), (0, 3, [10, 5, 3, 3, 3, 1]), (0, 1, [10, 5, 3, 2] + [1] * 10)]
+    ("size", "room", "tried"),
+    [(0, 10, [10]), (4, 10, [4, 4, 2]), (0, 3, [10, 5, 3, 3, 3, 1]), (0, 1, [10, 5, 3, 2] + [1] * 10)],
 )
 def test_all_is_done_in_order_in_batches_that_fit(size, room, tried, error):
     device = Small(room, error)

@@ -30,7 +30,8 @@ def test_a_set_is_at_no_distance_from_itself(eyes):
 
 def test_fid_is_that_of_the_two_normal_distributions(eyes):
     found = metrics.distances(eyes, [normal(3000, 0)], [normal(3000, 1, mean=1.5, scale=2.0)])
-    assert found.fid == pytest.approx(WIDTH * (1.5**2 + (2 - 1) ** 2), rel=0.06)  # |m - m'|^2 + tr(C + C' - 2 sqrt(C C'))
+    # |m - m'|^2 + tr(C + C' - 2 sqrt(C C'))
+    assert found.fid == pytest.approx(WIDTH * (1.5**2 + (2 - 1) ** 2), rel=0.06)
 
 
 def test_kid_is_the_difference_of_mean_kernels(eyes):

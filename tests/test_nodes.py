@@ -30,7 +30,9 @@ def probe(comfyui):
 def inputs(node):
     """Name, specification and whether it may be left out, for each input in order."""
     groups = ("required", "optional")
-    return [(name, spec, group == "optional") for group in groups for name, spec in node["input"].get(group, {}).items()]
+    return [
+        (name, spec, group == "optional") for group in groups for name, spec in node["input"].get(group, {}).items()
+    ]
 
 
 def options(spec):
@@ -48,6 +50,11 @@ def surface(nodes):
     }
 
 
+def outputs(node):
+    """(name, tooltip) of each output."""
+    return zip(node["output_name"], node["output_tooltips"] or [], strict=True)
+
+
 def locale(nodes):
     """The texts of the nodes as translators find them."""
     return {
@@ -55,10 +62,7 @@ def locale(nodes):
             "display_name": node["display_name"],
             "description": node["description"],
             "inputs": {name: {"name": name, "tooltip": options(spec)["tooltip"]} for name, spec, _ in inputs(node)},
-            "outputs": {
-                str(i): {"name": name, "tooltip": tooltip}
-                for i, (name, tooltip) in enumerate(zip(node["output_name"], node["output_tooltips"] or [], strict=True))
-            },
+            "outputs": {str(i): {"name": name, "tooltip": tooltip} for i, (name, tooltip) in enumerate(outputs(node))},
         }
         for identity, node in nodes.items()
     }
@@ -71,7 +75,7 @@ def test_files_follow_from_the_definitions(nodes, request, made, path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(made(nodes), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     kept = json.loads(file.read_text(encoding="utf-8"))
-    assert kept == made(nodes), f"{path} is out of step: if that is meant, `python3 run.py test --regenerate` writes it anew"
+    assert kept == made(nodes), f"{path} is out of step: `python3 run.py test --regenerate` writes it anew"
 
 
 def test_every_input_and_output_is_explained(nodes):

@@ -91,7 +91,10 @@ def test_a_step_is_adams_on_the_noisy_combination(generator, loss):
     leaves = {name: value.clone().requires_grad_() for name, value in latent.tensors.items()}
     adam = torch.optim.Adam(leaves.values(), lr=0.05)
     for step in range(5):
-        noise = {name: torch.randn(value.shape, generator=seeds.rng(7, "noise", step, name)) for name, value in leaves.items()}
+        noise = {
+            name: torch.randn(value.shape, generator=seeds.rng(7, "noise", step, name))
+            for name, value in leaves.items()
+        }
         noisy = {name: value + 0.1 * noise[name] for name, value in leaves.items()}
         image = generator.decode(Latent(generator.name, noisy))
         adam.zero_grad()
@@ -131,7 +134,8 @@ def test_the_basis_stays_within_the_generators_range(generator, loss):
 def test_latent_noise_changes_the_way_but_not_the_look(generator, loss):
     start = start_of(generator, loss, [7])
     quiet, loud = (
-        optimize.optimize(generator, loss, start, seeds=[7], options=Options(4, latent_noise=noise)) for noise in (0.0, 0.5)
+        optimize.optimize(generator, loss, start, seeds=[7], options=Options(4, latent_noise=noise))
+        for noise in (0.0, 0.5)
     )
     assert not torch.equal(quiet.basis.vectors["z"], loud.basis.vectors["z"])
     assert quiet.curve.scores["AugCLIP"][0] == loud.curve.scores["AugCLIP"][0]
@@ -201,7 +205,8 @@ def test_going_on_from_a_basis_takes_the_steps_of_an_unbroken_search(generator, 
 
 @pytest.mark.parametrize("after", [1, 4, 6, 11])
 def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, loss, after):
-    start, held_out = start_of(generator, loss, [7, 8]), AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
+    start = start_of(generator, loss, [7, 8])
+    held_out = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
     options = Options(12, lr=0.05, evaluate_every=4)
 
     def search(unfinished=None):
@@ -245,7 +250,9 @@ def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generato
     whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
 
     def search(steps, unfinished=None):
-        going = Search(generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), unfinished=unfinished)
+        going = Search(
+            generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), unfinished=unfinished
+        )
         while going.left:
             going.step()
         return going
@@ -286,7 +293,8 @@ def test_the_curve_records_every_term_the_plain_score_and_the_held_out_one(gener
     total = SumLoss([(1.0, loss), (0.5, AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2))])
     plain = AugCLIPLoss(encoder, targets.from_text(encoder, "a car"), policies=())
     start = start_of(generator, loss, [7, 8])
-    result = optimize.optimize(generator, total, start, seeds=[7, 8], options=Options(5, evaluate_every=2), held_out=plain)
+    options = Options(5, evaluate_every=2)
+    result = optimize.optimize(generator, total, start, seeds=[7, 8], options=options, held_out=plain)
     assert list(result.curve.scores) == ["AugCLIP", "AugCLIP 2", "CLIP", "CLIP 2", "held-out"]
     assert result.curve.steps == (0, 2, 4, 5)
     assert all(len(points) == 4 and all(len(point) == 2 for point in points) for points in result.curve.scores.values())
@@ -306,7 +314,9 @@ def test_a_plain_loss_has_one_curve(generator, loss):
 def test_the_callback_hears_of_every_step(generator, loss):
     said = []
     start = start_of(generator, loss, [7, 8])
-    optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(3), callback=lambda *news: said.append(news))
+    optimize.optimize(
+        generator, loss, start, seeds=[7, 8], options=Options(3), callback=lambda *news: said.append(news)
+    )
     assert [steps for steps, _, _ in said] == [1, 2, 3]
     assert {images.shape for _, _, images in said} == {(2, 3, 12, 10)}
     assert all(isinstance(value, float) and not images.requires_grad for _, value, images in said)
@@ -336,7 +346,8 @@ def test_a_loss_that_becomes_no_number_ends_the_search_with_the_best_so_far(gene
 
 def test_a_score_that_becomes_no_number_ends_the_search_too(generator, loss):
     start = start_of(generator, loss, [7])
-    result = optimize.optimize(generator, Failing(loss, after=1 + 2), start, seeds=[7], options=Options(50, evaluate_every=2))
+    failing, options = Failing(loss, after=1 + 2), Options(50, evaluate_every=2)
+    result = optimize.optimize(generator, failing, start, seeds=[7], options=options)
     assert result.stopped.startswith("the score is not a number at step 2.")
     assert result.curve.steps == (0,)
     for name, value in basis.mix(start).tensors.items():
@@ -345,7 +356,9 @@ def test_a_score_that_becomes_no_number_ends_the_search_too(generator, loss):
 
 def test_a_start_without_a_finite_loss_finds_nothing(generator, loss):
     start = start_of(generator, loss, [7])
-    with pytest.raises(PackError, match=r"found nothing: the \w+ is not a number at step 0\. Check the start and the losses"):
+    with pytest.raises(
+        PackError, match=r"found nothing: the \w+ is not a number at step 0\. Check the start and the losses"
+    ):
         optimize.optimize(generator, Failing(loss, after=0), start, seeds=[7], options=Options(5))
     with pytest.raises(PackError, match="it has not taken a step"):
         Search(generator, loss, start, seeds=[7], options=Options(5)).result()

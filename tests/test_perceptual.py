@@ -1,4 +1,4 @@
-"""Perceptual distances: agreement with the recipe and with the lpips package, closed forms, gradients, and what is refused."""
+"""Perceptual distances: agreement with the recipe and the lpips package, closed forms, gradients, refusals."""
 
 import socket
 from types import SimpleNamespace
@@ -70,7 +70,8 @@ def features_of(network):
     rng = seeded(1)
     for value in features.parameters():
         fan_in = max(value[0].numel(), 1)
-        value.copy_(torch.randn(value.shape, generator=rng) * (2 / fan_in) ** 0.5 if value.ndim > 1 else torch.zeros_like(value))
+        scale = (2 / fan_in) ** 0.5 if value.ndim > 1 else 0.0
+        value.copy_(torch.randn(value.shape, generator=rng) * scale)
     return features
 
 
@@ -150,7 +151,8 @@ def test_it_is_a_symmetric_distance_of_each_picture_by_itself(metric):
     assert together.min() > 0
     assert torch.equal(metric(a, a), torch.zeros(3))
     torch.testing.assert_close(metric(b, a), together)
-    torch.testing.assert_close(torch.cat([metric(*pair) for pair in zip(a.split(1), b.split(1), strict=True)]), together)
+    each = [metric(*pair) for pair in zip(a.split(1), b.split(1), strict=True)]
+    torch.testing.assert_close(torch.cat(each), together)
     torch.testing.assert_close(metric(a, b[:1]), metric(a, b[:1].expand(3, -1, -1, -1)))
 
 
@@ -245,7 +247,9 @@ def test_too_small_pictures_are_refused_and_the_smallest_work(saved, network):
     else:
         metric = perceptual.load(SHIPPED)
     assert metric(pictures(1, least, least + 5), pictures(1, least, least + 5, seed=1)).isfinite().all()
-    with pytest.raises(PackError, match=f"pictures of {least + 5} x {least - 1} pixels: they must measure at least {least}"):
+    with pytest.raises(
+        PackError, match=f"pictures of {least + 5} x {least - 1} pixels: they must measure at least {least}"
+    ):
         metric(pictures(1, least - 1, least + 5), pictures(1, least - 1, least + 5))
 
 
@@ -294,8 +298,14 @@ def test_stages_that_do_not_fit_are_refused(saved, change, words):
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
-        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "no perceptual backbone known here: found 1 tensors such as conv1.weight"),
-        ({"features.0.weight": torch.zeros(64, 3, 11, 11)}, "AlexNet or VGG16 but does not fit it: it lacks features.0.bias"),
+        (
+            {"conv1.weight": torch.zeros(64, 3, 7, 7)},
+            "no perceptual backbone known here: found 1 tensors such as conv1.weight",
+        ),
+        (
+            {"features.0.weight": torch.zeros(64, 3, 11, 11)},
+            "AlexNet or VGG16 but does not fit it: it lacks features.0.bias",
+        ),
         ({"features.0.0.weight": torch.zeros(32, 3, 3, 3)}, "it lacks 'features.0.weight'"),
         (
             {f"features.{i}.{part}": torch.zeros(1) for i in range(30) for part in ("weight", "bias")},

@@ -1,4 +1,4 @@
-"""The picture-book world: its pictures, the truth of its captions, what each model never saw, and how good the models are."""
+"""The picture-book world: its pictures, the truth of its captions, what no model saw, and how good the models are."""
 
 from dataclasses import replace
 
@@ -47,7 +47,8 @@ def test_pictures_lie_in_range_and_do_not_know_their_batch(scenes):
 
 def test_every_value_of_every_attribute_is_drawn(scenes):
     many = world.sample(2000, seeded(2))
-    for name, size in (("kind", len(KINDS)), ("colour", len(COLOURS)), ("background", len(BACKGROUNDS)), ("style", len(STYLES))):
+    axes = {"kind": KINDS, "colour": COLOURS, "background": BACKGROUNDS, "style": STYLES}
+    for name, size in ((name, len(names)) for name, names in axes.items()):
         assert getattr(many, name).unique().tolist() == list(range(size))
     assert many.count.unique().tolist() == [1, 2]
     assert (many.kind[:, 0] != many.kind[:, 1]).all()
@@ -150,14 +151,18 @@ def test_the_plain_prompt_reads_as_in_the_readme():
 def test_the_gan_is_shown_each_kind_in_its_colours_only():
     z, label = gan_recipe.draw_latents(3000, seeded(0))
     scenes = gan_recipe.scene_of(z, label)
-    shown = {(KINDS[k], COLOURS[c]) for k, c in zip(scenes.kind[:, 0].tolist(), scenes.colour[:, 0].tolist(), strict=True)}
+    shown = {
+        (KINDS[k], COLOURS[c]) for k, c in zip(scenes.kind[:, 0].tolist(), scenes.colour[:, 0].tolist(), strict=True)
+    }
     assert shown == {(name, colour) for name, colours in GAN_COLOURS.items() for colour in colours}
     assert torch.equal(torch.cat([scenes.kind, scenes.colour], 1)[:, ::2], gan_recipe.CLASSES[label])
-    assert world.gan_sees(torch.tensor(KINDS.index("tree")), torch.tensor([COLOURS.index("blue"), 3])).tolist() == [False, True]
+    colours = torch.tensor([COLOURS.index("blue"), 3])
+    assert world.gan_sees(torch.tensor(KINDS.index("tree")), colours).tolist() == [False, True]
 
 
 def test_clip_misses_about_one_combination_in_eleven_and_no_single_attribute():
-    kind, colour, background = torch.meshgrid(*(torch.arange(len(x)) for x in (KINDS, COLOURS, BACKGROUNDS)), indexing="ij")
+    axes = (torch.arange(len(names)) for names in (KINDS, COLOURS, BACKGROUNDS))
+    kind, colour, background = torch.meshgrid(*axes, indexing="ij")
     held = world.clip_holds_out(kind, colour, background)
     assert 0.05 < held.float().mean() < 0.15
     for axes in ((0, 1), (0, 2), (1, 2)):  # each background, colour and kind is seen, and each held out somewhere
@@ -178,7 +183,8 @@ def test_stylegan_t_reads_captions_that_fit_its_pictures_and_name_nothing_held_o
     kind, colour, background = (said.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))
     assert not (world.clip_holds_out(kind, colour, background) & (said.says[:, [1, 4]] != UNSAID).all(1)).any()
     _, others = stylegan_t.Pictures(3, held_out=True).draw(range(50))
-    assert world.clip_holds_out(*(others.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))).all()
+    said = (others.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))
+    assert world.clip_holds_out(*said).all()
 
 
 # --- what the judge sees ---------------------------------------------------------------------------------------------

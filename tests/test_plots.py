@@ -11,7 +11,7 @@ from guided_gan.core.types import Curve
 
 
 def rows_of(picture, ink):
-    """For each column, the middle row of the pixels that have just this ink, below the legend; NaN where there is none."""
+    """For each column, the middle row of the pixels that have this very ink, below the legend; NaN where none has."""
     pixels = ((picture[0] + 1) * 127.5).round()
     match = (pixels == torch.tensor(ink, dtype=torch.float32).view(3, 1, 1)).all(0)
     match[:40] = False
@@ -47,7 +47,8 @@ def test_apart_each_score_has_a_panel_and_a_scale_of_its_own():
     rows = [rows_of(panel, ink) for panel, ink in zip(panels, plots._INKS, strict=False)]
     drawn = [row[row.isfinite()] for row in rows]
     assert all(len(row) > 600 for row in drawn)
-    torch.testing.assert_close(drawn[0], drawn[1], atol=1, rtol=0)  # in panels of one size, lines of one form are drawn alike
+    # In panels of one size, lines of one form are drawn alike.
+    torch.testing.assert_close(drawn[0], drawn[1], atol=1, rtol=0)
     assert drawn[2][-1] - drawn[2][0] > 100
     for panel, ink in zip(panels, plots._INKS[1:], strict=False):
         assert not rows_of(panel, ink).isfinite().any(), "no line strays into another panel"

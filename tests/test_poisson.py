@@ -168,10 +168,13 @@ def test_stays_in_range_inside():
 def test_a_mask_selects_from_one_half_on():
     source, destination, inside = picture(13), picture(14), masks()["blob"]
     soft = torch.where(inside, 0.5, 0.499)[None]
-    assert torch.equal(poisson.blend(source, destination, soft), poisson.blend(source, destination, inside[None].float()))
+    hard = inside[None].float()
+    assert torch.equal(poisson.blend(source, destination, soft), poisson.blend(source, destination, hard))
 
 
-@pytest.mark.parametrize(("sources", "destinations", "selections"), [(3, 3, 3), (1, 3, 1), (3, 1, 1), (1, 1, 3), (3, 1, 3)])
+@pytest.mark.parametrize(
+    ("sources", "destinations", "selections"), [(3, 3, 3), (1, 3, 1), (3, 1, 1), (1, 1, 3), (3, 1, 3)]
+)
 def test_a_batch_is_its_pictures_one_by_one(sources, destinations, selections):
     source, destination = picture(15, sources, 40, 50), picture(16, destinations, 40, 50)
     mask = (torch.rand(selections, 40, 50, generator=seeded(17)) > 0.3).float()
@@ -201,7 +204,11 @@ def broken(value):
         (lambda s, d, m: (s[:, :1], d, m), ShapeError, r"The source must have the shape \[N, 3, H, W\]"),
         (lambda s, d, m: (s, d[0], m), ShapeError, "The destination must have the shape"),
         (lambda s, d, m: (s, d, m[0]), ShapeError, r"The mask must have the shape \[N, H, W\]"),
-        (lambda s, d, m: (s.repeat(2, 1, 1, 1), d.repeat(3, 1, 1, 1), m), ShapeError, "2 sources, 3 destinations and 1 masks"),
+        (
+            lambda s, d, m: (s.repeat(2, 1, 1, 1), d.repeat(3, 1, 1, 1), m),
+            ShapeError,
+            "2 sources, 3 destinations and 1 masks",
+        ),
         (lambda s, d, m: (s[:0], d, m), ShapeError, "0 sources"),
         (lambda s, d, m: (broken(s), d, m), PackError, "The source has values that are not finite"),
         (lambda s, d, m: (s, broken(d), m), PackError, "The destination has values that are not finite"),

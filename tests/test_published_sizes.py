@@ -1,4 +1,4 @@
-"""Each family at its full published size, with random weights in its published container: loading, memory, conversion."""
+"""Each family at its published size, with random weights in its published container: loading, memory, conversion."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is asked of Linux"),
 ]
 
-# What a fresh process does with a file: the most memory that loading takes, what the model gives, and the same once converted.
+# What a fresh process does with a file: the most memory that loading takes, what the model gives, also once converted.
 PROBE = """
 import json, re, sys, types
 from importlib import import_module
@@ -57,7 +57,8 @@ peak = memory("VmHWM") - before
 with torch.no_grad():
     here = look(model)
     there = look(load(convert.convert(path)) if path.is_file() else load(path))
-print(json.dumps({"peak": peak, "shape": here.shape, "apart": (here - there).abs().max().item(), "length": here.norm().item()}))
+apart = (here - there).abs().max().item()
+print(json.dumps({"peak": peak, "shape": here.shape, "apart": apart, "length": here.norm().item()}))
 """
 
 

@@ -94,7 +94,7 @@ def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
 
 @pytest.fixture
 def tiny_clip(server, tmp_path, monkeypatch):  # noqa: F811
-    """A published CLIP, whose weights the hub does not have but OpenAI's server does, as TorchScript with its three notes."""
+    """A published CLIP, whose weights OpenAI's server has but not the hub, as TorchScript with its three notes."""
     source = MODELS / "clip"
     state = load_file(source / "open_clip_model.safetensors")
     notes = {"input_resolution": 64, "context_length": 32, "vocab_size": 1000}
@@ -143,7 +143,8 @@ def biggan_with_log(folder):
 
 
 def deep(folder):
-    torch.save(deep_model(deep_config(PAIRS, 4)).state_dict(), folder / "deep.bin", _use_new_zipfile_serialization=False)
+    state = deep_model(deep_config(PAIRS, 4)).state_dict()
+    torch.save(state, folder / "deep.bin", _use_new_zipfile_serialization=False)
     return folder / "deep.bin"
 
 

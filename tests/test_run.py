@@ -38,7 +38,9 @@ DEFINITIONS = {
                             {"key": "adam", "inputs": {"required": {"lr": ["FLOAT", {"default": 0.05}]}}},
                             {
                                 "key": "cma",
-                                "inputs": {"required": {"sigma": ["FLOAT", {"default": 0.5}], "pop": ["INT", {"default": 8}]}},
+                                "inputs": {
+                                    "required": {"sigma": ["FLOAT", {"default": 0.5}], "pop": ["INT", {"default": 8}]}
+                                },
                             },
                         ]
                     },
@@ -83,7 +85,12 @@ def graph():
                 "inputs": [link("generator", 10)],
                 "widgets_values": [7, "randomize", "cma", 0.3, 12, 50, True],
             },
-            {"id": 4, "type": "ImageInvert", "mode": 4, "inputs": [link("mask", 99, "MASK"), link("image", 11, "IMAGE")]},
+            {
+                "id": 4,
+                "type": "ImageInvert",
+                "mode": 4,
+                "inputs": [link("mask", 99, "MASK"), link("image", 11, "IMAGE")],
+            },
             {"id": 5, "type": "Reroute", "inputs": [link("", 12)]},
             {"id": 6, "type": "SaveImage", "inputs": [link("images", 13)], "widgets_values": ["out"]},
             {"id": 7, "type": "SaveImage", "mode": 2, "inputs": [link("images", 11)], "widgets_values": ["never"]},
@@ -156,7 +163,8 @@ class TestConversion:
         old["nodes"][2]["inputs"] += [{"name": n, "type": "x", "widget": {"name": n}, "link": None} for n in names]
         old["nodes"][2]["widgets_values"] = [50, 7, "fixed", "adam", 0.1]
         converted = inputs(Workflow(old, DEFINITIONS), "3")
-        assert (converted["steps"], converted["seed"], converted["method.lr"], converted["preview"]) == (50, 7, 0.1, False)
+        expected = {"steps": 50, "seed": 7, "method.lr": 0.1, "preview": False}
+        assert {name: converted[name] for name in expected} == expected
 
     def test_a_linked_widget_is_fed_by_its_link(self):
         linked = graph()
@@ -198,7 +206,8 @@ class TestChanges:
 
     def test_another_option_brings_its_own_inputs(self, workflow):
         workflow.set_input("3.method=adam")
-        assert {k: v for k, v in inputs(workflow, "3").items() if k.startswith("method")} == {"method": "adam", "method.lr": 0.05}
+        method = {name: value for name, value in inputs(workflow, "3").items() if name.startswith("method")}
+        assert method == {"method": "adam", "method.lr": 0.05}
         assert workflow.graph is None
 
     @pytest.mark.parametrize(
@@ -286,10 +295,17 @@ class TestUnpacking:
         return path
 
     def test_only_the_host_is_unpacked(self, tmp_path):
-        names = ("d-1/vendor/ComfyUI/main.py", "d-1/vendor/ComfyUI/a/b.py", "d-1/setup.py", "vendor/ComfyUI/x", "../../evil")
+        names = (
+            "d-1/vendor/ComfyUI/main.py",
+            "d-1/vendor/ComfyUI/a/b.py",
+            "d-1/setup.py",
+            "vendor/ComfyUI/x",
+            "../../evil",
+        )
         target = tmp_path / "in" / "here"
         comfyui.unpack(self.archive(tmp_path, *names), target)
-        unpacked = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.suffix != ".gz" and p.is_file())
+        files = [path for path in tmp_path.rglob("*") if path.suffix != ".gz" and path.is_file()]
+        unpacked = sorted(path.relative_to(tmp_path).as_posix() for path in files)
         assert unpacked == ["in/here/a/b.py", "in/here/main.py"]
         assert (target / "main.py").read_bytes() == b"text"
 
@@ -389,7 +405,9 @@ class TestEnvironment:
 
     def test_the_users_torch_is_never_asked_for(self, tmp_path, monkeypatch):
         asked = []
-        monkeypatch.setattr(environment, "installed_versions", lambda _: {"open-clip-torch": "3.0", "torch": "2.5+cu121"})
+        monkeypatch.setattr(
+            environment, "installed_versions", lambda _: {"open-clip-torch": "3.0", "torch": "2.5+cu121"}
+        )
 
         def pip(command, **_):
             asked.extend(command[command.index("--constraint") + 2 :])
@@ -397,7 +415,9 @@ class TestEnvironment:
             return environment.subprocess.CompletedProcess(command, 0)
 
         monkeypatch.setattr(environment.subprocess, "run", pip)
-        environment.complete(tmp_path, ["# host", "", "torch", "torchaudio", "numpy>=1.25", "open_clip_torch>=2", "aiohttp>=3"])
+        environment.complete(
+            tmp_path, ["# host", "", "torch", "torchaudio", "numpy>=1.25", "open_clip_torch>=2", "aiohttp>=3"]
+        )
         assert asked == ["aiohttp>=3", "open-clip-torch==3.0\ntorch==2.5+cu121\n"]
 
 
@@ -413,7 +433,10 @@ class TestInstallerOutput:
         assert environment.read_progress(f"{log}Prepared 8 packages in 9s\n", 10, 11) == ("installing", 8, 8)
 
     def test_uv_looks_where_pip_does(self):
-        config = ":env:.cert='/c.pem'\nglobal.cert='/old.pem'\nglobal.extra-index-url='\\nhttps://a/s\\nhttps://b/s'\nlist.format='json'\n"
+        config = (
+            ":env:.cert='/c.pem'\nglobal.cert='/old.pem'\n"
+            "global.extra-index-url='\\nhttps://a/s\\nhttps://b/s'\nlist.format='json'\n"
+        )
         assert environment.uv_settings(config) == {
             "SSL_CERT_FILE": "/c.pem",
             "UV_INDEX": "https://a/s https://b/s",
@@ -509,6 +532,6 @@ class TestImportFailure:
 def test_requirements_mirror_the_project():
     """ComfyUI-Manager reads one file and the registry the other."""
     project = (cli.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    listed = json.loads(project.split("\ndependencies = ")[1].split("\n]")[0].replace(",\n]", "\n]").rstrip(",\n") + "]")
+    listed = json.loads(project.split("\ndependencies = ")[1].split("\n]")[0].rstrip(",\n") + "]")
     lines = (cli.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == listed

@@ -15,13 +15,16 @@ def test_pictures_lie_in_rows():
     plain = sheet.sheet(pictures(5), 3)
     height, width = plain.shape[2:]
     assert plain.shape == (1, 3, 2 * 132 + 4, 3 * 132 + 4)
-    at = [plain[0, 0, y, x].item() for y in (height // 4, 3 * height // 4) for x in (width // 6, width // 2, 5 * width // 6)]
+    ys, xs = (height // 4, 3 * height // 4), (width // 6, width // 2, 5 * width // 6)
+    at = [plain[0, 0, y, x].item() for y in ys for x in xs]
     assert at == pytest.approx([*pictures(5)[:, 0, 0, 0].tolist(), 1])
 
 
 def test_labels_get_room_of_their_own():
     plain = sheet.sheet(pictures(4), 2)
-    labelled = sheet.sheet(pictures(4), 2, ["psi 1", "psi 0.5"], ["a tree", "a boat that sails upon a very wide and windy sea"])
+    labelled = sheet.sheet(
+        pictures(4), 2, ["psi 1", "psi 0.5"], ["a tree", "a boat that sails upon a very wide and windy sea"]
+    )
     left, top = labelled.shape[3] - plain.shape[3], labelled.shape[2] - plain.shape[2]
     assert left > 20
     assert top > 2 * 14  # the long label is broken

@@ -70,7 +70,11 @@ def test_use_leaves_the_time_of_writing(shelf):
 
 
 def test_other_files_are_left_alone_and_halves_go_after_a_day(shelf):
-    others = [shelf.folder / "notes.txt", shelf.folder / f"a.safetensors.1{PART}", shelf.folder / f"b.safetensors.2{PART}"]
+    others = [
+        shelf.folder / "notes.txt",
+        shelf.folder / f"a.safetensors.1{PART}",
+        shelf.folder / f"b.safetensors.2{PART}",
+    ]
     for path, age in zip(others, (99 * DAY, 2 * DAY, HOUR), strict=True):
         path.write_bytes(bytes(9 * SIZE))
         os.utime(path, (time.time() - age, time.time() - age))
@@ -95,7 +99,9 @@ def test_what_another_process_uses_stays_until_it_ends(shelf):
     """As of a search that goes on from there, in another host over the same folders."""
     path, other = (put(shelf, name, age=99 * DAY) for name in ("used", "other"))
     command = [sys.executable, "-c", HOLD, str(path)]
-    with subprocess.Popen(command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         os.utime(path, (0, 0))

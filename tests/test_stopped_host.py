@@ -102,7 +102,9 @@ def edit_of(client, preview_every=0):
     generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
     code = graph.add("EncodeImage", generator=generator, image=graph.add("LoadImage", image="start.png"))
     loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a red house"), copies=2)
-    found = graph.add("Optimize", generator=code, latent=code[1], loss=loss, steps=60, lr=0.01, preview_every=preview_every)
+    found = graph.add(
+        "Optimize", generator=code, latent=code[1], loss=loss, steps=60, lr=0.01, preview_every=preview_every
+    )
     graph.add("SaveImage", images=found)
     return graph.prompt
 
@@ -140,8 +142,8 @@ def test_a_composition_that_is_stopped_is_kept_as_its_best_place(client, host_fo
     s = search(client)
     other = s.graph.add("BasisInit", generator=s.generator, loss=s.loss, candidates=100, k=3, seed=1)
     compose = s.graph.add(
-        "ComposeOptimize", generator=s.generator, loss=s.loss, foreground=s.basis, background=other, steps=400, scales="0.5",
-        places="centre, top left", preview_every=0,
+        "ComposeOptimize", generator=s.generator, loss=s.loss, foreground=s.basis, background=other, steps=400,
+        scales="0.5", places="centre, top left", preview_every=0,
     )  # fmt: skip
     s.graph.add("SaveImage", images=compose)
     del s.graph.prompt["SaveImage"], s.graph.prompt["Optimize"]

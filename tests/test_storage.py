@@ -17,7 +17,9 @@ from guided_gan.core.errors import PackError
 from guided_gan.core.losses import AugCLIPLoss
 from guided_gan.core.types import Basis, Film, Latent, Result
 
-RECIPE = {"prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}}
+RECIPE = {
+    "prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}
+}
 
 
 def latent():
@@ -74,7 +76,8 @@ def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
     loaded, _ = storage.load(tmp_path / "basis.safetensors")
     assert isinstance(loaded, Basis)
     ends = [
-        optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(3)) for start in (found.basis, loaded)
+        optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(3))
+        for start in (found.basis, loaded)
     ]
     assert_same(*ends)
 

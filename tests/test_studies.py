@@ -197,7 +197,11 @@ def test_how_much_sooner_adam_was_there(generator):
     def climb(*points):
         return [basin_cma.Point(seconds, loss, torch.zeros(1)) for seconds, loss in points]
 
-    climbs = {"Adam": climb((1, -0.2), (2, -0.5), (3, -0.6)), "slow": climb((0, 0), (10, -0.4)), "better": climb((9, -0.7))}
+    climbs = {
+        "Adam": climb((1, -0.2), (2, -0.5), (3, -0.6)),
+        "slow": climb((0, 0), (10, -0.4)),
+        "better": climb((9, -0.7)),
+    }
     assert basin_cma.sooner(climbs, "slow") == 5
     assert basin_cma.sooner(climbs, "better") == 0
     assert basin_cma.best(climbs["Adam"], 2.5).loss == -0.5

@@ -1,4 +1,4 @@
-"""The benchmarks of StyleGAN-T: what their exam says of good and bad pictures, and each from start to end on a toy network."""
+"""The benchmarks of StyleGAN-T: what their exam says of good and bad pictures, and each in full on a toy network."""
 
 import sys
 from dataclasses import replace
@@ -33,7 +33,9 @@ def model(tmp_path):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Network(TOY)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "model.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "model.safetensors"
+    )
     return tmp_path / "model.safetensors"
 
 

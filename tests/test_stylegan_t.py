@@ -103,7 +103,8 @@ def test_doubling_a_picture_is_its_definition(side):
     spread = torch.zeros(2, 3, 2 * side, 2 * side)
     spread[:, :, ::2, ::2] = image
     kernel = 4 * fir_filter().expand(3, 1, 4, 4)
-    assert torch.allclose(_double(image, fir_filter()), F.conv2d(F.pad(spread, (2, 1, 2, 1)), kernel, groups=3), atol=1e-6)
+    expected = F.conv2d(F.pad(spread, (2, 1, 2, 1)), kernel, groups=3)
+    assert torch.allclose(_double(image, fir_filter()), expected, atol=1e-6)
 
 
 def test_every_side_adds_to_the_picture():
@@ -172,7 +173,9 @@ def test_a_generator_of_prompts_draws_those(generator):
 
 
 def test_embedding_a_text_needs_a_fitting_encoder(generator):
-    with pytest.raises(PackError, match="connect the CLIP that it was trained with, one whose embeddings have 6 numbers"):
+    with pytest.raises(
+        PackError, match="connect the CLIP that it was trained with, one whose embeddings have 6 numbers"
+    ):
         generator.embed(["a tree"])
     assert generator.embed(["a tree", "a boat"], ToyEncoder()).shape == (2, 6)
     with pytest.raises(ShapeError, match=r"toy-clip-0 has 6 numbers.*trained with 5"):

@@ -65,7 +65,10 @@ def test_the_loss_of_a_combination_is_the_weighted_mean_of_the_losses(encoder, i
 
 @pytest.mark.parametrize("weight", [0.0, float("nan"), float("inf")])
 def test_a_weight_of_nothing_is_refused(encoder, images, weight):
-    for make in (lambda: targets.from_text(encoder, "a tree", weight), lambda: targets.from_images(encoder, images, weight)):
+    for make in (
+        lambda: targets.from_text(encoder, "a tree", weight),
+        lambda: targets.from_images(encoder, images, weight),
+    ):
         with pytest.raises(PackError, match="weight must be a number other than 0; got"):
             make()
 

@@ -78,7 +78,9 @@ def test_a_picture_of_one_colour_has_a_finite_heat(encoder):
 
 def test_progress_counts_the_crops_of_all_pictures(encoder, images):
     told = []
-    text_mask(encoder, images, "a tree", rngs(1, 2), crops=10, micro_batch=4, progress=lambda *counts: told.append(counts))
+    text_mask(
+        encoder, images, "a tree", rngs(1, 2), crops=10, micro_batch=4, progress=lambda *counts: told.append(counts)
+    )
     assert told == [(done, 20) for done in (4, 8, 10, 14, 18, 20)]
 
 
@@ -102,7 +104,12 @@ def test_the_heat_map_shows_grey_pictures_through_colours_that_warm_with_the_hea
 
 
 def test_what_cannot_work_is_refused(encoder, images):
-    wrongs: list[dict[str, Any]] = [{"crops": 1}, {"micro_batch": 0}, {"smallest": 0.0}, {"smallest": 0.8, "largest": 0.5}]
+    wrongs: list[dict[str, Any]] = [
+        {"crops": 1},
+        {"micro_batch": 0},
+        {"smallest": 0.0},
+        {"smallest": 0.8, "largest": 0.5},
+    ]
     for wrong in wrongs:
         with pytest.raises(PackError, match="crops must be at least 2, micro_batch at least 1"):
             text_mask(encoder, images, "a tree", rngs(1, 2), **wrong)
@@ -132,7 +139,8 @@ def test_the_mask_is_the_object(picturebook):
 
 def test_of_two_objects_the_phrase_finds_the_one_it_names(picturebook):
     scenes = world.sample(3, seeded(6), two_objects=1)
-    pictures, first = world.render(scenes), world.object_mask(replace(scenes, count=torch.ones_like(scenes.count)))[:, 0]
+    pictures = world.render(scenes)
+    first = world.object_mask(replace(scenes, count=torch.ones_like(scenes.count)))[:, 0]
     second = world.object_mask(scenes)[:, 0] - first
     right = 0
     for i in range(3):

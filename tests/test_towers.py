@@ -25,11 +25,21 @@ FAMILIES: dict[str, tuple[Any, ...]] = {
     "LAION ViT": (CLIP, 24, VIT, TEXT),
     "wider heads and oblong patches": (CLIP, 24, {**VIT, "patch_size": (8, 4), "head_width": 16}, TEXT),
     "a side that is no multiple of the patch": (CLIP, 24, {**VIT, "image_size": 37}, TEXT),
-    "layer scale and mean pooling": (CLIP, 24, {**VIT, "ls_init_value": 0.3, "pool_type": "avg", "no_ln_pre": True}, TEXT),
+    "layer scale and mean pooling": (
+        CLIP,
+        24,
+        {**VIT, "ls_init_value": 0.3, "pool_type": "avg", "no_ln_pre": True},
+        TEXT,
+    ),
     "norms within attention": (CLIP, 24, {**VIT, **NORMS}, {**TEXT, **NORMS}),
     "OpenAI ResNet": (CLIP, 24, {"layers": [1, 1, 1, 1], "width": 8, "image_size": 64}, TEXT, True),
     "SigLIP": (CustomTextCLIP, 64, {**TIMM, "timm_pool": "map", "timm_proj": "none"}, SIGLIP_TEXT),
-    "ConvNeXt": (CustomTextCLIP, 24, {**TIMM, "timm_model_name": "test_convnext", "timm_pool": "", "timm_proj": "linear"}, TEXT),
+    "ConvNeXt": (
+        CustomTextCLIP,
+        24,
+        {**TIMM, "timm_model_name": "test_convnext", "timm_pool": "", "timm_proj": "linear"},
+        TEXT,
+    ),
     "CoCa": (CoCa, 24, COCA_TEXT, COCA_TEXT, {**VIT, "attentional_pool": True, "output_tokens": True}),
 }
 
@@ -76,7 +86,11 @@ def test_something_is_quicker_in_every_family(pair):
 
 @pytest.mark.parametrize(
     "options",
-    [{"need_weights": True}, {"key_padding_mask": torch.tensor([[False, True, False]] * 2)}, {"attn_mask": torch.eye(3) > 0}],
+    [
+        {"need_weights": True},
+        {"key_padding_mask": torch.tensor([[False, True, False]] * 2)},
+        {"attn_mask": torch.eye(3) > 0},
+    ],
     ids=["weights", "padding", "a mask of truth values"],
 )
 def test_what_else_attention_can_be_asked_for_stays(options):

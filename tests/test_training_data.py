@@ -75,7 +75,9 @@ def test_each_line_of_a_text_is_a_caption(folder):
     assert set(Files(folder, 16, seed=0).__getitems__(range(32)).texts) == {"first", "second"}
 
 
-@pytest.mark.parametrize(("name", "content"), [("2.png", b"not a picture"), ("2.txt", b"\xff\xfe\xff"), ("2.txt", b" \n")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("2.png", b"not a picture"), ("2.txt", b"\xff\xfe\xff"), ("2.txt", b" \n")]
+)
 def test_a_broken_file_is_skipped_and_named(folder, name, content):
     (folder / name).write_bytes(content)
     batch = Files(folder, 16, seed=0).__getitems__(range(4))

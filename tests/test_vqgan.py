@@ -1,4 +1,4 @@
-"""VQGAN: agreement with the published implementation, latents of any size, the codebook's distribution, and what is refused."""
+"""VQGAN: agreement with the published code, latents of any size, the codebook's distribution, and what is refused."""
 
 import io
 from contextlib import redirect_stdout
@@ -28,8 +28,8 @@ def seeded(seed):
 def config(kind="VQModel", **changes):
     """Of a small VQGAN; changes go where the key belongs."""
     network = {
-        "double_z": False, "z_channels": 12, "resolution": 32, "in_channels": 3, "out_ch": 3, "ch": 32, "ch_mult": [1, 2, 1],
-        "num_res_blocks": 1, "attn_resolutions": [16], "dropout": 0.0,
+        "double_z": False, "z_channels": 12, "resolution": 32, "in_channels": 3, "out_ch": 3, "ch": 32,
+        "ch_mult": [1, 2, 1], "num_res_blocks": 1, "attn_resolutions": [16], "dropout": 0.0,
     }  # fmt: skip
     params = {"embed_dim": 12 if kind == "GumbelVQ" else 6, "n_embed": 20, "ddconfig": network}
     for key, value in changes.items():
@@ -96,7 +96,8 @@ def load(path):
 def test_agrees_with_the_recorded_pictures(recording, tmp_path):
     generator, recorded = load(recording.checkpoint(tmp_path)), recording.tensors
     assert difference(generator.module.encode(recorded["x"]), recorded["h"]) < 1e-4
-    codes = generator.module.quantize.codebook[recorded["indices"]].view(*recorded["q"].movedim(1, -1).shape).movedim(-1, 1)
+    codes = generator.module.quantize.codebook[recorded["indices"]]
+    codes = codes.view(recorded["q"].movedim(1, -1).shape).movedim(-1, 1)
     assert difference(codes, recorded["q"]) < 1e-6
     assert difference(generator.module(recorded["q"]), recorded["reconstruction"]) < 1e-4
     image = generator.decode(Latent(generator.name, {"z": recorded["q"]}))
@@ -333,7 +334,9 @@ class ModelCheckpoint:
 
 def test_reads_a_trainers_checkpoint(folder, kind, tmp_path):
     tensors = {**state(kind), "loss.discriminator.main.0.weight": torch.ones(3), "loss.logvar": torch.zeros(())}
-    torch.save({"state_dict": tensors, "callbacks": {ModelCheckpoint: {"best": ModelCheckpoint()}}}, tmp_path / "mine.ckpt")
+    torch.save(
+        {"state_dict": tensors, "callbacks": {ModelCheckpoint: {"best": ModelCheckpoint()}}}, tmp_path / "mine.ckpt"
+    )
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config(kind)))
     assert generators.load(tmp_path / "mine.ckpt").name == generators.load(folder / kind).name
 
@@ -343,7 +346,8 @@ def test_reads_the_first_stage_of_a_transformer(folder, kind, tmp_path):
     tensors |= {f"cond_stage_model.{name}": value.clone() for name, value in state(kind, seed=1).items()}
     tensors["transformer.head.weight"] = torch.ones(3)
     said = config(kind)["model"]
-    said = {"model": {"target": "taming.models.cond_transformer.Net2NetTransformer", "params": {"first_stage_config": said}}}
+    transformer = "taming.models.cond_transformer.Net2NetTransformer"
+    said = {"model": {"target": transformer, "params": {"first_stage_config": said}}}
     assert generators.load(write(tmp_path, tensors, said)).name == generators.load(folder / kind).name
 
 
@@ -385,7 +389,9 @@ def test_yaml_of_the_other_kind_is_refused(tmp_path):
         generators.load(write(tmp_path, state(), config("GumbelVQ", embed_dim=6)))
 
 
-@pytest.mark.parametrize("text", ["", "model: {params: [", "- 1", "model: !!python/object/apply:os.mkdir [marker]", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "model: {params: [", "- 1", "model: !!python/object/apply:os.mkdir [marker]", "\x00"]
+)
 def test_yaml_that_describes_nothing_is_refused_and_not_run(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path, state(), config())

@@ -19,7 +19,9 @@ def toys(monkeypatch):
     encoder = ToyEncoder()
     for module in (_common, edit, vqgan):
         monkeypatch.setattr(module, "robust", lambda: encoder)
-        monkeypatch.setattr(module, "each", lambda work, items, *arguments, jobs: [work(item, *arguments) for item in items])
+        monkeypatch.setattr(
+            module, "each", lambda work, items, *arguments, jobs: [work(item, *arguments) for item in items]
+        )
 
 
 def cells(text):
@@ -50,7 +52,14 @@ def test_the_rows_switch_each_augmentation_on_and_off(toys):
 
 
 def test_each_way_makes_a_picture_of_its_own(toys):
-    names = ["all augmentations", "from random pixels", "codebook sampling", "only crops", "only flip", "no augmentation"]
+    names = [
+        "all augmentations",
+        "from random pixels",
+        "codebook sampling",
+        "only crops",
+        "only flip",
+        "no augmentation",
+    ]
     made = vqgan.judged(((0, 1, 2), 1), Namespace(**SEARCH, only=names))
     pictures = torch.cat([picture for _, _, picture in made.values()])
     assert pictures.shape == (6, 3, 64, 64)

@@ -93,7 +93,8 @@ def test_names_what_is_there(graph, client):
             continue
         definition = client.definitions[node["type"]]
         known = {**definition["input"].get("required", {}), **definition["input"].get("optional", {})}
-        assert {i["name"].partition(".")[0] for i in node["inputs"]} <= set(known), node["type"]  # after a dot: one of many
+        named = {socket["name"].partition(".")[0] for socket in node["inputs"]}  # after a dot: one of many
+        assert named <= set(known), node["type"]
         assert [o["type"] for o in node["outputs"]] == definition["output"], node["type"]
         assert node["properties"]["cnr_id"] == ("guided-gan" if node["type"].startswith("GuidedGAN_") else "comfy-core")
     for identity, source, out, target, into, kind in graph["links"]:
