@@ -9,6 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Threads without work sleep instead of spinning: most tensors here are small, and on a busy machine spinning took up to
+# 40 times the time of the work. OpenMP reads this once, when PyTorch is first imported, here and in the host.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 package = types.ModuleType("guided_gan")  # without running its `__init__`
 package.__path__ = [str(ROOT)]
 sys.modules["guided_gan"] = package
