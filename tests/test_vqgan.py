@@ -1,6 +1,8 @@
 """VQGAN: agreement with the published code, latents of any size, the codebook's distribution, and what is refused."""
 
 import io
+import subprocess
+import sys
 from contextlib import redirect_stdout
 
 import pytest
@@ -12,6 +14,7 @@ from vectors import difference, recordings
 from guided_gan.core import generators
 from guided_gan.core.basis import of_latent
 from guided_gan.core.errors import CheckpointError, LatentError
+from guided_gan.core.generators.attention import attend
 from guided_gan.core.generators.latent_grid import clamp_with_grad
 from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGenerator, closeness, described
 from guided_gan.core.optimize import Options, optimize
@@ -469,3 +472,34 @@ def test_picturebooks_vqgan_draws_larger_pictures_too(picturebook):
     large = picturebook.at(96, 128)
     image = large.decode(large.encode(world.render(scene, 128)[:, :, :96]))
     assert image.shape == (1, 3, 96, 128)
+
+
+# ---- Attention
+
+PROBE = """
+import sys, types
+sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
+package.__path__ = [sys.argv[1]]
+from guided_gan.benchmarks.attention_memory import held
+print(held(int(sys.argv[2]), 32))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is asked of Linux")
+def test_attention_holds_no_map_of_places_times_places():
+    arguments = [sys.executable, "-c", PROBE, sys.modules["guided_gan"].__path__[0]]
+    half, whole = (int(subprocess.run([*arguments, side], capture_output=True, check=True).stdout) for side in ("64", "128"))
+    assert 0 < half < whole < 128**4  # one byte of each entry of the map
+    assert whole < 6 * half  # with a map it were 16
+
+
+@pytest.mark.parametrize("width", [8, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_attention_computes_what_the_map_would(width, layout):
+    draws = (torch.randn(2, *shape, generator=seeded(i)) for i, shape in enumerate([(width, 6, 5), (width, 3, 4), (8, 3, 4)]))
+    query, key, value = (draw.contiguous(memory_format=layout) for draw in draws)
+    weights = (query.flatten(2).transpose(1, 2) @ key.flatten(2) / width**0.5).softmax(2)
+    expected = (value.flatten(2) @ weights.transpose(1, 2)).unflatten(2, (6, 5))
+    torch.testing.assert_close(attend(query, key, value), expected, atol=1e-6, rtol=1e-5)
+    plain = (query.flatten(2).transpose(1, 2) @ key.flatten(2)).softmax(2)
+    torch.testing.assert_close(attend(query, key, value, scale=1.0).flatten(2), value.flatten(2) @ plain.transpose(1, 2))

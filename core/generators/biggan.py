@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
+from .attention import attend
 from .backend import Backend, fit, hollow
 from .class_conditional import (
     ClassConditionalGenerator,
@@ -94,11 +95,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] of x [N, C, H, W]."""
         query, key, value = self.theta(x), F.max_pool2d(self.phi(x), 2), F.max_pool2d(self.g(x), 2)
-        # Heads of one width let torch choose a kernel that never holds the whole map of places times places.
-        room = (0, value.shape[1] - query.shape[1])
-        query, key, value = (t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value))
-        h = F.scaled_dot_product_attention(F.pad(query, room), F.pad(key, room), value, scale=1.0)
-        h = h[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])
+        h = attend(query, key, value, scale=1.0)
         return torch.addcmul(x, self.o(h), self.gamma)
 
 

@@ -21,6 +21,7 @@ from .. import precision
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from ..types import Latent
+from .attention import attend
 from .backend import Backend, fit, hollow
 from .latent_grid import GridGenerator
 
@@ -223,9 +224,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
-        query, key, value = (conv(h).flatten(2).transpose(1, 2)[:, None] for conv in (self.q, self.k, self.v))
-        h = F.scaled_dot_product_attention(query, key, value)
-        return x + self.proj_out(h[:, 0].transpose(1, 2).unflatten(2, x.shape[2:]))
+        return x + self.proj_out(attend(self.q(h), self.k(h), self.v(h)))
 
 
 def _norm(channels: int) -> nn.GroupNorm:
