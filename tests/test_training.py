@@ -250,6 +250,12 @@ def test_a_finished_training_has_nothing_left_to_do_and_knows_its_settings(tmp_p
     assert "was begun with other settings" in capsys.readouterr().err
 
 
+def test_a_place_that_cannot_be_written_ends_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert command.main([*TOY, "--stages", "32:1", "--out", str(tmp_path / "file" / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("stylegan-t: [Errno")
+
+
 def test_a_batch_must_be_of_whole_virtual_batches(tmp_path):
     with pytest.raises(PackError, match="choose a multiple of 8"):
         training(tmp_path, "--batch", "12")._trainer(command.Stage("generator", 32, 1))

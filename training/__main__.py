@@ -142,7 +142,7 @@ def main(arguments: Sequence[str]) -> int:
         return subprocess.call([sys.executable, *share, "-m", __spec__.name, *arguments])
     try:
         Training(options).run()
-    except PackError as error:
+    except (PackError, OSError) as error:
         print(f"stylegan-t: {error}", file=sys.stderr)
         return 1
     return 0
