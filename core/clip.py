@@ -126,17 +126,17 @@ class Ensemble:
         return torch.cat([root * vector for root, vector in zip(self._roots, vectors, strict=True)], 1)
 
 
-def load(path: str | Path) -> OpenCLIP:
+def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
     """Read an open_clip model directory, or one of OpenAI's archives, such as `ViT-B-32.pt`.
 
     A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary. An archive needs no
-    more: its tensors tell the architecture.
+    more: its tensors tell the architecture. dtype: what it computes with, by default `precision.default()`.
 
     Raises:
         CheckpointError: a file is missing or broken, or the weights do not fit the configuration.
     """
     path = Path(path)
-    return _load_archive(path) if path.is_file() else _load_folder(path)
+    return precision.compute_in(_load_archive(path) if path.is_file() else _load_folder(path), dtype)
 
 
 def _load_archive(path: Path) -> OpenCLIP:

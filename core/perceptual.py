@@ -119,12 +119,12 @@ class PerceptualLoss:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def load(path: str | Path) -> Perceptual:
+def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
     """The perceptual distance of a backbone's weight file.
 
     Two kinds are known. torchvision's AlexNet and VGG16 make LPIPS, with the linear heads that come with the package
     `lpips`. Plain stages, convolutions with batch norm and ReLU and a halving between the stages, count all stages and
-    channels alike.
+    channels alike. dtype: what it computes with, by default `precision.default()`.
 
     Raises:
         CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are.
@@ -140,7 +140,7 @@ def load(path: str | Path) -> Perceptual:
     # Neither the classifier nor what counts the steps of its training is needed.
     tensors = {k: v.float() for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.") and v.is_floating_point()}
     try:
-        return build(tensors)
+        return precision.compute_in(build(tensors), dtype)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
         reason = f"it lacks {error}" if isinstance(error, KeyError) else (str(error) or repr(error)).splitlines()[0].rstrip(".")
         raise CheckpointError(f"{path} looks like {title} but does not fit it: {reason}. Use the file as published.") from error

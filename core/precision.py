@@ -1,8 +1,12 @@
-"""Half precision: which numbers a model's network computes with, and gradients that survive them."""
+"""Half precision: which numbers a model's network computes with, and gradients that survive them.
+
+On a CPU with matrix units for bfloat16 that is the default. Elsewhere, and wherever it is asked for, it is float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,7 +14,22 @@ from torch import Tensor
 from .types import Model
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)  # what a model's `dtype` may be, what suits a search best first
+MATRIX_UNITS = "amx_bf16"  # torch's name for a CPU's matrix units for bfloat16
 SCALE = 2.0**10  # a power of two, which costs single precision nothing
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+def default() -> torch.dtype:
+    """What models compute with on this CPU unless told otherwise: bfloat16 or float32."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell
+    return torch.bfloat16 if capabilities.get(MATRIX_UNITS) else torch.float32
+
+
+def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
+    """The model, told what to compute with; None stands for `default`."""
+    vars(model)["dtype"] = dtype or default()
+    return model
 
 
 def of(model: Model) -> torch.autocast:

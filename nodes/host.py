@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import comfy.cli_args
 import comfy.model_management as mm
 import comfy.model_patcher
 import comfy.utils
@@ -69,11 +70,18 @@ def fingerprint(*paths: Path) -> str:
 def adopt(model: Model) -> None:
     """Put a freshly loaded model under the host's memory management, and have it compute in the host's precision."""
     device = mm.get_torch_device()
-    patcher = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
-    size = sum(value.numel() for value in model.module.parameters())
+    # The host looks for the name patcher.
+    vars(model)["patcher"] = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
+    precision.compute_in(model, _precision(device, sum(value.numel() for value in model.module.parameters())))
+
+
+def _precision(device: torch.device, size: int) -> torch.dtype:
+    """What the host chooses for so many weights, or has been told to; it knows of no CPU that is quick in half precision."""
     dtype = mm.unet_dtype(device, size, precision.DTYPES)
-    # The host looks for the name patcher. Precisions of storage alone, such as float8, are none to compute a gradient with.
-    vars(model).update(patcher=patcher, dtype=dtype if dtype in precision.DTYPES else torch.float32)
+    if dtype not in precision.DTYPES:  # of storage alone, such as float8: none to compute a gradient with
+        return torch.float32
+    told = comfy.cli_args.args.fp32_unet or comfy.cli_args.args.force_fp32
+    return precision.default() if device.type == "cpu" and dtype is torch.float32 and not told else dtype
 
 
 @contextlib.contextmanager

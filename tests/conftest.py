@@ -22,6 +22,19 @@ def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write the files that follow from the nodes anew")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_matrix_units():
+    """On every CPU, models compute in float32 where a test does not say otherwise: what they are compared with does."""
+    import torch
+
+    from guided_gan.core.precision import MATRIX_UNITS
+
+    known = {**getattr(torch.cpu, "get_capabilities", dict)(), MATRIX_UNITS: False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def comfyui():
     """The folder of the ComfyUI that run.py prepared."""
@@ -46,7 +59,7 @@ def host(comfyui, host_folders):
 
     options = [f"--{name}-directory={host_folders / name}" for name in ("models", "user", "input")]
     base = Path(os.environ["GUIDED_GAN_BASE"])
-    with launcher.running(comfyui, base, host_folders / "output", options=["--cpu", *options]) as running:
+    with launcher.running(comfyui, base, host_folders / "output", options=["--cpu", "--fp32-unet", *options]) as running:
         yield running
 
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from guided_gan.core import clip, generators, perceptual, precision
+from guided_gan.core import clip, generators, optimize, perceptual, precision, seeds, targets
+from guided_gan.core.basis import initialise
+from guided_gan.core.losses import AugCLIPLoss
 from guided_gan.picturebook import MODELS
 
 HALVES = {torch.bfloat16: 0.7, torch.float16: 0.9}  # and how alike gradients toward pixels, the roughest, must be
@@ -81,3 +83,70 @@ def test_where_nothing_leads_the_gradient_is_zero():
     found = precision.gradient(x * 3, [x, y])
     assert torch.equal(found[0], torch.full((2,), 3.0))
     assert torch.equal(found[1], torch.zeros(2))
+
+
+# ---- The default
+
+LOADS = {
+    "biggan": lambda **options: generators.load(MODELS / "biggan", **options),
+    "clip": lambda **options: clip.load(MODELS / "clip", **options),
+    "perceptual": lambda **options: perceptual.load(MODELS / "perceptual" / "model.safetensors", **options),
+}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": False, "avx512_bf16": True}, torch.float32),
+        ({"neon": True}, torch.float32),
+        (None, torch.float32),
+    ],
+    ids=["matrix units", "vector instructions alone", "another architecture", "a torch that cannot tell"],
+)
+def test_bfloat16_is_the_default_where_the_cpu_has_matrix_units(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    if capabilities is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert precision.default() is expected
+
+
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+def test_a_loaded_model_computes_in_the_default_or_in_what_is_asked_for(load, monkeypatch):
+    monkeypatch.setattr(precision, "default", lambda: torch.bfloat16)
+    assert load().dtype is torch.bfloat16
+    assert load(dtype=torch.float32).dtype is torch.float32
+
+
+@pytest.mark.parametrize("name", ["clip", "clip_robust"])
+def test_bfloat16_hardly_moves_augclip_and_its_gradient(name):
+    images = scenes()
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        encoder = clip.load(MODELS / name, dtype)
+        loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a blue tree in the snow"), copies=50)
+        leaf = images.clone().requires_grad_()
+        losses = loss(leaf, generators.load(MODELS / "biggan").sample(2, seeds.rng(0)), seeds.rngs([1, 2], "step", 0))
+        found.append((losses.detach(), precision.gradient(losses, [leaf])[0].flatten(1)))
+    (whole, gradient), (half, rough) = found
+    assert 0 < (half - whole).abs().max() < 0.002
+    assert F.cosine_similarity(gradient, rough).min() > 0.99
+
+
+def test_in_bfloat16_seed_seven_ends_alike_alone_among_others_and_resumed():
+    generator, encoder = (LOADS[name](dtype=torch.bfloat16) for name in ("biggan", "clip"))
+    loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a red boat"), copies=4)
+
+    def search(numbers, steps, unfinished=None):
+        start = initialise(generator, loss, seeds=numbers, k=3, count=100)
+        options = optimize.Options(6, lr=0.05, latent_noise=0.25, evaluate_every=2)
+        going = optimize.Search(generator, loss, start, seeds=numbers, options=options, unfinished=unfinished)
+        for _ in range(steps):
+            going.step()
+        return going.result()
+
+    alone, among, half = search([7], 6), search([6, 7], 6), search([7], 4)
+    resumed = search([7], 2, half)
+    for other in (among.images[1:], resumed.images):
+        assert torch.equal(other, alone.images)
+    assert not torch.equal(alone.basis.vectors["z"], search([7], 1).basis.vectors["z"])

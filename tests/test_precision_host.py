@@ -1,6 +1,9 @@
 """A host that works in half precision has the pack's models do so too."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,3 +46,39 @@ def test_the_models_compute_in_the_precision_that_the_host_chose(client, half_cl
     assert len(said) == 2
     assert all("bfloat16" in text for text in said)
     assert 0 < np.abs(whole.astype(float) - half).mean() < 12
+
+
+PROBE = """
+import importlib, json, sys, types
+sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
+package.__path__ = [sys.argv[1]]
+sys.path.insert(0, sys.argv[2])
+sys.argv = ["main.py", "--cpu"]
+import comfy.options
+comfy.options.enable_args_parsing()
+import server, torch
+from comfy.cli_args import args
+from guided_gan.core import perceptual
+from guided_gan.nodes import host
+model = perceptual.load(package.__path__[0] + "/picturebook/models/perceptual/model.safetensors")
+found = {}
+for units in (True, False):
+    torch.cpu.get_capabilities = lambda: {"amx_bf16": units}
+    for option in ("", "fp32_unet", "force_fp32", "fp16_unet", "fp64_unet"):
+        setattr(args, option, True)
+        host.adopt(model)
+        setattr(args, option, False)
+        found[f"{option} {units}".strip()] = str(model.dtype).removeprefix("torch.")
+print(json.dumps(found))
+"""
+
+
+def test_a_cpu_with_matrix_units_computes_in_bfloat16_unless_the_hosts_options_say_otherwise(comfyui):
+    root = str(Path(__file__).resolve().parent.parent)
+    probe = subprocess.run([sys.executable, "-c", PROBE, root, comfyui], capture_output=True, text=True, check=False)
+    assert probe.returncode == 0, probe.stderr
+    assert json.loads(probe.stdout.splitlines()[-1]) == {
+        "True": "bfloat16", "False": "float32", "fp32_unet True": "float32", "force_fp32 True": "float32",
+        "fp32_unet False": "float32", "force_fp32 False": "float32", "fp16_unet True": "float16", "fp16_unet False": "float16",
+        "fp64_unet True": "float32", "fp64_unet False": "float32",
+    }  # fmt: skip

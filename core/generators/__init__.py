@@ -11,6 +11,9 @@ from itertools import islice
 from pathlib import Path
 from pkgutil import iter_modules
 
+import torch
+
+from .. import precision
 from ..checkpoints import READERS, Checkpoint, read
 from ..errors import CheckpointError
 from ..types import Generator
@@ -26,8 +29,10 @@ def backends() -> tuple[Backend, ...]:
     return tuple(module.BACKEND for module in modules if hasattr(module, "BACKEND"))
 
 
-def load(path: str | Path) -> Generator:
+def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
     """The generator in a weight file, or in a folder that holds one.
+
+    dtype: what it computes with, by default `precision.default()`.
 
     Raises:
         CheckpointError: the file is missing, broken, or not of exactly one known family.
@@ -35,7 +40,7 @@ def load(path: str | Path) -> Generator:
     checkpoint = read(_weights(Path(path)))
     backend = _recognise(checkpoint)
     try:
-        return backend.build(checkpoint)
+        return precision.compute_in(backend.build(checkpoint), dtype)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
         reason = f"it lacks {error}" if isinstance(error, KeyError) else (str(error) or repr(error)).splitlines()[0].rstrip(".")
         raise CheckpointError(
