@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=500)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--text-steps", type=int, default=60)
-    parser.add_argument("--batch", type=int, default=SETTINGS.batch)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--text-lr", type=float, default=2e-5)
     parser.add_argument("--seed", type=int, default=1)

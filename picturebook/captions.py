@@ -6,6 +6,7 @@ A caption keeps what it says as numbers (`Captions.says`), so that whether it fi
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,9 @@ from .world import BACKGROUNDS, BIG, COLOURS, KINDS, MARGIN, SMALL, STYLES, Scen
 
 FIELDS: tuple[str, ...] = ("kind", "colour", "second_kind", "second_colour", "background", "style", "size", "place")
 UNSAID = -1
+# How often a caption says what it can.
+LIKELY = {"colour": 0.88, "background": 0.7, "style": 0.75, "size": 0.4, "place": 0.35}
+PLAIN = {"colour": 1.0, "background": 1.0}  # kind, colour and background always, and nothing else
 SIZES = ("small", "medium", "big")
 PLACES = ("left", "right", "top", "bottom", "middle")
 
@@ -86,28 +90,27 @@ def place_flags(scenes: Scenes) -> Tensor:
     return torch.stack([dx < -MARGIN, dx > MARGIN, dy < -MARGIN, dy > MARGIN, middle], 1)
 
 
-def describe(scenes: Scenes, rng: torch.Generator, *, everything: bool = False) -> Captions:
-    """Caption each scene; `everything` names kind, colour and background always and leaves the rest out."""
+def describe(scenes: Scenes, rng: torch.Generator, likely: Mapping[str, float] = LIKELY) -> Captions:
+    """Caption each scene: its kind always, each of the other FIELDS as often as `likely` says, where it can be said."""
     says = torch.full((len(scenes), len(FIELDS)), UNSAID)
     chance = torch.rand(len(scenes), len(FIELDS), generator=rng)
     single = scenes.count == 1
     size, places = size_of(scenes), place_flags(scenes)
     place = torch.where(places, torch.rand(places.shape, generator=rng), -1.0).argmax(1)
 
-    def say(name: str, value: Tensor, allowed: Tensor | bool, likely: float) -> None:
+    def say(name: str, value: Tensor, allowed: Tensor | bool = True, chances: str = "") -> None:
         column = FIELDS.index(name)
-        mention = (chance[:, column] < likely) & allowed
+        mention = (chance[:, column] < likely.get(chances or name, 0.0)) & allowed
         says[:, column] = torch.where(mention, value, says[:, column])
 
-    detail = 0.0 if everything else 1.0
-    say("kind", scenes.kind[:, 0], True, 1.0)
-    say("colour", scenes.colour[:, 0], True, 1.0 - 0.12 * detail)
-    say("second_kind", scenes.kind[:, 1], ~single, 1.0)
-    say("second_colour", scenes.colour[:, 1], ~single, 1.0 - 0.12 * detail)
-    say("background", scenes.background, True, 1.0 - 0.3 * detail)
-    say("style", scenes.style, scenes.style > 0, 0.75 * detail)
-    say("size", size, single & (size != 1), 0.4 * detail)
-    say("place", place, single & places.any(1), 0.35 * detail)
+    says[:, FIELDS.index("kind")] = scenes.kind[:, 0]
+    says[:, FIELDS.index("second_kind")] = torch.where(single, UNSAID, scenes.kind[:, 1])
+    say("colour", scenes.colour[:, 0])
+    say("second_colour", scenes.colour[:, 1], ~single, "colour")
+    say("background", scenes.background)
+    say("style", scenes.style, scenes.style > 0)
+    say("size", size, single & (size != 1))
+    say("place", place, single & places.any(1))
     words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
     return Captions([_compose(dict(zip(FIELDS, row, strict=True)), words) for row in says.tolist()], says)
 

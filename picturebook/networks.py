@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
+from safetensors.torch import load_model
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from . import MODELS
 from .world import BACKGROUNDS, COLOURS, KINDS, STYLES
 
 PAIRS = len(KINDS) * len(COLOURS)
@@ -98,6 +102,23 @@ class PerceptualBackbone(nn.Module):
             x = stage(x if i == 0 else nn.functional.max_pool2d(x, 2))
             out.append(x)
         return out
+
+    def distance(self, image: Tensor, target: Tensor) -> Tensor:
+        """Mean distance of unit-normalised features over all stages (Zhang et al. 2018, with equal weights)."""
+        with torch.no_grad():
+            wanted = self.features(target)
+        terms = [
+            (F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)).square().sum(1).mean()
+            for a, b in zip(self.features(image), wanted, strict=True)
+        ]
+        return torch.stack(terms).mean()
+
+    @classmethod
+    def shipped(cls, device: torch.device) -> PerceptualBackbone:
+        """The shipped one, frozen, for pictures on a device."""
+        backbone = cls()
+        load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+        return backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.heads(self.features(images)[-1].mean((2, 3)))

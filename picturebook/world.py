@@ -160,9 +160,8 @@ def single(
 
 
 def render(scenes: Scenes, resolution: int = RESOLUTION) -> Tensor:
-    """Draw the scenes as [N, 3, resolution, resolution] in [-1, 1]."""
-    axis = (torch.arange(resolution) + 0.5) / resolution
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    """Draw the scenes as [N, 3, resolution, resolution] in [-1, 1], on the device that they are on."""
+    x, y = _grid(scenes, resolution)
     picture = _draw_background(scenes, x, y)
     for slot in range(2):
         for kind, draw in enumerate(_DRAW):
@@ -178,9 +177,8 @@ def render(scenes: Scenes, resolution: int = RESOLUTION) -> Tensor:
 
 def object_mask(scenes: Scenes, resolution: int = RESOLUTION) -> Tensor:
     """How much of each pixel the objects cover, ink included: [N, 1, resolution, resolution] in [0, 1]."""
-    axis = (torch.arange(resolution) + 0.5) / resolution
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    mask = torch.zeros(len(scenes), 1, resolution, resolution)
+    x, y = _grid(scenes, resolution)
+    mask = x.new_zeros(len(scenes), 1, resolution, resolution)
     for slot in range(2):
         for kind, draw in enumerate(_DRAW):
             chosen = ((scenes.kind[:, slot] == kind) & (scenes.count > slot)).nonzero()[:, 0]
@@ -195,6 +193,12 @@ def object_mask(scenes: Scenes, resolution: int = RESOLUTION) -> Tensor:
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
 
+def _grid(scenes: Scenes, resolution: int) -> tuple[Tensor, Tensor]:
+    axis = (torch.arange(resolution, device=scenes.count.device) + 0.5) / resolution
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    return x, y
+
+
 def _cover(distance: Tensor, resolution: int) -> Tensor:
     return (0.5 - distance * resolution).clamp(0, 1)
 
@@ -204,7 +208,7 @@ def _flat(rgb: Tensor) -> Tensor:
 
 
 def _paint(picture: Tensor, cover: Tensor, rgb: Tensor) -> Tensor:
-    return torch.lerp(picture, _flat(rgb), cover[:, None])
+    return torch.lerp(picture, _flat(rgb.to(picture)), cover[:, None])
 
 
 def _local(scenes: Scenes, slot: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -221,8 +225,8 @@ def _draw_object(picture: Tensor, scenes: Scenes, slot: int, draw, x: Tensor, y:
     u, v, size = _local(scenes, slot, x, y)
     layers = draw(u, v)
     tint = (scenes.jitter[:, :3] - 0.5) * 0.08
-    colour = (_RGB[scenes.colour[:, slot]] + tint).clamp(0, 1)
-    picture.lerp_(_flat(_INK), _cover(_silhouette(layers) * size - _OUTLINE, resolution)[:, None])
+    colour = (_RGB.to(picture)[scenes.colour[:, slot]] + tint).clamp(0, 1)
+    picture.lerp_(_flat(_INK.to(picture)), _cover(_silhouette(layers) * size - _OUTLINE, resolution)[:, None])
     pattern = _pattern(scenes, layers, u, v, size, resolution)
     paint = {
         "body": colour,
@@ -234,9 +238,9 @@ def _draw_object(picture: Tensor, scenes: Scenes, slot: int, draw, x: Tensor, y:
         "sun": _SUN,
     }
     for name, distance in layers:
-        rgb = _flat(paint[name])
+        rgb = _flat(paint[name].to(picture))
         if name in ("body", "shade") and pattern is not None:
-            rgb = torch.lerp(rgb, _flat(_PAPER), pattern)
+            rgb = torch.lerp(rgb, _flat(_PAPER.to(picture)), pattern)
         picture.lerp_(rgb, _cover(distance * size, resolution)[:, None])
     return picture
 
@@ -411,10 +415,10 @@ def _draw_background(scenes: Scenes, x: Tensor, y: Tensor) -> Tensor:
     kind, j = scenes.background, scenes.jitter
     horizon = (0.5 + 0.2 * j[:, 3])[:, None, None]
     phase = (j[:, 4] * 2 * torch.pi)[:, None, None]
-    wavy = torch.tensor([0.0, 0.015, 0.0, 0.03, 0.035, 0.03])[kind][:, None, None]
+    wavy = torch.tensor([0.0, 0.015, 0.0, 0.03, 0.035, 0.03]).to(x)[kind][:, None, None]
     ground = _cover(horizon + wavy * torch.sin(6 * x + phase) - y, resolution)
-    picture = _UPPER[kind].reshape(-1, 3, 1, 1).expand(-1, -1, resolution, resolution)
-    picture = _paint(picture, ground, _LOWER[kind])
+    picture = _UPPER.to(x)[kind].reshape(-1, 3, 1, 1).expand(-1, -1, resolution, resolution)
+    picture = _paint(picture, ground, _LOWER.to(x)[kind])
     for name, decorate in (("sea", _waves), ("night", _stars), ("snow", _flakes)):
         chosen = (kind == BACKGROUNDS.index(name)).nonzero()[:, 0]
         if len(chosen):
@@ -430,7 +434,7 @@ def _waves(picture: Tensor, j: Tensor, horizon: Tensor, x: Tensor, y: Tensor) ->
 
 def _scatter(j: Tensor, x: Tensor, y: Tensor, height: float, r: float) -> Tensor:
     """Seven dots on a spiral that the jitter shifts: the nearest dot's signed distance."""
-    turn = torch.arange(7) * 0.618
+    turn = torch.arange(7, device=j.device) * 0.618
     px = (turn + j[:, 5, None]) % 1
     py = (turn * 1.7 + j[:, 6, None]) % 1 * height
     return torch.hypot(x - px[..., None, None], y - py[..., None, None]).amin(1) - r

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import load_file, load_model, save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from toys import rngs, seeded
 
@@ -17,7 +17,6 @@ from guided_gan.core.perceptual import PerceptualLoss
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS
 from guided_gan.picturebook.networks import PerceptualBackbone
-from guided_gan.picturebook.recipes.gan import perceptual_distance
 
 SHIPPED = MODELS / "perceptual" / "model.safetensors"
 NOWHERE = Latent("pictures", {})
@@ -79,12 +78,10 @@ def features_of(network):
 
 
 def test_the_shipped_backbone_measures_as_it_did_in_training():
-    backbone = PerceptualBackbone()
-    load_model(backbone, str(SHIPPED))
-    backbone.eval().requires_grad_(False)
+    backbone = PerceptualBackbone.shipped(torch.device("cpu"))
     metric = perceptual.load(SHIPPED)
     a, b = pictures(3), pictures(3, seed=1)
-    wanted = torch.stack([perceptual_distance(backbone, *pair) for pair in zip(a.split(1), b.split(1), strict=True)])
+    wanted = torch.stack([backbone.distance(*pair) for pair in zip(a.split(1), b.split(1), strict=True)])
     torch.testing.assert_close(metric(a, b), wanted, atol=1e-6, rtol=0)
     assert wanted.min() > 0.1
 

@@ -9,12 +9,12 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from toys import seeded
 
-from guided_gan.benchmarks import stylegan_t, stylegan_t_training
+from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_training
 from guided_gan.benchmarks import stylegan_t_ablation as ablation
-from guided_gan.core import clip
+from guided_gan.core import clip, seeds
 from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
 from guided_gan.picturebook import MODELS, world
-from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures
+from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures, caption, scene_of
 from guided_gan.training.discriminator import Heads
 
 TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, c_dim=128)
@@ -57,6 +57,56 @@ def test_the_exam_tells_right_pictures_from_noise():
     assert good.score > bad.score + 0.2
     assert good.variety == pytest.approx(0, abs=1e-6)
     assert bad.variety > 0.01
+
+
+class Renders(stylegan_t_models.Examiner):
+    """Is handed rendered scenes of the captions in place of a network's pictures."""
+
+    def figures(self, network, prompts, seed):
+        parts = [caption(prompts, seeds.rng(seed, "named"), held_out=True), caption(prompts, seeds.rng(seed, "free"))]
+        self.says = {text: says for said in parts for text, says in zip(said.texts, said.says, strict=True)}
+        for kind, word in enumerate(world.KINDS):
+            says = torch.full_like(parts[0].says[0], -1)
+            says[0] = kind
+            self.says[f"{'an' if word[0] in 'aeiou' else 'a'} {word}"] = says
+        return super().figures(network, prompts, seed)
+
+    def draw(self, network, texts, z):
+        return world.render(scene_of(z, torch.stack([self.says[text] for text in texts])))
+
+
+def test_renders_are_all_that_models_are_examined_for():
+    found = Renders(torch.device("cpu")).figures(Network(TOY), 40, 1)
+    for name in ("object and colour", "and background", "free right", "open right"):
+        assert found.pop(name) > 0.9, name
+    assert found.pop("CLIP") > 0.7
+    assert found.pop("other CLIP") > 0.6
+    assert found.pop("FID") < 5
+    assert found == {name: pytest.approx(1, abs=0.15) for name in found}
+    assert len(found) == 8
+
+
+def test_models_side_by_side_and_how_far_each_is_from_the_first(model, monkeypatch, capsys, tmp_path):
+    options = ("--models", model, model, "--prompts", 8, "--seeds", 1, 2, "--output", tmp_path / "out")
+    rows = run(stylegan_t_models, monkeypatch, capsys, *options)
+    assert len(rows) == 15
+    assert {row[3] for row in rows} == {"0.000 ± 0.000"}
+    assert all(row[1] == row[2] for row in rows)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"0-model.png", "1-model.png"}
+
+
+def test_an_interval_is_students():
+    found = stylegan_t_models.Interval.of([1.0, 2.0, 3.0])
+    assert (found.mean, found.reach) == pytest.approx((2.0, 4.3027 / 3**0.5), abs=1e-4)
+    assert str(stylegan_t_models.Interval.of([0.5])) == "0.500 ± nan"
+
+
+def test_edges_are_as_steep_as_the_steps_from_pixel_to_pixel():
+    step = torch.full((1, 3, 8, 8), -1.0)
+    step[..., 4:] = 1
+    ramp = torch.linspace(-1, 1, 8).expand(1, 3, 8, 8)
+    assert stylegan_t_models.steepest(torch.cat([step, ramp])).tolist() == pytest.approx([1, 1 / 7])
+    assert stylegan_t_models.steep(ramp).item() == pytest.approx(1 / 7)
 
 
 def test_a_row_for_each_psi_and_no_variety_at_zero(model, monkeypatch, capsys, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from .features import Features
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+VIEWS = 2 * NUMBERS + 2  # uniform numbers for the views of a real picture, a fake one, and the guidance's of this one
 MEAN_KEEPS = 0.995  # of the running mean of f(z), per step
 
 
@@ -136,22 +137,51 @@ class Trainer:
         device, settings = self.accelerator.device, self.settings
         rngs = [seeds.rng(settings.seed, "step", i, place) for place in self.places()]
         z = seeds.normal(rngs, self.network.shape.z_dim).to(device)
-        numbers = torch.stack([torch.rand(2 * NUMBERS + 2, generator=rng) for rng in rngs]).to(device)
-        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
-        real = real.to(device, memory_format=torch.channels_last)
+        numbers = torch.stack([torch.rand(VIEWS, generator=rng) for rng in rngs]).to(device)
         with self.accelerator.autocast():
             with torch.no_grad():
                 c = self.clip_text(texts)
-                seen = look(self.features, real, real_view)
             told = c if self.text is None else self.text(texts)
+        figures = self.play(i, real.to(device), c, told, z, numbers, rngs)
+        return {name: value.item() for name, value in figures.items()}
+
+    def play(
+        self,
+        i: int,
+        real: Tensor,
+        c: Tensor,
+        told: Tensor,
+        z: Tensor,
+        numbers: Tensor,
+        rngs: Sequence[torch.Generator] | None = None,
+        also: Callable[[Tensor], Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Step i with all that it needs drawn already, on the device: what `step` does, and what a recipe may steer.
+
+        Args:
+            i: the step's number.
+            real: [N, 3, H, H] in [-1, 1].
+            c: [N, D] unit vectors of the captions, of the CLIP.
+            told: [N, D] what the generator is told of them.
+            z: [N, z_dim] its noise.
+            numbers: [N, VIEWS] in [0, 1): how discriminator and guidance view the pictures.
+            rngs: draw its noise maps; None takes the stored ones.
+            also: a further loss of the generator's pictures, which the player lowers too.
+        """
+        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
+        real = real.contiguous(memory_format=torch.channels_last)
+        with self.accelerator.autocast():
+            with torch.no_grad():
+                seen = look(self.features, real, real_view)
             f = self.network.mapping.f(z)
-            fake = self.network.synthesis(torch.cat([f, told], 1), noise="random", rngs=rngs)
+            fake = self.network.synthesis(torch.cat([f, told], 1), "const" if rngs is None else "random", rngs)
             fake_seen = look(self.features, fake, fake_view)
             angle = objectives.guidance(self.clip, fake, c, guided_view)
+            extra = fake.new_zeros(()) if also is None else also(fake)
         figures = {"discriminator": self._turn_of_the_discriminator(seen, fake_seen, c), "angle": angle}
-        figures["hinge"] = self._turn_of_the_player(fake_seen, c, self._weight * angle)
+        figures["hinge"] = self._turn_of_the_player(fake_seen, c, self._weight * angle + extra)
         self.follow(i, f)
-        return {name: self._mean(value.detach()).item() for name, value in figures.items()}
+        return {name: self._mean(value.detach()) for name, value in figures.items()}
 
     def _turn_of_the_discriminator(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
         both = [torch.cat([a, b.detach()]) for a, b in zip(seen, fake_seen, strict=True)]
@@ -160,11 +190,11 @@ class Trainer:
         self._learn(loss, self.heads_adam)
         return loss
 
-    def _turn_of_the_player(self, fake_seen: Sequence[Tensor], c: Tensor, guidance: Tensor) -> Tensor:
+    def _turn_of_the_player(self, fake_seen: Sequence[Tensor], c: Tensor, further: Tensor) -> Tensor:
         # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
         self.heads.requires_grad_(False)
         hinge = objectives.generator_hinge(self.heads(fake_seen, c))
-        self._learn(hinge + guidance, self.adam)
+        self._learn(hinge + further, self.adam)
         self.heads.requires_grad_(True)
         return hinge
 

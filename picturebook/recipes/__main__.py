@@ -19,7 +19,7 @@ STEPS = {
     "vqgan": 2000,
     "clip": 3400,
     "clip_robust": 2800,
-    "stylegan_t": 3000,
+    "stylegan_t": 3913,
 }
 
 

@@ -117,9 +117,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
     model = _trainable_biggan().to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
     critic = Discriminator(len(CLASSES)).to(device).to(memory_format=torch.channels_last)
-    backbone = PerceptualBackbone()
-    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
-    backbone = backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+    backbone = PerceptualBackbone.shipped(device)
     adam = torch.optim.Adam(model.parameters(), betas=(0.5, 0.99))
     critic_adam = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.0, 0.99))
 
@@ -134,7 +132,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
         with torch.autocast(device.type, torch.bfloat16):
             image = model(z.to(device), F.one_hot(label, len(CLASSES)).float(), 1.0)
             paint = (weight * (image - target).abs()).mean()
-            look = perceptual_distance(backbone, image, target)
+            look = backbone.distance(image, target)
             loss = paint + look
             if i >= ADVERSARIAL_FROM * steps:
                 real, fake = critic(target, label), critic(image.detach(), label)
@@ -171,17 +169,6 @@ def gan(steps: int, device: torch.device) -> Recipe:
 def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """z [n, 16] clamped to [-2, 2] and classes [n]."""
     return torch.randn(n, CONFIG["z_dim"], generator=rng).clamp(-2, 2), torch.randint(len(CLASSES), (n,), generator=rng)
-
-
-def perceptual_distance(backbone: PerceptualBackbone, image: Tensor, target: Tensor) -> Tensor:
-    """Mean distance of unit-normalised features over all stages (Zhang et al. 2018, with equal weights)."""
-    with torch.no_grad():
-        wanted = backbone.features(target)
-    terms = [
-        (F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)).square().sum(1).mean()
-        for a, b in zip(backbone.features(image), wanted, strict=True)
-    ]
-    return torch.stack(terms).mean()
 
 
 @torch.no_grad()

@@ -1,37 +1,44 @@
 """Recipe of the tiny StyleGAN-T: free captions to flat scenes of one object, read and guided by picturebook's CLIP.
 
 The generator starts as a painter, as that of the BigGAN does (`gan.py`): its latent stands for all that the caption
-leaves open (`scene_of`), and it learns to draw that scene, by pixels and through the perceptual backbone. From there on
-it is StyleGAN-T's own training (`training.trainer`): the projected discriminator, on the same backbone, and CLIP
-guidance.
+leaves open (`scene_of`), and it learns to draw that scene, by pixels and through the perceptual backbone. Then
+StyleGAN-T's own training (`training.trainer`) begins, with the projected discriminator, on the same backbone, and CLIP
+guidance. The painter's losses stay: they keep each latent at its scene, and the discriminator asks for the edges that
+they leave soft.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_model
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...core import clip, metrics, seeds
-from ...core.generators.stylegan_t.network import Network, Shape
+from ...core.generators.stylegan_t.network import Linear, Mapping, Network, Shape
 from ...training import features
 from ...training.data import Batch
-from ...training.trainer import Settings, Trainer
+from ...training.trainer import VIEWS, Settings, Trainer
 from .. import MODELS, captions, judge, world
 from ..captions import FIELDS, PLACES, SIZES, UNSAID, Captions
 from ..networks import PerceptualBackbone
-from .gan import perceptual_distance
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
-SETTINGS = Settings(batch=64, lr=2.5e-4, average_keeps=0.995, seed=55)
-PAINTS = 0.902  # share of the steps before the discriminator and the guidance take over
-PEAK = 6e-3  # the painter's learning rate
-AWAY = 0.18  # how far from the middle a centre lies that the caption sends to a side
-SPREAD = 0.07  # how far from there
+OPEN = {"colour": 0.5, "background": 0.5, "size": 0.4, "place": 0.35}  # how often captions say what they can
+SETTINGS = Settings(batch=192, lr=2e-3, average_keeps=0.998, seed=55)
+PAINTS = 0.632  # share of the steps before the discriminator and the guidance join
+PEAK = 6e-3  # the painter's highest learning rate
+STAYS = 2.0  # weight of the painter's losses from there on
+STOCK = 65536  # captions that those of the training are drawn from
+PER_BLOCK = 32  # batches that are drawn at once
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
 
 
 class Pictures:
@@ -50,99 +57,231 @@ class Pictures:
 
     def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
         """The scenes of these numbers and what is said of them."""
-        parts = [self._caption(seeds.rng(self.seed, "scene", sample)) for sample in samples]
+        parts = [caption(1, seeds.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
         said = Captions([text for part in parts for text in part.texts], torch.cat([part.says for part in parts]))
-        return scene_of(self.noise(samples), said), said
+        return scene_of(self.noise(samples), said.says), said
 
     def noise(self, samples: Sequence[int]) -> Tensor:
         """The noise of these numbers, [N, 64]."""
         return seeds.normal([seeds.rng(self.seed, "z", sample) for sample in samples], SHAPE.z_dim)
 
-    def _caption(self, rng: torch.Generator) -> Captions:
-        scenes = world.sample(640 if self.held_out else 64, rng, two_objects=0.0, plain_style=1.0)  # some will do
-        kept = world.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == self.held_out
-        return captions.describe(scenes[kept.nonzero()[:1, 0]], rng, everything=self.held_out)
+
+def caption(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
+    """So many captions of flat scenes of one object that CLIP was shown; or held_out, that it never was."""
+    drawn = (20 if held_out else 2) * n + 600  # enough to choose from: one in eleven is held out
+    scenes = world.sample(drawn, rng, two_objects=0.0, plain_style=1.0)
+    fitting = world.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == held_out
+    return captions.describe(scenes[fitting.nonzero()[:n, 0]], rng, captions.PLAIN if held_out else OPEN)
 
 
-def scene_of(z: Tensor, said: Captions) -> world.Scenes:
-    """The scene that latents z [N, 64] stand for under captions: what these leave open, z decides."""
-    z = z * z.square().mean(1, keepdim=True).rsqrt()  # the generator sees no more of it
-    share = torch.special.ndtr(z)  # each normal number as a uniform one
-    says = dict(zip(FIELDS, said.says.T, strict=True))
+@dataclass(frozen=True)
+class Lesson:
+    """A batch to learn from."""
 
-    def open_or_said(name: str, chosen: Tensor) -> Tensor:
-        return torch.where(says[name] == UNSAID, chosen, says[name])
+    z: Tensor  # noise [N, 64]
+    c: Tensor  # texts [N, 128]
+    picture: Tensor  # [N, 3, H, H], what they stand for
+    weight: Tensor  # [N, 1, H, H], how much each pixel counts
+    views: Tensor  # [N, VIEWS], how the players view the picture
 
-    small, big = (says["size"] == SIZES.index(name) for name in ("small", "big"))
-    size = torch.where(small, 0.2, torch.where(big, 0.33, 0.25)) + 0.04 * share[:, 0]
+
+class Lessons:
+    """Batches without end, drawn many at a time on the device that learns from them; the seed decides each.
+
+    read: captions to unit vectors on that device.
+    """
+
+    def __init__(self, device: torch.device, read: Callable[[Sequence[str]], Tensor]) -> None:
+        self._device = device
+        said = caption(STOCK, seeds.rng(SETTINGS.seed, "stock"))
+        self._says = said.says.to(device)
+        with torch.no_grad():
+            self._c = torch.cat([read(said.texts[i : i + 512]) for i in range(0, len(said.texts), 512)])
+        self._block: tuple[int, Lesson] | None = None
+
+    def __getitem__(self, i: int) -> Lesson:
+        """The batch of step i."""
+        number, place = divmod(i, PER_BLOCK)
+        if self._block is None or self._block[0] != number:
+            self._block = None  # there need not be room for two
+            self._block = number, self._draw(number)
+        rows = slice(place * SETTINGS.batch, (place + 1) * SETTINGS.batch)
+        return Lesson(**{name: value[rows] for name, value in vars(self._block[1]).items()})
+
+    @torch.no_grad()
+    def _draw(self, number: int) -> Lesson:
+        rng, n = seeds.rng(SETTINGS.seed, "block", number), SETTINGS.batch * PER_BLOCK
+        z = torch.randn(n, SHAPE.z_dim, generator=rng).to(self._device)
+        chosen = torch.randint(len(self._says), (n,), generator=rng).to(self._device)
+        scenes = scene_of(z, self._says[chosen])
+        picture = world.render(scenes).contiguous(memory_format=torch.channels_last)
+        weight = 1 + 3 * world.object_mask(scenes)  # regression alone would lose the object
+        return Lesson(z, self._c[chosen], picture, weight, torch.rand(n, VIEWS, generator=rng).to(self._device))
+
+
+# --- what noise means ------------------------------------------------------------------------------------------------
+
+# The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`shares`).
+SIZE, X, Y, COLOUR, BACKGROUND, JITTER = 0, 1, 2, 3, 4, 5
+ROUND = range(JITTER + 4, JITTER + 7)  # phases: their ends meet
+_EDGE = 0.004  # how wide, as a share, the passage from one choice to the next is for the mapping
+
+
+def shares(z: Tensor) -> Tensor:
+    """Each number of z [N, 64] as a uniform one in [0, 1]; the generator sees no more of it than its direction."""
+    return torch.special.ndtr(z * z.square().mean(1, keepdim=True).rsqrt())
+
+
+def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
+    """The scenes that z [N, 64] stands for under captions that say `says` [N, FIELDS], which z completes.
+
+    Size and place spread as in `world.sample`, as far as the caption lets them.
+    """
+    share = shares(z)
+    said = dict(zip(FIELDS, says.T, strict=True))
+
+    def between(low: Tensor, high: Tensor, column: int) -> Tensor:
+        return torch.lerp(low, high, share[:, column])
+
+    def open_or_said(name: str, names: Sequence[str], column: int) -> Tensor:
+        chosen = (share[:, column] * len(names)).long().clamp(max=len(names) - 1)
+        return torch.where(said[name] == UNSAID, chosen, said[name])
+
+    least, most = torch.full_like(share[:, 0], 0.19), torch.full_like(share[:, 0], 0.37)
+    least = torch.where(said["size"] == SIZES.index("big"), world.BIG, least)
+    most = torch.where(said["size"] == SIZES.index("small"), world.SMALL, most)
+    size = between(least, most, SIZE)
+    middle = said["place"] == PLACES.index("middle")
     centre = []
-    for axis, sides in enumerate((("left", "right"), ("top", "bottom"))):
-        before, after = (says["place"] == PLACES.index(side) for side in sides)
-        middle = 0.5 + AWAY * (after.float() - before.float()) + SPREAD * (2 * share[:, 1 + axis] - 1)
-        centre.append(middle.clamp(size + 0.02, 0.98 - size))
-    colour = open_or_said("colour", z[:, 3:11].argmax(1))
-    background = open_or_said("background", z[:, 11:17].argmax(1))
+    for column, sides in ((X, ("left", "right")), (Y, ("top", "bottom"))):
+        before, after = (said["place"] == PLACES.index(side) for side in sides)
+        low = torch.where(after, 0.5 + world.MARGIN, torch.where(middle, 0.5 - world.MARGIN, size + 0.02))
+        high = torch.where(before, 0.5 - world.MARGIN, torch.where(middle, 0.5 + world.MARGIN, 0.98 - size))
+        centre.append(between(low, high, column))
+    colour = open_or_said("colour", world.COLOURS, COLOUR)
+    background = open_or_said("background", world.BACKGROUNDS, BACKGROUND)
     cx, cy = centre
-    return world.single(says["kind"], colour, background, cx, cy, size, share[:, 17 : 17 + world.NUM_JITTER])
+    return world.single(said["kind"], colour, background, cx, cy, size, share[:, JITTER : JITTER + world.NUM_JITTER])
 
 
 @torch.no_grad()
-def untrained(shape: Shape) -> Network:
-    """A network as built, but for three things that so short a training would have to unlearn.
+def choosing(mapping: Mapping) -> None:
+    """Have f(z) say what z decides, in numbers of deviation 1 that styles can follow, and leave the mapping at that.
+
+    Each number of f is a function of one of z, linear between knots and constant beyond the outermost: a hidden unit
+    bends it at each knot. A choice among names becomes one number for each name, which is high within its share; a
+    phase becomes its share, sine and cosine; anything else its share. So short a training would not find the steep
+    steps of a choice.
+    """
+    fc0, fc1 = (cast("Linear", mapping.mlp[name]) for name in ("fc0", "fc1"))
+    for parameter in mapping.parameters():
+        parameter.zero_()
+        parameter.requires_grad_(False)
+    steep = 8.0  # of the hidden units: half precision holds the weights on both sides
+    scale = fc0.rate / fc0.weight.shape[1] ** 0.5  # of a stored weight, as the layer computes with it
+    unit = number = 0
+    for column, knots, values in _functions():
+        bends = torch.special.ndtri(knots)
+        slopes = F.pad((values[1:] - values[:-1]) / (bends[1:] - bends[:-1])[:, None], (0, 0, 1, 1)).diff(dim=0)
+        units, numbers = slice(unit, unit + len(knots)), slice(number, number + values.shape[1])
+        fc0.weight[units, column] = steep / scale
+        fc0.bias[units] = -steep * bends / fc0.rate
+        # The slopes' changes add up to 0, so what a leaky unit lets through below 0 does too, but for a constant.
+        fc1.weight[numbers, units] = slopes.T / (steep * 0.8 * 2**0.5 * scale)
+        fc1.bias[numbers] = (values[0] + 0.25 * (slopes * bends[:, None]).sum(0)) / fc1.rate
+        unit, number = units.stop, numbers.stop
+    for parameter in mapping.parameters():
+        parameter.copy_(parameter.half())  # as it will be shipped
+
+
+def _functions() -> list[tuple[int, Tensor, Tensor]]:
+    """What f says of z: the number of z, knots [K] as shares, and values at them [K, numbers of f]."""
+
+    def choice(column: int, count: int) -> tuple[int, Tensor, Tensor]:
+        borders = torch.arange(1, count) / count
+        knots = torch.stack([borders - _EDGE / 2, borders + _EDGE / 2], 1).flatten()
+        chosen = F.one_hot(torch.arange(count), count).float()
+        values = torch.stack([chosen[:-1], chosen[1:]], 1).flatten(0, 1)  # before each border, and after it
+        return column, knots, (values - 1 / count) / ((count - 1) / count**2) ** 0.5
+
+    def level(column: int, count: int) -> tuple[int, Tensor, Tensor]:
+        knots = (torch.arange(count) + 0.2) / (count - 0.6)
+        return column, knots, (knots[:, None] - 0.5) * 12**0.5
+
+    def phase(column: int) -> tuple[int, Tensor, Tensor]:
+        _, knots, values = level(column, 6)
+        turn = 2 * torch.pi * knots[:, None]
+        return column, knots, torch.cat([values, 2**0.5 * turn.cos(), 2**0.5 * turn.sin()], 1)
+
+    tint = [level(JITTER + i, 2) for i in range(3)]
+    horizon = level(JITTER + 3, 4)
+    choices = [choice(COLOUR, len(world.COLOURS)), choice(BACKGROUND, len(world.BACKGROUNDS))]
+    return [*(level(column, 4) for column in (SIZE, X, Y)), *choices, *tint, horizon, *map(phase, ROUND)]
+
+
+@torch.no_grad()
+def untrained(shape: Shape, noise: float = 0.3) -> Network:
+    """A network as built, but for two things that so short a training would have to unlearn.
 
     It draws six times too strongly. And a text's few large numbers, of length 1, hardly move its styles beside the
-    noise's many: here the text moves them as much as the bias does, and the noise less.
+    noise's many: here the text moves them as much as the bias does, and the noise `noise` times as much as it did.
     """
     network = Network(shape)
     for name, parameter in network.named_parameters():
         if name.endswith("torgb.weight"):
             parameter *= 0.1
         if name.endswith("affine.proj.weight"):
-            parameter[:, : shape.z_dim] *= 0.3
+            parameter[:, : shape.z_dim] *= noise
             parameter[:, shape.z_dim :] *= shape.w_dim**0.5
     return network
+
+
+# --- training --------------------------------------------------------------------------------------------------------
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SETTINGS.seed)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
     reader = clip.load(MODELS / "clip")
+    told = sum(values.shape[1] for _, _, values in _functions())  # numbers of f that are not 0
+    network = untrained(SHAPE, noise=0.7 * (SHAPE.w_dim / told) ** 0.5)  # styles move 0.7 times as far as by the text
+    choosing(network.mapping)
     eyes = features.load(MODELS / "perceptual" / "model.safetensors")
-    network = untrained(SHAPE)
     trainer = Trainer(network, eyes, reader, SETTINGS, accelerator)
-    backbone = PerceptualBackbone()
-    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
-    backbone = backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+    backbone = PerceptualBackbone.shipped(device)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99))
-    source = Pictures(SETTINGS.seed)
+    lessons = Lessons(device, trainer.clip_text)
     paints = int(PAINTS * steps)
 
-    def paint(i: int) -> dict[str, float]:
-        set_learning_rate(painter, cosine(i, paints, PEAK, warmup=50))
-        samples = _samples(i)
-        z, (scenes, said) = source.noise(samples), source.draw(samples)
-        target = world.render(scenes).to(device, memory_format=torch.channels_last)
-        weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
+    def losses(image: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        stroke = (lesson.weight * (image - lesson.picture).abs()).mean()
+        return stroke, backbone.distance(image, lesson.picture)
+
+    def paint(i: int, lesson: Lesson) -> dict[str, Tensor]:
+        set_learning_rate(painter, cosine(i, paints, PEAK, warmup=paints // 50))
         with accelerator.autocast():
-            with torch.no_grad():
-                c = trainer.clip_text(said.texts)
-            f = trainer.network.mapping.f(z.to(device))
-            image = trainer.network.synthesis(torch.cat([f, c], 1))
-            stroke = (weight * (image - target).abs()).mean()
-            look = perceptual_distance(backbone, image, target)
+            f = trainer.network.mapping.f(lesson.z)
+            image = trainer.network.synthesis(torch.cat([f, lesson.c], 1))
+            stroke, look = losses(image, lesson)
         painter.zero_grad()
         (stroke + look).backward()
         painter.step()
         trainer.follow(i, f)
-        return {"paint": stroke.item(), "look": look.item()}
+        return {"paint": stroke.detach(), "look": look.detach()}
 
-    def step(i: int) -> dict[str, float]:
-        if i < paints:
-            return paint(i)
-        batch = source.__getitems__(_samples(i))
+    def play(i: int, lesson: Lesson) -> dict[str, Tensor]:
+        plays = steps - paints
         for optimizer in trainer.optimizers.values():
-            set_learning_rate(optimizer, cosine(i - paints, steps - paints, SETTINGS.lr, warmup=50))
-        return trainer.step(i, batch.images, batch.texts)
+            set_learning_rate(optimizer, cosine(i - paints, plays, SETTINGS.lr, warmup=plays // 50))
+
+        def stays(image: Tensor) -> Tensor:
+            stroke, look = losses(image, lesson)
+            return STAYS * (stroke + look)
+
+        return trainer.play(i, lesson.picture, lesson.c, lesson.c, lesson.z, lesson.views, also=stays)
+
+    def step(i: int) -> dict[str, Tensor]:
+        return (paint if i < paints else play)(i, lessons[i])
 
     def finish() -> dict[str, float]:
         ship(trainer.average, MODELS / "stylegan_t" / "model.safetensors", half=True)
@@ -152,20 +291,17 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     return Recipe("stylegan_t", steps, trainer.modules, optimizers, torch.Generator(), step, finish)
 
 
-def _samples(i: int) -> range:
-    return range(i * SETTINGS.batch, (i + 1) * SETTINGS.batch)
-
-
 @torch.inference_mode()
 def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, prompts: int = 100) -> dict[str, float]:
     """What the judge says of one picture for each of so many captions of combinations that were never shown."""
     source = Pictures(SETTINGS.seed + 1000, held_out=True)
     z, (scenes, said) = source.noise(range(prompts)), source.draw(range(prompts))
-    images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1).cpu()
-    court = judge.load()
+    images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1)
+    score = metrics.clip_score(reader, images, said.texts).mean().item()
+    court, images = judge.load(), images.cpu()
     things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
     return {
         "object_and_colour": (judge.sees(court, images) == things).all(1).float().mean().item(),
         "background": (court(images)["background"].argmax(1) == scenes.background).float().mean().item(),
-        "clip_score": metrics.clip_score(reader, images, said.texts).mean().item(),
+        "clip_score": score,
     }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 CHECKPOINT_SECONDS = 60
+SHOW_SECONDS = 2
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Recipe:
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     rng: torch.Generator
-    step: Callable[[int], dict[str, float]]
+    step: Callable[[int], Mapping[str, float | Tensor]]
     finish: Callable[[], dict[str, float]]
 
     def state(self, done: int) -> dict:
@@ -54,10 +55,13 @@ def train(recipe: Recipe, folder: Path) -> dict[str, float]:
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{recipe.name}.pt"
     done = recipe.restore(torch.load(checkpoint, weights_only=True)) if checkpoint.exists() else 0
-    saved = time.monotonic()
+    saved = shown = time.monotonic()
     with tqdm(total=recipe.steps, initial=done, desc=recipe.name, mininterval=2) as bar:
         for i in range(done, recipe.steps):
-            bar.set_postfix({k: f"{v:.3f}" for k, v in recipe.step(i).items()}, refresh=False)
+            figures = recipe.step(i)
+            if time.monotonic() - shown > SHOW_SECONDS:  # not always: to read a GPU's numbers is to wait for it
+                bar.set_postfix({name: f"{float(value):.3f}" for name, value in figures.items()}, refresh=False)
+                shown = time.monotonic()
             bar.update()
             if time.monotonic() - saved > CHECKPOINT_SECONDS or i + 1 == recipe.steps:
                 save_atomically(recipe.state(i + 1), checkpoint)

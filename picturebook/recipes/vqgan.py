@@ -11,7 +11,6 @@ from typing import cast
 
 import torch
 import yaml
-from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +18,6 @@ from ...core import generators
 from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
 from .. import MODELS, world
 from ..networks import PerceptualBackbone
-from .gan import perceptual_distance
 from .training import Recipe, cosine, set_learning_rate, ship
 
 CONFIG = {
@@ -79,9 +77,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
     model = VQGAN(described(CONFIG)[0]).to(device)
     codebook = model.quantize.codebook.requires_grad_(False)
     census = _Census(codebook).to(device)
-    backbone = PerceptualBackbone()
-    load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
-    backbone = backbone.eval().requires_grad_(False).to(device)
+    backbone = PerceptualBackbone.shipped(device)
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99))
 
     def step(i: int) -> dict[str, float]:
@@ -94,7 +90,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         codes = codebook[tokens].movedim(-1, 1).contiguous()
         with torch.autocast(device.type, torch.bfloat16):
             image = model(codes + (h - h.detach()) if i >= QUANTISED_FROM * steps else h)
-            look = perceptual_distance(backbone, image, target)
+            look = backbone.distance(image, target)
         error = image.float() - target
         paint = error.abs().mean() + error.square().mean()
         loss = paint + 0.3 * look + COMMITMENT * (h - codes).square().mean()

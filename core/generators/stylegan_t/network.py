@@ -121,12 +121,12 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
         self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
-        self._rate = rate
+        self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, outputs] of x [N, inputs]."""
-        gain = self._rate / self.weight.shape[1] ** 0.5
-        return F.linear(x, self.weight * gain, self.bias * self._rate)
+        gain = self.rate / self.weight.shape[1] ** 0.5
+        return F.linear(x, self.weight * gain, self.bias * self.rate)
 
 
 class Mapping(nn.Module):
@@ -143,10 +143,11 @@ class Mapping(nn.Module):
         self.register_buffer("x_avg", torch.zeros(z_dim))
 
     def f(self, z: Tensor) -> Tensor:
-        """The noise z [N, z_dim] mapped, [N, z_dim]; its length does not matter."""
-        x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-        x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
-        return self.mlp["fc1"](x)
+        """The noise z [N, z_dim] mapped, [N, z_dim] in float32, under autocast too; its length does not matter."""
+        with torch.autocast(z.device.type, enabled=False):
+            x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+            x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
+            return self.mlp["fc1"](x)
 
     def forward(self, z: Tensor, c: Tensor, psi: float = 1.0) -> Tensor:
         """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), and leaves c."""

@@ -1,0 +1,198 @@
+"""StyleGAN-Ts side by side, on all that the picture-book's is to be good at, each figure over several seeds.
+
+Named: captions of combinations that no model was shown, a picture each. Right when the judge sees object and colour,
+and the background too. FID from renders, CLIP score by the CLIP that guided and by one that did not, and edges: how
+steep the steepest of a picture is, as a share of the renders'. Varied: several pictures of one caption; their mean
+distance from one another, as a share of that of as many renders of the caption. Open: "a cat", and no more; right when
+the judge sees a cat. Free: captions that say at random what they can, as in training; right when all that they say of
+object and background is seen.
+
+Each seed draws captions and noise of its own. Intervals are Student's, of 95 %, over the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core import clip, generators, metrics, perceptual, seeds
+from ..core.generators.stylegan_t import text_to_image
+from ..core.generators.stylegan_t.network import Network
+from ..picturebook import MODELS, judge, world
+from ..picturebook.captions import FIELDS, UNSAID, Captions
+from ..picturebook.recipes.stylegan_t import caption, scene_of
+from ._common import save_sheet, table
+from .stylegan_t import BACKBONE
+
+COPIES = 8  # pictures of one caption, where they are to differ
+SHOWN = ("a cat", "a red cat in the snow", "a boat", "a tree at night", "a blue house", "a mushroom on the grass")
+
+
+class Examiner:
+    """Gives one network its figures; all that looks at pictures is on the device that draws them."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._reader, self._second = clip.load(MODELS / "clip"), clip.load(MODELS / "clip_robust")
+        self._court, self._metric = judge.load().to(device), perceptual.load(BACKBONE)
+        for module in (self._reader.module, self._second.module, self._metric.module):
+            module.to(device)
+        self._eyes = metrics.backbone(self._metric)
+
+    @torch.no_grad()
+    def draw(self, network: Network, texts: Sequence[str], z: Tensor) -> Tensor:
+        """A picture of each text with each noise."""
+        c = self._reader.encode_text(texts).to(self.device)
+        parts = zip(z.to(self.device).split(100), c.split(100), strict=True)
+        return torch.cat([network(*part).clamp(-1, 1) for part in parts])
+
+    @torch.no_grad()
+    def figures(self, network: Network, prompts: int, seed: int) -> dict[str, float]:
+        """Of `prompts` captions of each sort (an eighth of them where each is drawn eight times)."""
+        named = caption(prompts, seeds.rng(seed, "named"), held_out=True)
+        free = caption(prompts, seeds.rng(seed, "free"))
+        kinds = torch.arange(prompts) % len(world.KINDS)
+        openly = Captions([f"{_article(world.KINDS[k])} {world.KINDS[k]}" for k in kinds], _says(kinds))
+        return {
+            **self._named(network, named, seed),
+            "free right": self._share_right(network, free, seed),
+            "open right": self._share_right(network, openly, seed),
+            **self._variety(network, named, "named", seed),
+            **self._variety(network, free, "free", seed),
+            **self._variety(network, openly, "open", seed),
+        }
+
+    def _named(self, network: Network, said: Captions, seed: int) -> dict[str, float]:
+        z, other = (noise(seed, name, len(said.texts)) for name in ("z", "render"))
+        made, real = self.draw(network, said.texts, z), self._render(said, other)
+        right = self._right(made, said)
+        return {
+            "object and colour": right[:, :2].all(1).float().mean().item(),
+            "and background": right.all(1).float().mean().item(),
+            "CLIP": metrics.clip_score(self._reader, made, said.texts).mean().item(),
+            "other CLIP": metrics.clip_score(self._second, made, said.texts).mean().item(),
+            "FID": metrics.distances(self._eyes, real.split(100), made.split(100)).fid,
+            "steepest edge": (steepest(made).mean() / steepest(real).mean()).item(),
+            "edges": (steep(made).mean() / steep(real).mean()).item(),
+        }
+
+    def _share_right(self, network: Network, said: Captions, seed: int) -> float:
+        made = self.draw(network, said.texts, noise(seed, "z", len(said.texts)))
+        return self._right(made, said).all(1).float().mean().item()
+
+    def _right(self, made: Tensor, said: Captions) -> Tensor:
+        """Whether object, colour and background are those that the captions say, or nothing is said of them: [N, 3]."""
+        seen = torch.cat([judge.sees(self._court, made), self._court(made)["background"].argmax(1)[:, None]], 1)
+        wanted = said.says[:, [FIELDS.index(name) for name in ("kind", "colour", "background")]].to(seen)
+        return (seen == wanted) | (wanted == UNSAID)
+
+    def _variety(self, network: Network, said: Captions, name: str, seed: int) -> dict[str, float]:
+        rows = torch.arange(max(1, len(said.texts) // COPIES)).repeat_interleave(COPIES)
+        said = Captions([said.texts[i] for i in rows], said.says[rows])
+        made = self.draw(network, said.texts, noise(seed, "copies", len(rows)))
+        real = self._render(said, noise(seed, "copies rendered", len(rows)))
+        made, real = (self._spread(each) for each in (made, real))
+        pixels, perceptual_share = (made / real).tolist()
+        return {f"{name} variety": pixels, f"{name} variety, perceptual": perceptual_share}
+
+    def _spread(self, images: Tensor) -> Tensor:
+        """Mean L1 and perceptual distance between two pictures of one caption, over all captions and pairs."""
+        groups = images.unflatten(0, (-1, COPIES))
+        pairs = [(groups[:, a], groups[:, b]) for a in range(COPIES) for b in range(a)]
+        distances = [torch.stack([(a - b).abs().mean(), self._metric(a, b).mean()]) for a, b in pairs]
+        return torch.stack(distances).mean(0)
+
+    def _render(self, said: Captions, z: Tensor) -> Tensor:
+        scenes = scene_of(z.to(self.device), said.says.to(self.device))
+        return torch.cat([world.render(scenes[i : i + 500]) for i in range(0, len(z), 500)])
+
+
+def noise(seed: int, name: str, count: int) -> Tensor:
+    """[count, 64]."""
+    return torch.randn(count, 64, generator=seeds.rng(seed, name))
+
+
+def steepest(images: Tensor) -> Tensor:
+    """The largest slope of each picture's grey, per pixel and as a share of the way from black to white: [N]."""
+    return _slopes(images).amax(1)
+
+
+def steep(images: Tensor) -> Tensor:
+    """The slope that one pixel in thirty of each picture passes: [N]."""
+    return torch.quantile(_slopes(images), 29 / 30, dim=1)
+
+
+def _slopes(images: Tensor) -> Tensor:
+    grey = images.float().mean(1) / 2
+    return torch.hypot(grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]).flatten(1)
+
+
+def _says(kinds: Tensor) -> Tensor:
+    says = torch.full((len(kinds), len(FIELDS)), UNSAID)
+    says[:, FIELDS.index("kind")] = kinds
+    return says
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds and what it may be off, at 95 %."""
+
+    mean: float
+    reach: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        from scipy.stats import t
+
+        found = torch.tensor(values, dtype=torch.float64)
+        n = len(found)
+        if n == 1:
+            return cls(found.item(), float("nan"))
+        return cls(found.mean().item(), float(t.ppf(0.975, n - 1)) * found.std().item() / n**0.5)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.reach:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, nargs="+", default=[MODELS / "stylegan_t"])
+    parser.add_argument("--prompts", type=int, default=200, help="captions of each sort for each seed (default: 200)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--output", type=Path, default=Path("output") / "stylegan_t_models")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    examiner = Examiner(torch.device("cpu"))
+    found = []
+    for number, path in enumerate(options.models):
+        network = text_to_image(generators.load(path)).network
+        found.append([examiner.figures(network, options.prompts, seed) for seed in options.seeds])
+        save_sheet(sheet(examiner, network), options.output / f"{number}-{path.stem}.png", COPIES)
+    less_first = (f"{path.stem} less the first" for path in options.models[1:])
+    head = ["figure", *(str(path) for path in options.models), *less_first]
+    rows = []
+    for name in found[0][0]:
+        values = [[figures[name] for figures in each] for each in found]
+        less = [[a - b for a, b in zip(each, values[0], strict=True)] for each in values[1:]]
+        rows.append([name, *(str(Interval.of(each)) for each in [*values, *less])])
+    print(f"{options.prompts} captions of each sort for each of the seeds {', '.join(map(str, options.seeds))}\n")
+    print(table(head, rows))
+
+
+def sheet(examiner: Examiner, network: Network) -> Tensor:
+    """Eight pictures of each of a few captions."""
+    texts = [text for text in SHOWN for _ in range(COPIES)]
+    return examiner.draw(network, texts, noise(0, "sheet", len(texts))).cpu()
+
+
+if __name__ == "__main__":
+    main()
