@@ -20,12 +20,12 @@ from torch import Tensor
 
 from . import seeds as draws
 from .checkpoints import finite
-from .errors import ChoiceError, PackError
+from .errors import ChoiceError, PackError, shortened
 from .losses import AugCLIPLoss, aug_clip_terms
 from .memory import Batches
 from .shelf import Shelf, touch
 from .storage import read_tensors, write_tensors
-from .types import Basis, Generator, Latent, Loss
+from .types import SCALAR, SOFTMAX, Basis, Generator, Latent, Loss
 
 CHUNK = 100  # candidates drawn, decoded and saved together; part of what a seed means
 DECODE = 10  # of them at once through the generator, fewer when memory runs out
@@ -63,8 +63,8 @@ def _softmax_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tens
 
 # name -> (weights at the start, combination of one tensor's basis)
 WEIGHTINGS = {
-    "scalar": (_scalar_start, _scalar_mix),  # one number per basis latent, from 1/k: the paper
-    "softmax": (_softmax_start, _softmax_mix),  # one softmax over k per dimension, from N(0, 1): the released code
+    SCALAR: (_scalar_start, _scalar_mix),  # one number per basis latent, from 1/k: the paper
+    SOFTMAX: (_softmax_start, _softmax_mix),  # one softmax over k per dimension, from N(0, 1): the released code
 }
 
 
@@ -88,7 +88,7 @@ def of_latent(latent: Latent) -> Basis:
     """
     vectors = {name: value[:, None] for name, value in latent.tensors.items()}
     weights = {name: torch.zeros_like(value) for name, value in vectors.items()}
-    return Basis(latent.generator, vectors, weights, "softmax", torch.zeros(len(latent), 1))
+    return Basis(latent.generator, vectors, weights, SOFTMAX, torch.zeros(len(latent), 1))
 
 
 # --- the bank --------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def initialise(
     seeds: Sequence[int],
     k: int = 5,
     count: int = 10_000,
-    weighting: str = "scalar",
+    weighting: str = SCALAR,
     gaussian_y: bool = False,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -256,12 +256,7 @@ def initialise(
         raise PackError("Basis Init ranks candidates by AugCLIP: connect an AugCLIP Loss, or a sum that has one.")
     if weighting not in WEIGHTINGS:
         raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
-    if not 1 <= k <= MAX_BASIS:
-        raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
-    if count < k:
-        raise PackError(
-            f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k."
-        )
+    check_counts(k, count)
     if not seeds:
         raise PackError("At least one seed is needed.")
     bases = []
@@ -281,6 +276,25 @@ def initialise(
     return Basis(generator.name, vectors, weights, weighting, torch.stack([values for _, values in bases]))
 
 
+def bank_bytes(loss: Loss, searches: int, count: int) -> int:
+    """How large the banks of so many searches of `count` candidates are, on disk, and one of them in memory."""
+    return sum(4 * len(term.direction()) for _, term in aug_clip_terms(loss)) * searches * count
+
+
+def check_counts(k: int, count: int) -> None:
+    """Refuse numbers of basis latents and of candidates that `initialise` cannot work with.
+
+    Raises:
+        PackError: k is not within 1 to MAX_BASIS, or there are fewer candidates.
+    """
+    if not 1 <= k <= MAX_BASIS:
+        raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
+    if count < k:
+        raise PackError(
+            f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k."
+        )
+
+
 def _gather(generator: Generator, seed: int, indices: list[int], gaussian_y: bool) -> Latent:
     chunks = {chunk: candidates(generator, seed, chunk, gaussian_y) for chunk in {i // CHUNK for i in indices}}
     return Latent.cat([chunks[i // CHUNK][i % CHUNK : i % CHUNK + 1] for i in indices])
@@ -290,24 +304,33 @@ def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
     """Keep some basis latents, by hand: (place from 1, share) pairs; shares above 0, which are made to sum to 1.
 
     Raises:
-        PackError: a place that the basis does not have, named twice, or a share that is not above 0.
+        PackError: as `check_picks`.
     """
-    k = basis.scores.shape[1]
+    check_picks(picks, basis.scores.shape[1])
     places = [place for place, _ in picks]
-    if not picks or len(set(places)) < len(places) or not all(1 <= place <= k for place in places):
-        raise PackError(f"Picks must be different numbers from 1 to {k}; got {places}.")
-    if not all(0 < share < math.inf for _, share in picks):
-        raise PackError(f"Shares of picks must be numbers above 0; got {[share for _, share in picks]}.")
     index = torch.tensor(places) - 1
     shares = torch.tensor([share for _, share in picks])
     shares = shares / shares.sum()
     vectors = {name: value[:, index] for name, value in basis.vectors.items()}
-    if basis.weighting == "scalar":
+    if basis.weighting == SCALAR:
         weights = {"all": shares.expand(len(basis), -1).clone()}
     else:  # the softmax of these logits is the shares, in every dimension
         logits = {name: shares.log().view(-1, *[1] * (value.ndim - 2)) for name, value in vectors.items()}
         weights = {name: value.expand(vectors[name].shape).clone() for name, value in logits.items()}
     return Basis(basis.generator, vectors, weights, basis.weighting, basis.scores[:, index])
+
+
+def check_picks(picks: Sequence[tuple[int, float]], k: int) -> None:
+    """Refuse what `choose` cannot keep of k basis latents.
+
+    Raises:
+        PackError: a place that the basis does not have, named twice, or a share that is not above 0.
+    """
+    places, shares = [place for place, _ in picks], [share for _, share in picks]
+    if not picks or len(set(places)) < len(places) or not all(1 <= place <= k for place in places):
+        raise PackError(f"Picks must be different numbers from 1 to {k}; got {shortened(places)}.")
+    if not all(0 < share < math.inf for share in shares):
+        raise PackError(f"Shares of picks must be numbers above 0; got {shortened(shares)}.")
 
 
 def starts(basis: Basis) -> Latent:

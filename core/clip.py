@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import precision, towers
+from . import vocabulary as vocabularies
 from .augment import resize_to
 from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError
@@ -22,6 +23,7 @@ from .types import JointEncoder, Model
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
 NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
+_LONGEST_TOKEN = 50  # characters
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
@@ -33,6 +35,7 @@ class OpenCLIP:
     """
 
     dtype = torch.float32
+    vocabulary: vocabularies.Vocabulary | None = None  # the words that it was trained on, where they are listed
 
     def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float], std: Sequence[float], name: str) -> None:
         self.name = name
@@ -82,9 +85,11 @@ def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
     """
     if not text.strip():
         raise PackError("The prompt is empty: write what the picture should show.")
+    room = tokenizer.context_length - 2  # one place each for the start and the end
+    if len(text) > _LONGEST_TOKEN * room:  # which would take long to tell apart
+        raise PackError(f"The prompt has {len(text)} characters, but {reader} reads {room} tokens: shorten it.")
     own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
     count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
-    room = tokenizer.context_length - 2  # one place each for the start and the end
     if count > room:
         raise PackError(
             f"The prompt has {count} tokens, but {reader} reads {room}: shorten it, or split it into several prompts."
@@ -136,7 +141,9 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
         CheckpointError: a file is missing or broken, or the weights do not fit the configuration.
     """
     path = Path(path)
-    return precision.compute_in(_load_archive(path) if path.is_file() else _load_folder(path), dtype)
+    encoder = _load_archive(path) if path.is_file() else _load_folder(path)
+    encoder.vocabulary = vocabularies.read(path)
+    return precision.compute_in(encoder, dtype)
 
 
 def _load_archive(path: Path) -> OpenCLIP:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import ChoiceError, PackError
+from .errors import ChoiceError, PackError, shortened
 from .types import Basis, Generator, Latent, Model
 
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
+MOST_SCALES = 16
 # Where the foreground lies: its share of the free rows above it and of the free columns left of it.
 PLACES: dict[str, tuple[float, float]] = {
     f"{vertical} {horizontal}".replace("middle centre", "centre"): (row, column)
@@ -112,15 +113,17 @@ def placements(scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(P
     """Every scale at every place, [len(scales) * len(places), 3].
 
     Raises:
-        PackError: a scale that is not between 0 and 1, or none, or no place.
+        PackError: a scale that is not between 0 and 1, or none, or more than MOST_SCALES, or no place.
         ChoiceError: a place that is not in PLACES.
     """
     if unknown := [place for place in places if place not in PLACES]:
-        raise ChoiceError(f"Unknown place {', '.join(unknown)}: choose from {', '.join(PLACES)}.")
+        raise ChoiceError(f"Unknown place {shortened(', '.join(unknown))}: choose from {', '.join(PLACES)}.")
+    if len(scales) > MOST_SCALES:
+        raise PackError(f"Composing takes at most {MOST_SCALES} scales of the foreground; got {len(scales)}.")
     if not scales or not places:
         raise PackError("Composing needs at least one scale and one place for the foreground.")
     if not all(0 < scale < 1 for scale in scales):
-        listed = ", ".join(f"{scale:g}" for scale in scales)
+        listed = shortened(", ".join(f"{scale:g}" for scale in scales))
         raise PackError(f"The foreground's scale must be between 0 and 1, such as 0.5; got {listed}.")
     return torch.tensor([(scale, *PLACES[place]) for scale in dict.fromkeys(scales) for place in dict.fromkeys(places)])
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import pictures
 from .basis import of_latent
 from .errors import PackError, ShapeError
 from .generators.latent_grid import autoencoder
@@ -55,8 +56,7 @@ def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
     Raises:
         PackError: a mask that selects nothing, that is not numbers, or a feather below 0.
     """
-    if not torch.isfinite(mask).all():
-        raise PackError("The mask holds values that are not numbers: it must lie between 0 and 1.")
+    pictures.check(mask, "mask")
     if feather < 0:
         raise PackError(f"feather must be at least 0 cells; got {feather}.")
     shares = F.interpolate(mask[:, None].double().clamp(0, 1), tuple(size), mode="area")

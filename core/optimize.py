@@ -264,8 +264,9 @@ class Search:
     @torch.no_grad()
     def _constrain(self) -> None:
         vectors = {name: self._parameters[f"vectors.{name}"] for name in self._start.vectors}
-        for name, value in self._generator.constrain(Latent(self._generator.name, vectors)).tensors.items():
-            vectors[name].copy_(value)
+        constrained = self._generator.constrain(Latent(self._generator.name, {**vectors, **self._start.fixed}))
+        for name, value in vectors.items():
+            value.copy_(constrained.tensors[name])
 
     @torch.no_grad()
     def _look(self, *, regular: bool = True) -> None:
@@ -383,7 +384,7 @@ def optimize(
 
 
 def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Options) -> None:
-    Latent(basis.generator, basis.vectors).check(generator)
+    Latent(basis.generator, {**basis.vectors, **basis.fixed}).check(generator)
     if len(seeds) != len(basis):
         raise PackError(f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each.")
     if options.at_once < 0:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
-from . import precision
+from . import pictures, precision
 from .augment import resize_to
 from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError, ShapeError
@@ -105,6 +105,7 @@ class PerceptualLoss:
     def __init__(self, metric: Perceptual, reference: Tensor) -> None:
         if reference.ndim != 4 or reference.shape[1] != 3 or not len(reference):
             raise ShapeError(f"Reference pictures must be [R, 3, H, W], at least one; got {list(reference.shape)}.")
+        pictures.check(reference, "reference picture")
         self._metric, self._reference = metric, reference
         self.models: Sequence[Model] = (metric,)
 

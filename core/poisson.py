@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import pictures
 from .errors import PackError, ShapeError
 
 TOLERANCE = 1e-4  # where the estimated error, of values in [-1, 1], ends the iteration
@@ -90,8 +91,7 @@ def _check(source: Tensor, destination: Tensor, mask: Tensor, inside: Tensor) ->
                 f"The {name} is {value.shape[-1]} x {value.shape[-2]} pixels and the destination {width} x {height}: "
                 "scale, crop or pad one to the size of the other."
             )
-        if not value.isfinite().all():
-            raise PackError(f"The {name} has values that are not finite numbers: check the node that it comes from.")
+        pictures.check(value, name)
     counts = {len(source), len(destination), len(mask)}
     if 0 in counts or len(counts - {1}) > 1:
         raise ShapeError(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-from .errors import PackError
+from .errors import PackError, quoted
 
-_WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf|nan)\s*$", re.IGNORECASE)
-_TIME = re.compile(r"(?<![\d.:])([01]?\d|2[0-3]):[0-5]\d\s*$")
+MOST_WEIGHT = 10.0  # to either side of 0
+MOST_PROMPTS = 64
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?|\d*\.\d+)(?:e[+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
+_TIME = re.compile(r"(?<![\d.:])([01]?\d|2[0-3]):[0-5]\d$")
+_CHOICE = re.compile(r"\{[^{}]*\|[^{}]*\}")
 
 
 def parse(text: str) -> list[tuple[str, float]]:
@@ -16,17 +19,34 @@ def parse(text: str) -> list[tuple[str, float]]:
 
     A part's weight follows its last colon: "a farm:0.5". Without one it is 1. A colon with anything but a number after
     it belongs to the text, and so does that of a time of day: "a clock at 10:30" has weight 1, and "a clock at 10:30:2"
-    weight 2.
+    weight 2. A number that is no weight belongs to the text only where a weight follows it: "Blade Runner: 2049:1".
 
     Raises:
-        PackError: a part is empty, has two numbers after it, or a weight that is 0 or not finite; the message says
-            where, counted from character 1.
+        PackError: a part is empty, has two weights after it, or one that is 0, not finite or beyond MOST_WEIGHT; there
+            are more than MOST_PROMPTS parts, or a choice "{red|blue}", which no one has made. The message says where,
+            counted from character 1.
     """
+    check_made(text)
+    if (count := text.count("|") + 1) > MOST_PROMPTS:
+        raise PackError(f"A text may hold at most {MOST_PROMPTS} prompts; got {count}.")
     parts, start = [], 0
     for part in text.split("|"):
         parts.append(_parse_part(part, start))
         start += len(part) + 1
     return parts
+
+
+def check_made(text: str) -> None:
+    """Refuse a prompt in which one of several texts is still to be chosen, as the host's page does: "a {red|blue} house".
+
+    Raises:
+        PackError: saying where, counted from character 1.
+    """
+    if found := _CHOICE.search(text):
+        raise PackError(
+            f"The choice {quoted(found[0])} at character {found.start() + 1} is still to be made: "
+            "the page does so when it queues a prompt; elsewhere, write one of its texts."
+        )
 
 
 def _parse_part(part: str, start: int) -> tuple[str, float]:
@@ -35,8 +55,13 @@ def _parse_part(part: str, start: int) -> tuple[str, float]:
         raise PackError(f"A prompt has no text {_at(part, start)}: write what the picture should show, or take a | away.")
     if weight == 0 or not math.isfinite(weight):
         raise PackError(f"A weight must be a number other than 0; got {weight:g} {_at(part, start, at)}.")
+    if abs(weight) > MOST_WEIGHT:
+        raise PackError(
+            f"The number after a prompt's last colon is its weight, at most {MOST_WEIGHT:g} to either side of 0; got {weight:g} "
+            f'{_at(part, start, at)}. If it belongs to the text, write a weight after it, as in "Blade Runner: 2049:1".'
+        )
     _, second, at = _split(says)
-    if at:
+    if at and not MOST_WEIGHT < abs(second) < math.inf:
         raise PackError(
             f"A prompt has one weight, after its last colon; got {second:g} as well {_at(part, start, at)}: "
             "take one away (a third value, the loss floor of some programs, is not known here)."
@@ -46,9 +71,11 @@ def _parse_part(part: str, start: int) -> tuple[str, float]:
 
 def _split(part: str) -> tuple[str, float, int]:
     """Text, weight and the weight's place in the part, 0 where there is none."""
-    found = None if _TIME.search(part) else _WEIGHT.search(part)
-    return (part[: found.start()], float(found[1]), found.start(1)) if found else (part, 1.0, 0)
+    says, colon, number = part.rpartition(":")
+    if not colon or _TIME.search(part.rstrip()[-6:]) or not _NUMBER.fullmatch(number.strip()):
+        return part, 1.0, 0
+    return says, float(number), len(says) + 1 + len(number) - len(number.lstrip())
 
 
 def _at(part: str, start: int, offset: int = 0) -> str:
-    return f'at character {start + offset + 1} ("{part.strip()}")'
+    return f"at character {start + offset + 1} ({quoted(part.strip())})"

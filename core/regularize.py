@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import pictures
 from .errors import LatentError, PackError, ShapeError
 from .losses import SumLoss, terms_of
 from .types import Latent, Loss, Model
@@ -123,6 +124,7 @@ class InitialImage(_WithoutModel):
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             shape = list(image.shape)
             raise ShapeError(f"The picture to stay near must be one, [1, 3, H, W]; got {shape}: pick one of the batch.")
+        pictures.check(image)
         self.image = image
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import PackError
+from . import pictures as values
+from .errors import PackError, quoted
+from .lettering import Font, font_for
 
 _SIDE = 128  # smaller pictures are enlarged by a whole factor, so that labels find room
 _FONT, _GAP, _LABEL = 14, 4, 180  # height of letters, space between pictures, width of a row's label at most; in pixels
+_LONGEST = 500  # characters of a label
 
 
 def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()) -> Tensor:
@@ -25,17 +28,15 @@ def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column
         column_labels: one for each column, or none.
 
     Raises:
-        PackError: fewer than one column, or labels that are not as many as what they name.
+        PackError: fewer than one column; labels that are not as many as what they name, too long, or of characters that
+            no font here has; or pictures that are none.
     """
-    if columns < 1:
-        raise PackError(f"A grid needs at least 1 column; got {columns}.")
+    values.check(pictures)
+    font = font_of(row_labels, column_labels, columns)
     rows = -(-len(pictures) // columns)
-    for what, labels, count in (("row", row_labels, rows), ("column", column_labels, columns)):
-        if labels and len(labels) != count:
-            raise PackError(f"The grid has {count} {what}s but {len(labels)} {what} labels: give one for each {what}, or none.")
+    _check_count("row", row_labels, rows)
     pictures = _enlarge(pictures)
     height, width = pictures.shape[2:]
-    font = ImageFont.load_default(_FONT)
     beside = [_wrap(label, font, _LABEL) for label in row_labels]
     above = [_wrap(label, font, width) for label in column_labels]
     left, top = _extent(beside, font)[0], _extent(above, font)[1]
@@ -53,24 +54,46 @@ def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column
     return result[None]
 
 
+def font_of(row_labels: Sequence[str], column_labels: Sequence[str], columns: int) -> Font:
+    """The font that a sheet of these labels is written in.
+
+    Raises:
+        PackError: as `sheet`, but for what needs the pictures.
+    """
+    if columns < 1:
+        raise PackError(f"A grid needs at least 1 column; got {columns}.")
+    _check_count("column", column_labels, columns)
+    for label in (*row_labels, *column_labels):
+        if len(label) > _LONGEST:
+            raise PackError(f"A label has {len(label)} characters, at most {_LONGEST} find room: shorten {quoted(label, 20)}.")
+    return font_for((*row_labels, *column_labels), _FONT)
+
+
+def _check_count(what: str, labels: Sequence[str], count: int) -> None:
+    if labels and len(labels) != count:
+        raise PackError(f"The grid has {count} {what}s but {len(labels)} {what} labels: give one for each {what}, or none.")
+
+
 def _enlarge(pictures: Tensor) -> Tensor:
     factor = max(1, -(-_SIDE // min(pictures.shape[2:])))
     return F.interpolate(pictures, scale_factor=factor, mode="nearest")
 
 
-def _wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """The text in lines of at most `width` pixels, broken between words; a longer word has a line of its own."""
+def _wrap(text: str, font: Font, width: int) -> str:
+    """The text in lines of at most `width` pixels, broken between words, and within a word that is longer than a line."""
     lines = [""]
     for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
+            lines.append("")
+        lines[-1] += " " * bool(lines[-1])
+        for character in word:
+            if font.getlength(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
     return "\n".join(lines)
 
 
-def _extent(labels: Sequence[str], font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> tuple[int, int]:
+def _extent(labels: Sequence[str], font: Font) -> tuple[int, int]:
     """Width and height that all labels find room in, with a gap; 0 without labels."""
     if not labels:
         return 0, 0

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import PackError
+from . import wellformed
+from .errors import PackError, quoted
 from .types import Basis, Curve, Film, Latent, Result
 
 FORMAT = "guided-gan"
@@ -111,11 +112,11 @@ def load(path: Path) -> tuple[Latent | Basis | Result | Film, dict[str, object]]
     tensors, metadata = read_tensors(path)
     try:
         if metadata["format"] != FORMAT:
-            raise ValueError(f"its format is {metadata['format']}")
-        if not all(torch.isfinite(value).all() for value in tensors.values()):
-            raise ValueError("it holds numbers that are not finite")
-        return _UNPACK[metadata["kind"]](tensors, json.loads(metadata["notes"])), json.loads(metadata["recipe"])
-    except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"its format is {quoted(metadata['format'])}")
+        value = _UNPACK[metadata["kind"]](tensors, json.loads(metadata["notes"]))
+        wellformed.check(value)
+        return value, json.loads(metadata["recipe"])
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that Save Latent wrote.") from error
 
 

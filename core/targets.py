@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import prompts
+from . import pictures, prompts
 from .errors import PackError
 from .types import JointEncoder, Target
 
@@ -31,8 +31,23 @@ def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Targe
     return combine([from_text(encoder, says, weight * share) for says, share in prompts.parse(text)])
 
 
+def check_prompts(text: str, weight: float = 1.0) -> None:
+    """Refuse what `from_prompts` would refuse with any encoder.
+
+    Raises:
+        PackError: as `prompts.parse`, or the weight is 0 or not a number.
+    """
+    prompts.parse(text)
+    _weights(weight)
+
+
 def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> Target:
-    """Pictures [N, 3, H, W] in [-1, 1] as prompts that share one weight."""
+    """Pictures [N, 3, H, W] in [-1, 1] as prompts that share one weight.
+
+    Raises:
+        PackError: the pictures are empty or not of finite numbers, or the weight is 0 or not a number.
+    """
+    pictures.check(images)
     weights = _weights(weight).expand(len(images)) / len(images)
     with torch.no_grad():
         vectors = encoder.encode_image(images).cpu()

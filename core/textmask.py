@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from . import targets
+from . import pictures, targets
 from .cutouts import crop
 from .errors import PackError
 from .memory import Batches
@@ -58,13 +59,13 @@ def text_mask(
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.
 
     Raises:
-        PackError: the text is none that `prompts.parse` reads, a number is out of its range, or a mask selects nothing.
+        PackError: the text is none that `prompts.parse` reads, a number is out of its range, a picture is none, or a mask
+            selects nothing.
     """
-    if crops < 2 or micro_batch < 1 or not 0 < smallest <= largest:
-        raise PackError(
-            "crops must be at least 2, micro_batch at least 1, and the smallest crop above 0 and not above the largest; "
-            f"got {crops}, {micro_batch}, {smallest} and {largest}."
-        )
+    pictures.check(images)
+    check(text, smallest, largest)
+    if crops < 2 or micro_batch < 1:
+        raise PackError(f"crops must be at least 2 and micro_batch at least 1; got {crops} and {micro_batch}.")
     target = targets.from_prompts(encoder, text)
     batches = Batches(micro_batch)
 
@@ -82,13 +83,33 @@ def text_mask(
 
     heats = [heat_of(number) for number in range(len(images))]
     heat = torch.stack(heats).to(images)
-    mask = heat > heat.mean((1, 2), keepdim=True) + sigmas * heat.std((1, 2), keepdim=True)
-    for number, selected in enumerate(mask, 1):
+    mean = heat.mean((1, 2), keepdim=True)
+    deviation = heat.std((1, 2), keepdim=True, correction=min(1, heat[0].numel() - 1))
+    mask = heat > mean + sigmas * deviation
+    for number, selected in enumerate(mask):
         if not selected.any():
-            raise PackError(
-                f"The mask of picture {number} selects nothing at sigmas = {sigmas:g}: lower sigmas, for example to 1."
-            )
+            peak = ((heat[number].max() - mean[number]) / deviation[number]).item()
+            raise PackError(f"The mask of picture {number + 1} selects nothing at sigmas = {sigmas:g}: {_advice(peak)}")
     return heat, mask.to(heat)
+
+
+def _advice(peak: float) -> str:
+    """What selects something where the heat's peak lies so many deviations above its mean."""
+    if not peak > 0:  # nowhere is warmer than elsewhere
+        return "its heat is the same everywhere, since the picture is too small or too plain; take a larger one."
+    lower = math.ceil(peak * 10 - 1) / 10
+    return f"lower sigmas, for example to {lower:g}."
+
+
+def check(text: str, smallest: float, largest: float) -> None:
+    """Refuse what `text_mask` would refuse of any picture.
+
+    Raises:
+        PackError: the text is none that `prompts.parse` reads, or the crops' sides are out of their range.
+    """
+    targets.check_prompts(text)
+    if not 0 < smallest <= largest:
+        raise PackError(f"The smallest crop must be above 0 and not above the largest; got {smallest:g} and {largest:g}.")
 
 
 def heat_map(images: Tensor, heat: Tensor) -> Tensor:
@@ -104,7 +125,9 @@ def _windows(shape: Sequence[int], numbers: Tensor, smallest: float, largest: fl
     size, *middle = numbers
     side = ((smallest + (largest - smallest) * size) * min(shape)).floor().clamp(min=1)
     rows, columns = (
-        torch.stack([(number * length - side / 2).ceil(), side], 1) for number, length in zip(middle, shape, strict=True)
+        # A square of one pixel whose middle lies beyond that of the last pixel is that pixel.
+        torch.stack([(number * length - side / 2).ceil().clamp(max=length - 1), side], 1)
+        for number, length in zip(middle, shape, strict=True)
     )
     return rows, columns
 

@@ -12,11 +12,28 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from .errors import LatentError
+from .errors import LatentError, shortened
+
+# How each of a basis's tensors is combined, see `basis.WEIGHTINGS`: by one weight per basis latent, or one per number of it.
+SCALAR, SOFTMAX = "scalar", "softmax"
+
+
+class _Shown:
+    """A `repr` that cannot fail, since the host prints what a node was given while it reports the node's error."""
+
+    def __repr__(self) -> str:
+        try:
+            inside = self._inside()
+        except Exception:
+            inside = "broken"
+        return f"{type(self).__name__}({inside})"
+
+    def _inside(self) -> str:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Latent:
+class Latent(_Shown):
     """A batch of N points of one generator's latent space.
 
     generator: the `name` of the generator that they belong to. tensors: name -> [N, *shape of the generator's spec].
@@ -31,23 +48,30 @@ class Latent:
     def __getitem__(self, index: slice | Tensor) -> Latent:
         return self.map(lambda value: value[index])
 
-    def __repr__(self) -> str:
-        return f"Latent({self.generator}, {len(self)})"
+    def _inside(self) -> str:
+        return f"{shortened(self.generator)}, {len(self)}"
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
         """The same latent with `function` applied to each tensor."""
         return replace(self, tensors={name: function(value) for name, value in self.tensors.items()})
 
     def check(self, generator: Generator) -> None:
-        """Refuse a generator that this latent does not belong to.
+        """Refuse a generator that this latent does not belong to; further axes before a latent's own shape are let pass.
 
         Raises:
-            LatentError: naming both generators.
+            LatentError: naming both generators, or the tensors that do not fit.
         """
         if self.generator != generator.name:
             raise LatentError(
-                f"This latent belongs to the generator {self.generator}, but the generator given is {generator.name}: "
-                "connect the generator that the latent was made with."
+                f"This latent belongs to the generator {shortened(self.generator, 100)}, but the generator given is "
+                f"{generator.name}: connect the generator that the latent was made with."
+            )
+        lengths = {name: len(generator.spec.get(name, ())) for name in self.tensors}
+        shapes = {name: tuple(value.shape[value.ndim - lengths[name] :]) for name, value in self.tensors.items()}
+        if shapes != dict(generator.spec):
+            raise LatentError(
+                f"This latent holds {_listed(shapes)}, but latents of {generator.name} hold {_listed(generator.spec)}: "
+                "its file is broken; make it again."
             )
 
     @staticmethod
@@ -55,6 +79,10 @@ class Latent:
         """Latents of one generator as one batch."""
         names = latents[0].tensors
         return replace(latents[0], tensors={name: torch.cat([latent.tensors[name] for latent in latents]) for name in names})
+
+
+def _listed(shapes: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{shortened(name)} {list(shape)}" for name, shape in shapes.items()) or "nothing"
 
 
 class Model(Protocol):
@@ -70,6 +98,7 @@ class Model(Protocol):
     def dtype(self) -> torch.dtype: ...
 
 
+@runtime_checkable
 class Generator(Model, Protocol):
     """A differentiable map from latents to pictures.
 
@@ -107,6 +136,7 @@ class Autoencoder(Generator, Protocol):
         ...
 
 
+@runtime_checkable
 class JointEncoder(Protocol):
     """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
 
@@ -130,7 +160,7 @@ class JointEncoder(Protocol):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Target:
+class Target(_Shown):
     """What to steer toward: P unit vectors [P, D] of the encoder named, their weights [P], and what each one says."""
 
     encoder: str
@@ -138,10 +168,11 @@ class Target:
     weights: Tensor
     says: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        return "Target(" + " | ".join(f"{s}:{w:g}" for s, w in zip(self.says, self.weights.tolist(), strict=True)) + ")"
+    def _inside(self) -> str:
+        return " | ".join(f"{shortened(s)}:{w:g}" for s, w in zip(self.says, self.weights.tolist(), strict=True))
 
 
+@runtime_checkable
 class Loss(Protocol):
     """What a search lowers. name: how the score curve calls it. models: those that it looks through, if any."""
 
@@ -156,7 +187,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Basis:
+class Basis(_Shown):
     """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
 
     generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
@@ -181,19 +212,19 @@ class Basis:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __repr__(self) -> str:
-        return f"Basis({self.generator}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps)"
+    def _inside(self) -> str:
+        return f"{shortened(self.generator)}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps"
 
 
 @dataclass(frozen=True, repr=False)
-class Curve:
+class Curve(_Shown):
     """Figures as a search went: `steps` [T], and name -> [T, N]."""
 
     steps: tuple[int, ...] = ()
     scores: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
-    def __repr__(self) -> str:
-        return f"Curve({', '.join(self.scores)}; {len(self.steps)} points)"
+    def _inside(self) -> str:
+        return f"{', '.join(map(shortened, self.scores))}; {len(self.steps)} points"
 
     def add(self, step: int, scores: Mapping[str, Sequence[float]]) -> Curve:
         """The curve with one more point."""
@@ -201,7 +232,7 @@ class Curve:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Result:
+class Result(_Shown):
     """What a search has found so far.
 
     best: the latents of the lowest loss under the fixed draw, [N]; of two losses, see `optimize.Search`. images: their
@@ -218,9 +249,12 @@ class Result:
     trace: Curve = field(default_factory=Curve)
     stopped: str = ""
 
+    def _inside(self) -> str:
+        return f"{self.best!r}, {self.basis!r}"
+
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Film:
+class Film(_Shown):
     """The frames of a film so far, the first included: their latents, [F], and pictures, [F, 3, H, W]."""
 
     latents: Latent
@@ -229,5 +263,5 @@ class Film:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def __repr__(self) -> str:
-        return f"Film({self.latents.generator}, {len(self)} frames)"
+    def _inside(self) -> str:
+        return f"{shortened(self.latents.generator)}, {len(self)} frames"

@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from . import (
     animate,
     blend,
+    checks,
     compose,
     grid,
     grid_sheet,
@@ -73,7 +74,7 @@ class GuidedGAN(ComfyExtension):
         host.register_folders()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return NODES
+        return [checks.checked(node) for node in NODES]
 
 
 async def comfy_entrypoint() -> ComfyExtension:

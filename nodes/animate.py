@@ -102,9 +102,7 @@ class Animate(io.ComfyNode):
             stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,
         ):
             unfinished, _ = kept.furthest(frames) or (None, {})
-            film = animate.frames(
-                generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report
-            )
+            film = animate.frames(generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report)
             done = []
             try:
                 for frame in film:

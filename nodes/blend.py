@@ -50,4 +50,4 @@ class PoissonBlend(io.ComfyNode):
         image = host.to_image(blended)
         # The way to [-1, 1] and back costs dark values their last bit, which the host's cut to 8 bits would show.
         inside = poisson.selected(mask)[..., None].to(image.device)
-        return io.NodeOutput(torch.where(inside, image, destination[..., :3].to(image)))
+        return io.NodeOutput(torch.where(inside, image, host.colours(destination).to(image)))

@@ -6,10 +6,10 @@ import torch
 from comfy_api.latest import io
 
 from ..core import bilevel, compose
-from ..core.errors import PackError
+from ..core.errors import PackError, quoted
 from ..core.optimize import Options
 from ..core.types import Result
-from . import host, optimize, perceptual, sockets, stopped
+from . import checks, host, optimize, perceptual, sockets, stopped
 
 _ALL = "all"
 
@@ -101,6 +101,10 @@ class ComposeOptimize(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, scales: str, places: str) -> bool | str:
+        return checks.refusal(cls, _placements, scales=scales, places=places)
+
+    @classmethod
     def execute(
         cls,
         generator,
@@ -121,7 +125,7 @@ class ComposeOptimize(io.ComfyNode):
         at_once: int,
         held_out=None,
     ) -> io.NodeOutput:
-        place = compose.placements(_scales(scales), _places(places))
+        place = _placements(scales, places)
         composite = compose.Composite(generator)
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
@@ -164,12 +168,17 @@ def _found(composite: compose.Composite, result: Result, places: int) -> stopped
     return stopped.Found(layers, result.images[winners])
 
 
+def _placements(scales: str, places: str) -> torch.Tensor:
+    """Every scale at every place, as a search has them."""
+    return compose.placements(_scales(scales), _places(places))
+
+
 def _scales(text: str) -> list[float]:
     """'0.65, 0.5' as numbers."""
     try:
         return [float(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
-        raise PackError(f"scales must be numbers between 0 and 1, such as '0.65 0.5'; got {text!r}.") from error
+        raise PackError(f"scales must be numbers between 0 and 1, such as '0.65 0.5'; got {quoted(text)}.") from error
 
 
 def _places(text: str) -> list[str]:

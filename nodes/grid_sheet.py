@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..core import sheet
 from ..core.errors import PackError
-from . import host, sockets
+from . import checks, host, sockets
 from .loss import scores_of
 
 
@@ -38,6 +38,10 @@ class Grid(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, columns: int, row_labels: str, column_labels: str) -> bool | str:
+        return checks.refusal(cls, _check, columns=columns, row_labels=row_labels, column_labels=column_labels)
+
+    @classmethod
     def execute(cls, image, columns: int, row_labels: str, column_labels: str, loss=None, seed: int = 0) -> io.NodeOutput:
         rows = row_labels.splitlines()
         with host.models(*(loss.models if loss else ())), torch.no_grad():
@@ -48,3 +52,8 @@ class Grid(io.ComfyNode):
                     raise PackError(f"The grid has {len(means)} rows but {len(rows)} row labels: give one for each, or none.")
                 rows = [f"{says} {mean:.3f}".strip() for says, mean in zip(rows or [""] * len(means), means, strict=True)]
             return io.NodeOutput(host.to_image(sheet.sheet(pictures, columns, rows, column_labels.splitlines())))
+
+
+def _check(columns: int, row_labels: str, column_labels: str) -> None:
+    """Refuse labels that no pictures could make right."""
+    sheet.font_of(row_labels.splitlines(), column_labels.splitlines(), columns)

@@ -21,12 +21,14 @@ import folder_paths
 import torch
 from comfy.cli_args import args
 from comfy_api.latest import io
+from comfy_execution.utils import get_executing_context
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
 from ..core import precision, storage
+from ..core.errors import printable
 from ..core.memory import ran_out
 from ..core.types import Model
 
@@ -130,9 +132,13 @@ def to_image(pictures: Tensor) -> Tensor:
 
 
 def from_image(image: Tensor) -> Tensor:
-    """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; grey becomes colour, and alpha is dropped."""
-    pictures = image.clone().float()[..., :3].movedim(-1, 1)
-    return pictures.expand(-1, 3, -1, -1).to(mm.get_torch_device()) * 2 - 1
+    """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; as `colours`."""
+    return colours(image).clone().float().movedim(-1, 1).to(mm.get_torch_device()) * 2 - 1
+
+
+def colours(image: Tensor) -> Tensor:
+    """The host's IMAGE as [N, H, W, 3]: of one or two channels the first is grey, of three or four they are the colours."""
+    return image[..., :3] if image.shape[-1] > 2 else image[..., :1].expand(*image.shape[:-1], 3)
 
 
 def from_mask(mask: Tensor) -> Tensor:
@@ -202,7 +208,13 @@ def say(text: str, node_id: str | None) -> None:
     """Show a line of text on a node."""
     server = PromptServer.instance
     if node_id is not None:
-        server.send_progress_text(text, node_id, server.client_id)
+        server.send_progress_text(printable(text), node_id, server.client_id)
+
+
+def say_here(text: str) -> None:
+    """Show a line of text on the node that runs."""
+    if context := get_executing_context():
+        say(text, context.node_id)
 
 
 def seeds(first: int, count: int) -> list[int]:

@@ -11,8 +11,9 @@ from ..core import interpolate, truncate
 from ..core.errors import PackError
 from ..core.generators.stylegan_t import text_to_image
 from ..core.types import Latent
-from . import host, sockets
+from . import checks, host, sockets
 from .stylegan import CLIP, lines
+from .target import tell_unknown
 
 
 class Interpolate(io.ComfyNode):
@@ -54,6 +55,7 @@ class Interpolate(io.ComfyNode):
                 io.String.Input(
                     "prompts",
                     multiline=True,
+                    dynamic_prompts=True,
                     default="",
                     optional=True,
                     tooltip="For a StyleGAN-T, in place of latent_b: from latent_a to each line in turn, the noise as it is.",
@@ -62,6 +64,10 @@ class Interpolate(io.ComfyNode):
             ],
             outputs=[sockets.Latent.Output(display_name="latent", tooltip="The walk as one batch, for Decode.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, prompts: str = "") -> bool | str:
+        return checks.refusal(cls, lambda prompts: prompts.strip() and lines(prompts), prompts=prompts)
 
     @classmethod
     def execute(
@@ -78,7 +84,9 @@ class Interpolate(io.ComfyNode):
         models = [model for model in (generator, *(clip.models if clip else ())) if model is not None]
         with host.models(*models), torch.no_grad():
             stops = _stops(latent_a, latent_b, generator, prompts, clip)
-            return io.NodeOutput(interpolate.walk(stops, frames, path=path, there_and_back=there_and_back))
+            walk = interpolate.walk(stops, frames, path=path, there_and_back=there_and_back)
+        tell_unknown(clip, prompts.splitlines())
+        return io.NodeOutput(walk)
 
 
 def _stops(start: Latent, end: Latent | None, generator: Any, prompts: str, clip: Any) -> list[Latent]:

@@ -14,7 +14,7 @@ from ..core import basis as bases
 from ..core import plots, storage
 from ..core.errors import PackError
 from ..core.types import Basis, Film, Latent, Result
-from . import host, sockets
+from . import checks, host, names, sockets
 
 
 class SaveLatent(io.ComfyNode):
@@ -29,7 +29,11 @@ class SaveLatent(io.ComfyNode):
             description="Saves a latent or a basis to output/gan_latents, with the graph that made it inside.",
             is_output_node=True,
             inputs=[
-                io.String.Input("filename_prefix", default="latent", tooltip="Start of the file's name; a number follows."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="latent",
+                    tooltip="Start of the file's name; a number follows. %date:yyyy-MM-dd% becomes the day.",
+                ),
                 sockets.Latent.Input("latent", optional=True, tooltip="What to save: latents,"),
                 sockets.Basis.Input("basis", optional=True, tooltip="or a basis, from which Optimize can go on."),
             ],
@@ -38,11 +42,17 @@ class SaveLatent(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix: str) -> bool | str:
+        return checks.refusal(cls, names.prefix, filename_prefix=filename_prefix)
+
+    @classmethod
     def execute(cls, filename_prefix: str, latent=None, basis=None) -> io.NodeOutput:
         given = [value for value in (latent, basis) if value is not None]
         if len(given) != 1:
             raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, str(host.latents_folder()))
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            names.prefix(filename_prefix, cls.hidden.prompt), str(host.latents_folder())
+        )
         recipe = {"prompt": host.provenance(cls.hidden.prompt, cls.hidden.unique_id)}
         path = _save_beside(Path(folder) / name, counter, given[0], recipe)
         host.say(f"saved {path.name}", cls.hidden.unique_id)

@@ -201,14 +201,7 @@ class Score(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
                 sockets.Loss.Input("loss", tooltip="What to score by."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**53 - 1,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Decides the augmentations.",
-                ),
+                io.Int.Input("seed", tooltip="Decides the augmentations.", **sockets.SEED),
             ],
             outputs=[
                 io.Image.Output(display_name="best first", tooltip="The same pictures, the best first."),

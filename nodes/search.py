@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 
 from ..core import basis, patterns, seeds
-from ..core.errors import PackError
+from ..core.download import in_words
+from ..core.errors import PackError, quoted
 from ..core.types import Latent
-from . import host, sockets
+from . import checks, host, sockets
 
 _BATCH: dict[str, Any] = {"default": 1, "min": 1, "max": 64}
 
@@ -107,6 +109,10 @@ class BasisInit(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, k: int, candidates: int, pick: str = "") -> bool | str:
+        return checks.refusal(cls, _check, k=k, candidates=candidates, pick=pick)
+
+    @classmethod
     def execute(
         cls,
         generator,
@@ -120,14 +126,7 @@ class BasisInit(io.ComfyNode):
         gaussian_y: bool = False,
     ):
         with host.models(generator, *loss.models):
-            progress: list[host.Progress] = []
             warnings: list[str] = []
-
-            def report(done: int, total: int) -> None:
-                if not progress:
-                    progress.append(host.Progress(total, cls.hidden.unique_id))
-                progress[0](done)
-
             start = basis.initialise(
                 generator,
                 loss,
@@ -137,7 +136,7 @@ class BasisInit(io.ComfyNode):
                 weighting=weighting,
                 gaussian_y=gaussian_y,
                 folder=host.cache_folder("banks"),
-                progress=report,
+                progress=_Forecast(basis.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
                 warn=warnings.append,
             )
             if pick.strip():
@@ -150,6 +149,44 @@ class BasisInit(io.ComfyNode):
         return io.NodeOutput(start, host.to_image(pictures))
 
 
+class _Forecast:
+    """The bar of a node that scores candidates; it says how many, how large and, from the second report on, how long."""
+
+    def __init__(self, size: int, node_id: str | None) -> None:
+        self._size, self._node_id = size, node_id
+        self._bar: host.Progress | None = None
+        self._first: tuple[int, float] | None = None
+        self._told = False
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._bar is None or self._first is None:
+            self._bar, self._first = host.Progress(total, self._node_id), (done, now)
+            self._say(f"scoring {total - done:,} more candidates, kept in {in_words(self._size)}")
+        elif not self._told:
+            self._told = True
+            start, begun = self._first
+            left = (now - begun) / max(done - start, 1) * (total - done)
+            self._say(f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}")
+        self._bar(done)
+
+    def _say(self, text: str) -> None:
+        host.say(text, self._node_id)
+
+
+def _duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    units = ((48 * 3600, 24 * 3600, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
+    return next((f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds")
+
+
+def _check(k: int, candidates: int, pick: str) -> None:
+    """Refuse what no generator could make of these."""
+    basis.check_counts(k, candidates)
+    if pick.strip():
+        basis.check_picks(_picks(pick), k)
+
+
 def _picks(text: str) -> list[tuple[int, float]]:
     """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
     try:
@@ -158,7 +195,7 @@ def _picks(text: str) -> list[tuple[int, float]]:
             for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
         ]
     except ValueError as error:
-        raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {text!r}.") from error
+        raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}.") from error
 
 
 class Decode(io.ComfyNode):

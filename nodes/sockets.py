@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from comfy.sd import VAE
 from comfy_api.latest import io
+
+from ..core import types
 
 Generator = io.Custom("GAN_GENERATOR")
 Latent = io.Custom("GAN_LATENT")
@@ -14,4 +17,16 @@ Target = io.Custom("CLIP_TARGET")
 Loss = io.Custom("GUIDANCE_LOSS")
 Curve = io.Custom("SCORE_CURVE")
 
-SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**53 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}
+# What travels on a wire, by its name.
+TYPES: dict[str, type] = {
+    Generator.io_type: types.Generator,
+    Latent.io_type: types.Latent,
+    Basis.io_type: types.Basis,
+    Encoder.io_type: types.JointEncoder,
+    Target.io_type: types.Target,
+    Loss.io_type: types.Loss,
+    Curve.io_type: types.Curve,
+    io.Vae.io_type: VAE,
+}
+# All seeds that the host's KSampler takes.
+SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..core import prompts as choices
 from ..core import seeds, truncate
 from ..core.errors import PackError
 from ..core.generators.stylegan_t import NOISES, text_to_image
-from . import host, sockets
+from . import checks, host, sockets
+from .target import tell_unknown
 
+MOST_LINES = 256
 CLIP = "The CLIP that the generator was trained with. Not needed where the generator's file has its own text encoder."
 
 
@@ -29,6 +32,7 @@ class StyleGANTSample(io.ComfyNode):
                 io.String.Input(
                     "prompts",
                     multiline=True,
+                    dynamic_prompts=True,
                     default="a blue tree in the snow",
                     tooltip="One prompt for all pictures, or one line for each picture.",
                 ),
@@ -54,12 +58,12 @@ class StyleGANTSample(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, prompts: str, batch: int) -> bool | str:
+        return checks.refusal(cls, _one_or_each, prompts=prompts, batch=batch)
+
+    @classmethod
     def execute(cls, generator, prompts: str, seed: int, batch: int, noise: str, clip=None) -> io.NodeOutput:
-        texts = lines(prompts)
-        if len(texts) not in (1, batch):
-            raise PackError(
-                f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}."
-            )
+        texts = _one_or_each(prompts, batch)
         each = host.seeds(seed, batch)
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
@@ -69,7 +73,16 @@ class StyleGANTSample(io.ComfyNode):
             for i, rng in enumerate(seeds.rngs(each, "noise")):
                 pictures.append(model.decode(latent[i : i + 1], noise, [rng]))
                 progress(i + 1)
-            return io.NodeOutput(latent, host.to_image(torch.cat(pictures)), model.of(c))
+        tell_unknown(clip, texts)
+        return io.NodeOutput(latent, host.to_image(torch.cat(pictures)), model.of(c))
+
+
+def _one_or_each(prompts: str, batch: int) -> list[str]:
+    """The prompts of a batch: one for all, or one for each."""
+    texts = lines(prompts)
+    if len(texts) not in (1, batch):
+        raise PackError(f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}.")
+    return texts
 
 
 class Truncate(io.ComfyNode):
@@ -126,6 +139,7 @@ class EditLatent(io.ComfyNode):
                 io.String.Input(
                     "prompts",
                     multiline=True,
+                    dynamic_prompts=True,
                     default="a red tree in the snow",
                     tooltip="What it should show instead. One line, or one for each latent; a list of styles for one latent.",
                 ),
@@ -143,18 +157,28 @@ class EditLatent(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, prompts: str) -> bool | str:
+        return checks.refusal(cls, lines, prompts=prompts)
+
+    @classmethod
     def execute(cls, generator, latent, prompts: str, strength: float, clip=None) -> io.NodeOutput:
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
-            return io.NodeOutput(truncate.edit(model, latent, model.embed(lines(prompts), clip), strength))
+            edited = truncate.edit(model, latent, model.embed(lines(prompts), clip), strength)
+        tell_unknown(clip, lines(prompts))
+        return io.NodeOutput(edited)
 
 
 def lines(prompts: str) -> list[str]:
     """The prompts, one from each line that has any text.
 
     Raises:
-        PackError: there is none.
+        PackError: there is none, or more than MOST_LINES, or one still has a choice in it.
     """
     if not (texts := [line.strip() for line in prompts.splitlines() if line.strip()]):
         raise PackError("There is no prompt: write what the picture should show.")
+    if len(texts) > MOST_LINES:
+        raise PackError(f"A text may hold at most {MOST_LINES} lines of prompts; got {len(texts)}.")
+    for text in texts:
+        choices.check_made(text)
     return texts

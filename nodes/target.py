@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..core import targets
-from . import host, sockets
+from ..core import prompts, targets, vocabulary
+from ..core.types import JointEncoder
+from . import checks, host, sockets
 
-_WEIGHT: dict[str, Any] = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05}
+_WEIGHT: dict[str, Any] = {"default": 1.0, "min": -prompts.MOST_WEIGHT, "max": prompts.MOST_WEIGHT, "step": 0.05}
 
 
 class EncodeText(io.ComfyNode):
@@ -28,6 +30,7 @@ class EncodeText(io.ComfyNode):
                 io.String.Input(
                     "text",
                     multiline=True,
+                    dynamic_prompts=True,
                     default="a blue tree in the snow",
                     tooltip="One short description, as of a photo. Or several, each with a weight after its last colon if you "
                     "like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
@@ -40,9 +43,28 @@ class EncodeText(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, text: str, weight: float) -> bool | str:
+        return checks.refusal(cls, targets.check_prompts, text=text, weight=weight)
+
+    @classmethod
     def execute(cls, clip, text: str, weight: float) -> io.NodeOutput:
         with host.models(*clip.models):
-            return io.NodeOutput(targets.from_prompts(clip, text, weight))
+            target = targets.from_prompts(clip, text, weight)
+        tell(clip, text)
+        return io.NodeOutput(target)
+
+
+def tell(clip: JointEncoder, text: str, *more: str) -> None:
+    """As `tell_unknown` of a text of several prompts, and how they were read, where that is not plain."""
+    parts = prompts.parse(text)
+    weights = [f"{says}: weight {weight:g}" for says, weight in parts if len(parts) > 1 or weight != 1]
+    tell_unknown(clip, [says for says, _ in parts], *more, *weights)
+
+
+def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
+    """Show on the running node the words of some texts that a CLIP does not know, after more lines, if there are any."""
+    if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
+        host.say_here("\n".join(lines))
 
 
 class EncodeImagePrompt(io.ComfyNode):

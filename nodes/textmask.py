@@ -5,7 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..core import seeds, textmask
-from . import host, sockets
+from . import checks, host, sockets
+from .target import tell
 
 
 class TextMask(io.ComfyNode):
@@ -25,6 +26,7 @@ class TextMask(io.ComfyNode):
                 sockets.Encoder.Input("clip", tooltip="The encoder that looks for it."),
                 io.String.Input(
                     "text",
+                    dynamic_prompts=True,
                     default="a red house",
                     tooltip="What to find. As in Encode Text, weights below 0 name what it is not: 'a house | a tree:-0.5'.",
                 ),
@@ -88,6 +90,10 @@ class TextMask(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, text: str, smallest: float, largest: float) -> bool | str:
+        return checks.refusal(cls, textmask.check, text=text, smallest=smallest, largest=largest)
+
+    @classmethod
     def execute(
         cls,
         image,
@@ -118,5 +124,5 @@ class TextMask(io.ComfyNode):
                 progress=lambda done, total: progress(done),
             )
             shown = host.to_image(textmask.heat_map(pictures, heat))
-        host.say(f"The mask selects {mask.mean().item():.0%} of the picture.", cls.hidden.unique_id)
+        tell(clip, text, f"The mask selects {mask.mean().item():.0%} of the picture.")
         return io.NodeOutput(host.to_mask(mask[:, None]), shown)

@@ -67,6 +67,8 @@ _OPENINGS = (
     "this is ",
     "there is ",
 )
+_JOINS = (" and ", " and ", " with ", " next to ")
+_ARTICLES = ("a", "an", "the", "one")
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,13 @@ def backdrop(background: str) -> str:
     return _BACKGROUND_WORDS[background][0]
 
 
+def vocabulary() -> list[str]:
+    """Every word that a caption can hold, sorted."""
+    tables = (_KIND_WORDS, _COLOUR_WORDS, _BACKGROUND_WORDS, _STYLE_WORDS, _SIZE_WORDS, _PLACE_WORDS)
+    phrases = [phrase for table in tables for choices in table.values() for phrase in choices]
+    return sorted({word for phrase in (*phrases, *COLOURS, *_OPENINGS, *_JOINS, *_ARTICLES) for word in phrase.split()})
+
+
 def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
 
@@ -162,12 +171,12 @@ def _compose(said: dict[str, int], words: random.Random) -> str:
     def thing(kind: str, colour: str, *before: str) -> str:
         parts = [*before, word(colour, COLOURS, _COLOUR_WORDS), word(kind, KINDS, _KIND_WORDS)]
         text = " ".join(part for part in parts if part)
-        return f"{words.choice((_article(text), _article(text), 'the', 'one'))} {text}"
+        return f"{words.choice((_article(text), _article(text), *_ARTICLES[2:]))} {text}"
 
     size, style = word("size", SIZES, _SIZE_WORDS), word("style", STYLES, _STYLE_WORDS)
     text = thing("kind", "colour", size, style)
     if said["second_kind"] != UNSAID:
-        text += words.choice((" and ", " and ", " with ", " next to ")) + thing("second_kind", "second_colour", style)
+        text += words.choice(_JOINS) + thing("second_kind", "second_colour", style)
     where = [word("place", PLACES, _PLACE_WORDS), word("background", BACKGROUNDS, _BACKGROUND_WORDS)]
     words.shuffle(where)
     return words.choice(_OPENINGS) + " ".join(part for part in (text, *where) if part)

@@ -20,6 +20,7 @@ sys.modules["guided_gan"] = package
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate", action="store_true", help="write the files that follow from the nodes anew")
+    parser.addoption("--fuzz", type=int, default=60, help="odd prompts that test_fuzz.py queues; try 2000 at times")
 
 
 @pytest.fixture(scope="session", autouse=True)

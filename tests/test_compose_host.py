@@ -72,10 +72,24 @@ def test_a_stopped_composition_goes_on(client):
     ("wrong", "says"),
     [
         ({"scales": "1.0"}, "between 0 and 1"),
+        ({"scales": "nan"}, "such as 0.5; got nan"),
         ({"scales": "half"}, "scales must be numbers"),
         ({"scales": ""}, "at least one scale"),
+        ({"scales": " ".join(f"0.{i:03}" for i in range(1, 18))}, "at most 16 scales"),
         ({"places": ""}, "at least one"),
         ({"places": "upstairs"}, "top left"),
+        ({"places": "up" * 10**4}, "Unknown place upup"),
+    ],
+)
+def test_a_field_that_cannot_work_is_named_when_the_graph_is_queued(client, wrong, says):
+    (found,) = client.refusal(composition(client, **wrong).graph.prompt).values()
+    assert says in " ".join(found)
+    assert len(found[0]) < 1200
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
         ({"strength": 0.0}, "above 0"),
         ({"rule": "linear", "strength": 3.0}, "from 0 to 1"),
     ],

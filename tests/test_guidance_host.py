@@ -137,9 +137,22 @@ def near_two_latents(graph):
     [
         (text, {"text": "a farm | :2"}, "EncodeText", "no text at character 9"),
         (text, {"text": "a farm:0"}, "EncodeText", "at character 8"),
-        (cutouts, {"smallest": "nan"}, "CutoutLoss", "smallest crop must be"),
-        (mask, {"sigmas": 9.0}, "TextMask", "selects nothing at sigmas = 9: lower sigmas"),
+        (mask, {"text": "a farm:0"}, "TextMask", "at character 8"),
         (mask, {"smallest": 0.9, "largest": 0.5}, "TextMask", "not above the largest"),
+        (mask, {"largest": 2.1}, "TextMask", "largest must be from 0.01 to 2.0"),
+    ],
+)
+def test_fields_that_cannot_work_are_named_when_the_graph_is_queued(client, build, inputs, node, words):
+    graph = client.graph()
+    build(graph, **inputs)
+    assert words in " ".join(client.refusal(graph.prompt)[node])
+
+
+@pytest.mark.parametrize(
+    ("build", "inputs", "node", "words"),
+    [
+        (cutouts, {"smallest": "nan"}, "CutoutLoss", 'smallest must be a number; got "nan"'),
+        (mask, {"sigmas": 9.0}, "TextMask", "selects nothing at sigmas = 9: lower sigmas"),
         (near_two, {}, "InitialImageLoss", "must be one"),
         (near_two_latents, {}, "LatentRegularization", "stays near one latent; got 2"),
     ],

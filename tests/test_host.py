@@ -1,6 +1,7 @@
 """The nodes at work in a real ComfyUI: results, progress, stopping, caching, files and errors."""
 
 import os
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -224,6 +225,21 @@ def save_neither(s):
     s.graph.add("SaveLatent")
 
 
+def linked(node: str, name: str, kind: str, value):
+    """An input that a link brings, of which the host checks the type alone."""
+    return lambda s: getattr(s, node).inputs.update({name: s.graph.add(kind, value=value)[0]})
+
+
+def save_as(prefix: str):
+    """Alone: of several outputs the host runs those that can work."""
+
+    def change(s):
+        del s.graph.prompt["SaveImage"]
+        s.graph.add("SaveLatent", basis=s.basis, filename_prefix=prefix)
+
+    return change
+
+
 def changed(node: str, **inputs):
     return lambda s: getattr(s, node).inputs.update(inputs)
 
@@ -231,21 +247,23 @@ def changed(node: str, **inputs):
 @pytest.mark.parametrize(
     ("change", "node", "words"),
     [
-        (changed("text", text=" "), "EncodeText", "no text at character 1"),
-        (changed("text", text="tree " * 100), "EncodeText", "tokens"),
-        (changed("text", weight=0), "EncodeText", "weight"),
+        (changed("text", text="tree " * 50), "EncodeText", "tokens"),
+        (changed("text", text="t" * 10**6), "EncodeText", "1000000 characters"),
         (another_clip, "AugCLIPLoss", "connect the same CLIP"),
-        (changed("basis", k=9, candidates=8), "BasisInit", "8 candidates for k = 9"),
-        (changed("basis", pick="7"), "BasisInit", "from 1 to 3"),
-        (changed("basis", pick="one"), "BasisInit", "pick must be"),
+        (linked("basis", "pick", "PrimitiveString", "7"), "BasisInit", "from 1 to 3"),
+        (linked("optimize", "steps", "PrimitiveInt", -1), "Optimize", 'steps must be from 1 to 100000; got "-1"'),
+        (linked("text", "text", "PrimitiveString", "a tree \ud800"), "EncodeText", "half of a character"),
+        (changed("loss", clip="picturebook"), "AugCLIPLoss", 'clip needs a link .* CLIP_JOINT; got the text "picturebook"'),
+        (changed("optimize", loss={"a": 1}), "Optimize", "loss needs a link .* GUIDANCE_LOSS; got a value of type dict"),
+        (changed("optimize", basis=7), "Optimize", "basis needs a link .* GAN_BASIS; got a value of type int"),
         (lambda s: s.optimize.inputs.pop("basis"), "Optimize", "needs one start"),
         (
             lambda s: s.optimize.inputs.update(latent=s.graph.add("RandomLatent", generator=s.generator)[0]),
             "Optimize",
             "not both",
         ),
-        (changed("optimize", lr="nan"), "Optimize", "lr must be"),
-        (endless_loss, "Optimize", "not a number"),
+        (changed("optimize", lr="nan"), "Optimize", "lr must be a number"),
+        (endless_loss, "AddLosses", "weight_1 must be a number"),
         (strange_latent, "Optimize", "belongs to the generator"),
         (strange_basis, "Optimize", "belongs to the generator"),
         (strange_decode, "Decode", "belongs to the generator"),
@@ -262,14 +280,30 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
     run = client.run(s.graph.prompt)
     assert run.status == "error"
     assert run.error[0] == node
-    assert words in run.error[1]
+    assert re.search(words, run.error[1])
+    said = [line for node, line in run.texts if node == run.error[0]]
+    assert said[-1] == run.error[1]  # on the node, too
+    (kind,) = {data["exception_type"] for event, data in run.events if event == "execution_error"}
+    assert kind in {"PackError", "ShapeError", "ChoiceError", "CheckpointError", "LatentError"}
     assert not marker.exists()
 
 
 @pytest.mark.parametrize(
     ("change", "node", "words"),
     [
-        (changed("basis", candidates=0), "BasisInit", "smaller than min"),
+        (changed("basis", candidates=0), "BasisInit", "candidates must be from 1 to 1000000"),
+        (changed("basis", k=9, candidates=8), "BasisInit", "8 candidates for k = 9"),
+        (changed("basis", pick="7"), "BasisInit", "from 1 to 3"),
+        (changed("basis", pick="one"), "BasisInit", "pick must be"),
+        (changed("text", text=" "), "EncodeText", "no text at character 1"),
+        (changed("text", text="a {red|blue} house"), "EncodeText", "still to be made"),
+        (changed("text", text="Blade Runner: 2049"), "EncodeText", "got 2049 at character 15"),
+        (changed("text", text="a tree \ud800"), "EncodeText", "half of a character"),
+        (changed("text", weight=0), "EncodeText", "weight must be a number other than 0"),
+        (changed("text", weight=11), "EncodeText", "weight must be from -10.0 to 10.0"),
+        (save_as("../../kept"), "SaveLatent", "inside the output folder"),
+        (save_as("/kept"), "SaveLatent", "inside the output folder"),
+        (save_as("k" * 1000), "SaveLatent", "too long"),
         (changed("optimize", steps=0), "Optimize", "smaller than min"),
         (changed("optimize", steps=10**6), "Optimize", "bigger than max"),
         (changed("generator", model="missing.safetensors"), "LoadGenerator", "not in list"),
@@ -281,3 +315,28 @@ def test_what_is_out_of_range_is_refused_before_anything_runs(client, change, no
     s = search(client)
     change(s)
     assert words in " ".join(client.refusal(s.graph.prompt)[node])
+
+
+def test_words_that_a_model_does_not_know_are_said_on_the_node(client):
+    s = search(client, steps=1)
+    s.text.inputs["text"] = "a scarlet kitty | a tree:0.5"
+    texts = [line for node, line in client.run(s.graph.prompt).texts if node == "EncodeText"]
+    assert texts == ["a scarlet kitty: weight 1\na tree: weight 0.5\npicturebook does not know: scarlet, kitty"]
+
+
+def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
+    s = search(client, steps=1)
+    s.basis.inputs.update(seed=123, batch=64, candidates=1_000_000)
+    run = client.run(s.graph.prompt, lambda run: sum(node == "BasisInit" for node, _ in run.texts) > 1)
+    first, second = [line for node, line in run.texts if node == "BasisInit"][:2]
+    assert re.fullmatch(r"scoring 63,999,990 more candidates, kept in 32\.77 GB", first)
+    assert re.fullmatch(r"scoring 63,999,980 more candidates, about \d+ (days|hours), kept in 32\.77 GB", second)
+
+
+def test_a_date_and_values_of_nodes_become_part_of_a_name(client, host_folders):
+    s = search(client, steps=1)
+    s.graph.add("SaveLatent", basis=s.basis, filename_prefix="%date:yyyy%/%BasisInit.k%: %year% %nothing%")
+    (file,) = client.run(s.graph.prompt).outputs["SaveLatent"]["latents"]
+    year = time.strftime("%Y")
+    assert file["filename"] == f"3_ {year} %nothing%_00001.safetensors"
+    assert (host_folders / "output" / "gan_latents" / year / file["filename"]).is_file()

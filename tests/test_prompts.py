@@ -19,10 +19,12 @@ from guided_gan.core.errors import PackError
         ("study: a farm:3", [("study: a farm", 3)]),
         ("a film of 16:9 format", [("a film of 16:9 format", 1)]),
         ("Paris 1920:0.5", [("Paris 1920", 0.5)]),
-        ("room 237:12", [("room 237", 12)]),
+        ("room 237:9", [("room 237", 9)]),
         ("a clock at 10:30", [("a clock at 10:30", 1)]),
         ("a clock at 10:30:2 | 9:05", [("a clock at 10:30", 2), ("9:05", 1)]),
-        ("a clock at 10:75", [("a clock at 10", 75)]),
+        ("a clock at 10:7", [("a clock at 10", 7)]),
+        ("Blade Runner: 2049:1", [("Blade Runner: 2049", 1)]),
+        ("http://localhost:8188:-10 | {a} | a | b}", [("http://localhost:8188", -10), ("{a}", 1), ("a", 1), ("b}", 1)]),
     ],
 )
 def test_a_number_after_the_last_colon_is_the_weight_unless_it_tells_the_time(text, parts):
@@ -43,6 +45,16 @@ def test_a_number_after_the_last_colon_is_the_weight_unless_it_tells_the_time(te
         ("a farm:1e999", r"got inf at character 8 "),
         ("a farm:1:0.2", r"one weight.*got 1 as well at character 8 .*loss floor"),
         ("snow | a farm:-1:-inf", r"other than 0; got -inf at character 18 "),
+        ("Blade Runner: 2049", r"at most 10 .* got 2049 at character 15 .*write a weight after it"),
+        ("a clock at 10:75", r"got 75 at character 15 "),
+        ("http://localhost:8188", r"got 8188 at character 18 "),
+        ("Apollo:-13", r"got -13 at character 8 "),
+        ("snow | a {red|blue} house", r'The choice "\{red\|blue\}" at character 10 is still to be made'),
+        ("{a {red|blue} house|a tree}", r'The choice "\{red\|blue\}" at character 4'),
+        ("|".join(["a"] * 65), r"at most 64 prompts; got 65"),
+        ("a" * 10**6 + ":0", r'got 0 at character 1000002 \("a{60}…"\)'),
+        ("a:" + "1" * 10**6 + "x:0", r"got 0 at"),
+        ("\ud800:0", r'\("\\ud800:0"\)'),
     ],
 )
 def test_what_cannot_be_read_is_refused_where_it_stands(text, message):

@@ -45,3 +45,28 @@ def test_labels_must_be_as_many_as_what_they_name():
         sheet.sheet(pictures(4), 2, (), ["a", "b", "c"])
     with pytest.raises(PackError, match="at least 1 column"):
         sheet.sheet(pictures(4), 0)
+
+
+@pytest.mark.parametrize("words", ["cat dog", "é ñ", "Ω Ψ", "Ж Ы", "ג ד"])
+def test_labels_of_other_scripts_are_drawn(words):
+    one, other = (sheet.sheet(pictures(1), 1, [word]) for word in words.split())
+    assert one.shape != other.shape or not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("label", ["\U0001f600", "a \U0001f384", "\ue000", "a\ud800"])
+def test_what_no_font_has_is_named(label):
+    with pytest.raises(PackError, match="No font here draws the labels'"):
+        sheet.sheet(pictures(1), 1, [label])
+
+
+def test_a_long_word_is_broken_and_a_long_label_refused():
+    labelled = sheet.sheet(pictures(1), 1, ["m" * 100], ["w" * 100])
+    assert labelled.shape[3] < 400
+    with pytest.raises(PackError, match=r'has 501 characters.*shorten "m{20}…"'):
+        sheet.sheet(pictures(1), 1, ["m" * 501])
+
+
+@pytest.mark.parametrize("broken", [pictures(0), pictures(1)[:, :, :0], pictures(1) * torch.nan])
+def test_pictures_that_are_none_are_refused(broken):
+    with pytest.raises(PackError, match="picture is empty, or has values that are not finite"):
+        sheet.sheet(broken, 1)

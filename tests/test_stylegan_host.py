@@ -71,10 +71,36 @@ def test_a_seed_is_the_same_alone_and_in_a_batch(client, graph):
 
 
 @pytest.mark.parametrize(
+    ("node", "wrong", "message"),
+    [
+        ("StyleGANTSample", {"prompts": "a\nb\nc", "batch": 2}, "3 prompts for a batch of 2"),
+        ("StyleGANTSample", {"prompts": " "}, "There is no prompt"),
+        ("StyleGANTSample", {"batch": 65}, "batch must be from 1 to 64"),
+        ("EditLatent", {"prompts": "\n"}, "There is no prompt"),
+        ("EditLatent", {"prompts": "a\n" * 257}, "at most 256 lines of prompts; got 257"),
+        ("Interpolate", {"prompts": "a {red|blue} tree"}, "still to be made"),
+    ],
+)
+def test_fields_that_cannot_work_are_named_when_the_graph_is_queued(client, graph, node, wrong, message):
+    drawn = sample(graph)
+    other = {"EditLatent": "latent", "Interpolate": "latent_a"}
+    generator = drawn.inputs["generator"]
+    checked = graph.add(node, generator=generator, **{other[node]: drawn}) if node in other else drawn
+    checked.inputs.update(wrong)
+    graph.add("PreviewAny", source=checked)
+    assert message in " ".join(client.refusal(graph.prompt)[checked.id])
+
+
+def test_words_that_the_clip_does_not_know_are_said(client, graph):
+    drawn = sample(graph)
+    drawn.inputs["prompts"] = "a crimson tree"
+    graph.add("PreviewImage", images=drawn[1])
+    assert ("StyleGANTSample", "picturebook does not know: crimson") in client.run(graph.prompt).texts
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"prompts": "a\nb\nc", "batch": 2}, "3 prompts for a batch of 2"),
-        ({"prompts": " "}, "There is no prompt"),
         ({"clip": None}, "connect the CLIP that it was trained with"),
         ({"generator": ["other", 0]}, "needs a StyleGAN-T, but the generator given is biggan"),
     ],

@@ -50,6 +50,13 @@ def test_windows_are_centred_anywhere_in_the_picture():
         assert middle.std().item() == pytest.approx(length / 12**0.5, rel=0.05)
 
 
+def test_every_window_shows_some_of_a_thin_picture():
+    windows = textmask._windows((3, 500), torch.rand(3, 5_000, generator=seeded(0)), 0.25, 1.0)
+    for window, length in zip(windows, (3, 500), strict=True):
+        assert (window[:, 0] < length).all()
+        assert (window.sum(1) > 0).all()
+
+
 def test_a_picture_is_masked_alike_alone_in_a_batch_and_in_micro_batches(encoder, images):
     heat, mask = text_mask(encoder, images, "a tree", rngs(1, 2), crops=40)
     assert heat.shape == mask.shape == (2, 12, 18)
@@ -89,6 +96,26 @@ def test_a_mask_that_selects_nothing_says_what_to_change(encoder, images):
         text_mask(encoder, images, "a tree", rngs(1, 2), crops=20, sigmas=9)
 
 
+def test_the_threshold_that_is_advised_selects_something(encoder, images):
+    for height, width in ((12, 18), (3, 90), (2, 2)):
+        picture = images.repeat(1, 1, 1, 5)[:1, :, :height, :width]
+        with pytest.raises(PackError, match=r"lower sigmas, for example to [-0-9.]+\.$") as refused:
+            text_mask(encoder, picture, "a tree", rngs(1), crops=20, sigmas=50)
+        advised = float(str(refused.value).rstrip(".").split()[-1])
+        assert text_mask(encoder, picture, "a tree", rngs(1), crops=20, sigmas=advised)[1].any()
+
+
+def test_a_picture_of_one_pixel_is_too_small(encoder):
+    with pytest.raises(PackError, match="same everywhere, since the picture is too small or too plain"):
+        text_mask(encoder, torch.zeros(1, 3, 1, 1), "a tree", rngs(1), crops=20)
+
+
+@pytest.mark.parametrize("broken", [torch.zeros(0, 3, 9, 9), torch.zeros(1, 3, 0, 9), torch.full((1, 3, 9, 9), torch.nan)])
+def test_a_picture_that_is_none_is_refused(encoder, broken):
+    with pytest.raises(PackError, match="picture is empty, or has values that are not finite numbers"):
+        text_mask(encoder, broken, "a tree", rngs(1), crops=20)
+
+
 def test_the_heat_map_shows_grey_pictures_through_colours_that_warm_with_the_heat(images):
     heat = torch.linspace(0, 1, 18).expand(2, 12, 18)
     shown = textmask.heat_map(torch.full_like(images, 0.5), heat)
@@ -104,14 +131,15 @@ def test_the_heat_map_shows_grey_pictures_through_colours_that_warm_with_the_hea
 
 
 def test_what_cannot_work_is_refused(encoder, images):
-    wrongs: list[dict[str, Any]] = [
-        {"crops": 1},
-        {"micro_batch": 0},
-        {"smallest": 0.0},
-        {"smallest": 0.8, "largest": 0.5},
+    few, sides = "crops must be at least 2 and micro_batch at least 1", "smallest crop must be above 0 and not above the largest"
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"crops": 1}, few),
+        ({"micro_batch": 0}, few),
+        ({"smallest": 0.0}, sides),
+        ({"smallest": 0.8, "largest": 0.5}, sides),
     ]
-    for wrong in wrongs:
-        with pytest.raises(PackError, match="crops must be at least 2, micro_batch at least 1"):
+    for wrong, words in wrongs:
+        with pytest.raises(PackError, match=words):
             text_mask(encoder, images, "a tree", rngs(1, 2), **wrong)
     with pytest.raises(PackError, match="no text at character 1"):
         text_mask(encoder, images, " ", rngs(1, 2))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import pictures
 from ..errors import PackError
 from ..types import Autoencoder, Generator, Latent
 
@@ -63,7 +64,11 @@ class GridGenerator(ABC):
         """Latents, on the CPU, of pictures [N, 3, any, any] in [-1, 1], which are resized to `resolution` first.
 
         To keep the pictures' own size, ask the generator of that size: `generator.at(*images.shape[2:])`.
+
+        Raises:
+            PackError: the pictures are empty or not of finite numbers.
         """
+        pictures.check(images)
         images = images.to(next(self.module.parameters()).device)
         if images.shape[2:] != self.resolution:
             images = F.interpolate(images, self.resolution, mode="bicubic", antialias=True).clamp(-1, 1)

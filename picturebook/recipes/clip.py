@@ -25,6 +25,7 @@ from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...core import vocabulary
 from .. import MODELS, captions, world
 from ..networks import Heads
 from .classifier import attribute_loss, blemish
@@ -103,6 +104,8 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
         (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
         (folder / VOCABULARY.name).write_bytes(VOCABULARY.read_bytes())
+        words = {"name": "picturebook", "words": captions.vocabulary()}
+        (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
         return measure(model, tokenizer, device)
 
     return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, rng, step, finish)

@@ -1,0 +1,139 @@
+"""Whether what a file held can be worked with: kinds, shapes and finite numbers, checked before anything uses them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+from .errors import quoted
+from .types import SCALAR, SOFTMAX, Basis, Curve, Film, Latent, Result
+
+_LONGEST_NAME = 1000
+
+
+def check(value: Latent | Basis | Result | Film) -> None:
+    """Refuse a value that was put together of a file's parts and breaks what its class promises.
+
+    Raises:
+        TypeError or ValueError: saying which part is wrong.
+    """
+    _CHECKS[type(value)](value)
+
+
+def _latent(latent: Latent) -> None:
+    _name(latent.generator, "generator")
+    _tensors(latent.tensors, "latent")
+    _rows(latent.tensors)
+
+
+def _basis(basis: Basis) -> None:
+    _name(basis.generator, "generator")
+    _tensors({"scores": basis.scores}, "basis")
+    if basis.scores.ndim != 2 or not basis.scores.numel():
+        raise ValueError(f"its scores must be [N, k]; they are {list(basis.scores.shape)}")
+    rows = len(basis)
+    for group in ("fixed", "anchor", "mask", "moments", "weights"):
+        _tensors(getattr(basis, group), group, some=False)
+    _tensors(basis.vectors, "vectors")
+    for name, value in basis.vectors.items():
+        if value.ndim < 3 or value.shape[0] != rows or not value.numel():
+            raise ValueError(f"its vectors {quoted(name)} must be [{rows}, k, ...]; they are {list(value.shape)}")
+        if basis.weighting == SCALAR:
+            layer = name[: name.rfind(".") + 1]
+            _shape(_part(basis.weights, f"{layer}all"), value.shape[:2], "weights")
+        elif basis.weighting == SOFTMAX:
+            _shape(_part(basis.weights, name), value.shape, f"weights of {quoted(name)}")
+        else:
+            raise ValueError(f"its weighting is {quoted(basis.weighting)}, not {SCALAR} or {SOFTMAX}")
+    _rows({"scores": basis.scores, **basis.fixed})
+    for name, mask in basis.mask.items():
+        shape = (rows, *_part(basis.vectors, name).shape[2:])
+        _shape(_part(basis.anchor, name), shape, f"anchor of {quoted(name)}")
+        _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
+    _whole(basis.steps, "steps")
+    searched = {f"{group}.{name}": value for group in ("vectors", "weights") for name, value in getattr(basis, group).items()}
+    for name, value in searched.items() if basis.moments else ():
+        for moment in ("mean", "square"):
+            _shape(_part(basis.moments, f"{moment}.{name}"), value.shape, f"{moment} of {quoted(name)}")
+
+
+def _result(result: Result) -> None:
+    _latent(result.best)
+    _basis(result.basis)
+    _tensors({"losses": result.losses}, "search")
+    rows = len(result.basis)
+    _rows({"basis": result.basis.scores, **result.best.tensors, "losses": result.losses})
+    _shape(result.losses, (rows,), "losses")
+    _pictures(result.images, rows)
+    _curve(result.curve, rows)
+    _curve(result.trace, rows)
+    if not isinstance(result.stopped, str):
+        raise TypeError("the reason why it stopped is not text")
+
+
+def _film(film: Film) -> None:
+    _latent(film.latents)
+    _pictures(film.images, len(film))
+
+
+_CHECKS = {Latent: _latent, Basis: _basis, Result: _result, Film: _film}
+
+
+def _pictures(images: Tensor, rows: int) -> None:
+    _tensors({"images": images}, "pictures")
+    if images.ndim != 4 or images.shape[:2] != (rows, 3) or not images.numel():
+        raise ValueError(f"its images must be [{rows}, 3, H, W]; they are {list(images.shape)}")
+
+
+def _curve(curve: Curve, rows: int) -> None:
+    for step in curve.steps:
+        _whole(step, "steps of a curve")
+    for name, points in curve.scores.items():
+        _name(name, "score")
+        if len(points) != len(curve.steps) or any(len(point) != rows for point in points):
+            raise ValueError(f"the curve {quoted(name)} is not one of {len(curve.steps)} points of {rows} searches")
+        if not all(isinstance(value, float | int) and not math.isnan(value) for point in points for value in point):
+            raise ValueError(f"the curve {quoted(name)} holds what is not a number")
+
+
+def _name(value: object, what: str) -> None:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_NAME:
+        raise ValueError(f"its {what} has the name {quoted(value)}, which is none")
+
+
+def _whole(value: object, what: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"its {what} must be whole numbers of at least 0; got {quoted(value)}")
+
+
+def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> None:
+    """Refuse tensors of other than finite floating-point numbers, and, where there must be some, none."""
+    if some and not tensors:
+        raise ValueError(f"its {what} is without any tensor")
+    for name, value in tensors.items():
+        _name(name, "tensor")
+        if not value.is_floating_point():
+            raise ValueError(f"{quoted(name)} holds {value.dtype}, not floating-point numbers")
+        if not value.isfinite().all():
+            raise ValueError(f"{quoted(name)} holds numbers that are not finite")
+
+
+def _rows(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that do not have as many rows each, at least one."""
+    rows = {value.shape[0] if value.ndim > 1 or (name == "losses" and value.ndim) else 0 for name, value in tensors.items()}
+    if len(rows) > 1 or 0 in rows:
+        shapes = {name: list(value.shape) for name, value in tensors.items()}
+        raise ValueError(f"its tensors must hold as many rows each, at least one; their shapes are {quoted(shapes, 200)}")
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise ValueError(f"it lacks the tensor {quoted(name)}")
+    return tensors[name]
+
+
+def _shape(value: Tensor, shape: Iterable[int], what: str) -> None:
+    if list(value.shape) != list(shape):
+        raise ValueError(f"its {what} must have the shape {list(shape)}; they have {list(value.shape)}")

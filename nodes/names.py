@@ -1,0 +1,56 @@
+"""Names of files that a user gives, with the host's tokens: its page fills them in for its own nodes alone."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..core.errors import PackError, quoted
+
+_LONGEST = 150  # characters of a part: a number and an ending follow, and 255 bytes is what disks take
+_TOKEN = re.compile(r"%([^%]+)%")
+_FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')  # by some system
+_DATE = re.compile(r"yyyy|yy|MM?|dd?|hh?|mm?|ss?")
+_STRFTIME = {"yyyy": "%Y", "yy": "%y", "M": "%m", "d": "%d", "h": "%H", "m": "%M", "s": "%S"}
+
+
+def prefix(filename_prefix: str, prompt: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A file name's start with its tokens filled in and what no system takes in a name replaced by "_".
+
+    Tokens: %date:yyyy-MM-dd hh.mm.ss% in any order and selection, and %node.widget%, the value of a widget of the first
+    node of that title or type. Those that the host fills in itself, such as %year%, and unknown ones stay.
+
+    Raises:
+        PackError: the name is empty or too long, or leads out of the folder.
+    """
+    name = _FORBIDDEN.sub("_", _TOKEN.sub(lambda found: _filled(found, prompt), filename_prefix)).replace("\\", "/")
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or not parts[-1].strip(" ."):
+        raise PackError(
+            f"filename_prefix must be a name, in a folder inside the output folder or not; got {quoted(filename_prefix)}."
+        )
+    if max(map(len, parts)) > _LONGEST or len(name) > 2 * _LONGEST:
+        raise PackError(f"filename_prefix is too long, with {len(name)} characters: shorten {quoted(filename_prefix, 20)}.")
+    return name
+
+
+def _filled(found: re.Match[str], prompt: Mapping[str, Any]) -> str:
+    kind, _, rest = found[1].partition(":")
+    if kind == "date" and rest:
+        now = time.localtime()
+        return _DATE.sub(lambda part: _of_date(part[0], now), rest)
+    title, _, widget = found[1].rpartition(".")
+    for node in prompt.values():
+        value = node.get("inputs", {}).get(widget)
+        if title in (node.get("_meta", {}).get("title"), node.get("class_type")) and isinstance(value, str | int | float):
+            return str(value).replace("/", "_").replace("\\", "_")
+    return found[0]
+
+
+def _of_date(part: str, now: time.struct_time) -> str:
+    """One letter is a number without, two with a zero before it; of a year, two are its last two digits."""
+    number = time.strftime(_STRFTIME.get(part) or _STRFTIME[part[0]], now)
+    return str(int(number)) if len(part) == 1 else number

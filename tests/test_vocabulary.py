@@ -1,0 +1,61 @@
+"""What a model does not know is named, by the list beside its weights."""
+
+import pytest
+import torch
+from toys import ToyEncoder, seeded
+
+from guided_gan.core import clip, vocabulary
+from guided_gan.core.errors import CheckpointError
+from guided_gan.picturebook import MODELS, captions, world
+
+CLIPS = ("clip", "clip_robust")
+
+
+@pytest.mark.parametrize("folder", CLIPS)
+def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
+    known = vocabulary.read(MODELS / folder)
+    assert known is not None
+    assert known.name == "picturebook"
+    assert known.words == set(captions.vocabulary())
+    assert known.unknown(captions.describe(world.sample(2000, seeded(0)), seeded(1)).texts) == []
+
+
+def test_unknown_words_are_named_once_and_in_their_order():
+    encoder = clip.load(MODELS / "clip")
+    texts = ["A kitty on a Scarlet sofa", "the kitten's 2 SOFAS by the sea, scarlet"]
+    expected = ["picturebook does not know: kitty, scarlet, sofa, kitten's, sofas"]
+    assert vocabulary.unknown(encoder, texts) == expected
+    assert vocabulary.unknown(clip.Ensemble([encoder, clip.load(MODELS / "clip_robust")], [1, 1]), texts) == expected
+    assert vocabulary.unknown(encoder, ["a blue tree in the snow"]) == []
+
+
+def test_a_model_that_lists_nothing_is_taken_to_know_everything(tmp_path):
+    assert vocabulary.unknown(ToyEncoder(), ["a kitty"]) == []
+    assert vocabulary.read(tmp_path) is None
+
+
+def test_any_folder_may_have_a_list(tmp_path):
+    (tmp_path / vocabulary.FILE).write_text('\ufeff{"name": "mine", "words": ["Café"]}', encoding="utf-8")
+    known = vocabulary.read(tmp_path)
+    assert known is not None
+    assert (known.name, known.unknown(["un café noir"])) == ("mine", ["un", "noir"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"name": "a"}', '{"name": 1, "words": []}', '{"name": "a", "words": [1]}', "[" * 10**6],
+)
+def test_a_broken_list_is_refused(tmp_path, text):
+    (tmp_path / vocabulary.FILE).write_text(text)
+    with pytest.raises(CheckpointError, match=r"is no vocabulary .*mend it or take it away"):
+        vocabulary.read(tmp_path)
+
+
+def test_a_list_changes_no_number(tmp_path):
+    for file in (MODELS / "clip").iterdir():
+        if file.name != vocabulary.FILE:
+            (tmp_path / "clip").mkdir(exist_ok=True)
+            (tmp_path / "clip" / file.name).write_bytes(file.read_bytes())
+    with_list, without = clip.load(MODELS / "clip"), clip.load(tmp_path / "clip")
+    assert with_list.name == without.name
+    assert torch.equal(*(encoder.encode_text(["a tree"]) for encoder in (with_list, without)))
