@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from types import SimpleNamespace
 
 import numpy as np
