@@ -54,7 +54,7 @@ def shortened(text: object, most: int = _QUOTED) -> str:
 
 
 def printable(text: str, most: int = MOST) -> str:
-    """Text that any log takes: without halves of characters, and with its middle left out where it is longer than `most`."""
+    """Text that any log takes: without halves of characters, and without its middle where it is longer than `most`."""
     if len(text) > most:
         text = f"{text[: most // 2]} … {text[len(text) - most // 2 + 3 :]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -17,7 +17,7 @@ _ABSENT = "\U0010fffe"  # no character, by Unicode: drawn as a font draws what i
 
 
 def font_for(texts: Iterable[str], size: int) -> Font:
-    """A font of `size` pixels that has every character of the texts: Pillow's own, matplotlib's, or one that is installed.
+    """A font of `size` pixels that has every character of the texts: Pillow's own, matplotlib's, or an installed one.
 
     Raises:
         PackError: there is none; the message names the characters that are in no font, or never together.
@@ -30,8 +30,8 @@ def font_for(texts: Iterable[str], size: int) -> Font:
             return font
         missing = min(missing, lacking, key=len)
     raise PackError(
-        f"No font here draws the labels' {shortened(' '.join(sorted(missing)))}: install a font of that script, such as Noto "
-        "Sans, or write the labels in other letters; emoji cannot be drawn."
+        f"No font here draws the labels' {shortened(' '.join(sorted(missing)))}: install one of that script, such as "
+        "Noto Sans, or write the labels in other letters; emoji cannot be drawn."
     )
 
 
@@ -39,7 +39,9 @@ def _fonts(size: int) -> Iterator[Font]:
     yield ImageFont.load_default(size)
     from matplotlib import font_manager
 
-    installed = sorted(font_manager.findSystemFonts(), key=lambda path: ("Sans" not in path, "Regular" not in path, path))
+    installed = sorted(
+        font_manager.findSystemFonts(), key=lambda path: ("Sans" not in path, "Regular" not in path, path)
+    )
     for path in (font_manager.findfont("DejaVu Sans"), *installed):
         if font := _opened(path, size):
             yield font

@@ -37,7 +37,7 @@ def parse(text: str) -> list[tuple[str, float]]:
 
 
 def check_made(text: str) -> None:
-    """Refuse a prompt in which one of several texts is still to be chosen, as the host's page does: "a {red|blue} house".
+    """Refuse a prompt with a text still to be chosen, as the host's page does: "a {red|blue} house".
 
     Raises:
         PackError: saying where, counted from character 1.
@@ -52,13 +52,16 @@ def check_made(text: str) -> None:
 def _parse_part(part: str, start: int) -> tuple[str, float]:
     says, weight, at = _split(part)
     if not says.strip():
-        raise PackError(f"A prompt has no text {_at(part, start)}: write what the picture should show, or take a | away.")
+        raise PackError(
+            f"A prompt has no text {_at(part, start)}: write what the picture should show, or take a | away."
+        )
     if weight == 0 or not math.isfinite(weight):
         raise PackError(f"A weight must be a number other than 0; got {weight:g} {_at(part, start, at)}.")
     if abs(weight) > MOST_WEIGHT:
         raise PackError(
-            f"The number after a prompt's last colon is its weight, at most {MOST_WEIGHT:g} to either side of 0; got {weight:g} "
-            f'{_at(part, start, at)}. If it belongs to the text, write a weight after it, as in "Blade Runner: 2049:1".'
+            f"The number after a prompt's last colon is its weight, at most {MOST_WEIGHT:g} to either side of 0; "
+            f"got {weight:g} {_at(part, start, at)}. If it belongs to the text, write a weight after it, "
+            'as in "Blade Runner: 2049:1".'
         )
     _, second, at = _split(says)
     if at and not MOST_WEIGHT < abs(second) < math.inf:

@@ -42,7 +42,11 @@ def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column
     left, top = _extent(beside, font)[0], _extent(above, font)[1]
     canvas = Image.new("RGB", (left + columns * (width + _GAP) + _GAP, top + rows * (height + _GAP) + _GAP), "white")
     draw = ImageDraw.Draw(canvas)
-    corners = [(left + _GAP + x * (width + _GAP), top + _GAP + y * (height + _GAP)) for y in range(rows) for x in range(columns)]
+    corners = [
+        (left + _GAP + x * (width + _GAP), top + _GAP + y * (height + _GAP))
+        for y in range(rows)
+        for x in range(columns)
+    ]
     for label, (_, y) in zip(beside, corners[::columns], strict=False):
         draw.multiline_text((_GAP, y + height // 2), label, "black", font, anchor="lm")
     for label, (x, _) in zip(above, corners, strict=False):
@@ -65,13 +69,17 @@ def font_of(row_labels: Sequence[str], column_labels: Sequence[str], columns: in
     _check_count("column", column_labels, columns)
     for label in (*row_labels, *column_labels):
         if len(label) > _LONGEST:
-            raise PackError(f"A label has {len(label)} characters, at most {_LONGEST} find room: shorten {quoted(label, 20)}.")
+            raise PackError(
+                f"A label has {len(label)} characters, at most {_LONGEST} find room: shorten {quoted(label, 20)}."
+            )
     return font_for((*row_labels, *column_labels), _FONT)
 
 
 def _check_count(what: str, labels: Sequence[str], count: int) -> None:
     if labels and len(labels) != count:
-        raise PackError(f"The grid has {count} {what}s but {len(labels)} {what} labels: give one for each {what}, or none.")
+        raise PackError(
+            f"The grid has {count} {what}s but {len(labels)} {what} labels: give one for each {what}, or none."
+        )
 
 
 def _enlarge(pictures: Tensor) -> Tensor:
@@ -80,7 +88,7 @@ def _enlarge(pictures: Tensor) -> Tensor:
 
 
 def _wrap(text: str, font: Font, width: int) -> str:
-    """The text in lines of at most `width` pixels, broken between words, and within a word that is longer than a line."""
+    """The text in lines of at most `width` pixels, broken between words, or within one that is longer than a line."""
     lines = [""]
     for word in text.split():
         if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:

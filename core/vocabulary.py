@@ -1,4 +1,4 @@
-"""The words that a CLIP was trained on, where its folder lists them: others mean nothing to it, and are said to the user."""
+"""The words that a CLIP was trained on, where its folder lists them: others mean nothing to it, and users are told."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def read(folder: Path) -> Vocabulary | None:
         raise ValueError("it lacks a name or a list of words")
     except (OSError, RecursionError, ValueError) as error:
         raise CheckpointError(
-            f'{path} is no vocabulary ({shortened(error, 200)}): it must hold {{"name": ..., "words": [...]}}; mend it or '
-            "take it away."
+            f'{path} is no vocabulary ({shortened(error, 200)}): it must hold {{"name": ..., "words": [...]}}; '
+            "mend it or take it away."
         ) from error
 
 

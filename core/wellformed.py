@@ -53,7 +53,9 @@ def _basis(basis: Basis) -> None:
         _shape(_part(basis.anchor, name), shape, f"anchor of {quoted(name)}")
         _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
     _whole(basis.steps, "steps")
-    searched = {f"{group}.{name}": value for group in ("vectors", "weights") for name, value in getattr(basis, group).items()}
+    searched = {
+        f"{group}.{name}": value for group in ("vectors", "weights") for name, value in getattr(basis, group).items()
+    }
     for name, value in searched.items() if basis.moments else ():
         for moment in ("mean", "square"):
             _shape(_part(basis.moments, f"{moment}.{name}"), value.shape, f"{moment} of {quoted(name)}")
@@ -122,10 +124,14 @@ def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> Non
 
 def _rows(tensors: Mapping[str, Tensor]) -> None:
     """Refuse tensors that do not have as many rows each, at least one."""
-    rows = {value.shape[0] if value.ndim > 1 or (name == "losses" and value.ndim) else 0 for name, value in tensors.items()}
+    rows = {
+        value.shape[0] if value.ndim > 1 or (name == "losses" and value.ndim) else 0 for name, value in tensors.items()
+    }
     if len(rows) > 1 or 0 in rows:
         shapes = {name: list(value.shape) for name, value in tensors.items()}
-        raise ValueError(f"its tensors must hold as many rows each, at least one; their shapes are {quoted(shapes, 200)}")
+        raise ValueError(
+            f"its tensors must hold as many rows each, at least one; their shapes are {quoted(shapes, 200)}"
+        )
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> Tensor:

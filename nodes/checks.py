@@ -1,7 +1,7 @@
 """What a node is given, checked in one place: before anything runs where it can be known, and when the node runs.
 
-The host checks the type and the range of what is typed into a field, but not of what a link brings, and lets anything be
-typed where only a link belongs.
+The host checks the type and the range of what is typed into a field, but not of what a link brings, and takes any value
+where only a link belongs.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
 def refusal(node: type[io.ComfyNode], check: Callable[..., Any], **values: Any) -> bool | str:
     """For `validate_inputs`: True, or why these values of the node's inputs cannot work.
 
-    Of inputs that `validate_inputs` names the host checks the type alone, so their ranges are checked here, too. A value
-    that a link will bring is None, and then the check waits until the node runs.
+    Of inputs that `validate_inputs` names the host checks the type alone, so their ranges are checked here, too. Where
+    a value is None, which a link will bring, the check waits until the node runs.
     """
     try:
         for one in _inputs(node):
@@ -97,7 +97,9 @@ def _check_choice(one: Any, value: Any) -> None:
 
 def _check_image(one: Any, value: Any) -> None:
     if not isinstance(value, torch.Tensor) or value.ndim != 4 or value.shape[3] not in _CHANNELS:
-        raise PackError(f"{one.id} must be pictures [N, H, W, C] of 1 to 4 channels, from a link; got {_described(value)}.")
+        raise PackError(
+            f"{one.id} must be pictures [N, H, W, C] of 1 to 4 channels, from a link; got {_described(value)}."
+        )
     pictures.check(value)
 
 
@@ -115,7 +117,11 @@ def _check_latent(one: Any, value: Any) -> None:
 
 
 def _described(value: Any) -> str:
-    return f"the shape {list(value.shape)}" if isinstance(value, torch.Tensor) else f"a value of type {type(value).__name__}"
+    return (
+        f"the shape {list(value.shape)}"
+        if isinstance(value, torch.Tensor)
+        else f"a value of type {type(value).__name__}"
+    )
 
 
 _TYPED: dict[str, Callable[[Any, Any], None]] = {

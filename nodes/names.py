@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import PackError, quoted
 
-_LONGEST = 150  # characters of a part: a number and an ending follow, and 255 bytes is what disks take
+_LONGEST = 200  # bytes of a part: a number and an ending follow, and 255 is what disks take
 _TOKEN = re.compile(r"%([^%]+)%")
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')  # by some system
 _DATE = re.compile(r"yyyy|yy|MM?|dd?|hh?|mm?|ss?")
@@ -20,7 +20,7 @@ _STRFTIME = {"yyyy": "%Y", "yy": "%y", "M": "%m", "d": "%d", "h": "%H", "m": "%M
 def prefix(filename_prefix: str, prompt: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A file name's start with its tokens filled in and what no system takes in a name replaced by "_".
 
-    Tokens: %date:yyyy-MM-dd hh.mm.ss% in any order and selection, and %node.widget%, the value of a widget of the first
+    Tokens: %date:yyyy-MM-dd hh.mm.ss% in any order and selection, and %node.widget%, the value of a field of the first
     node of that title or type. Those that the host fills in itself, such as %year%, and unknown ones stay.
 
     Raises:
@@ -30,10 +30,12 @@ def prefix(filename_prefix: str, prompt: Mapping[str, Any] = MappingProxyType({}
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or not parts[-1].strip(" ."):
         raise PackError(
-            f"filename_prefix must be a name, in a folder inside the output folder or not; got {quoted(filename_prefix)}."
+            f"filename_prefix must be a name inside the output folder, with or without folders; got {quoted(filename_prefix)}."
         )
-    if max(map(len, parts)) > _LONGEST or len(name) > 2 * _LONGEST:
-        raise PackError(f"filename_prefix is too long, with {len(name)} characters: shorten {quoted(filename_prefix, 20)}.")
+    if max(len(part.encode()) for part in parts) > _LONGEST or len(name) > 2 * _LONGEST:
+        raise PackError(
+            f"filename_prefix is too long, with {len(name)} characters: shorten {quoted(filename_prefix, 20)}."
+        )
     return name
 
 
@@ -45,7 +47,9 @@ def _filled(found: re.Match[str], prompt: Mapping[str, Any]) -> str:
     title, _, widget = found[1].rpartition(".")
     for node in prompt.values():
         value = node.get("inputs", {}).get(widget)
-        if title in (node.get("_meta", {}).get("title"), node.get("class_type")) and isinstance(value, str | int | float):
+        if title in (node.get("_meta", {}).get("title"), node.get("class_type")) and isinstance(
+            value, str | int | float
+        ):
             return str(value).replace("/", "_").replace("\\", "_")
     return found[0]
 

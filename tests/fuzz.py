@@ -1,7 +1,7 @@
-"""Odd values for every input of every node, queued through the API of a running host; and what must hold whatever they are.
+"""Odd values for every input of every node, queued through the API of a running host; and what must hold all the same.
 
-A try is a small graph of a node with what it needs, with one of its inputs exchanged for a value that a client may send.
-The host must answer; what it refuses must be refused in words; and what runs must end, or stop when asked to.
+A try is a small graph of a node with what it needs, with one of its inputs exchanged for a value that a client may
+send. The host must answer; what it refuses must be refused in words; and what runs must end, or stop when asked to.
 """
 
 from __future__ import annotations
@@ -28,11 +28,67 @@ OURS = {kind.__name__ for kind in (errors.PackError, *errors.PackError.__subclas
 MODEST = {"width": 128, "height": 128, "micro_batch": 64, "batch": 8, "frames": 32, "columns": 16}
 
 TEXTS = [
-    *("", " ", "\n\n", "a red house", "a red house\na blue tree", "|", "a|", ":", "a:0", "a:nan", "a:-inf", "a:2049", "a:1:1"),
-    *("{a|b}", "{", "\ud800", "a\udfff", "\x00", "\x1b[31m", "\u202ea", "\U0001f600", "\u732b", "\u05d0", "%", "%s%n", "'\"\\`"),
+    *(
+        "",
+        " ",
+        "\n\n",
+        "a red house",
+        "a red house\na blue tree",
+        "|",
+        "a|",
+        ":",
+        "a:0",
+        "a:nan",
+        "a:-inf",
+        "a:2049",
+        "a:1:1",
+    ),
+    *(
+        "{a|b}",
+        "{",
+        "\ud800",
+        "a\udfff",
+        "\x00",
+        "\x1b[31m",
+        "\u202ea",
+        "\U0001f600",
+        "\u732b",
+        "\u05d0",
+        "%",
+        "%s%n",
+        "'\"\\`",
+    ),
     *("a" * 1_000_000, "a " * 500_000, "|" * 100_000, "\n" * 100_000, "9" * 5_000, "1" * 100_000 + "x", "a:" * 50_000),
-    *("1", "0", "-1", "1 2 3", "1:0", "1:nan", "1:1e999", "1e400", "2.5", "inf", "nan", "0.5", "0.5 0.5", "0.5,,0.25", "1e-9"),
-    *("all", "ALL", "top left", "top left, nowhere", ",", "../../evil", "..", "/evil", "C:\\evil", "a/../../evil", "~/evil"),
+    *(
+        "1",
+        "0",
+        "-1",
+        "1 2 3",
+        "1:0",
+        "1:nan",
+        "1:1e999",
+        "1e400",
+        "2.5",
+        "inf",
+        "nan",
+        "0.5",
+        "0.5 0.5",
+        "0.5,,0.25",
+        "1e-9",
+    ),
+    *(
+        "all",
+        "ALL",
+        "top left",
+        "top left, nowhere",
+        ",",
+        "../../evil",
+        "..",
+        "/evil",
+        "C:\\evil",
+        "a/../../evil",
+        "~/evil",
+    ),
     *("%date:yyyy-MM-dd%", "%date:%", "%year%", "%KSampler.seed%", "con", "a:b*c?", "a/", ".", "a" * 300, "a/b/c/d"),
     *("picturebook", "picturebook VQGAN", "../../../etc/passwd", "<script>", "None", "null", "true", "[]"),
 ]
@@ -58,7 +114,9 @@ def _made(kind: str, slot: int = 0, **inputs: Any) -> Supply:
     return add
 
 
-_GAN, _VQGAN, _STYLEGAN = (_made("LoadGenerator", model=f"picturebook{family}") for family in ("", " VQGAN", " StyleGAN-T"))
+_GAN, _VQGAN, _STYLEGAN = (
+    _made("LoadGenerator", model=f"picturebook{family}") for family in ("", " VQGAN", " StyleGAN-T")
+)
 _CLIP, _VAE = _made("LoadCLIP"), _made("VAELoader", vae_name="pixel_space")
 _OF_VAE = _made("VAEGenerator", vae=_VAE, width=64, height=64)
 _TARGET = _made("EncodeText", clip=_CLIP)
@@ -77,14 +135,25 @@ SOCKETS: dict[str, list[Supply]] = {
         *(_made("RandomLatent", generator=_GAN, batch=3), _made("RandomLatent", generator=_OF_VAE)),
     ],
     "GAN_BASIS": [
-        *(_made("BasisInit", **_FEW), _made("BasisInit", **_FEW, weighting="softmax"), _made("BasisInit", **_FEW, batch=2)),
+        *(
+            _made("BasisInit", **_FEW),
+            _made("BasisInit", **_FEW, weighting="softmax"),
+            _made("BasisInit", **_FEW, batch=2),
+        ),
         _made("MaskLatent", generator=_VQGAN, latent=_made("RandomLatent", generator=_VQGAN), mask=_SPOT),
     ],
-    "CLIP_JOINT": [_CLIP, _made("LoadCLIP", model="picturebook robust"), _made("CombineCLIP", clip_1=_CLIP, clip_2=_CLIP)],
+    "CLIP_JOINT": [
+        _CLIP,
+        _made("LoadCLIP", model="picturebook robust"),
+        _made("CombineCLIP", clip_1=_CLIP, clip_2=_CLIP),
+    ],
     "CLIP_TARGET": [_TARGET, _made("EncodeImagePrompt", clip=_CLIP, image=_IMAGE)],
     "GUIDANCE_LOSS": [
         *(_LOSS, _made("CutoutLoss", clip=_CLIP, target=_TARGET, cutouts=2), _made("TotalVariationLoss")),
-        *(_made("AddLosses", loss_1=_LOSS, loss_2=_made("LatentRegularization")), _made("PerceptualLoss", image=_IMAGE)),
+        *(
+            _made("AddLosses", loss_1=_LOSS, loss_2=_made("LatentRegularization")),
+            _made("PerceptualLoss", image=_IMAGE),
+        ),
     ],
     "SCORE_CURVE": [_made("Optimize", 3, generator=_GAN, loss=_LOSS, latent=_LATENT, steps=1)],
     "IMAGE": [
@@ -119,7 +188,16 @@ SUITED = {
     "LatentToVAE": {"GAN_GENERATOR": 3, "GAN_LATENT": 4},
     "VAEToLatent": {"GAN_GENERATOR": 3},
 }
-SMALL = {"steps": 1, "copies": 2, "candidates": 20, "crops": 10, "frames": 2, "steps_per_frame": 1, "cutouts": 2, "k": 3}
+SMALL = {
+    "steps": 1,
+    "copies": 2,
+    "candidates": 20,
+    "crops": 10,
+    "frames": 2,
+    "steps_per_frame": 1,
+    "cutouts": 2,
+    "k": 3,
+}
 # Optional inputs that a node does not work without.
 NEEDED = {
     "Optimize": {"latent": _LATENT},
@@ -170,7 +248,9 @@ def _try(definitions: dict[str, Any], node: str, key: str, odd: Callable[[Graph]
     graph = Graph(definitions)
     required = definitions[PREFIX + node]["input"].get("required", {})
     suited = SUITED.get(node, {})
-    given = {name: SOCKETS[spec[0]][suited.get(spec[0], 0)](graph) for name, spec in required.items() if spec[0] in SOCKETS}
+    given = {
+        name: SOCKETS[spec[0]][suited.get(spec[0], 0)](graph) for name, spec in required.items() if spec[0] in SOCKETS
+    }
     given |= {name: value for name, value in SMALL.items() if name in required}
     given |= {name: supply(graph) for name, supply in NEEDED.get(node, {}).items()}
     value = odd(graph)
@@ -279,7 +359,7 @@ def fault(host: Host, odd: Try) -> str | None:
 
 def _fault_of_refusal(status: int, reply: Any) -> str | None:
     if not isinstance(reply, dict):
-        # The host's own validation breaks on some values, such as a list where an identity belongs, before a node is asked.
+        # The host's own validation breaks on some values before a node is asked, as on a list for an identity.
         return None if status == 500 and PREFIX not in reply else f"status {status}: {reply[:300]}"
     for found in reply["node_errors"].values():
         for error in found["errors"]:

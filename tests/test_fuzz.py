@@ -53,14 +53,26 @@ def test_every_node_runs_where_nothing_is_odd(asked, definitions):
 def test_odd_values_for_every_input_of_every_node(asked, definitions, host_folders, count):
     faults = []
     around = (host_folders.parent, host_folders, Path("/"))
-    before = files(around[0], host_folders), set(host_folders.iterdir()), set(around[2].iterdir()), files(ROOT, ROOT / ".git")
+    before = (
+        files(around[0], host_folders),
+        set(host_folders.iterdir()),
+        set(around[2].iterdir()),
+        files(ROOT, ROOT / ".git"),
+    )
     for number, odd in enumerate(fuzz.tries(definitions, count, seed=0), 1):
         if (found := fuzz.fault(asked, odd)) is not None:
             faults.append(f"{odd}: {found}")
         if number % CHECK_EVERY == 0 or number == count:
             assert asked.run(good(definitions), patience=60)["status"]["status_str"] == "success", f"after {odd}"
     assert not faults, "\n".join(faults)
-    after = files(around[0], host_folders), set(host_folders.iterdir()), set(around[2].iterdir()), files(ROOT, ROOT / ".git")
+    after = (
+        files(around[0], host_folders),
+        set(host_folders.iterdir()),
+        set(around[2].iterdir()),
+        files(ROOT, ROOT / ".git"),
+    )
     for old, new in zip(before, after, strict=True):
         assert not {path for path in map(str, new - old) if "__pycache__" not in path and ".pytest_cache" not in path}
-    assert not [path for folder in host_folders.iterdir() for path in folder.rglob("*evil*") if "gan_latents" not in path.parts]
+    assert not [
+        path for folder in host_folders.iterdir() for path in folder.rglob("*evil*") if "gan_latents" not in path.parts
+    ]

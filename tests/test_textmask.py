@@ -110,7 +110,9 @@ def test_a_picture_of_one_pixel_is_too_small(encoder):
         text_mask(encoder, torch.zeros(1, 3, 1, 1), "a tree", rngs(1), crops=20)
 
 
-@pytest.mark.parametrize("broken", [torch.zeros(0, 3, 9, 9), torch.zeros(1, 3, 0, 9), torch.full((1, 3, 9, 9), torch.nan)])
+@pytest.mark.parametrize(
+    "broken", [torch.zeros(0, 3, 9, 9), torch.zeros(1, 3, 0, 9), torch.full((1, 3, 9, 9), torch.nan)]
+)
 def test_a_picture_that_is_none_is_refused(encoder, broken):
     with pytest.raises(PackError, match="picture is empty, or has values that are not finite numbers"):
         text_mask(encoder, broken, "a tree", rngs(1), crops=20)
@@ -131,7 +133,10 @@ def test_the_heat_map_shows_grey_pictures_through_colours_that_warm_with_the_hea
 
 
 def test_what_cannot_work_is_refused(encoder, images):
-    few, sides = "crops must be at least 2 and micro_batch at least 1", "smallest crop must be above 0 and not above the largest"
+    few, sides = (
+        "crops must be at least 2 and micro_batch at least 1",
+        "smallest crop must be above 0 and not above the largest",
+    )
     wrongs: list[tuple[dict[str, Any], str]] = [
         ({"crops": 1}, few),
         ({"micro_batch": 0}, few),

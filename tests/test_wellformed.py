@@ -68,7 +68,9 @@ def with_basis(**changes):
 def test_what_no_value_can_be_is_refused(tmp_path, value, words):
     path = tmp_path / "value.safetensors"
     storage.save(path, value, {})
-    with pytest.raises(PackError, match=rf"is not a latent of this pack .*{words}" if "\\" in words else None) as refused:
+    with pytest.raises(
+        PackError, match=rf"is not a latent of this pack .*{words}" if "\\" in words else None
+    ) as refused:
         storage.load(path)
     assert "\\" in words or words in str(refused.value)
 
