@@ -1,5 +1,6 @@
 """StyleGAN-T: agreement with the reference, sizes, snapshots, and what its latents allow."""
 
+import copy
 import os
 import pickle
 import shutil
@@ -314,3 +315,26 @@ def test_a_snapshot_cut_short_is_refused(recording, tmp_path, share):
         file.truncate(int(path.stat().st_size * share))
     with pytest.raises(CheckpointError):
         checkpoints.read(path)
+
+
+# ---- Frozen
+
+
+def test_a_frozen_network_computes_as_one_in_training():
+    frozen, plain = network().freeze(), network().requires_grad_(True)
+    z, c = torch.randn(2, frozen.shape.z_dim, generator=seeded(1)), torch.randn(2, frozen.shape.c_dim, generator=seeded(2))
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    torch.testing.assert_close(frozen(z, c), plain(z, c), atol=1e-6, rtol=1e-6)
+    assert list(frozen.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize("requires_grad", [True, False], ids=["trained itself", "the average of one in training"])
+def test_a_network_whose_weights_change_forgets_what_it_knew(requires_grad):
+    changed, fresh = (copy.deepcopy(network().freeze()).requires_grad_(requires_grad), network())
+    z, c = torch.randn(2, fresh.shape.z_dim, generator=seeded(1)), torch.randn(2, fresh.shape.c_dim, generator=seeded(2))
+    changed(z, c)
+    with torch.no_grad():
+        for model in (changed, fresh):
+            for parameter in model.parameters():
+                parameter.mul_(1.5)
+        torch.testing.assert_close(changed(z, c), fresh(z, c), atol=1e-6, rtol=1e-6)

@@ -30,6 +30,7 @@ class StyleGANTGenerator:
     dtype = torch.float32
 
     def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
+        network.freeze()
         parts = {"network": network} if tower is None else {"network": network, "text": tower}
         self.module = nn.ModuleDict(parts).to(memory_format=torch.channels_last)  # a few per cent faster on a CPU
         shape = network.shape

@@ -99,6 +99,21 @@ class Network(nn.Module):
         self.mapping = Mapping(shape.z_dim)
         self.synthesis = Synthesis(shape)
 
+    def freeze(self) -> Network:
+        """The network in eval mode, which computes once what its weights alone decide; `requires_grad_` undoes that."""
+        for layer in self.eval().requires_grad_(False)._layers():
+            layer.squares = layer.sum_squares()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Network:
+        """As `nn.Module`: from here on the weights may change."""
+        for layer in self._layers():
+            layer.squares = None
+        return super().requires_grad_(requires_grad)
+
+    def _layers(self) -> list[Layer]:
+        return [module for module in self.modules() if isinstance(module, Layer)]
+
     def forward(
         self,
         z: Tensor,
@@ -125,8 +140,8 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, outputs] of x [N, inputs]."""
-        gain = self.rate / self.weight.shape[1] ** 0.5
-        return F.linear(x, self.weight * gain, self.bias * self.rate)
+        # The product is scaled rather than the weights, of which there are more numbers.
+        return torch.addmm(self.bias, x, self.weight.T, beta=self.rate, alpha=self.rate / self.weight.shape[1] ** 0.5)
 
 
 class Mapping(nn.Module):
@@ -217,6 +232,7 @@ class Layer(nn.Module):
 
     noise_const: Tensor
     resample_filter: Tensor
+    squares: Tensor | None  # of a frozen network
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, side: int, up: bool = False, gain: float = 1.0) -> None:
         super().__init__()
@@ -227,6 +243,11 @@ class Layer(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(side, side))
         self.register_buffer("resample_filter", fir_filter())
+        self.register_buffer("squares", None, persistent=False)
+
+    def sum_squares(self) -> Tensor:
+        """Of each kernel, the sum of its squares, [A, B]."""
+        return self.weight.square().sum((2, 3)).T
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
         """[N, B, H, W] of x [N, A, H, W] and w [N, w_dim]."""
@@ -236,7 +257,8 @@ class Layer(nn.Module):
         y = self._convolve(x * style.to(x.dtype)[:, :, None, None])
         # Leaky ReLU is homogeneous, so its gain may come first.
         gain = 2**0.5 * self._gain
-        demodulation = gain * (style.square() @ self.weight.square().sum((2, 3)).T + 1e-8).rsqrt()
+        squares = self.sum_squares() if self.squares is None else self.squares
+        demodulation = gain * (style.square() @ squares + 1e-8).rsqrt()
         y = torch.addcmul((gain * self.bias)[:, None, None].to(y.dtype), y, demodulation.to(y.dtype)[:, :, None, None])
         y = y + (gain * self.noise_strength * noise(self.noise_const)).to(y.dtype)
         return F.leaky_relu(y, 0.2).clamp(-CLAMP * self._gain, CLAMP * self._gain)
