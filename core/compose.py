@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .errors import ChoiceError, PackError, shortened
 from .types import Basis, Generator, Latent, Model
@@ -42,6 +43,7 @@ class Composite:
         self.resolution = generator.resolution
         layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}
         self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (3,)}
+        self._layers_of = WeakTensorKeyDictionary()  # compositions -> the layers they were pasted from, while both live
 
     @property
     def module(self) -> nn.Module:
@@ -72,15 +74,23 @@ class Composite:
         parts = {name.removeprefix(start): value for name, value in latent.tensors.items() if name.startswith(start)}
         return Latent(self.base.name, parts)
 
-    def layers(self, latent: Latent) -> tuple[Tensor, Tensor]:
-        """Foreground and background, each [N, 3, H, W] in [-1, 1] and whole."""
+    def layers(self, latent: Latent, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Foreground and background, each [N, 3, H, W] in [-1, 1] and whole.
+
+        images: what `decode` made of the latent; given that, the layers are those it is pasted from, not decoded again.
+        """
+        if images is not None and images in self._layers_of:
+            return self._layers_of[images]
         both = Latent.cat([self.layer(latent, which) for which in LAYERS])
         foreground, background = self.base.decode(both).chunk(2)
         return foreground, background
 
     def decode(self, latent: Latent) -> Tensor:
         """The compositions, [N, 3, H, W] in [-1, 1], differentiable in both layers."""
-        return paste(*self.layers(latent), latent.tensors["place"])
+        layers = self.layers(latent)
+        images = paste(*layers, latent.tensors["place"])
+        self._layers_of[images] = layers
+        return images
 
     def constrain(self, latent: Latent) -> Latent:
         """Both layers within the generator's range; the place stays."""
@@ -105,7 +115,7 @@ class Seam:
         self.models = models
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        foreground, background = self._composite.layers(latent)
+        foreground, background = self._composite.layers(latent, images)
         return self._metric(foreground, crop(background, latent.tensors["place"]))
 
 

@@ -286,6 +286,27 @@ def test_the_best_has_nearly_the_best_score_and_of_those_a_low_distance(composit
     assert (seam < distances[best, row] - 1e-4).any()  # the rule has made a difference
 
 
+def test_a_step_decodes_both_layers_once(composite, generator, loss):
+    search = search_of(composite, loss, start_of(composite, loss, places=("centre",)), steps=3, evaluate_every=2)
+    generator.decoded.clear()
+    for expected in ([2, 2], [2, 2], [2, 2]):  # a look and a step; a step and a look; a step and the last look
+        search.step()
+        assert generator.decoded == expected
+        generator.decoded.clear()
+
+
+def test_the_seam_of_decoded_pictures_is_that_of_their_latent(composite, generator):
+    latent = composite.sample(2, seeded(3)).map(lambda value: value.requires_grad_())
+    seam, images = compose.Seam(composite, distance), composite.decode(latent)
+    found = []
+    for pictures in (images, images.detach()):  # the latter are not known: their layers are decoded
+        losses = seam(pictures, latent, [])
+        found.append((losses, *torch.autograd.grad(losses.sum(), [latent.tensors[f"{layer}.z"] for layer in compose.LAYERS])))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    del images, pictures
+    assert len(composite._layers_of) == 0
+
+
 def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
     def broken(a, b):
         return distance(a, b) * float("nan")
