@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from . import checkpoints, clip, generators, perceptual, registry, storage
 from .download import sha256
 from .errors import CheckpointError
-from .generators import vqgan
 
 # Tensors that a family can do without: an autoencoder's discriminator, a log of singular values.
 _NEEDLESS = {"VQGAN": ("loss.*", "colorize"), "BigGAN": ("*.sv0",)}
@@ -65,21 +65,24 @@ def _plan(
     checkpoint: checkpoints.Checkpoint,
 ) -> tuple[str, Callable[[Path], _Named], Callable[[Mapping[str, Tensor]], dict[str, Tensor]]]:
     """The family of a checkpoint, what loads it, and what picks the tensors that it needs."""
-    family = next((backend.name for backend in generators.backends() if backend.matches(checkpoint)), None)
-    if family is not None:
-        return family, generators.load, lambda tensors: _of_generator(family, tensors)
-    kind = next((kind for kind in perceptual.KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None)
+    for backend in generators.backends():
+        prefix = backend.prefix(checkpoint.tensors)
+        if prefix is not None:
+            return backend.name, generators.load, partial(_of_generator, backend.name, prefix)
+    kind = next(
+        (kind for kind in perceptual.KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None
+    )
     if kind is not None:
         return perceptual.KINDS[kind][0], perceptual.load, lambda tensors: _below(f"{kind}.", tensors)
     raise CheckpointError(f"{checkpoint.path} is neither a generator nor a perceptual backbone known here.")
 
 
-def _of_generator(family: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if family == vqgan.BACKEND.name:  # perhaps below the transformer that was trained on top
-        inside = _below(vqgan.STAGE, tensors)
-        tensors = {name.removeprefix(vqgan.STAGE): value for name, value in inside.items()} or tensors
+def _of_generator(family: str, prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     needless = _NEEDLESS.get(family, ())
-    return {name: value for name, value in tensors.items() if not any(fnmatchcase(name, pattern) for pattern in needless)}
+    inside = {name.removeprefix(prefix): value for name, value in _below(prefix, tensors).items()}
+    return {
+        name: value for name, value in inside.items() if not any(fnmatchcase(name, pattern) for pattern in needless)
+    }
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -90,4 +93,6 @@ def _write(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, s
     try:
         storage.write_tensors(target, tensors, metadata)
     except OSError as error:
-        raise CheckpointError(f"{target} cannot be written ({error}): make room, or make the folder writable.") from error
+        raise CheckpointError(
+            f"{target} cannot be written ({error}): make room, or make the folder writable."
+        ) from error

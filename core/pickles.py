@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what the legacy format, from before torch 1.6, begins with
+LEGACY = _MAGIC.to_bytes(10, "little")  # as a pickle has it among its first bytes
 
 Load = Callable[[str], bytearray]
 
@@ -105,6 +106,16 @@ class Part(_Inert):
         return {name: value for name, value in own.items() if isinstance(value, Stored)}
 
 
+class _Persistent(Part):
+    """Stands for an object that NVIDIA's StyleGAN2 and 3 pickle with its source; its state is in what it is made of."""
+
+    kind = "torch_utils.persistence"
+
+    def __init__(self, made_of: Any) -> None:
+        state = made_of.get("state") if isinstance(made_of, dict) else None
+        self.__setstate__(state)
+
+
 class _Dict(dict[Any, Any]):
     """An ordered dictionary without the attributes that the file would hang on it."""
 
@@ -154,29 +165,31 @@ class _Unpickler(pickle._Unpickler):  # the one in Python: a crafted file can ma
 
 
 class _NetworkUnpickler(_Unpickler):
+    _NETWORK_NAMES: Mapping[tuple[str, str], Any] = {
+        ("torch.storage", "_load_from_bytes"): _OwnStorage,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _Persistent,
+        ("dnnlib.util", "EasyDict"): _Dict,
+    }
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch.storage", "_load_from_bytes"):
-            return _OwnStorage
+        if (module, name) in self._NETWORK_NAMES:
+            return self._NETWORK_NAMES[module, name]
         found = super().find_class(module, name)
         return type(name, (Part,), {"kind": f"{module}.{name}"}) if found is _Inert else found
 
 
-def read_network(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Part]]:
-    """The tensors of a pickled network, as its state dict names them, and its parts by their prefixes.
-
-    The file is a pickle, of pickle or dill, of a dictionary; `key` says which of its networks.
+def read_plain(path: Path) -> Any:
+    """The content of a pickle, of pickle or dill: containers are plain, tensors `Stored`, the rest is `Part`.
 
     Raises:
-        Exception: any at all, where the file is broken, cut short, crafted to mislead, or has no network of that name.
+        Exception: any at all, where the file is broken, cut short or crafted to mislead.
     """
     with path.open("rb") as file:
-        network = _NetworkUnpickler(file).load()[key]
-    parts = dict(network.walk())
-    stored = {f"{prefix}{name}": value for prefix, part in parts.items() for name, value in part.tensors().items()}
-    return {name: value.tensor(_nowhere) for name, value in stored.items()}, parts
+        return _NetworkUnpickler(file).load()
 
 
-def _nowhere(key: str) -> bytearray:
+def nowhere(key: str) -> bytearray:
+    """For tensors of such a file, which bring their numbers along."""
     raise ValueError("its numbers are not in it")
 
 

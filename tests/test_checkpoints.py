@@ -4,6 +4,7 @@ import collections
 import contextlib
 import datetime
 import functools
+import json
 import os
 import pathlib
 import pickle
@@ -14,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from guided_gan.core.checkpoints import fingerprint, read
+from guided_gan.core.checkpoints import find, fingerprint, read
 from guided_gan.core.errors import CheckpointError
 
 
@@ -61,6 +62,123 @@ def test_unwraps_what_training_scripts_wrap(state, tmp_path, wrap):
     tensors = read(save(wrap(state), tmp_path / "w.pt")).tensors
     assert tensors.keys() == state.keys()
     assert torch.equal(tensors["a.weight"], state["a.weight"])
+
+
+@pytest.mark.parametrize(
+    "nest", ["net", "params_ema", "generator", "state_dict_ema", "model/state_dict", "a name/of its own"]
+)
+def test_unwraps_other_nests(state, tmp_path, nest):
+    content = state
+    for key in reversed(nest.split("/")):
+        content = {key: content}
+    content |= {"epoch": 3, "optimizer": {"state": {0: {"exp_avg": torch.ones(9)}}}}
+    for legacy in (False, True):
+        assert read(save(content, tmp_path / "w.pt", legacy)).tensors.keys() == state.keys()
+
+
+def test_averaged_weights_are_preferred_but_not_a_counter_beside_them(state, tmp_path):
+    averaged = {name: value + 1 for name, value in state.items()}
+    tensors = read(save({"state_dict": state, "ema": averaged}, tmp_path / "w.pt")).tensors
+    assert torch.equal(tensors["b"], averaged["b"])
+    tensors = read(save({"state_dict": state, "ema": {"num_updates": torch.tensor(3)}}, tmp_path / "w.pt")).tensors
+    assert torch.equal(tensors["b"], state["b"])
+
+
+# ---- The content says what a file is
+
+
+@pytest.mark.parametrize("name", ["w.ckpt", "w.bin", "w.pt", "w.pth", "w.pkl", "w.safetensors"])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy", "pickle"])
+def test_a_file_is_read_whatever_it_is_called(state, tmp_path, name, kind):
+    source = save(state, tmp_path / ("s.safetensors" if kind == "safetensors" else "s.pt"), kind == "legacy")
+    (tmp_path / name).write_bytes(pickle.dumps(state) if kind == "pickle" else source.read_bytes())
+    tensors = read(tmp_path / name).tensors
+    assert tensors.keys() == state.keys()
+    assert all(torch.equal(tensors[key], value) for key, value in state.items())
+
+
+@pytest.mark.parametrize("length", [120, 128, 0x7B, 0x180])  # whose first byte could be that of another format
+def test_a_header_of_any_length_is_one_of_safetensors(tmp_path, length):
+    text = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'.ljust(length)
+    (tmp_path / "w.pt").write_bytes(length.to_bytes(8, "little") + text + b"\7")
+    assert read(tmp_path / "w.pt").tensors["a"].tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5"),
+        (b"GGUF\3\0\0\0" + bytes(600), "GGUF"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(600), "picture"),
+        (b"\x1f\x8b" + bytes(600), "gzip"),
+    ],
+)
+def test_another_format_is_called_by_its_name_and_a_download_is_not_advised(tmp_path, content, what):
+    (tmp_path / "w.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=what) as caught:
+        read(tmp_path / "w.ckpt")
+    assert "download" not in str(caught.value)
+
+
+def test_an_archive_of_other_files_is_to_be_unpacked(tmp_path):
+    archive = tmp_path / "w.pt"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("models/weights.pth", b"x")
+    with pytest.raises(CheckpointError, match="zip archive of other files: unpack it"):
+        read(archive)
+
+
+# ---- Models in several files
+
+
+def shards(state, folder, stem="model", suffix="safetensors"):
+    names = sorted(state)
+    places = {name: f"{stem}-0000{1 + i % 2}-of-00002.{suffix}" for i, name in enumerate(names)}
+    for file in set(places.values()):
+        save({name: state[name] for name in names if places[name] == file}, folder / file)
+    index = folder / f"{stem}.{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    return index
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_a_model_in_several_files_is_read_by_its_index_or_by_any_of_them(state, tmp_path, suffix):
+    index = shards(state, tmp_path, suffix=suffix)
+    for path in (
+        index,
+        *tmp_path.glob(f"*.{suffix}"),
+        find(tmp_path, ["model.safetensors", "model.bin"]),
+        find(tmp_path, []),
+    ):
+        checkpoint = read(path)
+        assert fingerprint(checkpoint.tensors) == fingerprint(state)
+        assert checkpoint.path == tmp_path / f"model.{suffix}"
+
+
+def test_a_part_alone_says_which_it_is(state, tmp_path):
+    index = shards(state, tmp_path)
+    index.unlink()
+    with pytest.raises(CheckpointError, match=r"is only part 2 of 2 of a model: put model\.safetensors\.index\.json"):
+        read(tmp_path / "model-00002-of-00002.safetensors")
+
+
+@pytest.mark.parametrize("place", ["../w.safetensors", "/w.safetensors", "sub/w.safetensors", 3])
+def test_an_index_that_leads_elsewhere_is_refused(state, tmp_path, place):
+    index = shards(state, tmp_path)
+    index.write_text(json.dumps({"weight_map": {"b": place}}))
+    with pytest.raises(CheckpointError, match="does not say which file holds which tensor"):
+        read(index)
+
+
+def test_an_index_without_its_files_or_tensors_is_refused(state, tmp_path):
+    index = shards(state, tmp_path)
+    said = json.loads(index.read_text())
+    index.write_text(json.dumps({"weight_map": {**said["weight_map"], "c": "model-00001-of-00002.safetensors"}}))
+    with pytest.raises(CheckpointError, match="names 1 tensors that are not in their files, such as c"):
+        read(index)
+    (tmp_path / "model-00001-of-00002.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model-00001-of-00002\.safetensors is not there"):
+        read(index)
 
 
 def test_parameters_are_read_as_tensors(tmp_path):
@@ -170,8 +288,9 @@ def test_objects_among_the_tensors_are_passed_over(state, tmp_path, legacy):
 
 
 def test_a_pickled_module_holds_no_tensors_to_read(tmp_path):
-    with pytest.raises(CheckpointError, match="holds no tensors"):
+    with pytest.raises(CheckpointError, match=r"holds no tensors.* save its state dict instead") as caught:
         read(save(torch.nn.Linear(1, 1), tmp_path / "w.pt"))
+    assert "download" not in str(caught.value)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import time
 from contextlib import redirect_stdout
 
 import pytest
@@ -392,6 +393,70 @@ def test_yaml_of_the_other_kind_is_refused(tmp_path):
         generators.load(write(tmp_path, state(), config("GumbelVQ", embed_dim=6)))
 
 
+@pytest.mark.parametrize("changes", [{"ch": 64}, {"n_embed": 21}, {"resolution": 30}, {"ch_mult": "large"}])
+@pytest.mark.parametrize("name", ["model.yaml", "config.yml"])
+def test_yaml_of_another_file_is_not_applied(tmp_path, changes, name):
+    save_file(state(), tmp_path / "mine.safetensors")
+    (tmp_path / name).write_text(yaml.safe_dump(config(**changes)))
+    assert generators.load(tmp_path / "mine.safetensors").resolution == (256, 256)
+
+
+YAML = yaml.safe_dump(config(resolution=64, attn_resolutions=[32]))
+
+
+@pytest.mark.parametrize("ending", ["yaml", "yml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        YAML,
+        YAML.replace("ch_mult:\n", "ch_mult: !!python/tuple\n"),
+        YAML.replace("ch_mult:\n", "ch_mult: !mine\n").replace("ch: 32", "ch: !!python/int '32'"),
+        "size: 64\n" + YAML.replace("resolution: 64", "resolution: ${size}"),
+        "a: {b: [1, 64]}\n" + YAML.replace("resolution: 64", "resolution: ${a.b.1}"),
+        YAML.replace("resolution: 64", "resolution: ${.side}\n      side: ${...base_learning_rate}").replace(
+            "4.5e-06", "64"
+        ),
+        "a: ${b}\nb: '${c}'\nc: 64\n" + YAML.replace("resolution: 64", "resolution: ${a}"),
+        "a: &a {size: 64}\nb: {<<: *a}\n" + YAML.replace("resolution: 64", "resolution: ${b.size}"),
+        "logger: {dir: '${oc.env:HOME}/${now:%H}', what: '${nowhere}'}\n" + YAML,
+        "callback: !!python/object/apply:os.system ['touch marker']\n" + YAML,
+        "\ufeff" + YAML.replace("\n", "\r\n"),
+    ],
+    ids=["plain", "tuple", "tags", "pointer", "place", "relative", "chain", "merge", "unused", "call", "mark"],
+)
+def test_yaml_of_every_spelling_says_the_same_and_runs_nothing(tmp_path, monkeypatch, text, ending):
+    monkeypatch.chdir(tmp_path)
+    save_file(state(), tmp_path / "mine.safetensors")
+    (tmp_path / f"mine.{ending}").write_text(text, encoding="utf-8", newline="")
+    generator = generators.load(tmp_path / "mine.safetensors")
+    assert generator.resolution == (64, 64)
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: 1\n" * 2_000_000, "larger than 256 kB"),
+        ("[" * 20_000, "nested too deeply"),
+        (
+            "".join(
+                f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" if i else "a0: &a0 {x: 1, y: 2}\n" for i in range(40)
+            ),
+            "merged",
+        ),
+        ("a: ${b}\nb: ${a}\n" + YAML.replace("resolution: 64", "resolution: ${a}"), "does not describe a VQGAN"),
+    ],
+    ids=["large", "deep", "doubling", "circular"],
+)
+def test_yaml_made_to_take_long_is_refused_at_once(tmp_path, text, reason):
+    path = write(tmp_path, state(), config(), name="mine")
+    path.with_suffix(".yaml").write_text(text)
+    begin = time.perf_counter()
+    with pytest.raises(CheckpointError, match=reason):
+        generators.load(path)
+    assert time.perf_counter() - begin < 10
+
+
 @pytest.mark.parametrize(
     "text", ["", "model: {params: [", "- 1", "model: !!python/object/apply:os.mkdir [marker]", "\x00"]
 )
@@ -404,7 +469,7 @@ def test_yaml_that_describes_nothing_is_refused_and_not_run(tmp_path, monkeypatc
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "left over", "shape"])
+@pytest.mark.parametrize("damage", ["missing", "shape", "larger"])
 def test_tensors_that_do_not_fit_are_refused(tmp_path, kind, damage):
     tensors, victim = state(kind), "decoder.mid.block_1.conv1.bias"
     if damage == "missing":
@@ -412,10 +477,60 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path, kind, damage):
     elif damage == "shape":
         tensors[victim] = torch.zeros(3)
     else:
-        victim = "decoder.mid.block_3.conv1.bias"
+        victim = "encoder.down.1.block.7.conv1.bias"  # of a network with more blocks there than elsewhere
         tensors[victim] = torch.zeros(3)
     with pytest.raises(CheckpointError, match=f"does not fit it: .*{victim}"):
         generators.load(write(tmp_path, tensors, config(kind)))
+
+
+def test_tensors_that_nothing_uses_do_not_matter(folder, tmp_path, kind):
+    unused = {
+        "quantize.cluster_size": torch.ones(20),
+        "quantize.embedding.embed_avg": torch.ones(20, 6),
+        "quantize.used": torch.arange(20),
+        "decoder.mid.block_1.norm1.num_batches_tracked": torch.tensor(3),
+        "loss.discriminator.main.0.weight": torch.ones(3),
+        "logvar": torch.zeros(()),
+    }
+    assert (
+        generators.load(write(tmp_path, {**state(kind), **unused}, config(kind))).name
+        == generators.load(folder / kind).name
+    )
+
+
+PREFIXES = (
+    "module.",
+    "_orig_mod.",
+    "_orig_mod.module.",
+    "module._orig_mod.",
+    "model.",
+    "vqgan.",
+    "model.first_stage_model.",
+)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("name", ["mine.ckpt", "mine.safetensors"])
+def test_names_below_a_prefix_are_found(folder, tmp_path, prefix, name):
+    tensors = {f"{prefix}{key}": value for key, value in state().items()}
+    if prefix.startswith("module."):
+        tensors["n_averaged"] = torch.tensor(10)
+    torch.save({"state_dict": tensors}, tmp_path / name) if name.endswith("ckpt") else save_file(
+        tensors, tmp_path / name
+    )
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config()))
+    assert generators.load(tmp_path / name).name == generators.load(folder / "VQModel").name
+
+
+def test_parts_that_were_compiled_one_by_one_are_read(folder, tmp_path):
+    tensors = {name.replace("encoder.", "encoder._orig_mod."): value for name, value in state().items()}
+    assert generators.load(write(tmp_path, tensors, config())).name == generators.load(folder / "VQModel").name
+
+
+def test_averaged_weights_are_preferred(folder, tmp_path):
+    both = {f"generator.{name}": value for name, value in state(seed=1).items()}
+    both |= {f"generator_ema.{name}": value for name, value in state().items()}
+    assert generators.load(write(tmp_path, both, config())).name == generators.load(folder / "VQModel").name
 
 
 def test_every_tensor_is_needed(tmp_path, kind):
@@ -488,7 +603,9 @@ print(held(int(sys.argv[2]), 32))
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is asked of Linux")
 def test_attention_holds_no_map_of_places_times_places():
     arguments = [sys.executable, "-c", PROBE, sys.modules["guided_gan"].__path__[0]]
-    half, whole = (int(subprocess.run([*arguments, side], capture_output=True, check=True).stdout) for side in ("64", "128"))
+    half, whole = (
+        int(subprocess.run([*arguments, side], capture_output=True, check=True).stdout) for side in ("64", "128")
+    )
     assert 0 < half < whole < 128**4  # one byte of each entry of the map
     assert whole < 6 * half  # with a map it were 16
 
@@ -496,10 +613,14 @@ def test_attention_holds_no_map_of_places_times_places():
 @pytest.mark.parametrize("width", [8, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_attention_computes_what_the_map_would(width, layout):
-    draws = (torch.randn(2, *shape, generator=seeded(i)) for i, shape in enumerate([(width, 6, 5), (width, 3, 4), (8, 3, 4)]))
+    draws = (
+        torch.randn(2, *shape, generator=seeded(i)) for i, shape in enumerate([(width, 6, 5), (width, 3, 4), (8, 3, 4)])
+    )
     query, key, value = (draw.contiguous(memory_format=layout) for draw in draws)
     weights = (query.flatten(2).transpose(1, 2) @ key.flatten(2) / width**0.5).softmax(2)
     expected = (value.flatten(2) @ weights.transpose(1, 2)).unflatten(2, (6, 5))
     torch.testing.assert_close(attend(query, key, value), expected, atol=1e-6, rtol=1e-5)
     plain = (query.flatten(2).transpose(1, 2) @ key.flatten(2)).softmax(2)
-    torch.testing.assert_close(attend(query, key, value, scale=1.0).flatten(2), value.flatten(2) @ plain.transpose(1, 2))
+    torch.testing.assert_close(
+        attend(query, key, value, scale=1.0).flatten(2), value.flatten(2) @ plain.transpose(1, 2)
+    )

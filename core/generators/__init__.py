@@ -14,12 +14,18 @@ from pkgutil import iter_modules
 import torch
 
 from .. import precision
-from ..checkpoints import READERS, Checkpoint, read
+from ..checkpoints import Checkpoint, find, read
 from ..errors import CheckpointError
 from ..types import Generator
-from .backend import Backend
+from .backend import Backend, prefix_of
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # how a model's folder calls them, best first
+# Families that people take for those known here, by patterns of their tensors' names.
+_UNSUPPORTED = (
+    ("a StyleGAN2 or StyleGAN3", ("mapping.fc*.weight", "synthesis.*")),
+    ("a StyleGAN2", ("style.*.weight", "convs.*.conv.weight")),
+    ("a diffusion model", ("diffusion_model.input_blocks.*",)),
+)
 
 
 @cache
@@ -37,35 +43,36 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
     Raises:
         CheckpointError: the file is missing, broken, or not of exactly one known family.
     """
-    checkpoint = read(_weights(Path(path)))
-    backend = _recognise(checkpoint)
+    path = Path(path)
+    checkpoint = read(find(path, WEIGHTS) if path.is_dir() else path)
+    backend, checkpoint = recognise(checkpoint)
     try:
         return precision.compute_in(backend.build(checkpoint), dtype)
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else (str(error) or repr(error)).splitlines()[0].rstrip(".")
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # by odd names and shapes
+        lines = (str(error) or repr(error)).splitlines()
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else lines[0].rstrip(".")
         raise CheckpointError(
             f"{checkpoint.path} looks like {backend.name} but does not fit it: {reason}. "
             "Use the file as published, with its own configuration beside it."
         ) from error
 
 
-def _weights(path: Path) -> Path:
-    if not path.is_dir():
-        return path
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in READERS)
-    named = [path / name for name in WEIGHTS if path / name in files]
-    if named:
-        return named[0]
-    if len(files) != 1:
-        raise CheckpointError(f"{path} holds {len(files)} weight files: it must hold {' or '.join(WEIGHTS)}, or just one file.")
-    return files[0]
+def recognise(checkpoint: Checkpoint) -> tuple[Backend, Checkpoint]:
+    """The family of a checkpoint, and the part of the checkpoint that is its generator.
 
-
-def _recognise(checkpoint: Checkpoint) -> Backend:
-    matching = [backend for backend in backends() if backend.matches(checkpoint)]
+    Raises:
+        CheckpointError: it is of no family known here, or of several.
+    """
+    prefixes = [(backend, backend.prefix(checkpoint.tensors)) for backend in backends()]
+    matching = [(backend, prefix) for backend, prefix in prefixes if prefix is not None]
     if len(matching) == 1:
-        return matching[0]
-    known = "; ".join(f"{backend.name}: {', '.join(backend.keys)}" for backend in matching or backends())
+        backend, prefix = matching[0]
+        return backend, checkpoint.below(prefix) if prefix else checkpoint
+    for name, keys in _UNSUPPORTED:
+        if not matching and prefix_of(keys, checkpoint.tensors) is not None:
+            supported = ", ".join(backend.name for backend in backends())
+            raise CheckpointError(f"{checkpoint.path} is {name}, which is not supported: choose one of {supported}.")
+    known = "; ".join(f"{backend.name}: {', '.join(backend.keys)}" for backend, prefix in matching or prefixes)
     found = ", ".join(islice(checkpoint.tensors, 4))
     fits = "more than one generator" if matching else "no generator known here"
     raise CheckpointError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Any, TypeVar
 
 import torch
@@ -25,17 +26,39 @@ class Backend:
     """One family of generators.
 
     name: what it is called in messages. keys: patterns (`*` stands for anything); a checkpoint is of this family when
-    each of them fits the name of one of its tensors. build: makes the generator of a checkpoint of this family, whose
-    tensors it takes.
+    each of them fits the name of one of its tensors, perhaps after a prefix that all of them have. build: makes the
+    generator of a checkpoint of this family without that prefix, whose tensors it takes.
     """
 
     name: str
     keys: tuple[str, ...]
     build: Callable[[Checkpoint], Generator]
 
-    def matches(self, checkpoint: Checkpoint) -> bool:
-        """Whether the checkpoint's tensors are named as this family's are."""
-        return all(any(fnmatchcase(name, pattern) for name in checkpoint.tensors) for pattern in self.keys)
+    def prefix(self, names: Collection[str]) -> str | None:
+        """What precedes this family's names among the names of tensors, as `prefix_of`."""
+        return prefix_of(self.keys, names)
+
+
+def prefix_of(keys: Iterable[str], names: Collection[str]) -> str | None:
+    """What precedes names that fit each of the patterns, such as "" or "model."; None if a pattern fits none."""
+    found = []
+    for key in keys:
+        pattern = re.compile(_PREFIXED + translate(key))
+        found.append({match["prefix"] for match in map(pattern.match, names) if match})
+    return min(set.intersection(*found), key=_preference, default=None)
+
+
+_PREFIXED = r"(?P<prefix>(?:.*?\.)??)"
+
+
+def _preference(prefix: str) -> tuple[bool, bool, bool, str]:
+    """Less for what is meant: the whole file, the first stage of a transformer and not its condition, averages."""
+    return prefix != "", "cond_stage" in prefix, "ema" not in prefix.lower(), prefix
+
+
+def count(tensors: Iterable[str], place: str) -> int:
+    """How many numbered parts there are at a place in the names of tensors."""
+    return len({name.removeprefix(f"{place}.").split(".")[0] for name in tensors if name.startswith(f"{place}.")})
 
 
 @contextmanager
@@ -54,11 +77,14 @@ class _NoDraws(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
-    """Fill a module that was built on the meta device with the tensors themselves; frozen, in eval mode.
+def used(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the tensors that a module takes, of which it must have every one.
+
+    What no part of the module is for is left out, such as running sums of training. But where the module has parts of
+    that name with another number, the weights are of a larger network.
 
     Raises:
-        CheckpointError: a tensor is missing, left over, of another shape or not finite.
+        CheckpointError: a tensor is missing, of another shape, not finite, or of a larger network.
     """
     shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, shape in shapes.items():
@@ -68,7 +94,20 @@ def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
             raise CheckpointError(f"{name} has the shape {tuple(tensors[name].shape)}, expected {shape}")
         if not finite(tensors[name]):  # a variance below zero, or a weight of norm zero
             raise CheckpointError(f"{name} is not finite with the norms folded in")
-    if extra := sorted(tensors.keys() - shapes):
+    numbered = {_NUMBER.sub("*", name) for name in shapes if _NUMBER.search(name)}
+    if extra := sorted(name for name in tensors.keys() - shapes if _NUMBER.sub("*", name) in numbered):
         raise CheckpointError(f"it has {len(extra)} tensors too many, such as {extra[0]}")
-    module.load_state_dict(dict(tensors), assign=True)
+    return {name: tensors[name] for name in shapes}
+
+
+_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # as a part of a name
+
+
+def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
+    """Fill a module that was built on the meta device with the tensors that it takes; frozen, in eval mode.
+
+    Raises:
+        CheckpointError: as `used`.
+    """
+    module.load_state_dict(used(module, tensors), assign=True)
     return module.eval().requires_grad_(False)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from .attention import attend
-from .backend import Backend, fit, hollow
+from .backend import Backend, count, fit, hollow
 from .class_conditional import (
     ClassConditionalGenerator,
     ConditionalNorm,
@@ -27,10 +27,12 @@ from .class_conditional import (
     fold_conditional_norm,
     fold_doublings,
     fold_norm,
+    foldable,
 )
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
+_FOLDED = {"weight", "bias", "u0", "gain", "stored_mean", "stored_var"}  # of a layer's tensors; sv0 is a log
 
 
 class BigGAN(nn.Module):
@@ -116,13 +118,14 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     Raises:
         CheckpointError: the tensors do not fit together.
     """
-    tensors = {name: value.float() for name, value in checkpoint.take().items() if not name.endswith(".sv0")}  # sv0: a log
+    tensors = {name: value.float() for name, value in checkpoint.take().items()}
     eps = {key: _number(checkpoint.metadata, key) for key in EPS}
-    digest = fingerprint(tensors, eps)
-    embeddings = tensors.pop("shared.weight")
+    embeddings = tensors["shared.weight"]
     shape = _shape(tensors, embeddings.shape[1])
     with hollow():
         network = BigGAN(*shape)
+    tensors = foldable(network, tensors, _FOLDED)
+    digest = fingerprint({**tensors, "shared.weight": embeddings}, eps)
     _fold(tensors, eps["BN_eps"], eps["SN_eps"])
     fold_doublings(network, tensors)
     fit(network, tensors)
@@ -139,11 +142,11 @@ def _number(metadata: Mapping[str, str], key: str) -> float:
 
 
 def _shape(tensors: Mapping[str, Tensor], y_dim: int) -> _Shape:
-    count = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
-    convs = [tensors[f"blocks.{i}.0.conv1.weight"] for i in range(count)]
+    blocks = count(tensors, "blocks")
+    convs = [tensors[f"blocks.{i}.0.conv1.weight"] for i in range(blocks)]
     widths = [(conv.shape[1], conv.shape[0]) for conv in convs]
     check_chain(widths)
-    attention = [i for i in range(count) if f"blocks.{i}.1.gamma" in tensors]
+    attention = [i for i in range(blocks) if count(tensors, f"blocks.{i}") > 1]
     return _Shape(widths, attention, tensors["linear.weight"].shape[1], y_dim)
 
 

@@ -6,15 +6,14 @@ and its batch norms at truncation 1 are folded into the weights here. A conditio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import configs
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from .backend import Backend, fit, hollow
@@ -29,10 +28,23 @@ from .class_conditional import (
     fold_conditional_norm,
     fold_doublings,
     fold_norm,
+    foldable,
 )
 
 if TYPE_CHECKING:
     from pytorch_pretrained_biggan import BigGANConfig
+
+
+ENDINGS, CONFIGS = ("-config.json", ".json"), ("config.json",)  # of a configuration beside the weights
+_FOLDED = {
+    "weight",
+    "bias",
+    "weight_orig",
+    "weight_u",
+    "weight_v",
+    "running_means",
+    "running_vars",
+}  # of a layer's tensors
 
 
 class _Network(nn.Module):
@@ -84,40 +96,49 @@ class _Block(nn.Module):
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     """The generator of a checkpoint with the package's names.
 
-    The architecture is read from the tensors. Which blocks upsample is not written there: a `config.json` beside the
+    The architecture is read from the tensors. Which blocks upsample is not written there: a configuration beside the
     file says so, and without one the blocks must come in the published pairs, the second of each upsampling.
 
     Raises:
-        CheckpointError: the tensors, or the tensors and `config.json`, do not fit together.
+        CheckpointError: the tensors, or the tensors and their configuration, do not fit together.
     """
     config = _config(checkpoint)
-    digest = fingerprint(checkpoint.tensors, config.layers, config.eps)
-    tensors = {name: value.float() for name, value in checkpoint.take().items()}
-    embeddings = tensors.pop("embeddings.weight").T
-    _fold(tensors, config.eps)
+    tensors = checkpoint.take()
+    embeddings = tensors["embeddings.weight"]
     with hollow():
         network = _Network(config)
     module = nn.ModuleDict({"generator": network})  # so the file calls it
+    tensors = foldable(module, tensors, _FOLDED, _called)
+    digest = fingerprint({**tensors, "embeddings.weight": embeddings}, config.layers, config.eps)
+    tensors = {name: value.float() for name, value in tensors.items()}
+    _fold(tensors, config.eps)
     fold_doublings(module, tensors)
     fit(module, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** sum(up for up, _, _ in config.layers)
-    return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, config.z_dim, embeddings)
+    return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, config.z_dim, embeddings.float().T)
 
 
 def _config(checkpoint: Checkpoint) -> BigGANConfig:
     from pytorch_pretrained_biggan import BigGANConfig
 
     seen = _architecture(checkpoint.tensors)
-    file = checkpoint.path.with_name("config.json")
-    if file.is_file():
-        said = _read_config(file)
-        wrong = [f"{key} is {said[key]} but the weights say {value}" for key, value in seen.items() if said[key] != value]
-        if wrong:
-            raise CheckpointError(f"in {file}, {'; '.join(wrong)}")
-        upsampling, eps = said["upsampling"], said["eps"]
-    else:
-        upsampling, eps = _published_upsampling(seen["widths"]), 1e-4
+
+    def understand(content: Any) -> tuple[list[bool], float]:
+        said = _described(content)
+        if wrong := [
+            f"{key} is {said[key]} but the weights say {value}" for key, value in seen.items() if said[key] != value
+        ]:
+            raise CheckpointError("; ".join(wrong))
+        return said["upsampling"], said["eps"]
+
+    published = _published_upsampling(seen["widths"])
+    told = configs.belonging(
+        checkpoint.path, ENDINGS, CONFIGS, "a BigGAN-deep", configs.read_json, understand, needed=not published
+    )
+    if not told and not published:
+        raise CheckpointError("its blocks are not those of a published model, so it needs its config.json beside it")
+    upsampling, eps = told or (published, 1e-4)
     layers = [(up, a, b) for up, (a, b) in zip(upsampling, seen.pop("widths"), strict=True)]
     return BigGANConfig.from_dict({**seen, "layers": layers, "class_embed_dim": seen["z_dim"], "eps": eps})
 
@@ -147,29 +168,32 @@ def _architecture(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _read_config(file: Path) -> dict[str, Any]:
-    """The package's `config.json`, its `layers` as `upsampling` and `widths`."""
-    try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        layers = [(bool(up), int(a), int(b)) for up, a, b in said["layers"]]
-        position, eps = int(said["attention_layer_position"]), float(said["eps"])
-        if not 0 < eps < 1:
-            raise ValueError(f"eps is {eps}")
-        return {
-            **{key: int(said[key]) for key in ("z_dim", "num_classes", "channel_width", "n_stats")},
-            "attention_layer_position": position if 0 <= position < len(layers) else -1,
-            "eps": eps,
-            "upsampling": [up for up, _, _ in layers],
-            "widths": [(a, b) for _, a, b in layers],
-        }
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{file} beside it does not describe a BigGAN-deep ({error!r})") from error
+def _described(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The package's configuration, its `layers` as `upsampling` and `widths`.
+
+    Raises:
+        ValueError, TypeError, KeyError: it describes something else.
+    """
+    layers = [(bool(up), int(a), int(b)) for up, a, b in said["layers"]]
+    position, eps = int(said["attention_layer_position"]), float(said["eps"])
+    if not 0 < eps < 1:
+        raise ValueError(f"eps is {eps}")
+    return {
+        **{key: int(said[key]) for key in ("z_dim", "num_classes", "channel_width", "n_stats")},
+        "attention_layer_position": position if 0 <= position < len(layers) else -1,
+        "eps": eps,
+        "upsampling": [up for up, _, _ in layers],
+        "widths": [(a, b) for _, a, b in layers],
+    }
 
 
 def _published_upsampling(widths: list[tuple[int, int]]) -> list[bool]:
-    """Blocks in pairs: the first keeps side and width, the second doubles the side (Brock et al., tables 7 to 9)."""
+    """Pairs of blocks: the first keeps side and width, the second doubles the side (Brock et al., tables 7 to 9).
+
+    Empty for other blocks.
+    """
     if len(widths) % 2 or any(a != b for a, b in widths[::2]):
-        raise CheckpointError("its blocks are not those of a published model, so it needs its config.json beside it")
+        return []
     return [False, True] * (len(widths) // 2)
 
 
@@ -193,10 +217,13 @@ def _fold(state: dict[str, Tensor], eps: float) -> None:
     for name in ("generator.conv_to_rgb.weight", "generator.conv_to_rgb.bias"):
         state[name] = state[name][:3]
     for name in list(state):
-        if ".snconv1x1_" in name:
-            state[name.replace("snconv1x1_", "").replace("o_conv", "o")] = state.pop(name)
-        elif name.endswith(".gamma"):
-            state[name] = state[name].squeeze()
+        value = state.pop(name)
+        state[_called(name)] = value.squeeze() if name.endswith(".gamma") else value
+
+
+def _called(name: str) -> str:
+    """What `_Network` calls a tensor, or what it is folded into: it is the attention's convolutions that differ."""
+    return name.replace(".snconv1x1_o_conv.", ".o.").replace(".snconv1x1_", ".")
 
 
 KEYS = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.layers.*.bn_0.running_means")

@@ -5,7 +5,7 @@ Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural I
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -17,7 +17,9 @@ from .. import precision
 from ..errors import CheckpointError
 from ..types import Latent
 
-FOLDED_FROM = 16  # side of the smallest map that is doubled by one convolution; on smaller ones its larger kernel costs more
+FOLDED_FROM = (
+    16  # side of the smallest map that is doubled by one convolution; on smaller ones its larger kernel costs more
+)
 Z_LIMIT = 2.0  # the range of z in training; FuseDream clamps to it (Liu et al. 2021)
 
 
@@ -81,6 +83,27 @@ def check_chain(widths: Sequence[tuple[int, int]]) -> None:
     for (_, out), (into, _) in pairwise(widths):
         if out != into:
             raise CheckpointError(f"a block of {into} channels follows one that gives {out}")
+
+
+def foldable(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    endings: Collection[str],
+    called: Callable[[str], str] = str,
+) -> dict[str, Tensor]:
+    """Of a file's tensors those that the layers of a network are folded from.
+
+    They lie below a layer, by the names that `called` gives them, and end in one of `endings`.
+    """
+    own = {name for name, _ in network.named_parameters()}
+    parts = network.named_modules()
+    layers = {name for name, part in parts if isinstance(part, ConditionalNorm) or not any(part.children())}
+
+    def is_of_layer(name: str) -> bool:
+        *above, last = name.split(".")
+        return last in endings and any(".".join(above[:depth]) in layers for depth in range(1, len(above) + 1))
+
+    return {name: value for name, value in tensors.items() if called(name) in own or is_of_layer(called(name))}
 
 
 class ConditionalNorm(nn.Module):

@@ -17,16 +17,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import precision
+from .. import configs, precision
 from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
 from ..types import Latent
 from .attention import attend
-from .backend import Backend, fit, hollow
+from .backend import Backend, count, fit, hollow, used
 from .latent_grid import GridGenerator
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
-CONFIGS = ("model.yaml", "config.yaml")  # beside the weights, where none is called as they are
+ENDINGS = (".yaml", ".yml")  # of a configuration called as the weights are
+CONFIGS = (
+    "model.yaml",
+    "config.yaml",
+    "model.yml",
+    "config.yml",
+)  # beside the weights, where none is called as they are
 
 
 @dataclass(frozen=True)
@@ -268,27 +274,24 @@ def _lean(layer: nn.Module) -> nn.Module:
 
 
 def build(checkpoint: Checkpoint) -> VQGANGenerator:
-    """The generator of a checkpoint with the package's names: a VQModel, a GumbelVQ, or a transformer's first stage.
+    """The generator of a checkpoint with the package's names: a VQModel or a GumbelVQ.
 
-    The architecture is read from the tensors. The `.yaml` beside the file gives the side of the pictures in training, and
-    must agree with the tensors in everything else.
+    The architecture is read from the tensors. A `.yaml` called as the file gives the side of the pictures in training,
+    and must agree with the tensors in everything else. So does one that is called plainly, if it agrees.
 
     Raises:
-        CheckpointError: the tensors, or the tensors and the `.yaml`, do not fit together.
+        CheckpointError: the tensors, or the tensors and their `.yaml`, do not fit together.
     """
-    tensors = _of_vqgan(checkpoint.take())
+    tensors = {name: value.float() for name, value in checkpoint.take().items() if name.startswith(_PARTS)}
     shape = _shape(tensors)
     side = _side(checkpoint.path, shape)
     with hollow():
         network = VQGAN(shape)
+    tensors = used(network, tensors)
     return VQGANGenerator(fit(network, tensors), fingerprint(tensors), shape.factor, side)
 
 
-def _of_vqgan(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without what training alone needs, and out of the transformer that was trained on top."""
-    nested = {name.removeprefix(STAGE): value for name, value in tensors.items() if name.startswith(STAGE)}
-    parts = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
-    return {name: value.float() for name, value in (nested or tensors).items() if name.startswith(parts)}
+_PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 
 
 def _shape(tensors: Mapping[str, Tensor]) -> Shape:
@@ -298,44 +301,33 @@ def _shape(tensors: Mapping[str, Tensor]) -> Shape:
     out, z_channels = tensors["decoder.conv_out.weight"].shape[0], tensors["decoder.conv_in.weight"].shape[1]
     if (into, out) != (3, 3):
         raise CheckpointError(f"it takes pictures of {into} channels and makes such of {out}, expected 3 and 3")
-    levels = range(_count(tensors, "decoder.up"))
+    levels = range(count(tensors, "decoder.up"))
     return Shape(
         gumbel=gumbel,
         ch=ch,
         ch_mult=tuple(len(tensors[f"decoder.up.{level}.block.0.norm2.weight"]) // ch for level in levels),
-        num_res_blocks=_count(tensors, "encoder.down.0.block"),
-        attn_levels=tuple(level for level in levels if _count(tensors, f"decoder.up.{level}.attn")),
+        num_res_blocks=count(tensors, "encoder.down.0.block"),
+        attn_levels=tuple(level for level in levels if count(tensors, f"decoder.up.{level}.attn")),
         z_channels=z_channels,
         embed_dim=embed_dim,
         n_embed=n_embed,
     )
 
 
-def _count(tensors: Mapping[str, Tensor], place: str) -> int:
-    """How many numbered parts there are at a place."""
-    return len({name.removeprefix(f"{place}.").split(".")[0] for name in tensors if name.startswith(f"{place}.")})
-
-
 def _side(weights: Path, shape: Shape) -> int:
-    """The side of the pictures in training, by a `.yaml` that must agree with the tensors."""
-    candidates = (weights.with_suffix(".yaml"), *(weights.with_name(name) for name in CONFIGS))
-    file = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if file is None:
-        return PUBLISHED_SIDE
-    said, side = _read_yaml(file)
-    seen, told = vars(shape), vars(said)
-    if wrong := [f"{key} is {told[key]} but the weights say {value}" for key, value in seen.items() if told[key] != value]:
-        raise CheckpointError(f"in {file}, {'; '.join(wrong)}")
-    return side
+    """The side of the pictures in training, by a configuration that is of these weights."""
 
+    def understand(content: Any) -> int:
+        said, side = described(content)
+        seen, told = vars(shape), vars(said)
+        if wrong := [
+            f"{key} is {told[key]} but the weights say {value}" for key, value in seen.items() if told[key] != value
+        ]:
+            raise CheckpointError("; ".join(wrong))
+        return side
 
-def _read_yaml(file: Path) -> tuple[Shape, int]:
-    import yaml
-
-    try:
-        return described(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-        raise CheckpointError(f"{file} beside it does not describe a VQGAN ({error!r})") from error
+    side = configs.belonging(weights, ENDINGS, CONFIGS, "a VQGAN", configs.read_yaml, understand)
+    return PUBLISHED_SIDE if side is None else side
 
 
 def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
@@ -360,6 +352,5 @@ def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
     return shape, side
 
 
-STAGE = "first_stage_model."
-KEYS = ("*encoder.conv_in.weight", "*decoder.conv_out.weight", "*post_quant_conv.weight", "*quantize.embed*.weight")
+KEYS = ("encoder.conv_in.weight", "decoder.conv_out.weight", "post_quant_conv.weight", "quantize.embed*.weight")
 BACKEND = Backend("VQGAN", KEYS, build)
