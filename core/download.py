@@ -25,6 +25,7 @@ TRIES = 3  # in a row without a new byte, before a source is given up
 PAUSE = 0.5  # seconds before the second try, and twice as long before each further one
 TIMEOUT = 30.0  # seconds without a word from a server
 CHUNK = 1 << 20
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 Progress = Callable[[int, int], None]  # is told the bytes there and the bytes in all; stops the download by raising
 
@@ -75,11 +76,15 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
     target = folder / file.name
     if target.is_file():
         return target
+    if file.sources and (variable := offline()):
+        raise CheckpointError(
+            f"{file.name} ({in_words(file.size)}) is not downloaded, because the environment variable {variable} is "
+            f"set. Unset it and start again, or: {_by_hand(file, target, endpoint)}"
+        )
     reasons = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(target):
-            for source in file.sources:
+        with alone(target):
+            for source in file.sources if not target.is_file() else ():  # another program may have been quicker
                 address, headers = _locate(source, endpoint)
                 try:
                     return _fetch(file, target, address, headers, progress)
@@ -89,9 +94,20 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
         raise CheckpointError(
             f"{target} cannot be saved ({error.strerror or error}): make room or choose another folder."
         ) from error
+    if target.is_file():
+        return target
     why = f"could not be downloaded ({'; '.join(reasons)})" if reasons else "cannot be downloaded by a program"
+    raise CheckpointError(f"{file.name} ({in_words(file.size)}) {why}. {_by_hand(file, target, endpoint)}")
+
+
+def offline() -> str:
+    """The environment variable that forbids downloads, by the names that the hub's programs heed; "" without one."""
+    return next((name for name in OFFLINE if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
+
+
+def _by_hand(file: File, target: Path, endpoint: str | None) -> str:
     where = file.page or (_locate(file.sources[0], endpoint)[0] if file.sources else "its publisher")
-    raise CheckpointError(f"{file.name} ({in_words(file.size)}) {why}. Fetch it by hand from {where} and save it as {target}.")
+    return f"Fetch it by hand from {where} and save it as {target}."
 
 
 def in_words(size: int | None) -> str:
@@ -111,15 +127,23 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Let one program at a time fetch a file."""
+def alone(target: Path) -> Iterator[None]:
+    """Let one program at a time fetch a file, or the files of a folder; where they will be is made for them.
+
+    Raises:
+        CheckpointError: another program is at it.
+        OSError: the place cannot be made or written.
+    """
     from filelock import FileLock, Timeout
 
+    target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        raise CheckpointError(f"{target} is being downloaded by another program: wait until that is done.") from error
+        raise CheckpointError(
+            f"{target} is being downloaded by another program: wait until that is done, and try again."
+        ) from error
     try:
         yield
     finally:
@@ -180,7 +204,9 @@ def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
 
     try:
         # Compressed on its way, a file could not be resumed.
-        with requests.get(address, headers={**headers, "Accept-Encoding": "identity"}, stream=True, timeout=TIMEOUT) as answer:
+        with requests.get(
+            address, headers={**headers, "Accept-Encoding": "identity"}, stream=True, timeout=TIMEOUT
+        ) as answer:
             if answer.status_code in (408, 429) or answer.status_code >= 500:
                 raise _BrokenOffError(f"it answered {answer.status_code} {answer.reason}")
             if not answer.ok:
@@ -190,7 +216,9 @@ def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
         raise _BrokenOffError(f"it fell silent for {TIMEOUT:g} seconds") from error
     except requests.ConnectionError as error:  # of a stall while the file comes, too
         silent = "timed out" in str(error)
-        raise _BrokenOffError(f"it fell silent for {TIMEOUT:g} seconds" if silent else "the connection failed") from error
+        raise _BrokenOffError(
+            f"it fell silent for {TIMEOUT:g} seconds" if silent else "the connection failed"
+        ) from error
     except requests.RequestException as error:
         raise _BrokenOffError("the connection broke off") from error
 
@@ -228,4 +256,6 @@ def _receive(answer: Response, part: Path, start: int, size: int, progress: Prog
 
 
 def _parts(target: Path) -> list[Path]:
-    return [path for path in target.parent.iterdir() if path.name.startswith(f"{target.name}.") and path.suffix == ".part"]
+    return [
+        path for path in target.parent.iterdir() if path.name.startswith(f"{target.name}.") and path.suffix == ".part"
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import clip, convert
-from .download import Progress, fetch, in_words, sha256, silent
+from .download import Progress, alone, fetch, in_words, offline, sha256, silent
 from .errors import CheckpointError
 from .registry import TABLE, Published
 from .types import Model
@@ -36,7 +36,8 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
         endpoint: where the hub is, if not at its usual place.
 
     Raises:
-        CheckpointError: it cannot be downloaded; the message says how to get it by hand.
+        CheckpointError: it cannot be downloaded; the message says how to get it by hand, or that another program is
+            at it.
     """
     path = place(entry, folder)
     if is_there(entry, folder):
@@ -49,23 +50,32 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
 
 def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
     """Weights in the first form that can be had, and the configuration that open_clip has for them."""
+    try:
+        with alone(folder):  # as a whole: two programs would fetch the forms beside each other
+            if not any((folder / name).is_file() for name in clip.WEIGHTS):
+                _fetch_weights(entry, folder, progress, endpoint)
+            aside = folder / f"{clip.CONFIG}.part"
+            aside.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
+            aside.replace(folder / clip.CONFIG)
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}): make room there.") from error
+
+
+def _fetch_weights(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
     refusals = []
-    for file in entry.files if not any((folder / name).is_file() for name in clip.WEIGHTS) else ():
+    for file in entry.files:
         try:
             weights = fetch(file, folder, progress, endpoint)
         except CheckpointError as error:
+            if offline():
+                raise
             refusals.append(error)
             continue
         if weights.name not in clip.WEIGHTS:  # OpenAI's own archive
             convert.convert_clip(weights, folder / clip.WEIGHTS[0])
             weights.unlink()
-        break
-    else:
-        if refusals:
-            raise CheckpointError(" Or: ".join(map(str, refusals))) from refusals[0]
-    aside = folder / f"{clip.CONFIG}.part"
-    aside.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
-    aside.replace(folder / clip.CONFIG)
+        return
+    raise CheckpointError(" Or: ".join(map(str, refusals))) from refusals[0]
 
 
 def clip_config(entry: Published) -> dict[str, Any]:

@@ -271,6 +271,29 @@ def test_two_programs_do_not_fetch_one_file(server, folder):
     assert left(folder) == ["weights.bin"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("HF_HUB_OFFLINE", "1"), ("HF_HUB_OFFLINE", "true"), ("TRANSFORMERS_OFFLINE", "YES")]
+)
+def test_where_a_variable_forbids_it_nothing_is_attempted_and_the_variable_is_named(
+    server, folder, monkeypatch, variable, value
+):
+    monkeypatch.setenv(variable, value)
+    sources = f"{server.url}/w", Hub("someone/models", "w")
+    with pytest.raises(
+        CheckpointError, match=rf"not downloaded, because the environment variable {variable} is set"
+    ) as caught:
+        fetch(file(*sources, size=len(BODY)), folder, endpoint=server.url)
+    assert f"Fetch it by hand from {server.url}/w and save it as {folder / 'weights.bin'}." in str(caught.value)
+    assert not server.asked
+    assert not folder.exists()
+    folder.mkdir(parents=True)
+    (folder / "weights.bin").write_bytes(BODY)
+    assert fetch(file(*sources), folder) == folder / "weights.bin"
+    (folder / "weights.bin").unlink()
+    monkeypatch.setenv(variable, "0")
+    assert fetch(file(*sources), folder).read_bytes() == BODY
+
+
 def test_a_folder_that_cannot_be_made_is_a_clear_error(server, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(CheckpointError, match="cannot be saved"):

@@ -126,6 +126,37 @@ def test_a_clip_that_nobody_has_is_refused_with_every_form(server, tiny_clip, tm
     assert list((tmp_path / "models" / "tiny").iterdir()) == []
 
 
+def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, tmp_path, monkeypatch):  # noqa: F811
+    body = (MODELS / "clip" / clip.WEIGHTS[0]).read_bytes()
+    monkeypatch.setattr(published, "clip_config", lambda entry: json.loads((MODELS / "clip" / clip.CONFIG).read_text()))
+    files = tuple(File(name, (Hub("someone/tiny", name),)) for name in clip.WEIGHTS)
+    entry = registry.Published("tiny", "clip_joint", files, "MIT", "tests", ("tiny", "openai"))
+    server.behaviours = [whole(body)]
+    second = []
+
+    def ask(done, total):
+        with pytest.raises(
+            CheckpointError, match=rf"{tmp_path / 'tiny'} is being downloaded by another program: wait"
+        ) as caught:
+            published.obtain(entry, tmp_path, endpoint=server.url)
+        second.append(caught.value)
+
+    folder = published.obtain(entry, tmp_path, ask, endpoint=server.url)
+    assert second
+    assert len({path for path, _ in server.asked}) == 1
+    assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
+    assert published.obtain(entry, tmp_path, endpoint=server.url) == folder
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(CheckpointError, match="the environment variable HF_HUB_OFFLINE is set") as caught:
+        published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+    assert " Or: " not in str(caught.value)
+    assert not server.asked
+
+
 # ---- Converting them
 
 
@@ -223,7 +254,9 @@ def test_nothing_is_overwritten_and_nothing_unknown_is_converted(tmp_path):
 
 def test_a_conversion_that_changes_the_pictures_is_taken_back(tmp_path, monkeypatch):
     path = biggan(tmp_path)
-    monkeypatch.setattr(convert, "_of_generator", lambda family, tensors: {n: t * 2 for n, t in tensors.items()})
+    monkeypatch.setattr(
+        convert, "_of_generator", lambda family, prefix, tensors: {n: t * 2 for n, t in tensors.items()}
+    )
     with pytest.raises(CheckpointError, match="would become"):
         convert.convert(path)
     assert list(tmp_path.iterdir()) == [path]
