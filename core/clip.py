@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,17 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import precision, towers
+from . import clip_folder, precision, towers
 from . import vocabulary as vocabularies
 from .augment import resize_to
 from .checkpoints import fingerprint, read
+from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
+from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
 from .errors import CheckpointError, PackError
+from .generators.backend import hollow, used
 from .types import JointEncoder, Model
 
-CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
-NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
+__all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
+
 _LONGEST_TOKEN = 50  # characters
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class OpenCLIP:
@@ -109,7 +111,9 @@ class Ensemble:
                 f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} weights."
             )
         if min(weights) <= 0:
-            raise PackError(f"Weights of an ensemble must be above 0; got {list(weights)}. Leave an encoder out instead.")
+            raise PackError(
+                f"Weights of an ensemble must be above 0; got {list(weights)}. Leave an encoder out instead."
+            )
         self._encoders = tuple(encoders)
         self._roots = [(weight / sum(weights)) ** 0.5 for weight in weights]
         self.name = " + ".join(f"{weight:g} {encoder.name}" for encoder, weight in zip(encoders, weights, strict=True))
@@ -132,36 +136,42 @@ class Ensemble:
 
 
 def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
-    """Read an open_clip model directory, or one of OpenAI's archives, such as `ViT-B-32.pt`.
+    """Read an open_clip model directory, or a file with OpenAI's tensors, such as the archive `ViT-B-32.pt`.
 
-    A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary. An archive needs no
-    more: its tensors tell the architecture. dtype: what it computes with, by default `precision.default()`.
+    A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary or tokenizer, in any
+    layout that open_clip reads. A file needs no more: its tensors tell the architecture. Nothing in either is run, and
+    no connection is opened. dtype: what it computes with, by default `precision.default()`.
 
     Raises:
-        CheckpointError: a file is missing or broken, or the weights do not fit the configuration.
+        CheckpointError: a file is missing or broken, the weights do not fit the configuration, or the directory asks
+            for what it does not hold.
     """
     path = Path(path)
-    encoder = _load_archive(path) if path.is_file() else _load_folder(path)
+    encoder = _load_file(path) if path.is_file() else _load_folder(path)
     encoder.vocabulary = vocabularies.read(path)
     return precision.compute_in(encoder, dtype)
 
 
-def _load_archive(path: Path) -> OpenCLIP:
+def _load_file(path: Path) -> OpenCLIP:
     import open_clip
-    from open_clip.model import build_model_from_openai_state_dict
 
     tensors = read(path).take()
-    if not NOTES <= tensors.keys():
+    digest = fingerprint(tensors)
+    own = of_openai(tensors)
+    named_otherwise = path.stem in {Path(name).stem for name in WEIGHTS} and not NOTES <= tensors.keys()
+    if own is None or named_otherwise:
         raise CheckpointError(
             f"{path} is not one of OpenAI's CLIP archives: any other CLIP needs a folder of its own, "
             f"with {CONFIG} beside its weights, which must be called {' or '.join(WEIGHTS)}."
         )
-    digest = fingerprint(tensors)
     try:
-        with _without_logs_of(open_clip):
-            model = build_model_from_openai_state_dict(tensors, cast_dtype=torch.float32).float()
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path} does not fit OpenAI's CLIP: {_first_line(error)} Download it again.") from error
+        settings = openai_settings(own)
+        with hollow():
+            outline = open_clip.CLIP(**settings)
+        own = used(outline, _floats(own))
+        model = _filled(open_clip.CLIP(**settings), own)
+    except Exception as error:  # what odd names and shapes lead to can be anything at all
+        raise CheckpointError(f"{path} does not fit OpenAI's CLIP: {_reason(error)}.") from error
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
     mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
     return OpenCLIP(model, tokenizer, mean, std, f"{path.stem}@{digest}")
@@ -170,42 +180,58 @@ def _load_archive(path: Path) -> OpenCLIP:
 def _load_folder(folder: Path) -> OpenCLIP:
     import open_clip
 
-    config_path = folder / CONFIG
-    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    if not config_path.is_file() or weights is None:
-        raise CheckpointError(f"{folder} is not an open_clip model folder: it must hold {CONFIG} and {' or '.join(WEIGHTS)}.")
-    try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-        preprocess = config.get("preprocess_cfg", {})
-        mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
-        std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
-        if not (len(mean) == len(std) == 3 and min(std) > 0):
-            raise ValueError(f"it normalises with the mean {mean} and the deviation {std}")
-        options: dict[str, Any] = {"bpe_path": str(folder / VOCABULARY)} if (folder / VOCABULARY).is_file() else {}
-        with _without_logs_of(open_clip):
-            # Without weights: ours are read below. By default a text tower of transformers would download its own.
-            model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
-            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", **options)
-    except Exception as error:
-        raise CheckpointError(
-            f"{config_path} does not describe an open_clip model ({error}): download the folder again."
-        ) from error
-    _empty(model)
-    tensors = {name: value.float() if value.is_floating_point() else value for name, value in read(weights).take().items()}
-    try:
-        model.load_state_dict(tensors, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{weights} does not fit {config_path}: {_first_line(error)} Both must come from the same model."
-        ) from error
-    return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors, config)}")
+    found = clip_folder.examine(folder)
+    tensors = _floats(read(found.weights).take())
+    with _without_logs_of(open_clip), clip_folder.staged(found) as (place, options):
+        # Without weights: ours are read here. By default a text tower of transformers would download its own.
+        create = partial(open_clip.create_model, place, load_weights=False, pretrained_text=False)
+        with clip_folder.describing(folder):
+            mean, std = _normalisation(found.said.get("preprocess_cfg", {}))
+        with _fitting(found.weights, folder / CONFIG):
+            refuse_giants([found.model, found.tower], tensors)
+        with clip_folder.describing(folder):
+            with hollow():  # to compare it with the weights before there is a model as large as it says
+                outline = create(device="meta")
+            tokenizer = open_clip.get_tokenizer(place, **options)
+        with _fitting(found.weights, folder / CONFIG):
+            tensors = used(outline, arranged(outline, tensors))
+            model = _filled(create(), tensors)
+    settings = [found.said] if found.tower is None else [found.said, found.tower]
+    return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors, *settings)}")
 
 
-def _empty(model: nn.Module) -> None:
-    """Let go of the numbers of a model that is about to be filled: there need not be room for two."""
+@contextlib.contextmanager
+def _fitting(weights: Path, config: Path) -> Iterator[None]:
+    """Within it, any error means that the weights are not those of the model that the configuration describes."""
+    try:
+        yield
+    except Exception as error:  # what odd names and shapes lead to can be anything at all
+        reason = f"{_reason(error)}. Both must come from the same model."
+        raise CheckpointError(f"{weights} does not fit {config}: {reason}") from error
+
+
+def _normalisation(preprocess: Mapping[str, Any]) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and standard deviation of the three channels."""
+    import open_clip
+
+    mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
+    std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
+    if not (len(mean) == len(std) == 3 and min(std) > 0):
+        raise ValueError(f"it normalises with the mean {mean} and the deviation {std}")
+    return mean, std
+
+
+def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _filled(model: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """A model with the tensors in the place of its own, which are let go of first: there need not be room for two."""
     for part in model.modules():
         for name, value in part._parameters.items():
             part._parameters[name] = None if value is None else nn.Parameter(value.to("meta"))
+    model.load_state_dict(tensors, assign=True)
+    return model
 
 
 @contextlib.contextmanager
@@ -223,6 +249,6 @@ def _without_logs_of(package: ModuleType) -> Iterator[None]:
         log.removeFilter(keep)
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])
+    return (" ".join(lines[:2]) or repr(error)).rstrip(".")

@@ -53,7 +53,9 @@ def get(models: Path, name: str) -> None:
     entry, bar = registry.find(name), Progress()
     try:
         path = published.obtain(
-            entry, models / entry.kind, lambda done, total: bar.update(name, done // 1_000_000, total // 1_000_000, "MB")
+            entry,
+            models / entry.kind,
+            lambda done, total: bar.update(name, done // 1_000_000, total // 1_000_000, "MB"),
         )
     finally:
         bar.close()
@@ -72,10 +74,17 @@ def to_safetensors(models: Path, name: str) -> None:
 
 def check(models: Path) -> int:
     """Load everything in the models folders and say what it is; 1 where something is broken."""
-    files = [(path, load) for kind, load in LOADERS.items() for path in sorted((models / kind).rglob("*")) if _is_weights(path)]
+    files = [
+        (path, load)
+        for kind, load in LOADERS.items()
+        for path in sorted((models / kind).rglob("*"))
+        if _is_weights(path)
+    ]
     encoders = models / "clip_joint"
     folders = [config.parent for config in sorted(encoders.rglob(clip.CONFIG))]
-    archives = [path for path in sorted(encoders.rglob("*.pt")) if path.parent not in folders]
+    archives = [
+        path for path in sorted(encoders.rglob("*")) if _is_weights(path) and not set(path.parents) & set(folders)
+    ]
     broken = 0
     for path, load in (*files, *((path, clip.load) for path in (*folders, *archives))):
         try:
@@ -88,7 +97,7 @@ def check(models: Path) -> int:
 
 
 def _is_weights(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in checkpoints.READERS
+    return path.is_file() and checkpoints.is_named_as_weights(path)
 
 
 if __name__ == "__main__":

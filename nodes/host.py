@@ -27,7 +27,7 @@ from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
-from ..core import precision, storage
+from ..core import checkpoints, precision, storage
 from ..core.errors import printable
 from ..core.memory import ran_out
 from ..core.types import Model
@@ -42,8 +42,8 @@ PREVIEW_MOST = 4  # pictures of a batch that a preview shows
 
 def register_folders() -> None:
     """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
-    weights = {".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl"}
-    folders = {"gan": weights, "clip_joint": {".json", ".pt"}, "lpips": weights, "gan_latents": {".safetensors"}}
+    weights = set(checkpoints.SUFFIXES)
+    folders = {"gan": weights, "clip_joint": {".json", *weights}, "lpips": weights, "gan_latents": {".safetensors"}}
     for name, extensions in folders.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
         folder_paths.folder_names_and_paths[name] = (folder_paths.folder_names_and_paths[name][0], extensions)
@@ -197,7 +197,9 @@ class Progress:
 
     def __call__(self, done: int, text: str = "", pictures: Tensor | None = None) -> None:
         mm.throw_exception_if_processing_interrupted()
-        shown = pictures is not None and self._preview_every and (done % self._preview_every == 0 or done == self._total)
+        shown = (
+            pictures is not None and self._preview_every and (done % self._preview_every == 0 or done == self._total)
+        )
         preview = ("JPEG", _preview(pictures), None) if shown and pictures is not None else None
         self._bar.update_absolute(done, self._total, preview)
         if text and (shown or done == self._total or not self._preview_every):

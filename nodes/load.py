@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
 
-from ..core import clip, generators
+from ..core import checkpoints, clip, configs, generators
 from ..core import published as weights
-from ..core.generators import vqgan
+from ..core.generators import biggan_deep, vqgan
 from ..picturebook import MODELS
 from . import host, published, sockets
 
@@ -24,10 +25,11 @@ _SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS
 
 
 def _encoder_names() -> list[str]:
-    """Model folders, which the host knows by the configuration in them, and archives."""
+    """Model folders, which the host knows by the configuration in them, and the weight files that are in none."""
     files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
     folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
-    return [path.as_posix() for path in (*folders, *(file for file in files if file.suffix == ".pt"))]
+    weights = [file for file in files if checkpoints.is_named_as_weights(file) and not set(file.parents) & set(folders)]
+    return [path.as_posix() for path in (*folders, *weights)]
 
 
 class LoadGenerator(io.ComfyNode):
@@ -52,15 +54,19 @@ class LoadGenerator(io.ComfyNode):
                     "StyleGAN-T.",
                 )
             ],
-            outputs=[sockets.Generator.Output(display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode.")],
+            outputs=[
+                sockets.Generator.Output(
+                    display_name="generator", tooltip="The GAN, for Basis Init, Optimize and Decode."
+                )
+            ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
         path = _SHIPPED.get(model) or published.path("gan", model)
-        beside = (path.with_name(name) for name in ("config.json", *vqgan.CONFIGS))
-        return host.fingerprint(path, path.with_suffix(".yaml"), *beside)
+        beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep))
+        return host.fingerprint(path, *itertools.chain(*beside))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -94,7 +100,9 @@ class LoadCLIP(io.ComfyNode):
                     "or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
             ],
-            outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")],
+            outputs=[
+                sockets.Encoder.Output(display_name="clip", tooltip="The encoder, for Encode Text and AugCLIP Loss.")
+            ],
             hidden=[io.Hidden.unique_id],
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..core import clip, published, registry
+from ..core import checkpoints, clip, published, registry
 from ..core.download import in_words
 from . import host
 
@@ -21,7 +21,9 @@ def options(kind: str, found: Iterable[str]) -> list[str]:
 def path(kind: str, name: str) -> Path:
     """Where a menu's choice is, or will be once it is downloaded."""
     entry = _entry(kind, name)
-    if entry is None and kind == "clip_joint" and not name.endswith(".pt"):  # a folder, which the host knows by a file in it
+    if (
+        entry is None and kind == "clip_joint" and not checkpoints.is_named_as_weights(name)
+    ):  # a folder, known by a file in it
         return Path(folder_paths.get_full_path_or_raise(kind, f"{name}/{clip.CONFIG}")).parent
     if entry is None:
         return Path(folder_paths.get_full_path_or_raise(kind, name))

@@ -1,0 +1,303 @@
+"""What a CLIP's folder says of itself: read as plain data, and refused where it asks for code or for anything outside.
+
+open_clip and transformers act on what a folder's files say: they fetch models by name and import code. So they are
+shown not the folder but a copy, which holds only what is on the lists below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from . import checkpoints, configs
+from .errors import CheckpointError
+
+CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as they are published
+_OTHER_WEIGHTS = (  # that open_clip looks for too
+    *("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.pth", "model.safetensors", "pytorch_model.bin"),
+    *("pytorch_model.pth", "model.pth"),
+)
+VOCABULARY_MOST = 1 << 26  # bytes, unpacked; a multilingual one has some 30 million
+
+_TOWER, _TOKENIZER = "config.json", "tokenizer_config.json"  # of a text tower, and of a tokenizer, of transformers
+_SETTINGS = (CONFIG, _TOWER, _TOKENIZER, "special_tokens_map.json", "added_tokens.json", "generation_config.json")
+_SETTINGS += ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+)
+_BESIDE_VOCABULARIES = ("merges.txt", "special_tokens_map.json", "added_tokens.json")
+_CODE = {"auto_map", "trust_remote_code"}  # the keys by which transformers is told to import what a folder brings
+
+# What a tokenizer may be told: how it cleans texts, marks their ends and fills them up.
+_TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
+_ARGUMENTS = _TOKENS | {
+    *("clean", "strip_sep_token", "language", "reduction_mask", "model_max_length", "padding_side", "truncation_side"),
+    *("do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space", "add_bos_token", "add_eos_token"),
+    *(
+        "src_lang",
+        "tgt_lang",
+        "extra_ids",
+        "legacy",
+        "use_fast",
+        "clean_up_tokenization_spaces",
+        "split_special_tokens",
+    ),
+}
+_TOKENIZER_SETTINGS = (_ARGUMENTS - {"clean", "strip_sep_token", "language", "reduction_mask", "use_fast"}) | {
+    *("tokenizer_class", "added_tokens_decoder", "additional_special_tokens", "extra_special_tokens", "never_split"),
+    *("do_basic_tokenize", "trim_offsets", "spaces_between_special_tokens", "model_input_names"),
+}
+_TOKENIZER_CLASSES = re.compile(
+    "(Bert|DistilBert|MPNet|Roberta|XLMRoberta|Albert|DebertaV2|T5|MT5|Siglip|Gemma|Nllb|M2M100|CLIP|GPT2|Llama|Qwen2)"
+    "Tokenizer(Fast)?|PreTrainedTokenizer(Fast)?|TokenizersBackend"
+)
+
+# What a text tower of transformers is made of, for the kinds of towers that open_clip knows.
+_TOWER_KINDS = {"bert", "roberta", "xlm-roberta", "mt5", "m2m_100"}
+_TOWER_SETTINGS = {
+    *("model_type", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"),
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act", "layer_norm_eps"),
+    *("max_position_embeddings", "type_vocab_size", "position_embedding_type", "d_model", "d_kv", "d_ff", "num_layers"),
+    *("num_decoder_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance"),
+    *("feed_forward_proj", "layer_norm_epsilon", "tie_word_embeddings", "is_encoder_decoder", "encoder_layers"),
+    *("decoder_layers", "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim"),
+    *("activation_function", "scale_embedding"),
+}
+_ROBERTA = {"model_type": "xlm-roberta", "vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}
+_ROBERTA |= {"layer_norm_eps": 1e-5, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu"}
+_ROBERTA_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+# The towers of the CLIPs that open_clip has published, whose folders name them but do not bring their configuration.
+_PUBLISHED_TOWERS = {
+    "roberta-base": {**_ROBERTA, "model_type": "roberta", "vocab_size": 50265},
+    "xlm-roberta-base": _ROBERTA,
+    "xlm-roberta-large": {**_ROBERTA, **_ROBERTA_LARGE},
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """A CLIP's folder as `examine` found it.
+
+    weights: the file, or the index of the files, with its tensors. said: what CONFIG holds. model: the part of it that
+    describes the model, without what may not be followed. tower: the configuration of a text tower of transformers.
+    tokenizer: the settings of a tokenizer of transformers. vocabularies: the files of the tokenizer.
+    """
+
+    weights: Path
+    said: Mapping[str, Any]
+    model: Mapping[str, Any]
+    tower: Mapping[str, Any] | None
+    tokenizer: Mapping[str, Any] | None
+    vocabularies: Sequence[Path]
+
+
+def examine(folder: Path) -> Description:
+    """What the folder says, as data; nothing in it is run, and nothing outside it is opened.
+
+    Raises:
+        CheckpointError: a file is missing, too large, broken, or leads out of the folder; or the folder asks for code
+            to be run, for an argument of its tokenizer that is not harmless, or for a model that is not in it.
+    """
+    _refuse_links(folder)
+    weights = _weights(folder)
+    said = {name: _settings(folder / name) for name in _SETTINGS if (folder / name).is_file()}
+    with describing(folder):
+        model = json.loads(json.dumps(said[CONFIG]["model_cfg"]))  # a copy
+        text, vision = model["text_cfg"], model["vision_cfg"]
+        names = [place.get(name) for place, name in ((text, "hf_model_name"), (text, "hf_tokenizer_name"))]
+    _check_timm(folder, vision.get("timm_model_name"))
+    _check_arguments(folder, text)
+    by_shape = text.get("hf_model_pretrained") is False  # nothing but the tower's shape is wanted of what is named
+    for name in names:
+        if _leads_out(name) and not (by_shape and _is_plain_path(name)):
+            raise CheckpointError(
+                f"{folder / CONFIG} names {name!r}, which is outside the folder: put the files in it."
+            )
+    tower = _tower(folder, names[0], said.get(_TOWER, {}), by_shape) if names[0] else None
+    tokenizer = _tokenizer(folder, names[1], said.get(_TOKENIZER, {})) if names[1] else None
+    wanted = (*_VOCABULARIES, *_BESIDE_VOCABULARIES) if tokenizer else (VOCABULARY,)
+    vocabularies = [folder / name for name in wanted if (folder / name).is_file()]
+    for path in vocabularies:
+        _check_vocabulary(path)
+    return Description(weights, said[CONFIG], model, tower, tokenizer, vocabularies)
+
+
+@contextlib.contextmanager
+def describing(folder: Path) -> Iterator[None]:
+    """Within it, any error but a CheckpointError means that CONFIG describes no model that open_clip can make."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:  # what odd settings lead to can be anything at all
+        reason = (" ".join(str(error).split()) or repr(error)).rstrip(".")[:300]
+        raise CheckpointError(
+            f"{folder / CONFIG} does not describe an open_clip model ({reason}): use the folder as it was published."
+        ) from error
+
+
+@contextlib.contextmanager
+def staged(description: Description) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What open_clip calls a copy of what is harmless, while the copy is there, and the options for its tokenizer."""
+    with tempfile.TemporaryDirectory(prefix="guided-gan-clip-") as place:
+        model = json.loads(json.dumps(description.model))
+        text, options = model["text_cfg"], {}
+        for path in description.vocabularies:
+            shutil.copyfile(path, Path(place, path.name))
+        if description.tower is not None:
+            text["hf_model_name"] = place
+            _write(Path(place, _TOWER), description.tower)
+        if description.tokenizer is not None:
+            text["hf_tokenizer_name"] = place
+            _write(Path(place, _TOKENIZER), description.tokenizer)
+            options = {"trust_remote_code": False, "local_files_only": True}
+        elif description.vocabularies:
+            options = {"bpe_path": str(Path(place, VOCABULARY))}
+        _write(Path(place, CONFIG), {"model_cfg": model})
+        yield f"local-dir:{place}", options
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+# --- the files -------------------------------------------------------------------------------------------------------
+
+
+def _refuse_links(folder: Path) -> None:
+    inside = folder.resolve()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_symlink() and not path.is_dir() and not path.resolve().is_relative_to(inside):
+            raise CheckpointError(f"{path} is a link that leads out of the folder: put the file itself there.")
+
+
+def _weights(folder: Path) -> Path:
+    expected = f"it must hold {CONFIG} and {' or '.join(WEIGHTS)}"
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"{folder} is not an open_clip model folder: {expected}.")
+    try:
+        return checkpoints.find(folder, (*WEIGHTS, *_OTHER_WEIGHTS))
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} is not an open_clip model folder: {expected}.") from error
+
+
+def _settings(path: Path) -> Any:
+    """A JSON object that asks for no code."""
+    with describing(path.parent) if path.name == CONFIG else contextlib.nullcontext():
+        try:
+            content = configs.read_json(path)
+            if not isinstance(content, dict):
+                raise ValueError("it is no JSON object")
+        except (OSError, ValueError) as error:
+            if path.name == CONFIG:
+                raise
+            raise CheckpointError(f"{path} cannot be read ({error}): use the folder as it was published.") from error
+    rest = [content]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict) and (key := next((key for key in _CODE if value.get(key)), None)):
+            raise CheckpointError(
+                f"{path} asks for code to be run ({key}), which is never done: use a CLIP that needs none of its own."
+            )
+        rest += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return content
+
+
+def _check_vocabulary(path: Path) -> None:
+    try:
+        with gzip.open(path) if path.name == VOCABULARY else path.open("rb") as file:
+            content = file.read(VOCABULARY_MOST + 1)
+        if len(content) > VOCABULARY_MOST:
+            raise ValueError(f"it is larger than {VOCABULARY_MOST >> 20} MB")
+        if not path.name.endswith(".model"):  # which is no text
+            content.decode("utf-8")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise CheckpointError(
+            f"{path} is not a vocabulary ({error}): use the one published with the weights."
+        ) from error
+
+
+# --- what they say ---------------------------------------------------------------------------------------------------
+
+
+def _leads_out(name: Any) -> bool:
+    """Whether a model's name is a place outside the folder; a name on the hub is none, and is not looked up."""
+    if not isinstance(name, str):
+        return False
+    absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
+    return absolute or ":" in name or ".." in re.split(r"[\\/]", name)
+
+
+def _is_plain_path(name: str) -> bool:
+    """Whether it is an absolute path on this machine: one of a share would open a connection."""
+    return Path(name).is_absolute() and not name.startswith(("//", "\\\\")) and ".." not in re.split(r"[\\/]", name)
+
+
+def _check_timm(folder: Path, name: Any) -> None:
+    """A picture tower of timm must be one that timm itself knows, not one that it would look up elsewhere."""
+    if not name:
+        return
+    import timm
+
+    if not isinstance(name, str) or ":" in name or "/" in name or not timm.is_model(name):
+        raise CheckpointError(
+            f"{folder / CONFIG} names the picture tower {str(name)[:100]!r}, which timm does not know."
+        )
+
+
+def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
+    arguments = text.get("tokenizer_kwargs") or {}
+    if not isinstance(arguments, dict):
+        raise CheckpointError(f"{folder / CONFIG} gives its tokenizer no arguments by name.")
+    for name, value in arguments.items():
+        if name not in _ARGUMENTS or not isinstance(value, str | int | float | None) or len(str(value)) > 100:
+            raise CheckpointError(
+                f"{folder / CONFIG} gives its tokenizer the argument {name[:100]!r}, "
+                "which may not be set there: take it out."
+            )
+
+
+def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> dict[str, Any]:
+    """The configuration of a text tower: the folder's own, a published one, or the numbers of another folder's."""
+    said: Mapping[str, Any] = own
+    if said.get("model_type") not in _TOWER_KINDS and isinstance(name, str):
+        said = _PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})
+        elsewhere = Path(name) / _TOWER
+        if by_shape and _is_plain_path(name) and elsewhere.is_file():
+            said = _settings(elsewhere)
+    if said.get("model_type") not in _TOWER_KINDS:
+        raise CheckpointError(
+            f"{folder / CONFIG} has the text tower {str(name)[:100]!r}, whose {_TOWER} is not in the folder: "
+            f"put it there. It must be of one of the kinds {', '.join(sorted(_TOWER_KINDS))}."
+        )
+    return {key: said[key] for key in sorted(_TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)}
+
+
+def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+    if not any((folder / file).is_file() for file in _VOCABULARIES):
+        raise CheckpointError(
+            f"{folder / CONFIG} has the tokenizer {str(name)[:100]!r}, which is not in the folder: "
+            f"put its {_VOCABULARIES[0]} and {_TOKENIZER} there."
+        )
+    settings = {key: said[key] for key in sorted(_TOKENIZER_SETTINGS) if key in said}
+    kind = settings.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
+    if not isinstance(kind, str) or not _TOKENIZER_CLASSES.fullmatch(kind):
+        raise CheckpointError(
+            f"{folder / _TOKENIZER} has a tokenizer of the class {str(kind)[:100]!r}, which is not known here."
+        )
+    return settings

@@ -1,0 +1,120 @@
+"""The tensors of a CLIP under the names, and in the shapes, that an open_clip model has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isqrt
+from typing import Any
+
+from torch import Tensor
+
+from .errors import CheckpointError
+from .generators.backend import count, prefix_of
+
+NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
+HEAD_WIDTH = 64  # of attention in OpenAI's models
+_OPENAI = (
+    "visual.*",
+    "token_embedding.weight",
+    "positional_embedding",
+    "ln_final.weight",
+    "text_projection",
+    "logit_scale",
+)
+_POSITIONS_MOST = 4096  # tokens of a text, and pixels of a side, for which a model is made
+_ROOM = 1 << 24  # numbers that a small model may have beyond its weights: masks, and positions that are resized
+
+
+def refuse_giants(settings: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse settings of a model that would take long or much memory to make, though its weights are small.
+
+    Raises:
+        CheckpointError: it has more layers than the weights have tensors, or reads longer texts or larger pictures
+            than any.
+    """
+    for name, value in _numbers(settings):
+        most = (
+            len(tensors) if "layer" in name else _POSITIONS_MOST if name in ("context_length", "image_size") else None
+        )
+        if most is not None and value > most:
+            raise CheckpointError(f"its {name} is {value:g}, expected at most {most}")
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _numbers(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _numbers(part, name)
+    elif isinstance(value, int | float):
+        yield name, value
+
+
+def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What open_clip makes of the layouts that it reads, for `model`, which may be without numbers.
+
+    Those are Apple's MobileCLIPs, text towers that were not yet a part of their own, scales of another shape, models
+    without a bias, and positions of other texts or pictures, which are interpolated.
+
+    Raises:
+        CheckpointError: the model is far larger than its weights.
+        Exception: any at all, where the weights are of something else.
+    """
+    from open_clip.convert import convert_state_dict
+    from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
+
+    there = sum(value.numel() for value in tensors.values())
+    wanted = sum(value.numel() for value in (*model.parameters(), *model.buffers()))
+    if wanted > 2 * there + _ROOM:
+        raise CheckpointError(f"it describes a model of {wanted} numbers, but the weights have {there}")
+    prefix = prefix_of(("visual.*",), tensors) or ""
+    state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    state = convert_state_dict(model, state)
+    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    for name in ("logit_scale", "logit_bias"):
+        own = getattr(model, name, None)
+        if name in state and own is not None and own.numel() == state[name].numel():
+            state[name] = state[name].reshape(own.shape)
+    if "logit_scale" in state and "logit_bias" not in state and getattr(model, "logit_bias", None) is not None:
+        state["logit_bias"] = state["logit_scale"].new_zeros(model.logit_bias.shape)
+    resize_pos_embed(state, model)
+    resize_text_pos_embed(state, model)
+    return state
+
+
+def of_openai(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The tensors of a CLIP with OpenAI's names, without a prefix and the notes; None if it has other names."""
+    prefix = prefix_of(_OPENAI, tensors)
+    if prefix is None:
+        return None
+    inside = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name: value for name, value in inside.items() if name not in NOTES}
+
+
+def openai_settings(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The architecture of a CLIP with OpenAI's names, as open_clip describes it."""
+    vision: dict[str, Any]
+    if "visual.proj" in tensors:
+        width, _, patch, _ = tensors["visual.conv1.weight"].shape
+        side = patch * isqrt(len(tensors["visual.positional_embedding"]) - 1)
+        vision = {"layers": count(tensors, "visual.transformer.resblocks"), "width": width, "patch_size": patch}
+    else:
+        width = len(tensors["visual.layer1.0.conv1.weight"])
+        side = 32 * isqrt(len(tensors["visual.attnpool.positional_embedding"]) - 1)
+        vision = {"layers": [count(tensors, f"visual.layer{i}") for i in range(1, 5)], "width": width}
+    context, width = tensors["positional_embedding"].shape
+    text = {
+        "context_length": context,
+        "vocab_size": len(tensors["token_embedding.weight"]),
+        "width": width,
+        "heads": width // HEAD_WIDTH,
+        "layers": count(tensors, "transformer.resblocks"),
+    }
+    return {
+        "embed_dim": tensors["text_projection"].shape[1],
+        "vision_cfg": {**vision, "image_size": side},
+        "text_cfg": text,
+        "quick_gelu": True,
+    }
