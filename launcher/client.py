@@ -78,14 +78,20 @@ async def _queue(session: aiohttp.ClientSession, workflow: Workflow, client: str
 
 def refusal(reply: Mapping[str, Any], workflow: Workflow) -> str:
     """The host's reasons for not running a prompt, naming the nodes."""
-    reasons = [
-        f"{workflow.title(identity)} (node {identity}) was refused: {error['message']} ({error['details']})"
+    reasons = dict.fromkeys(
+        f"{workflow.title(identity)} (node {identity}) was refused: {_reason(error)}"
         for identity, node in (reply.get("node_errors") or {}).items()
         for error in node["errors"]
-    ]
+    )
     if reasons:
         return "; ".join(reasons)
     return f"the host refused the workflow: {reply['error']['message']} {reply['error']['details']}".rstrip()
+
+
+def _reason(error: Mapping[str, str]) -> str:
+    """Why an input was refused; a node's own sentence stands for itself, and the host repeats it for each input."""
+    own = error["details"].partition(" - ")[2] if error.get("type") == "custom_validation_failed" else ""
+    return own or f"{error['message']} ({error['details']})"
 
 
 async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], workflow: Workflow, job: str) -> Result:

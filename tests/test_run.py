@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from guided_gan.core.registry import TABLE
-from guided_gan.launcher import LauncherError, cli, comfyui, demo, environment, host, models
+from guided_gan.launcher import LauncherError, cli, client, comfyui, demo, environment, host, models
 from guided_gan.launcher.workflow import Workflow
 
 DEFINITIONS = {
@@ -512,6 +512,18 @@ class TestCommands:
         with pytest.raises(SystemExit):
             cli.main(["demo", "a tree", "--sed", "7"])
         assert "unrecognized arguments: --sed" in capsys.readouterr().err
+
+
+class TestRefusal:
+    def test_a_sentence_of_a_node_is_told_once_and_for_itself(self, workflow):
+        own = [
+            {"type": "custom_validation_failed", "message": "Custom validation failed", "details": f"{name} - It is empty - so."}
+            for name in ("text", "weight")
+        ]
+        hosts = {"type": "value_bigger_than_max", "message": "Value 7 bigger than max of 5", "details": "steps"}
+        told = client.refusal({"node_errors": {"2": {"errors": [*own, hosts]}}}, workflow)
+        title = f"{workflow.title('2')} (node 2) was refused: "
+        assert told == f"{title}It is empty - so.; {title}Value 7 bigger than max of 5 (steps)"
 
 
 class TestImportFailure:
