@@ -36,6 +36,16 @@ def _without_matrix_units():
         yield
 
 
+@pytest.fixture
+def accelerate():
+    """Precision and devices are settled once in a process: not yet, and not for the tests that follow."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def comfyui():
     """The folder of the ComfyUI that run.py prepared."""

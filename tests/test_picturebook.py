@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from toys import seeded
 
 from guided_gan.core import clip, generators
+from guided_gan.core.generators.stylegan_t import text_to_image
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, captions, judge, world
 from guided_gan.picturebook.captions import FIELDS, PLACES, SIZES, UNSAID
@@ -206,6 +206,7 @@ def test_noise_that_the_mapping_has_seen_names_what_captions_leave_open():
     assert not any(parameter.requires_grad for parameter in network.mapping.parameters())
 
 
+@pytest.mark.usefixtures("accelerate")
 def test_stylegan_t_paints_before_it_plays(monkeypatch):
     small = {"SETTINGS": replace(stylegan_t.SETTINGS, batch=8), "STOCK": 16, "PER_BLOCK": 2, "PAINTS": 0.5}
     for name, value in small.items():
@@ -219,7 +220,6 @@ def test_stylegan_t_paints_before_it_plays(monkeypatch):
             figures = recipe.step(i)
             assert all(math.isfinite(value) for value in figures.values())
             found.append((set(figures), *(moved(*each) for each in zip(before, (network, heads), strict=True))))
-    AcceleratorState._reset_state(reset_partial_state=True)
     assert found == [({"paint", "look"}, True, False), ({"discriminator", "angle", "hinge"}, True, True)]
 
 
@@ -280,3 +280,25 @@ def test_the_shipped_gan_draws_the_class_that_it_is_asked_for():
     pictures = generator.decode(Latent(generator.name, {"z": z, "y": embeddings[label]}))
     right = judge.sees(judge.load(), pictures) == gan_recipe.CLASSES[label]
     assert right.all(1).float().mean() >= 0.9
+
+
+def test_the_shipped_stylegan_t_draws_combinations_that_it_never_saw():
+    network = text_to_image(generators.load(MODELS / "stylegan_t")).network
+    found = stylegan_t.measure(network, clip.load(MODELS / "clip"), torch.device("cpu"))
+    assert found["object_and_colour"] >= 0.9
+    assert found["background"] >= 0.95
+
+
+@torch.no_grad()
+def test_noise_of_the_shipped_stylegan_t_chooses_what_the_caption_leaves_open():
+    network = text_to_image(generators.load(MODELS / "stylegan_t")).network
+    z, says = torch.randn(60, 64, generator=seeded(0)), torch.full((60, len(FIELDS)), UNSAID)
+    says[:, FIELDS.index("kind")] = KINDS.index("cat")
+    scenes = stylegan_t.scene_of(z, says)
+    pictures = network(z, clip.load(MODELS / "clip").encode_text(["a cat"]).expand(60, -1)).clamp(-1, 1)
+    court = judge.load()
+    seen = judge.sees(court, pictures)
+    assert (seen[:, 0] == KINDS.index("cat")).float().mean() >= 0.9
+    assert (seen[:, 1] == scenes.colour[:, 0]).float().mean() >= 0.9
+    assert (court(pictures)["background"].argmax(1) == scenes.background).float().mean() >= 0.9
+    assert len(scenes.colour[:, 0].unique()) == len(COLOURS)

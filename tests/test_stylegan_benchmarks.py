@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from toys import seeded
 
@@ -17,14 +16,8 @@ from guided_gan.picturebook import MODELS, world
 from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures, caption, scene_of
 from guided_gan.training.discriminator import Heads
 
+pytestmark = pytest.mark.usefixtures("accelerate")
 TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, c_dim=128)
-
-
-@pytest.fixture(autouse=True)
-def accelerate():
-    """Precision and devices are settled once in a process: leave them to the tests that follow."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture
