@@ -249,7 +249,7 @@ def initialise(
         A basis of len(seeds) searches, its vectors best first, on the CPU.
 
     Raises:
-        PackError: k, count or seeds out of range, or no AugCLIP term to rank by.
+        PackError: k, count or seeds out of range, no AugCLIP term to rank by, or no class vector for gaussian_y.
     """
     terms = aug_clip_terms(loss)
     if not terms:
@@ -257,6 +257,8 @@ def initialise(
     if weighting not in WEIGHTINGS:
         raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
     check_counts(k, count)
+    if gaussian_y and "y" not in generator.spec:
+        raise PackError(f"gaussian_y draws the class vector of a BigGAN, and {generator.name} has none: turn it off.")
     if not seeds:
         raise PackError("At least one seed is needed.")
     bases = []

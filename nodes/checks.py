@@ -15,7 +15,7 @@ import torch
 from comfy_api.latest import io
 
 from ..core import pictures
-from ..core.errors import PackError, quoted
+from ..core.errors import PackError, quoted, shortened
 from . import host, sockets
 
 _CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, colour, colour and alpha
@@ -77,10 +77,10 @@ def _check(one: io.Input, value: Any) -> None:
 
 def _check_number(one: Any, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
-        raise PackError(f"{one.id} must be a number; got {quoted(value)}.")
+        raise PackError(f"{one.id} must be a number; got {shortened(value)}.")
     low, high = (-math.inf if one.min is None else one.min), (math.inf if one.max is None else one.max)
     if not low <= value <= high:
-        raise PackError(f"{one.id} must be from {low} to {high}; got {quoted(value)}.")
+        raise PackError(f"{one.id} must be from {low} to {high}; got {shortened(value)}.")
 
 
 def _check_text(one: Any, value: Any) -> None:

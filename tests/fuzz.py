@@ -1,7 +1,7 @@
 """Odd values for every input of every node, queued through the API of a running host; and what must hold all the same.
 
-A try is a small graph of a node with what it needs, with one of its inputs exchanged for a value that a client may
-send. The host must answer; what it refuses must be refused in words; and what runs must end, or stop when asked to.
+A try is a small graph of a node with what it needs, with one or two of its inputs exchanged for values that a client
+may send. The host must answer; what it refuses must be refused in words; and what runs must end, or stop when asked to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,25 +210,24 @@ NEEDED = {
 
 @dataclass(frozen=True)
 class Try:
-    """A prompt, the input of a node that is odd in it, and how."""
+    """A prompt, and the inputs of a node that are odd in it."""
 
     node: str
-    input: str
-    value: Any
+    odd: dict[str, Any]
     prompt: Prompt
 
     def __str__(self) -> str:
-        value = "nothing" if self.value is LEFT_OUT else errors.shortened(repr(self.value))
-        return f"{self.node}.{self.input} = {value}"
+        values = {name: "nothing" if value is LEFT_OUT else repr(value) for name, value in self.odd.items()}
+        return f"{self.node} with " + ", ".join(f"{name} = {errors.shortened(value)}" for name, value in values.items())
 
 
 def plain(definitions: dict[str, Any], node: str) -> Try:
     """A node with nothing odd: it runs."""
-    return _try(definitions, node, "nothing", lambda graph: LEFT_OUT)
+    return _try(definitions, node, (), random.Random())
 
 
 def tries(definitions: dict[str, Any], count: int, seed: int) -> Iterator[Try]:
-    """So many tries: all inputs of all nodes in turn, shuffled and with values drawn by the seed."""
+    """So many tries: all inputs of all nodes in turn, half of them with another input of the node, by the seed."""
     rng = random.Random(seed)
     places = [
         (name.removeprefix(PREFIX), key, spec)
@@ -240,11 +239,13 @@ def tries(definitions: dict[str, Any], count: int, seed: int) -> Iterator[Try]:
     while count > 0:
         rng.shuffle(places)
         for node, key, spec in places[:count]:
-            yield _try(definitions, node, key, lambda graph, key=key, spec=spec: _odd(graph, key, spec, rng))
+            another = rng.choice([other for other in places if other[0] == node])
+            odd = {key: spec, another[1]: another[2]} if rng.random() < 0.5 else {key: spec}
+            yield _try(definitions, node, odd.items(), rng)
         count -= len(places)
 
 
-def _try(definitions: dict[str, Any], node: str, key: str, odd: Callable[[Graph], Any]) -> Try:
+def _try(definitions: dict[str, Any], node: str, odd: Iterable[tuple[str, Any]], rng: random.Random) -> Try:
     graph = Graph(definitions)
     required = definitions[PREFIX + node]["input"].get("required", {})
     suited = SUITED.get(node, {})
@@ -253,15 +254,16 @@ def _try(definitions: dict[str, Any], node: str, key: str, odd: Callable[[Graph]
     }
     given |= {name: value for name, value in SMALL.items() if name in required}
     given |= {name: supply(graph) for name, supply in NEEDED.get(node, {}).items()}
-    value = odd(graph)
+    values = {key: _odd(graph, key, spec, rng) for key, spec in odd}
     added = graph.add(node, **given)
-    if value is LEFT_OUT:
-        added.inputs.pop(key, None)
-    else:
-        added.inputs[key] = value
+    for key, value in values.items():
+        if value is LEFT_OUT:
+            added.inputs.pop(key, None)
+        else:
+            added.inputs[key] = value
     for slot in range(len(definitions[PREFIX + node]["output"])):
         graph.add("PreviewAny", source=added[slot])  # which prints whatever it is given
-    return Try(node, key, value, graph.prompt)
+    return Try(node, values, graph.prompt)
 
 
 def _odd(graph: Graph, name: str, spec: list[Any], rng: random.Random) -> Any:

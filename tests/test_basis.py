@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import ToyEncoder, ToyGenerator, seeded
+from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core import basis, seeds, storage, targets
 from guided_gan.core.basis import CHUNK, Bank, candidates, choose, initialise, mix, of_latent, starts
@@ -72,6 +72,11 @@ def test_a_seed_starts_alike_alone_and_in_a_batch(generator, encoder, weighting)
     rows = [{name: value[1:2] for name, value in group.items()} for group in (batch.vectors, batch.weights)]
     assert same(replace(batch, vectors=rows[0], weights=rows[1], scores=batch.scores[1:2]), alone)
     assert not torch.equal(batch.vectors["z"][0], batch.vectors["z"][1])
+
+
+def test_gaussian_y_needs_a_class_vector(encoder):
+    with pytest.raises(PackError, match=r"gaussian_y draws the class vector of a BigGAN, and vae-.* has none"):
+        initialise(toy_autoencoder(), loss_of(encoder), seeds=[7], k=3, count=100, gaussian_y=True)
 
 
 def test_gaussian_y_draws_other_candidates(generator, encoder):

@@ -151,7 +151,7 @@ def test_fields_that_cannot_work_are_named_when_the_graph_is_queued(client, buil
 @pytest.mark.parametrize(
     ("build", "inputs", "node", "words"),
     [
-        (cutouts, {"smallest": "nan"}, "CutoutLoss", 'smallest must be a number; got "nan"'),
+        (cutouts, {"smallest": "nan"}, "CutoutLoss", "smallest must be a number; got nan"),
         (mask, {"sigmas": 9.0}, "TextMask", "selects nothing at sigmas = 9: lower sigmas"),
         (near_two, {}, "InitialImageLoss", "must be one"),
         (near_two_latents, {}, "LatentRegularization", "stays near one latent; got 2"),

@@ -252,7 +252,7 @@ def changed(node: str, **inputs):
         (changed("text", text="t" * 10**6), "EncodeText", "1000000 characters"),
         (another_clip, "AugCLIPLoss", "connect the same CLIP"),
         (linked("basis", "pick", "PrimitiveString", "7"), "BasisInit", "from 1 to 3"),
-        (linked("optimize", "steps", "PrimitiveInt", -1), "Optimize", 'steps must be from 1 to 100000; got "-1"'),
+        (linked("optimize", "steps", "PrimitiveInt", -1), "Optimize", "steps must be from 1 to 100000; got -1"),
         (linked("text", "text", "PrimitiveString", "a tree \ud800"), "EncodeText", "half of a character"),
         (changed("loss", clip="picturebook"), "AugCLIPLoss", 'clip needs a link .* CLIP_JOINT; got the text "picturebook"'),
         (changed("optimize", loss={"a": 1}), "Optimize", "loss needs a link .* GUIDANCE_LOSS; got a value of type dict"),
