@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,7 +67,8 @@ class OpenCLIP:
         """
         for text in texts:
             check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
-        tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
+        with clip_folder.panics_as_errors(f"The tokenizer of {self.name}"):
+            tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
         with torch.no_grad(), precision.of(self):
             vectors = self.module.encode_text(tokens)
         return F.normalize(vectors.float(), dim=1).cpu()
@@ -91,7 +93,8 @@ def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
     if len(text) > _LONGEST_TOKEN * room:  # which would take long to tell apart
         raise PackError(f"The prompt has {len(text)} characters, but {reader} reads {room} tokens: shorten it.")
     own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
-    count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
+    with clip_folder.panics_as_errors(f"The tokenizer of {reader}"):
+        count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
     if count > room:
         raise PackError(
             f"The prompt has {count} tokens, but {reader} reads {room}: shorten it, or split it into several prompts."
@@ -193,11 +196,23 @@ def _load_folder(folder: Path) -> OpenCLIP:
             with hollow():  # to compare it with the weights before there is a model as large as it says
                 outline = create(device="meta")
             tokenizer = open_clip.get_tokenizer(place, **options)
+            tokenizer(["a"])  # which a broken one cannot do
+            _check_vocabulary(folder, tokenizer, outline)
         with _fitting(found.weights, folder / CONFIG):
             tensors = used(outline, arranged(outline, tensors))
             model = _filled(create(), tensors)
     settings = [found.said] if found.tower is None else [found.said, found.tower]
     return OpenCLIP(model, tokenizer, mean, std, f"{folder.name}@{fingerprint(tensors, *settings)}")
+
+
+def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:
+    """Refuse open_clip's own tokenizer with more tokens than the model knows; transformers' may have unused ones."""
+    there, known = getattr(tokenizer, "vocab_size", 0), model.vocab_size
+    if there > known:
+        raise CheckpointError(
+            f"{folder} has a vocabulary of {there} tokens, the weights {known}: "
+            f"put the {VOCABULARY} of the weights there."
+        )
 
 
 @contextlib.contextmanager
@@ -216,7 +231,7 @@ def _normalisation(preprocess: Mapping[str, Any]) -> tuple[Sequence[float], Sequ
 
     mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
     std = preprocess.get("std", open_clip.OPENAI_DATASET_STD)
-    if not (len(mean) == len(std) == 3 and min(std) > 0):
+    if not (len(mean) == len(std) == 3 and min(std) > 0 and all(map(isfinite, (*mean, *std)))):
         raise ValueError(f"it normalises with the mean {mean} and the deviation {std}")
     return mean, std
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from . import checkpoints, configs
-from .errors import CheckpointError
+from .errors import CheckpointError, shortened
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as they are published
@@ -119,14 +120,15 @@ def examine(folder: Path) -> Description:
     with describing(folder):
         model = json.loads(json.dumps(said[CONFIG]["model_cfg"]))  # a copy
         text, vision = model["text_cfg"], model["vision_cfg"]
-        names = [place.get(name) for place, name in ((text, "hf_model_name"), (text, "hf_tokenizer_name"))]
-    _check_timm(folder, vision.get("timm_model_name"))
+        names = [text.get("hf_model_name"), text.get("hf_tokenizer_name")]
+        picture_tower = vision.get("timm_model_name")
+    _check_timm(folder, picture_tower)
     _check_arguments(folder, text)
     by_shape = text.get("hf_model_pretrained") is False  # nothing but the tower's shape is wanted of what is named
     for name in names:
         if _leads_out(name) and not (by_shape and _is_plain_path(name)):
             raise CheckpointError(
-                f"{folder / CONFIG} names {name!r}, which is outside the folder: put the files in it."
+                f"{folder / CONFIG} names {shortened(name)!r}, which is outside the folder: put the files in it."
             )
     tower = _tower(folder, names[0], said.get(_TOWER, {}), by_shape) if names[0] else None
     tokenizer = _tokenizer(folder, names[1], said.get(_TOKENIZER, {})) if names[1] else None
@@ -141,35 +143,65 @@ def examine(folder: Path) -> Description:
 def describing(folder: Path) -> Iterator[None]:
     """Within it, any error but a CheckpointError means that CONFIG describes no model that open_clip can make."""
     try:
-        yield
+        with panics_as_errors(f"The tokenizer of {folder}"):
+            yield
     except CheckpointError:
         raise
     except Exception as error:  # what odd settings lead to can be anything at all
-        reason = (" ".join(str(error).split()) or repr(error)).rstrip(".")[:300]
+        reason = shortened(" ".join(str(error).split()) or repr(error), 300).rstrip(".")
         raise CheckpointError(
             f"{folder / CONFIG} does not describe an open_clip model ({reason}): use the folder as it was published."
         ) from error
 
 
 @contextlib.contextmanager
+def panics_as_errors(what: str) -> Iterator[None]:
+    """Within it, a library in Rust that gives up, as on an odd tokenizer, raises what an `except Exception` catches."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise CheckpointError(
+            f"{what} is broken ({shortened(error)}): use the one that was published."
+        ) from None
+
+
+@contextlib.contextmanager
 def staged(description: Description) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What open_clip calls a copy of what is harmless, while the copy is there, and the options for its tokenizer."""
-    with tempfile.TemporaryDirectory(prefix="guided-gan-clip-") as place:
-        model = json.loads(json.dumps(description.model))
-        text, options = model["text_cfg"], {}
-        for path in description.vocabularies:
-            shutil.copyfile(path, Path(place, path.name))
-        if description.tower is not None:
-            text["hf_model_name"] = place
-            _write(Path(place, _TOWER), description.tower)
+    """What open_clip calls a copy of what is harmless, while the copy is there, and the options for its tokenizer.
+
+    Raises:
+        CheckpointError: there is no room for the copy.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guided-gan-clip-")))
+            _fill(place, description)
+        except OSError as error:
+            reason = f"cannot be written ({error.strerror or error}): make room there"
+            raise CheckpointError(
+                f"A copy of the tokenizer and the configuration in {tempfile.gettempdir()} {reason}."
+            ) from error
+        options: dict[str, Any] = {}
         if description.tokenizer is not None:
-            text["hf_tokenizer_name"] = place
-            _write(Path(place, _TOKENIZER), description.tokenizer)
             options = {"trust_remote_code": False, "local_files_only": True}
         elif description.vocabularies:
-            options = {"bpe_path": str(Path(place, VOCABULARY))}
-        _write(Path(place, CONFIG), {"model_cfg": model})
+            options = {"bpe_path": str(place / VOCABULARY)}
         yield f"local-dir:{place}", options
+
+
+def _fill(place: Path, description: Description) -> None:
+    model = json.loads(json.dumps(description.model))
+    for path in description.vocabularies:
+        shutil.copyfile(path, place / path.name)
+    if description.tower is not None:
+        model["text_cfg"]["hf_model_name"] = str(place)
+        _write(place / _TOWER, description.tower)
+    if description.tokenizer is not None:
+        model["text_cfg"]["hf_tokenizer_name"] = str(place)
+        _write(place / _TOKENIZER, description.tokenizer)
+    _write(place / CONFIG, {"model_cfg": model})
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -180,9 +212,10 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _refuse_links(folder: Path) -> None:
-    inside = folder.resolve()
+    inside = os.path.realpath(folder)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_symlink() and not path.is_dir() and not path.resolve().is_relative_to(inside):
+        target = os.path.realpath(path)
+        if path.is_symlink() and not os.path.isdir(target) and os.path.commonpath([inside, target]) != inside:
             raise CheckpointError(f"{path} is a link that leads out of the folder: put the file itself there.")
 
 
@@ -256,7 +289,7 @@ def _check_timm(folder: Path, name: Any) -> None:
 
     if not isinstance(name, str) or ":" in name or "/" in name or not timm.is_model(name):
         raise CheckpointError(
-            f"{folder / CONFIG} names the picture tower {str(name)[:100]!r}, which timm does not know."
+            f"{folder / CONFIG} names the picture tower {shortened(name)!r}, which timm does not know."
         )
 
 
@@ -267,7 +300,7 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name not in _ARGUMENTS or not isinstance(value, str | int | float | None) or len(str(value)) > 100:
             raise CheckpointError(
-                f"{folder / CONFIG} gives its tokenizer the argument {name[:100]!r}, "
+                f"{folder / CONFIG} gives its tokenizer the argument {shortened(name)!r}, "
                 "which may not be set there: take it out."
             )
 
@@ -282,7 +315,7 @@ def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> d
             said = _settings(elsewhere)
     if said.get("model_type") not in _TOWER_KINDS:
         raise CheckpointError(
-            f"{folder / CONFIG} has the text tower {str(name)[:100]!r}, whose {_TOWER} is not in the folder: "
+            f"{folder / CONFIG} has the text tower {shortened(name)!r}, whose {_TOWER} is not in the folder: "
             f"put it there. It must be of one of the kinds {', '.join(sorted(_TOWER_KINDS))}."
         )
     return {key: said[key] for key in sorted(_TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)}
@@ -291,13 +324,13 @@ def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> d
 def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, Any]:
     if not any((folder / file).is_file() for file in _VOCABULARIES):
         raise CheckpointError(
-            f"{folder / CONFIG} has the tokenizer {str(name)[:100]!r}, which is not in the folder: "
+            f"{folder / CONFIG} has the tokenizer {shortened(name)!r}, which is not in the folder: "
             f"put its {_VOCABULARIES[0]} and {_TOKENIZER} there."
         )
     settings = {key: said[key] for key in sorted(_TOKENIZER_SETTINGS) if key in said}
     kind = settings.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
     if not isinstance(kind, str) or not _TOKENIZER_CLASSES.fullmatch(kind):
         raise CheckpointError(
-            f"{folder / _TOKENIZER} has a tokenizer of the class {str(kind)[:100]!r}, which is not known here."
+            f"{folder / _TOKENIZER} has a tokenizer of the class {shortened(kind)!r}, which is not known here."
         )
     return settings

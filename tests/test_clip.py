@@ -149,7 +149,17 @@ def test_a_broken_configuration_is_refused(folder, text):
         clip.load(folder)
 
 
-@pytest.mark.parametrize("settings", [None, {"mean": [0.5]}, {"std": "grey"}, {"std": [0.5, 0.5, 0.0]}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        None,
+        {"mean": [0.5]},
+        {"std": "grey"},
+        {"std": [0.5, 0.5, 0.0]},
+        {"mean": ["a", "b", "c"]},
+        {"mean": [0, 0, 1e999]},
+    ],
+)
 def test_a_preprocessing_that_makes_no_sense_is_refused(folder, settings):
     edit(folder, lambda config: config.update(preprocess_cfg=settings))
     with pytest.raises(CheckpointError, match="does not describe an open_clip model"):

@@ -184,6 +184,39 @@ def test_a_tokenizer_of_another_class_is_refused(tower, marker):
     refused(tower, marker, "has a tokenizer of the class 'RagTokenizer', which is not known here")
 
 
+def test_a_tokenizer_that_gives_up_is_an_ordinary_error(tower, marker):
+    """The library in Rust panics, which no `except Exception` catches, so that a host's worker would die of it."""
+    said = json.loads((tower / "tokenizer.json").read_text())
+    said["post_processor"]["special_tokens"] = {}
+    (tower / "tokenizer.json").write_text(json.dumps(said))
+    change_json(tower / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    refused(tower, marker, r"The tokenizer of .*tower is broken \(no entry found for key\)")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"text_cfg": []},
+        {"text_cfg": "a"},
+        {"vision_cfg": 7},
+        {"vision_cfg": None},
+        {"embed_dim": {}},
+        {"text_cfg": {"hf_model_name": ["a"]}},
+        {"text_cfg": {"hf_tokenizer_name": {"a": 1}}},
+        {"text_cfg": {"tokenizer_kwargs": [1]}},
+        {"text_cfg": {"tokenizer_mode": 3, "width": "wide"}},
+    ],
+)
+def test_settings_of_other_types_are_refused(plain, marker, settings):
+    edit(plain, lambda config: config["model_cfg"].update(settings))
+    refused(plain, marker, CONFIG)
+
+
+def test_a_vocabulary_of_another_model_is_refused(plain, marker):
+    (plain / VOCABULARY).unlink()
+    refused(plain, marker, rf"a vocabulary of 49408 tokens, the weights 780: put the {VOCABULARY} of the weights there")
+
+
 def test_hostile_weights_do_not_run(plain, marker):
     (plain / WEIGHTS[0]).unlink()
     torch.save({"state_dict": Call(marker)}, plain / WEIGHTS[1])
@@ -249,6 +282,14 @@ def test_a_link_out_of_the_folder_is_refused(plain, tmp_path, marker, name):
     (plain / name).rename(tmp_path / "elsewhere")
     (plain / name).symlink_to(tmp_path / "elsewhere")
     refused(plain, marker, f"{name} is a link that leads out of the folder")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_links_that_lead_nowhere_are_no_files(plain, marker):
+    for name in (WEIGHTS[0], CONFIG):
+        (plain / name).unlink()
+        (plain / name).symlink_to(name)
+        refused(plain, marker, "is not an open_clip model folder")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -380,6 +380,7 @@ def test_without_a_yaml_the_side_is_that_of_the_published_models(tmp_path, kind)
         ({"z_channels": 16}, "z_channels is 16 but the weights say 12"),
         ({"embed_dim": 8, "n_embed": 21}, "embed_dim is 8 but the weights say 6; n_embed is 21 but the weights say 20"),
         ({"resolution": 30}, "resolution is 30"),
+        ({"resolution": 2**40}, "resolution is 1099511627776"),
         ({"ch_mult": "large"}, "does not describe a VQGAN"),
     ],
 )

@@ -26,6 +26,7 @@ from .backend import Backend, count, fit, hollow, used
 from .latent_grid import GridGenerator
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
+SIDE_MOST = 8192  # of pictures that anybody trains on
 ENDINGS = (".yaml", ".yml")  # of a configuration called as the weights are
 CONFIGS = (
     "model.yaml",
@@ -347,7 +348,7 @@ def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
         **{key: int(network[key]) for key in ("ch", "num_res_blocks", "z_channels")},
         **{key: int(params[key]) for key in ("embed_dim", "n_embed")},
     )
-    if side < 1 or side % shape.factor:
+    if not 1 <= side <= SIDE_MOST or side % shape.factor:
         raise ValueError(f"resolution is {side}")
     return shape, side
 
