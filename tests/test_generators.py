@@ -16,7 +16,7 @@ from vectors import difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, LatentError
-from guided_gan.core.generators import class_conditional
+from guided_gan.core.generators import doubling
 from guided_gan.core.types import Latent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -491,14 +491,14 @@ def test_backends_are_found_whatever_the_package_is_called(folder):
 
 
 def test_a_folded_doubling_is_the_doubling():
-    plain, folded = class_conditional.DoublingConv(5, 7), class_conditional.FoldedDoublingConv(5, 7)
+    plain, folded = doubling.DoublingConv(5, 7), doubling.FoldedDoublingConv(5, 7)
     state = {
         name: torch.randn(value.shape, generator=seeded(i))
         for i, (name, value) in enumerate(plain.state_dict().items())
     }
     plain.load_state_dict(state)
     named = {f"conv.{name}": value for name, value in state.items()}
-    class_conditional.fold_doublings(torch.nn.ModuleDict({"conv": folded}), named)
+    doubling.fold_doublings(torch.nn.ModuleDict({"conv": folded}), named)
     folded.load_state_dict({name.removeprefix("conv."): value for name, value in named.items()})
     x = torch.randn(2, 5, 6, 9, generator=seeded(3), requires_grad=True)
     (expected, found), up = (conv(x) for conv in (plain, folded)), torch.randn(2, 7, 12, 18, generator=seeded(4))
@@ -509,4 +509,4 @@ def test_a_folded_doubling_is_the_doubling():
 
 def test_both_doublings_are_in_use(generator):
     kinds = {type(module) for module in generator.module.modules()}
-    assert {class_conditional.DoublingConv, class_conditional.FoldedDoublingConv} <= kinds
+    assert {doubling.DoublingConv, doubling.FoldedDoublingConv} <= kinds

@@ -16,6 +16,7 @@ from guided_gan.core import generators
 from guided_gan.core.basis import of_latent
 from guided_gan.core.errors import CheckpointError, LatentError
 from guided_gan.core.generators.attention import attend
+from guided_gan.core.generators.doubling import FoldedDoublingConv
 from guided_gan.core.generators.latent_grid import clamp_with_grad
 from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGenerator, closeness, described
 from guided_gan.core.optimize import Options, optimize
@@ -625,3 +626,13 @@ def test_attention_computes_what_the_map_would(width, layout):
     torch.testing.assert_close(
         attend(query, key, value, scale=1.0).flatten(2), value.flatten(2) @ plain.transpose(1, 2)
     )
+
+
+def test_the_decoder_doubles_by_one_convolution_and_the_network_that_trains_as_published():
+    network = VQGAN(described(config())[0]).requires_grad_(False)
+    codes = torch.randn(2, 6, 5, 7, generator=seeded(1))
+    expected, names = network(codes), list(network.state_dict())
+    assert any(name.endswith("upsample.conv.weight") for name in names)
+    generator = VQGANGenerator(network, "digest", 4, 32)
+    assert any(isinstance(part, FoldedDoublingConv) for part in generator.module.decoder.modules())
+    torch.testing.assert_close(generator.module(codes), expected, atol=1e-5, rtol=1e-5)

@@ -22,13 +22,11 @@ from .class_conditional import (
     ConditionalNorm,
     Norm,
     check_chain,
-    double,
-    doubling_conv,
     fold_conditional_norm,
-    fold_doublings,
     fold_norm,
     foldable,
 )
+from .doubling import double, doubling_conv, fold_doublings
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is

@@ -23,13 +23,11 @@ from .class_conditional import (
     ConditionalNorm,
     Norm,
     check_chain,
-    double,
-    doubling_conv,
     fold_conditional_norm,
-    fold_doublings,
     fold_norm,
     foldable,
 )
+from .doubling import double, doubling_conv, fold_doublings
 
 if TYPE_CHECKING:
     from pytorch_pretrained_biggan import BigGANConfig

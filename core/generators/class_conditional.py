@@ -1,4 +1,4 @@
-"""What the BigGAN families share: latents of noise and class embedding, and layers that fold into fewer operations.
+"""What the BigGAN families share: latents of noise and class embedding, and norms folded to one multiply-add.
 
 Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis" (BigGAN).
 """
@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .. import precision
 from ..errors import CheckpointError
@@ -130,43 +129,6 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] of x [N, C, H, W]."""
         return torch.addcmul(self.offset[:, None, None], x, self.gain[:, None, None])
-
-
-def double(x: Tensor) -> Tensor:
-    """[N, C, 2 H, 2 W] of x [N, C, H, W], each pixel four times."""
-    return F.interpolate(x, scale_factor=2, mode="nearest")
-
-
-class DoublingConv(nn.Conv2d):
-    """`double` and a 3 x 3 convolution: [N, A, H, W] to [N, B, 2 H, 2 W]."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[N, B, 2 H, 2 W] of [N, A, H, W]."""
-        return super().forward(double(input))
-
-
-class FoldedDoublingConv(nn.ConvTranspose2d):
-    """`DoublingConv` as one transposed convolution, which multiplies less than half as often; see `fold_doublings`."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 4, stride=2, padding=1)
-
-
-def doubling_conv(in_channels: int, out_channels: int, side: int) -> DoublingConv | FoldedDoublingConv:
-    """The quicker one for maps of this side."""
-    return (FoldedDoublingConv if side >= FOLDED_FROM else DoublingConv)(in_channels, out_channels)
-
-
-def fold_doublings(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Turn the 3 x 3 kernels [B, A, 3, 3] of a network's folded doublings into their 4 x 4 ones [A, B, 4, 4], in place."""
-    # Along one side, an output pixel sees two of the doubled pixels' three as one: their numbers add up.
-    sums = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-    for name, module in network.named_modules():
-        if isinstance(module, FoldedDoublingConv) and f"{name}.weight" in state:
-            state[f"{name}.weight"] = sums @ state[f"{name}.weight"].transpose(0, 1) @ sums.T
 
 
 def fold_conditional_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:

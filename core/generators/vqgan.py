@@ -23,6 +23,7 @@ from ..errors import CheckpointError
 from ..types import Latent
 from .attention import attend
 from .backend import Backend, count, fit, hollow, used
+from .doubling import FoldedDoublingConv
 from .latent_grid import GridGenerator
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
@@ -125,6 +126,7 @@ class VQGANGenerator(GridGenerator):
     module: VQGAN
 
     def __init__(self, module: VQGAN, digest: str, factor: int, side: int) -> None:
+        _fold(module.decoder)
         codebook = module.quantize.codebook
         super().__init__(module, "vqgan", digest, codebook.shape[1], factor, side)
         self._codebook = codebook.detach().clone()  # stays on the CPU, where `sample` draws
@@ -269,6 +271,16 @@ def _lean(layer: nn.Module) -> nn.Module:
     if isinstance(layer, AttnBlock):
         return _Attention(layer.in_channels)
     return layer
+
+
+def _fold(decoder: nn.Module) -> None:
+    """Have a decoder that is not trained double its maps quicker, in place."""
+    from taming.modules.diffusionmodules.model import Upsample
+
+    for part in list(decoder.modules()):
+        for name, layer in list(part.named_children()):
+            if isinstance(layer, Upsample):
+                setattr(part, name, FoldedDoublingConv.of(layer.conv))
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------
