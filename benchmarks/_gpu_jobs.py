@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import basis, clip, optimize, precision, seeds
-from ..core.cutouts import AUGMENTATIONS, CutoutLoss
+from ..core import clip, draws, precision
 from ..core.generators import stylegan_t
 from ..core.generators.biggan import BigGAN
 from ..core.generators.class_conditional import ClassConditionalGenerator
 from ..core.generators.vqgan import VQGAN, Shape, VQGANGenerator
-from ..core.losses import AugCLIPLoss, CopiesLoss
+from ..core.losses.base import AugCLIPLoss, CopiesLoss
+from ..core.losses.cutout_loss import AUGMENTATIONS, CutoutLoss
+from ..core.search import basis_init, optimize
 from ..core.types import Basis, Generator, Latent, Model, Target
 
 OWNER = TypeVar("OWNER")
@@ -140,7 +141,7 @@ def _biggan(sizes: Sizes, device: torch.device) -> ClassConditionalGenerator:
     with device:
         network = _filled(BigGAN(widths, [sizes.attention], sizes.chunk, sizes.y_dim))
     side, z_dim = 4 * 2 ** len(widths), sizes.chunk * (1 + len(widths))
-    embeddings = torch.randn(1000, sizes.y_dim, generator=seeds.rng(0, "classes"))
+    embeddings = torch.randn(1000, sizes.y_dim, generator=draws.rng(0, "classes"))
     return ClassConditionalGenerator(network, f"random BigGAN {side}", side, z_dim, embeddings)
 
 
@@ -166,7 +167,7 @@ def _encoder(sizes: Sizes, device: torch.device) -> clip.OpenCLIP:
 
 
 def _target(encoder: clip.OpenCLIP, width: int) -> Target:
-    vector = F.normalize(torch.randn(1, width, generator=seeds.rng(0, "target")), dim=1)
+    vector = F.normalize(torch.randn(1, width, generator=draws.rng(0, "target")), dim=1)
     return Target(encoder.name, vector, torch.ones(1), ("random",))
 
 
@@ -198,14 +199,14 @@ def _fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: o
     adam = torch.optim.Adam(leaves, lr=options.lr, capturable=device.type == "cuda")
 
     def draw(step: int) -> list[Tensor]:
-        noise = [seeds.normal(seeds.rngs([0], "noise", step, name), *generator.spec[name]) for name in start.vectors]
-        return [loss._draw(seeds.rngs([0], "step", step)), *noise]
+        noise = [draws.normal(draws.rngs([0], "noise", step, name), *generator.spec[name]) for name in start.vectors]
+        return [loss._draw(draws.rngs([0], "step", step)), *noise]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
     static = _drawing(loss, buffers[0], device)
 
     def run() -> Tensor:
-        latent = basis.mix(replace(start, **groups))
+        latent = basis_init.mix(replace(start, **groups))
         if options.latent_noise:
             noise = dict(zip(start.vectors, buffers[1:], strict=True))
             tensors = {name: value + options.latent_noise * noise[name] for name, value in latent.tensors.items()}
@@ -230,8 +231,8 @@ def _fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
     device = next(generator.module.parameters()).device
 
     def draw(step: int) -> list[Tensor]:
-        latents = generator.sample(basis.DECODE, seeds.rng(0, "candidates", step))
-        numbers = loss._draw(seeds.rngs(list(range(basis.DECODE)), "augment", step))
+        latents = generator.sample(basis_init.DECODE, draws.rng(0, "candidates", step))
+        numbers = loss._draw(draws.rngs(list(range(basis_init.DECODE)), "augment", step))
         return [numbers, *(latents.tensors[name] for name in generator.spec)]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
@@ -242,14 +243,14 @@ def _fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
         images = generator.decode(Latent(generator.name, dict(zip(generator.spec, buffers[1:], strict=True))))
         return torch.cat([one.embed(image, []) for one, image in zip(static, images.split(1), strict=True)])
 
-    return Fixed(run, buffers, draw, lambda: [], basis.DECODE)
+    return Fixed(run, buffers, draw, lambda: [], basis_init.DECODE)
 
 
 def _fixed_pictures(generator: stylegan_t.StyleGANTGenerator, count: int) -> Fixed:
     device = next(generator.module.parameters()).device
 
     def draw(step: int) -> list[Tensor]:
-        z, c = (seeds.normal(seeds.rngs(list(range(count)), name, step), n) for name, n in _of_pictures(generator))
+        z, c = (draws.normal(draws.rngs(list(range(count)), name, step), n) for name, n in _of_pictures(generator))
         return [z, F.normalize(c, dim=1)]
 
     z, c = buffers = [numbers.to(device) for numbers in draw(0)]
@@ -287,9 +288,9 @@ def fusedream(sizes: Sizes, device: torch.device) -> Job:
     options = optimize.Options()
 
     def starts(count: int) -> Basis:
-        drawn = [generator.sample(sizes.k, seeds.rng(seed, "start")) for seed in range(count)]
+        drawn = [generator.sample(sizes.k, draws.rng(seed, "start")) for seed in range(count)]
         vectors = {name: torch.stack([latent.tensors[name] for latent in drawn]) for name in generator.spec}
-        weights = basis.WEIGHTINGS["scalar"][0](vectors, range(count))
+        weights = basis_init.WEIGHTINGS["scalar"][0](vectors, range(count))
         return Basis(generator.name, vectors, weights, "scalar", torch.zeros(count, sizes.k))
 
     searches = _steps(generator, loss, starts, options)
@@ -313,7 +314,7 @@ def vqgan_clip(sizes: Sizes, device: torch.device) -> Job:
         return CutoutLoss(encoder, target, copies=sizes.cutouts, strengths=dict.fromkeys(AUGMENTATIONS, strength))
 
     def starts(count: int) -> Basis:
-        return basis.of_latent(Latent.cat([generator.sample(1, seeds.rng(seed, "start")) for seed in range(count)]))
+        return basis_init.of_latent(Latent.cat([generator.sample(1, draws.rng(seed, "start")) for seed in range(count)]))
 
     searches = _steps(generator, cutouts(1.0), starts, options)
     return Job(
@@ -332,11 +333,11 @@ def vqgan_clip(sizes: Sizes, device: torch.device) -> Job:
 def pictures(sizes: Sizes, device: torch.device, count: int) -> Job:
     """Pictures of StyleGAN-T, from the noise on."""
     generator = _stylegan_t(sizes, device)
-    c = F.normalize(seeds.normal(seeds.rngs(list(range(count)), "text"), generator.c_dim), dim=1)
+    c = F.normalize(draws.normal(draws.rngs(list(range(count)), "text"), generator.c_dim), dim=1)
 
     @torch.no_grad()
     def make() -> Tensor:
-        return generator.decode(generator.draw(c, seeds.rngs(list(range(count)), "noise")))
+        return generator.decode(generator.draw(c, draws.rngs(list(range(count)), "noise")))
 
     name = f"StyleGAN-T lite, one of {count} pictures of {generator.resolution[0]} pixels"
     return Job(name, lambda: make, count, {"": lambda: _fixed_pictures(generator, count)}, [generator])
@@ -349,10 +350,10 @@ def candidates(sizes: Sizes, device: torch.device, plain: bool) -> Job:
     loss = loss.plain() if plain else loss
 
     def rank() -> Basis:
-        return basis.initialise(generator, loss, seeds=[0], k=sizes.k, count=basis.CHUNK)
+        return basis_init.initialise(generator, loss, seeds=[0], k=sizes.k, count=basis_init.CHUNK)
 
     name = f"one candidate of the start, {'plain CLIP' if plain else f'AugCLIP of {sizes.copies} copies'}"
-    return Job(name, lambda: rank, basis.CHUNK, {"": lambda: _fixed_candidates(generator, loss)}, [generator, encoder])
+    return Job(name, lambda: rank, basis_init.CHUNK, {"": lambda: _fixed_candidates(generator, loss)}, [generator, encoder])
 
 
 JOBS: Mapping[str, Callable[[Sizes, torch.device], Job]] = {

@@ -20,7 +20,9 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import basis, bilevel, compose, losses, optimize, perceptual, seeds, targets
+from ..core import draws, targets
+from ..core.losses import base, perceptual
+from ..core.search import basis_init, bilevel, compose, optimize
 from ..core.types import Basis
 from ..picturebook import MODELS, captions, judge, world
 from ._common import each, models, robust, save_sheet, table
@@ -74,16 +76,16 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
     composite = compose.Composite(generator)
     place = compose.placements(options.scales, options.places)
 
-    def toward(text: str) -> losses.AugCLIPLoss:
-        return losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+    def toward(text: str) -> base.AugCLIPLoss:
+        return base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
 
     whole = toward(text_of(*prompt))
-    look = losses.AugCLIPLoss(encoder, whole.target, copies=LOOK)
+    look = base.AugCLIPLoss(encoder, whole.target, copies=LOOK)
     search = optimize.Options(options.steps, options.lr, options.noise)
 
     def start(text: str, number: int) -> Basis:
         chosen = {"k": options.k, "count": options.candidates, "weighting": "softmax", "folder": folder}
-        return basis.initialise(generator, toward(text), seeds=[seed + number], **chosen)
+        return basis_init.initialise(generator, toward(text), seeds=[seed + number], **chosen)
 
     def single() -> tuple[Tensor, None]:
         found = optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search)
@@ -118,7 +120,7 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         begun = time.perf_counter()
         picture, seam = makers[name]()
         seconds = time.perf_counter() - begun
-        score = look.rank(look.embed(picture, seeds.rngs([seed], "judge"))).item()
+        score = look.rank(look.embed(picture, draws.rngs([seed], "judge"))).item()
         right = bool(judge.finds(judges, picture, torch.tensor([prompt])).all())
         out[name] = Made(picture, right, score, seam, seconds)
     return out
@@ -147,8 +149,8 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(2):  # fill the candidates' banks, which all prompts share
-            loss = losses.AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
-            basis.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
+            loss = base.AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
+            basis_init.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
         rows = each(made, wanted, options, folder, jobs=options.jobs)
     print(
         f"{len(rows)} prompts, {options.steps} steps ({options.alone} of each layer alone), {options.copies} copies, "

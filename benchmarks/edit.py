@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import masking, optimize, seeds, targets
-from ..core.cutouts import CutoutLoss
+from ..core import draws, targets
+from ..core.losses.cutout_loss import CutoutLoss
+from ..core.search import masking, optimize
 from ..core.textmask import text_mask
 from ..picturebook import captions, world
 from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
@@ -56,7 +57,7 @@ def scenes(count: int, seed: int) -> list[Item]:
 def found(picture: Tensor, scene: world.Scenes, seed: int, crops: int) -> Tensor:
     """The mask [1, H, W] of the scene's object by its name."""
     name = text_of((int(scene.kind[0, 0]), int(scene.colour[0, 0])))
-    return text_mask(robust(), picture, name, [seeds.rng(seed, "crops")], crops=crops)[1]
+    return text_mask(robust(), picture, name, [draws.rng(seed, "crops")], crops=crops)[1]
 
 
 def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:

@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import basis, losses, optimize, seeds, targets
+from ..core import draws, targets
+from ..core.losses import base
+from ..core.search import basis_init, optimize
 from ..picturebook import captions
 from ._common import Prompt, each, models, prompts, robust, save_sheet, shows, table
 
@@ -26,20 +28,20 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
     generator, plain, _ = models()
     encoder = robust() if options.clip == "robust" else plain
     target = targets.from_text(encoder, captions.prompt(*prompt))
-    aug = losses.AugCLIPLoss(encoder, target, copies=options.copies)
+    aug = base.AugCLIPLoss(encoder, target, copies=options.copies)
     search = optimize.Options(options.steps, options.lr, options.noise)
 
-    def start(loss: losses.AugCLIPLoss, k: int):
-        return basis.initialise(
+    def start(loss: base.AugCLIPLoss, k: int):
+        return basis_init.initialise(
             generator, loss, seeds=[seed], k=k, count=options.candidates, weighting=options.weighting, folder=folder
         )
 
-    def fuse(loss: losses.AugCLIPLoss, k: int) -> Tensor:
+    def fuse(loss: base.AugCLIPLoss, k: int) -> Tensor:
         return optimize.optimize(generator, loss, start(loss, k), seeds=[seed], options=search).images
 
     makers = {
-        "random sample": lambda: generator.decode(generator.sample(1, seeds.rng(seed, "latent"))),
-        "best of M": lambda: generator.decode(basis.starts(start(aug, 1))),
+        "random sample": lambda: generator.decode(generator.sample(1, draws.rng(seed, "latent"))),
+        "best of M": lambda: generator.decode(basis_init.starts(start(aug, 1))),
         "CLIP, k = 5": lambda: fuse(aug.plain(), 5),
         "AugCLIP, k = 1": lambda: fuse(aug, 1),
         "AugCLIP, k = 5": lambda: fuse(aug, 5),
@@ -73,7 +75,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--noise", type=float, default=0.25)
-    parser.add_argument("--weighting", default="softmax", choices=list(basis.WEIGHTINGS))
+    parser.add_argument("--weighting", default="softmax", choices=list(basis_init.WEIGHTINGS))
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core import poisson, seeds
+from ..core import draws, poisson
 from ._common import table
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def masks(side: int) -> dict[str, Tensor]:
 
 def picture(seed: int, side: int) -> Tensor:
     """Shapes of all sizes, [1, 3, side, side] in [-1, 1]."""
-    layers = [torch.rand(1, 3, cells, cells, generator=seeds.rng(seed, cells)) * 2 - 1 for cells in (4, 16, 64, side)]
+    layers = [torch.rand(1, 3, cells, cells, generator=draws.rng(seed, cells)) * 2 - 1 for cells in (4, 16, 64, side)]
     scaled = [F.interpolate(layer, size=(side, side), mode="bilinear") for layer in layers]
     return 0.4 * scaled[0] + 0.3 * scaled[1] + 0.2 * scaled[2] + 0.1 * scaled[3]
 

@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from ..core import basis, losses, optimize, seeds, targets
+from ..core import draws, targets
+from ..core.losses import base
+from ..core.search import basis_init, optimize
 from ._common import models
 
 
@@ -34,20 +36,20 @@ def main() -> None:
     options = parser.parse_args()
     generator, encoder, _ = models()
     first, second = (
-        losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+        base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
         for text in ("a blue tree in the snow", "a red fish by the sea")
     )
     with TemporaryDirectory() as folder:
 
-        def start(loss: losses.AugCLIPLoss) -> basis.Basis:
+        def start(loss: base.AugCLIPLoss) -> basis_init.Basis:
             chosen = {"k": options.k, "count": options.candidates}
-            return basis.initialise(generator, loss, seeds=[0], folder=Path(folder), **chosen)
+            return basis_init.initialise(generator, loss, seeds=[0], folder=Path(folder), **chosen)
 
         slow = seconds(lambda: start(first))
         fast = median(seconds(lambda: start(second)) for _ in range(5))
         endless = optimize.Options(steps=10**6)
         search = optimize.Search(generator, first, start(first), seeds=[0], options=endless)
-    latent = generator.sample(1, seeds.rng(0))
+    latent = generator.sample(1, draws.rng(0))
     pictures = torch.rand(options.copies, 3, *encoder.image_size)
 
     def draw() -> None:

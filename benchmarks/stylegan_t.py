@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import clip, generators, metrics, perceptual, seeds
+from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import text_to_image
 from ..core.generators.stylegan_t.network import FULL, Network
+from ..core.losses import perceptual
 from ..picturebook import MODELS, judge, world
 from ..picturebook.recipes.stylegan_t import Pictures
 from ._common import save_sheet, table
@@ -66,7 +67,7 @@ class Exam:
 @torch.inference_mode()
 def pictures(network: Network, c: Tensor, psi: float, seed: int) -> Tensor:
     """One picture for each text embedding c [N, D], noise by row: [N, 3, H, H]."""
-    z = seeds.normal([seeds.rng(seed, "z", i) for i in range(len(c))], network.shape.z_dim).to(c)
+    z = draws.normal([draws.rng(seed, "z", i) for i in range(len(c))], network.shape.z_dim).to(c)
     return torch.cat([network(a, b, psi).clamp(-1, 1).cpu() for a, b in zip(z.split(50), c.split(50), strict=True)])
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import clip, generators, metrics, perceptual, seeds
+from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import text_to_image
 from ..core.generators.stylegan_t.network import Network
+from ..core.losses import perceptual
 from ..picturebook import MODELS, judge, world
 from ..picturebook.captions import FIELDS, UNSAID, Captions
 from ..picturebook.recipes.stylegan_t import caption, scene_of
@@ -54,8 +55,8 @@ class Examiner:
     @torch.no_grad()
     def figures(self, network: Network, prompts: int, seed: int) -> dict[str, float]:
         """Of `prompts` captions of each sort (an eighth of them where each is drawn eight times)."""
-        named = caption(prompts, seeds.rng(seed, "named"), held_out=True)
-        free = caption(prompts, seeds.rng(seed, "free"))
+        named = caption(prompts, draws.rng(seed, "named"), held_out=True)
+        free = caption(prompts, draws.rng(seed, "free"))
         kinds = torch.arange(prompts) % len(world.KINDS)
         openly = Captions([f"{_article(world.KINDS[k])} {world.KINDS[k]}" for k in kinds], _says(kinds))
         return {
@@ -114,7 +115,7 @@ class Examiner:
 
 def noise(seed: int, name: str, count: int) -> Tensor:
     """[count, 64]."""
-    return torch.randn(count, 64, generator=seeds.rng(seed, name))
+    return torch.randn(count, 64, generator=draws.rng(seed, name))
 
 
 def steepest(images: Tensor) -> Tensor:

@@ -17,17 +17,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import basis, cutouts, optimize, patterns, seeds, targets
+from ..core import draws, patterns, targets
 from ..core.generators.vqgan import CodebookGenerator
-from ..core.losses import SumLoss
-from ..core.regularize import LatentRegularization
+from ..core.losses import cutout_loss
+from ..core.losses.base import SumLoss
+from ..core.losses.regularisers import LatentRegularization
+from ..core.search import basis_init, optimize
 from ..core.types import Loss
 from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
 
 HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 CROPS = "crops"
-AUGMENTATIONS = (CROPS, *cutouts.AUGMENTATIONS)
+AUGMENTATIONS = (CROPS, *cutout_loss.AUGMENTATIONS)
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,16 @@ WAYS: dict[str, Way] = {
 }
 
 
-def cutout_loss(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutouts.CutoutLoss:
+def cutout_loss(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_loss.CutoutLoss:
     """What a row searches by, but for how it holds the latent."""
     encoder = robust()
-    return cutouts.CutoutLoss(
+    return cutout_loss.CutoutLoss(
         encoder,
         targets.from_text(encoder, captions.prompt(*prompt)),
         copies=options.copies if way.augmentations else 1,  # they would all be alike
         smallest=options.smallest,
         whole=options.whole if CROPS in way.augmentations else 1.0,
-        strengths={name: float(name in way.augmentations) for name in cutouts.AUGMENTATIONS},
+        strengths={name: float(name in way.augmentations) for name in cutout_loss.AUGMENTATIONS},
     )
 
 
@@ -82,7 +84,7 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
-    start = basis.of_latent(patterns.start(generator, way.start, seeds.rng(seed, "latent")))
+    start = basis_init.of_latent(patterns.start(generator, way.start, draws.rng(seed, "latent")))
     search = optimize.Options(options.steps, lr, noise)
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from . import clip_folder, precision, towers
 from . import vocabulary as vocabularies
-from .augment import resize_to
-from .checkpoints import fingerprint, read
+from .augment.diffaug import resize_to
 from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
 from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
 from .errors import CheckpointError, PackError
+from .files.checkpoints import fingerprint, read
 from .generators.backend import hollow, used
 from .types import JointEncoder, Model
 

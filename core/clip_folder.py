@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import checkpoints, configs
 from .errors import CheckpointError, shortened
+from .files import checkpoints, configs
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as they are published

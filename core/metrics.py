@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .checkpoints import fingerprint, read
 from .errors import CheckpointError, PackError
-from .perceptual import Perceptual
+from .files.checkpoints import fingerprint, read
+from .losses.perceptual import Perceptual
 from .types import JointEncoder
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from . import pictures, targets
-from .cutouts import crop
 from .errors import PackError
+from .losses.cutout_loss import crop
 from .memory import Batches
 from .types import JointEncoder
 

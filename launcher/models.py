@@ -6,9 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from ..core import checkpoints, clip, convert, generators, perceptual, published, registry
-from ..core.download import in_words
+from ..core import clip, generators
 from ..core.errors import PackError
+from ..core.files import checkpoints
+from ..core.files.download import in_words
+from ..core.losses import perceptual
+from ..core.published import catalogue, convert, fetch
 from . import LauncherError, cli
 from . import in_words as told
 from .progress import Progress
@@ -40,8 +43,8 @@ def main(arguments: list[str]) -> int:
 
 def show(models: Path) -> int:
     """Print the table of published weights."""
-    for entry in registry.TABLE:
-        here = "here" if published.is_there(entry, models / entry.kind) else "    "
+    for entry in catalogue.TABLE:
+        here = "here" if fetch.is_there(entry, models / entry.kind) else "    "
         size = in_words(next((file.size for file in entry.files if file.size), None))
         by_hand = "" if any(file.sources for file in entry.files) else f" (by hand, from {entry.files[0].page})"
         print(f"{here} {entry.kind:10} {entry.name:32} {size:>14}  {entry.good_for}{by_hand}; licence: {entry.licence}")
@@ -50,9 +53,9 @@ def show(models: Path) -> int:
 
 def get(models: Path, name: str) -> None:
     """Download published weights to where the loaders look."""
-    entry, bar = registry.find(name), Progress()
+    entry, bar = catalogue.find(name), Progress()
     try:
-        path = published.obtain(
+        path = fetch.obtain(
             entry,
             models / entry.kind,
             lambda done, total: bar.update(name, done // 1_000_000, total // 1_000_000, "MB"),
@@ -88,8 +91,8 @@ def check(models: Path) -> int:
     broken = 0
     for path, load in (*files, *((path, clip.load) for path in (*folders, *archives))):
         try:
-            published.verify(path)
-            print(f"{path}: {published.describe(load(path), published.licence(path))}", flush=True)
+            fetch.verify(path)
+            print(f"{path}: {fetch.describe(load(path), fetch.licence(path))}", flush=True)
         except PackError as error:
             broken += 1
             print(f"BROKEN {error}", flush=True)

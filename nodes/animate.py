@@ -8,8 +8,8 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
-from ..core import animate
-from ..core.optimize import Options
+from ..core.search import animate
+from ..core.search.optimize import Options
 from ..core.types import Film, Latent
 from . import grid, host, sockets, stopped
 

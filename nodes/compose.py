@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..core import bilevel, compose
 from ..core.errors import PackError, quoted
-from ..core.optimize import Options
+from ..core.search import bilevel, compose
+from ..core.search.optimize import Options
 from ..core.types import Result
 from . import checks, host, optimize, perceptual, sockets, stopped
 

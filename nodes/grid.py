@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..core import masking
 from ..core.errors import PackError
 from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
+from ..core.search import masking
 from ..core.types import Autoencoder, Latent
 from . import host, sockets
 

@@ -27,8 +27,9 @@ from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
-from ..core import checkpoints, precision, storage
+from ..core import precision
 from ..core.errors import printable
+from ..core.files import checkpoints, latent_files
 from ..core.memory import ran_out
 from ..core.types import Model
 
@@ -159,7 +160,7 @@ def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHol
     """
     files = [f"{folder}/{name}_{i}.png" for i in range(1, len(pictures) + 1)]
     for file, picture in zip(files, to_image(pictures), strict=True):
-        with storage.whole(Path(folder_paths.get_output_directory()) / file) as part:
+        with latent_files.whole(Path(folder_paths.get_output_directory()) / file) as part:
             _picture(picture).save(part, "PNG", pnginfo=_workflow(hidden))
     return files
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..core import basis as bases
-from ..core import plots, storage
+from ..core import plots
 from ..core.errors import PackError
+from ..core.files import latent_files
+from ..core.search import basis_init as bases
 from ..core.types import Basis, Film, Latent, Result
 from . import checks, host, names, sockets
 
@@ -66,7 +67,7 @@ def _save_beside(start: Path, first: int, value: Latent | Basis, recipe: Mapping
         path = start.with_name(f"{start.name}_{number:05}.safetensors")
         if not path.exists():  # the host counts its own files only
             with contextlib.suppress(FileExistsError):
-                storage.save(path, value, recipe, replace=False)
+                latent_files.save(path, value, recipe, replace=False)
                 return path
     raise AssertionError("numbers never end")
 
@@ -99,7 +100,7 @@ class LoadLatent(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         with host.models():
-            value, _ = storage.load(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
+            value, _ = latent_files.load(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
             if isinstance(value, Result):
                 value = value.basis
             if isinstance(value, Film):

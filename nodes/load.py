@@ -9,9 +9,10 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import io
 
-from ..core import checkpoints, clip, configs, generators
-from ..core import published as weights
+from ..core import clip, generators
+from ..core.files import checkpoints, configs
 from ..core.generators import biggan_deep, vqgan
+from ..core.published import fetch as weights
 from ..picturebook import MODELS
 from . import host, published, sockets
 

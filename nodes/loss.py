@@ -8,10 +8,11 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..core import cutouts as crops
-from ..core import losses, seeds
-from ..core.augment import POLICIES
+from ..core import draws
+from ..core.augment.diffaug import POLICIES
 from ..core.errors import PackError
+from ..core.losses import base
+from ..core.losses import cutout_loss as crops
 from ..core.types import Latent, Loss
 from . import host, sockets
 
@@ -63,7 +64,7 @@ class AugCLIPLoss(io.ComfyNode):
                 *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
                 io.Combo.Input(
                     "distance",
-                    options=list(losses.DISTANCES),
+                    options=list(base.DISTANCES),
                     tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
                     advanced=True,
                 ),
@@ -76,7 +77,7 @@ class AugCLIPLoss(io.ComfyNode):
     def execute(cls, clip, target, copies: int, distance: str, micro_batch: int, **switches: bool) -> io.NodeOutput:
         policies = [name for name in POLICIES if switches[name]]
         return io.NodeOutput(
-            losses.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
+            base.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
         )
 
 
@@ -184,7 +185,7 @@ class AddLosses(io.ComfyNode):
 
     @classmethod
     def execute(cls, loss_1, loss_2, weight_1: float, weight_2: float) -> io.NodeOutput:
-        return io.NodeOutput(losses.SumLoss([(weight_1, loss_1), (weight_2, loss_2)]))
+        return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2)]))
 
 
 class Score(io.ComfyNode):
@@ -232,7 +233,7 @@ def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> T
     """
     progress, values = host.Progress(len(pictures), node_id), []
     for picture in pictures.split(1):
-        values.append(-loss(picture, Latent("pictures", {}), [seeds.rng(seed, "score")]).cpu())
+        values.append(-loss(picture, Latent("pictures", {}), [draws.rng(seed, "score")]).cpu())
         progress(len(values))
     scores = torch.cat(values)
     if not scores.isfinite().all():

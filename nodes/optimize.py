@@ -10,9 +10,9 @@ from typing import Any
 import comfy.model_management as mm
 from comfy_api.latest import io
 
-from ..core import basis, optimize
 from ..core.errors import PackError
-from ..core.optimize import Options, Search
+from ..core.search import basis_init, optimize
+from ..core.search.optimize import Options, Search
 from ..core.types import Basis, Curve, Generator, Latent, Loss, Result
 from . import host, sockets, stopped
 
@@ -141,7 +141,7 @@ def _start(given: Basis | None, latent: Latent | None) -> Basis:
     if given is not None and latent is None:
         return given
     if latent is not None and given is None:
-        return basis.of_latent(latent)
+        return basis_init.of_latent(latent)
     raise PackError("Optimize needs one start: connect either a basis (from Basis Init) or a latent, not both.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import folder_paths
 from comfy_api.latest import io
 
-from ..core import perceptual
+from ..core.losses import perceptual
 from ..picturebook import MODELS
 from . import host, published, sockets
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import folder_paths
 
-from ..core import checkpoints, clip, published, registry
-from ..core.download import in_words
+from ..core import clip
+from ..core.files import checkpoints
+from ..core.files.download import in_words
+from ..core.published import catalogue, fetch
 from . import host
 
 
 def options(kind: str, found: Iterable[str]) -> list[str]:
     """A menu: what was found in the models folder of a kind, then the published weights that are not there yet."""
     there = list(found)
-    return [*there, *(entry.name for entry in registry.published(kind) if entry.name not in there)]
+    return [*there, *(entry.name for entry in catalogue.published(kind) if entry.name not in there)]
 
 
 def path(kind: str, name: str) -> Path:
@@ -27,7 +29,7 @@ def path(kind: str, name: str) -> Path:
         return Path(folder_paths.get_full_path_or_raise(kind, f"{name}/{clip.CONFIG}")).parent
     if entry is None:
         return Path(folder_paths.get_full_path_or_raise(kind, name))
-    return published.place(entry, _folder(kind, entry))
+    return fetch.place(entry, _folder(kind, entry))
 
 
 def obtain(kind: str, name: str, node_id: str | None) -> Path:
@@ -37,7 +39,7 @@ def obtain(kind: str, name: str, node_id: str | None) -> Path:
         CheckpointError: they cannot be downloaded; the message says how to get them by hand.
     """
     entry = _entry(kind, name)
-    return path(kind, name) if entry is None else published.obtain(entry, _folder(kind, entry), _Bar(name, node_id))
+    return path(kind, name) if entry is None else fetch.obtain(entry, _folder(kind, entry), _Bar(name, node_id))
 
 
 class _Bar:
@@ -53,11 +55,11 @@ class _Bar:
         host.Progress(total, self._node_id)(done, text)
 
 
-def _entry(kind: str, name: str) -> registry.Published | None:
-    return next((entry for entry in registry.published(kind) if entry.name == name), None)
+def _entry(kind: str, name: str) -> catalogue.Published | None:
+    return next((entry for entry in catalogue.published(kind) if entry.name == name), None)
 
 
-def _folder(kind: str, entry: registry.Published) -> Path:
+def _folder(kind: str, entry: catalogue.Published) -> Path:
     """The folder of a kind that has the weights; without any, the first, which is the one to download into."""
     folders = [Path(folder) for folder in folder_paths.get_folder_paths(kind)]
-    return next((folder for folder in folders if published.is_there(entry, folder)), folders[0])
+    return next((folder for folder in folders if fetch.is_there(entry, folder)), folders[0])

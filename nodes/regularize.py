@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core import regularize
+from ..core.losses import regularisers
 from . import host, sockets
 
 _OUTPUT = sockets.Loss.Output(display_name="loss", tooltip="For Add Losses, whose weight says how much it counts.")
@@ -15,7 +15,7 @@ class LatentRegularization(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        default = regularize.LatentRegularization()
+        default = regularisers.LatentRegularization()
         return io.Schema(
             node_id="GuidedGAN_LatentRegularization",
             display_name="Latent Regularization",
@@ -54,7 +54,7 @@ class LatentRegularization(io.ComfyNode):
 
     @classmethod
     def execute(cls, weight: float, decay: float, every: int, latent=None) -> io.NodeOutput:
-        return io.NodeOutput(regularize.LatentRegularization(weight, decay, every, toward=latent))
+        return io.NodeOutput(regularisers.LatentRegularization(weight, decay, every, toward=latent))
 
 
 class TotalVariationLoss(io.ComfyNode):
@@ -75,7 +75,7 @@ class TotalVariationLoss(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(regularize.TotalVariation())
+        return io.NodeOutput(regularisers.TotalVariation())
 
 
 class InitialImageLoss(io.ComfyNode):
@@ -97,4 +97,4 @@ class InitialImageLoss(io.ComfyNode):
     @classmethod
     def execute(cls, image) -> io.NodeOutput:
         with host.models():
-            return io.NodeOutput(regularize.InitialImage(host.from_image(image)))
+            return io.NodeOutput(regularisers.InitialImage(host.from_image(image)))

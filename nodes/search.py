@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..core import basis, patterns, seeds
-from ..core.download import in_words
+from ..core import draws, patterns
 from ..core.errors import PackError, quoted
+from ..core.files.download import in_words
+from ..core.search import basis_init
 from ..core.types import Latent
 from . import checks, host, sockets
 
@@ -47,7 +48,7 @@ class RandomLatent(io.ComfyNode):
     @classmethod
     def execute(cls, generator, seed: int, batch: int, start: str = patterns.MODEL) -> io.NodeOutput:
         with host.models(generator):
-            latents = [patterns.start(generator, start, seeds.rng(s, "latent")) for s in host.seeds(seed, batch)]
+            latents = [patterns.start(generator, start, draws.rng(s, "latent")) for s in host.seeds(seed, batch)]
             return io.NodeOutput(Latent.cat(latents))
 
 
@@ -62,7 +63,7 @@ class BasisInit(io.ComfyNode):
             category="guided GAN/latent",
             description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
             "the candidates and keeps them on disk, "
-            f"up to {basis.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
+            f"up to {basis_init.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
             "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -75,7 +76,7 @@ class BasisInit(io.ComfyNode):
                     "k",
                     default=5,
                     min=1,
-                    max=basis.MAX_BASIS,
+                    max=basis_init.MAX_BASIS,
                     tooltip="Basis latents per search; the paper's tables have 5 and 10.",
                 ),
                 io.Int.Input(
@@ -83,7 +84,7 @@ class BasisInit(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "weighting",
-                    options=list(basis.WEIGHTINGS),
+                    options=list(basis_init.WEIGHTINGS),
                     tooltip="scalar: one weight per basis latent, as in the paper. "
                     "softmax: one per dimension, as in the released code.",
                 ),
@@ -127,7 +128,7 @@ class BasisInit(io.ComfyNode):
     ):
         with host.models(generator, *loss.models):
             warnings: list[str] = []
-            start = basis.initialise(
+            start = basis_init.initialise(
                 generator,
                 loss,
                 seeds=host.seeds(seed, batch),
@@ -136,13 +137,13 @@ class BasisInit(io.ComfyNode):
                 weighting=weighting,
                 gaussian_y=gaussian_y,
                 folder=host.cache_folder("banks"),
-                progress=_Forecast(basis.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
+                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
                 warn=warnings.append,
             )
             if pick.strip():
-                start = basis.choose(start, _picks(pick))
+                start = basis_init.choose(start, _picks(pick))
             with torch.no_grad():
-                pictures = torch.cat([generator.decode(basis.starts(start)[i : i + 1]) for i in range(start.scores.numel())])
+                pictures = torch.cat([generator.decode(basis_init.starts(start)[i : i + 1]) for i in range(start.scores.numel())])
         shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
         scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
         host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
@@ -182,9 +183,9 @@ def _duration(seconds: float) -> str:
 
 def _check(k: int, candidates: int, pick: str) -> None:
     """Refuse what no generator could make of these."""
-    basis.check_counts(k, candidates)
+    basis_init.check_counts(k, candidates)
     if pick.strip():
-        basis.check_picks(_picks(pick), k)
+        basis_init.check_picks(_picks(pick), k)
 
 
 def _picks(text: str) -> list[tuple[int, float]]:

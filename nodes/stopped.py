@@ -12,9 +12,9 @@ from typing import Generic, TypeVar
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..core import storage
 from ..core.errors import IdentityError, PackError
-from ..core.shelf import Shelf, discard
+from ..core.files import latent_files
+from ..core.files.shelf import Shelf, discard
 from ..core.types import Film, Latent, Result
 from . import host
 
@@ -58,7 +58,7 @@ class Kept(contextlib.ExitStack, Generic[State]):
                 with contextlib.suppress(OSError, PackError):  # a file that is gone or broken is none
                     path = self._path(reached)
                     self.enter_context(self._shelf.using(path))
-                    state, recipe = storage.load(path)
+                    state, recipe = latent_files.load(path)
                     if isinstance(state, self._kind):
                         return state, recipe
         return None
@@ -82,7 +82,7 @@ class Kept(contextlib.ExitStack, Generic[State]):
             return self._problem
         path = self._path(reached)
         try:
-            storage.save(path, state, recipe)
+            latent_files.save(path, state, recipe)
         except OSError as error:
             return f"{path.parent}: {_reason(error)}."
         self.close()
@@ -111,7 +111,7 @@ def _leave(key: str, found: Found, hidden: io.HiddenHolder) -> str:
     for which, latent in found.latents.items():
         file = f"{name}{which}.safetensors"
         try:
-            storage.save(host.latents_folder() / file, latent, recipe)
+            latent_files.save(host.latents_folder() / file, latent, recipe)
             kept.append(f"{file} (Load Latent)")
         except OSError as error:
             missed.append(f"{file}: {_reason(error)}")

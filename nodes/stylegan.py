@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..core import draws, truncate
 from ..core import prompts as choices
-from ..core import seeds, truncate
 from ..core.errors import PackError
 from ..core.generators.stylegan_t import NOISES, text_to_image
 from . import checks, host, sockets
@@ -68,9 +68,9 @@ class StyleGANTSample(io.ComfyNode):
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
             c = model.embed(texts, clip)
-            latent = model.draw(c.expand(batch, -1), seeds.rngs(each, "latent"))
+            latent = model.draw(c.expand(batch, -1), draws.rngs(each, "latent"))
             progress, pictures = host.Progress(batch, cls.hidden.unique_id), []
-            for i, rng in enumerate(seeds.rngs(each, "noise")):
+            for i, rng in enumerate(draws.rngs(each, "noise")):
                 pictures.append(model.decode(latent[i : i + 1], noise, [rng]))
                 progress(i + 1)
         tell_unknown(clip, texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core import seeds, textmask
+from ..core import draws, textmask
 from . import checks, host, sockets
 from .target import tell
 
@@ -114,7 +114,7 @@ class TextMask(io.ComfyNode):
                 clip,
                 pictures,
                 text,
-                seeds.rngs(host.seeds(seed, len(pictures)), "crops"),
+                draws.rngs(host.seeds(seed, len(pictures)), "crops"),
                 crops=crops,
                 smallest=smallest,
                 largest=largest,

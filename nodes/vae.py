@@ -6,8 +6,8 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
-from ..core.checkpoints import fingerprint
 from ..core.errors import PackError
+from ..core.files.checkpoints import fingerprint
 from ..core.generators import vae as vaes
 from . import grid, host, sockets
 

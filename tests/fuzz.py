@@ -17,7 +17,8 @@ from typing import Any
 
 from host_client import Graph, Link, Prompt
 
-from guided_gan.core import errors, registry
+from guided_gan.core import errors
+from guided_gan.core.published import catalogue
 
 PREFIX = "GuidedGAN_"
 LONGEST_MESSAGE = errors.MOST + 200  # and what the host puts around it
@@ -294,7 +295,7 @@ def _number(name: str, options: dict[str, Any], rng: random.Random) -> Any:
 
 def _published(choice: str) -> bool:
     """Whether a menu's choice would be downloaded."""
-    return any(choice == entry.name for kind in ("gan", "clip_joint", "lpips") for entry in registry.published(kind))
+    return any(choice == entry.name for kind in ("gan", "clip_joint", "lpips") for entry in catalogue.published(kind))
 
 
 class Host:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
-from guided_gan.core import storage
-from guided_gan.core.animate import Motion, frames, moved
 from guided_gan.core.errors import LatentError, PackError
-from guided_gan.core.losses import AugCLIPLoss
-from guided_gan.core.optimize import Options
+from guided_gan.core.files import latent_files
+from guided_gan.core.losses.base import AugCLIPLoss
 from guided_gan.core.patterns import octaves
+from guided_gan.core.search.animate import Motion, frames, moved
+from guided_gan.core.search.optimize import Options
 from guided_gan.core.targets import from_text
 from guided_gan.core.types import Film, Latent
 
@@ -87,8 +87,8 @@ def test_a_frame_is_the_same_however_many_follow(film):
 def test_a_film_goes_on_from_its_first_frames(film, tmp_path, stopped):
     told, whole = [], list(film(4))
     pictures, latents = zip(*whole[:stopped], strict=True)
-    storage.save(tmp_path / "film.safetensors", Film(Latent.cat(latents), torch.cat(pictures)), {})
-    unfinished, _ = storage.load(tmp_path / "film.safetensors")
+    latent_files.save(tmp_path / "film.safetensors", Film(Latent.cat(latents), torch.cat(pictures)), {})
+    unfinished, _ = latent_files.load(tmp_path / "film.safetensors")
     resumed = list(film(4, unfinished=unfinished, callback=lambda frame, *_: told.append(frame)))
     assert told[0] == stopped
     assert len(resumed) == 4

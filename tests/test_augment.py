@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 from toys import rngs
 
-from guided_gan.core import augment
-from guided_gan.core.augment import POLICIES
+from guided_gan.core.augment import diffaug
+from guided_gan.core.augment.diffaug import POLICIES
 from guided_gan.core.errors import ChoiceError
 
 NEUTRAL, ALMOST_ONE = 0.5, 1 - 2**-24
@@ -48,7 +48,7 @@ def test_color_is_brightness_then_saturation_then_contrast(images, draw):
     mean = x.mean((1, 2, 3), keepdim=True)
     x = (x - mean) * (contrast + 0.5) + mean
     given = numbers(brightness=brightness, saturation=saturation, contrast=contrast)
-    torch.testing.assert_close(augment.augment(images, given, ["color"]), x, atol=2e-6, rtol=0)
+    torch.testing.assert_close(diffaug.augment(images, given, ["color"]), x, atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("down", "right"), [(0.0, ALMOST_ONE), (ALMOST_ONE, 0.0), (0.3, 0.8)])
@@ -56,14 +56,14 @@ def test_translation_shifts_by_whole_pixels_and_fills_with_zero(images, down, ri
     # An eighth of 20 is 2.5, rounded to 3; of 30, 3.75, rounded to 4: seven and nine shifts, equally likely.
     by = math.floor(down * 7) - 3, math.floor(right * 9) - 4
     expected = torch.stack([shifted(image, *by) for image in images])
-    assert torch.equal(augment.augment(images, numbers(down=down, right=right), ["translation"]), expected)
+    assert torch.equal(diffaug.augment(images, numbers(down=down, right=right), ["translation"]), expected)
 
 
 def test_translation_reaches_an_eighth_both_ways(images):
     marked = torch.zeros_like(images)
     marked[:, :, 10, 15] = 1
     for extreme, y, x in ((0.0, 7, 11), (ALMOST_ONE, 13, 19)):
-        moved = augment.augment(marked, numbers(down=extreme, right=extreme), ["translation"])
+        moved = diffaug.augment(marked, numbers(down=extreme, right=extreme), ["translation"])
         assert moved[:, :, y, x].eq(1).all()
         assert moved.sum() == marked.sum()
 
@@ -74,15 +74,15 @@ def test_resize_is_interpolation_about_the_centre(ratio):
     size = round(20 * ratio), round(40 * ratio)
     resized = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
     pad = [(40 - size[1]) // 2] * 2 + [(20 - size[0]) // 2] * 2  # a negative pad crops
-    got = augment.augment(images, numbers(ratio=(ratio - 0.8) / 0.4), ["resize"])
+    got = diffaug.augment(images, numbers(ratio=(ratio - 0.8) / 0.4), ["resize"])
     torch.testing.assert_close(got, F.pad(resized, pad), atol=1e-5, rtol=0)
 
 
 def test_resize_reaches_four_fifths_and_six_fifths():
-    small = augment.augment(torch.ones(1, 3, 40, 40), numbers(1, ratio=0.0), ["resize"])
+    small = diffaug.augment(torch.ones(1, 3, 40, 40), numbers(1, ratio=0.0), ["resize"])
     assert small.sum() == 3 * 32 * 32
     ramp = (torch.arange(40.0) - 19.5).expand(1, 3, 40, 40)
-    larger = augment.augment(ramp, numbers(1, ratio=ALMOST_ONE), ["resize"])
+    larger = diffaug.augment(ramp, numbers(1, ratio=ALMOST_ONE), ["resize"])
     torch.testing.assert_close(larger, ramp / 1.2, atol=1e-4, rtol=0)
 
 
@@ -94,32 +94,32 @@ def test_cutout_blanks_a_square_of_half_the_side(images, y, x):
         for column in range(centre[1] - 7, centre[1] + 8):  # 15 wide: odd, so one more to the right
             if 0 <= row < 20 and 0 <= column < 30:
                 expected[:, :, row, column] = 0
-    assert torch.equal(augment.augment(images, numbers(hole_y=y, hole_x=x), ["cutout"]), expected)
+    assert torch.equal(diffaug.augment(images, numbers(hole_y=y, hole_x=x), ["cutout"]), expected)
 
 
 def test_all_four_are_each_alone_in_the_order_of_the_policies(images):
-    given = augment.draw(3, rngs(1, 2))
+    given = diffaug.draw(3, rngs(1, 2))
     x = images.repeat_interleave(3, 0)
     for name in POLICIES:
-        x = augment.augment(x, given.reshape(6, 1, 8), [name])
-    torch.testing.assert_close(augment.augment(images, given, POLICIES[::-1]), x, atol=1e-5, rtol=0)
+        x = diffaug.augment(x, given.reshape(6, 1, 8), [name])
+    torch.testing.assert_close(diffaug.augment(images, given, POLICIES[::-1]), x, atol=1e-5, rtol=0)
 
 
 def test_nothing_changes_without_policies_or_with_neutral_numbers(images):
-    assert torch.equal(augment.augment(images, augment.draw(2, rngs(1, 2)), ()), images.repeat_interleave(2, 0))
-    neutral = augment.augment(images, numbers(), ["color", "translation", "resize"])
+    assert torch.equal(diffaug.augment(images, diffaug.draw(2, rngs(1, 2)), ()), images.repeat_interleave(2, 0))
+    neutral = diffaug.augment(images, numbers(), ["color", "translation", "resize"])
     torch.testing.assert_close(neutral, images, atol=1e-5, rtol=0)
 
 
 def test_the_copies_of_a_picture_lie_side_by_side_and_differ(images):
-    copies = augment.augment(images, augment.draw(4, rngs(1, 2))).unflatten(0, (2, 4))
+    copies = diffaug.augment(images, diffaug.draw(4, rngs(1, 2))).unflatten(0, (2, 4))
     assert copies.flatten(2).unique(dim=1).shape[1] == 4
-    first = augment.augment(images[:1], augment.draw(4, rngs(1)))
+    first = diffaug.augment(images[:1], diffaug.draw(4, rngs(1)))
     torch.testing.assert_close(copies[0], first, atol=1e-5, rtol=0)
 
 
 def test_draws_do_not_know_the_batch():
-    together, alone = augment.draw(5, rngs(7, 8, 9)), augment.draw(5, rngs(8))
+    together, alone = diffaug.draw(5, rngs(7, 8, 9)), diffaug.draw(5, rngs(8))
     assert torch.equal(together[1], alone[0])
     assert together.min() >= 0
     assert together.max() < 1
@@ -128,38 +128,38 @@ def test_draws_do_not_know_the_batch():
 def test_switching_one_policy_off_leaves_the_others_as_they_were():
     images = torch.zeros(1, 3, 16, 16)
     images[:, :, 8, 8] = 1.0
-    given = augment.draw(6, rngs(3))
+    given = diffaug.draw(6, rngs(3))
 
     def lit(*policies):
-        return augment.augment(images, given, policies).amax((1, 2)).argmax(1)  # the lit column
+        return diffaug.augment(images, given, policies).amax((1, 2)).argmax(1)  # the lit column
 
     assert torch.equal(lit("translation"), lit("color", "translation"))
     assert len(lit("translation").unique()) > 1
-    assert augment.draw(6, rngs(3)).shape == (1, 6, 8)
+    assert diffaug.draw(6, rngs(3)).shape == (1, 6, 8)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_gradient_is_right(policy):
     images = (torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1).double().requires_grad_()
-    given = augment.draw(2, rngs(1, 2))
-    assert torch.autograd.gradcheck(lambda x: augment.augment(x, given, [policy]), images)
+    given = diffaug.draw(2, rngs(1, 2))
+    assert torch.autograd.gradcheck(lambda x: diffaug.augment(x, given, [policy]), images)
 
 
 def test_the_pictures_given_stay_as_they_are(images):
-    before, given = images.clone(), augment.draw(2, rngs(1, 2))
+    before, given = images.clone(), diffaug.draw(2, rngs(1, 2))
     kept = given.clone()
-    augment.augment(images, given)
+    diffaug.augment(images, given)
     assert torch.equal(images, before)
     assert torch.equal(given, kept)
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones():
-    augment.check_policies(POLICIES)
+    diffaug.check_policies(POLICIES)
     with pytest.raises(ChoiceError, match=r"blur, flip.*color, translation, resize, cutout"):
-        augment.check_policies(["flip", "color", "blur"])
+        diffaug.check_policies(["flip", "color", "blur"])
 
 
 def test_resize_to_is_the_identity_at_equal_size_and_bilinear_elsewhere(images):
-    assert augment.resize_to(images, 20, 30) is images
+    assert diffaug.resize_to(images, 20, 30) is images
     expected = F.interpolate(images, size=(7, 9), mode="bilinear", antialias=False)
-    assert torch.equal(augment.resize_to(images, 7, 9), expected)
+    assert torch.equal(diffaug.resize_to(images, 7, 9), expected)

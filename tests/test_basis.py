@@ -7,10 +7,12 @@ import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
-from guided_gan.core import basis, seeds, storage, targets
-from guided_gan.core.basis import CHUNK, Bank, candidates, choose, initialise, mix, of_latent, starts
+from guided_gan.core import draws, targets
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.losses import AugCLIPLoss, SumLoss
+from guided_gan.core.files import latent_files
+from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.search import basis_init
+from guided_gan.core.search.basis_init import CHUNK, Bank, candidates, choose, initialise, mix, of_latent, starts
 from guided_gan.core.types import Basis, Latent
 
 
@@ -38,7 +40,7 @@ def test_the_best_are_those_of_a_brute_force_ranking(generator, encoder, options
     scores = []
     for i in range(150):
         image = generator.decode(pool[i : i + 1])
-        scores.append(-loss(image, pool[i : i + 1], [seeds.rng(7, "augment", i)]))
+        scores.append(-loss(image, pool[i : i + 1], [draws.rng(7, "augment", i)]))
     best = torch.cat(scores).topk(4)
     found = initialise(generator, loss, seeds=[7], k=4, count=150)
     torch.testing.assert_close(found.scores[0], best.values)
@@ -64,7 +66,7 @@ def test_the_scores_of_the_starts_are_those_of_their_pictures(generator, encoder
     assert (found.scores.diff(dim=1) <= 0).all()
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_a_seed_starts_alike_alone_and_in_a_batch(generator, encoder, weighting):
     loss = loss_of(encoder)
     batch = initialise(generator, loss, seeds=[6, 7, 8], k=3, count=100, weighting=weighting)
@@ -168,9 +170,9 @@ def test_a_bank_that_is_whole_but_wrong_is_computed_anew_and_kept(generator, enc
     right = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(200)
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
-    tensors, recipe = storage.read_tensors(path)
+    tensors, recipe = latent_files.read_tensors(path)
     wrong = {"vectors": spoil(tensors["vectors"]).contiguous()} if spoil else {"other": torch.zeros(1)}
-    storage.write_tensors(path, wrong, recipe)
+    latent_files.write_tensors(path, wrong, recipe)
     said = []
     again = Bank(generator, loss_of(encoder), 7, tmp_path, warn=said.append).vectors(200)
     assert len(said) == 1
@@ -187,7 +189,7 @@ def test_banks_have_a_limit_and_the_least_recently_used_goes_first(generator, en
 
     assert build(0)
     (path,) = tmp_path.iterdir()
-    monkeypatch.setattr(basis, "MOST_BYTES", 3 * path.stat().st_size)
+    monkeypatch.setattr(basis_init, "MOST_BYTES", 3 * path.stat().st_size)
     assert all(build(seed) for seed in (1, 2))
     assert not build(0)  # used again, so that 1 is now the first to go
     assert build(3)
@@ -213,8 +215,8 @@ def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path,
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(basis, "write_tensors", full)
-    monkeypatch.setattr(basis, "SAVE_SECONDS", -1)  # try to save after every chunk
+    monkeypatch.setattr(basis_init, "write_tensors", full)
+    monkeypatch.setattr(basis_init, "SAVE_SECONDS", -1)  # try to save after every chunk
     with pytest.warns(UserWarning, match="could not be kept .No space left on device.") as said:
         found = initialise(generator, loss_of(encoder), seeds=[7], k=3, count=300, folder=tmp_path)
     assert len(said) == 1
@@ -290,7 +292,7 @@ def test_softmax_weights_are_a_mean_per_dimension():
         assert (mixed.tensors[name] <= value.amax(1)).all()
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_a_basis_of_one_combines_to_itself(generator, encoder, weighting):
     found = initialise(generator, loss_of(encoder), seeds=[1, 2], k=1, count=100, weighting=weighting)
     for name, value in mix(found).tensors.items():
@@ -310,7 +312,7 @@ def test_the_starting_weights_are_the_papers_and_the_released_codes(generator, e
     assert abs(drawn.std() - 1) < 0.1
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_mixing_is_differentiable_in_vectors_and_weights(weighting):
     given = made_basis(weighting)
     names = [("vectors", name) for name in given.vectors] + [("weights", name) for name in given.weights]
@@ -333,7 +335,7 @@ def test_a_latent_is_a_basis_of_itself(generator):
         assert torch.equal(value, latent.tensors[name])
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_picks_are_kept_in_their_shares(weighting):
     given = made_basis(weighting)
     kept = choose(given, [(3, 1.0), (1, 3.0)])

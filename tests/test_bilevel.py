@@ -6,8 +6,8 @@ import pytest
 import torch
 from toys import seeded
 
-from guided_gan.core.bilevel import RULES, Tradeoff
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.search.bilevel import RULES, Tradeoff
 
 
 class Second:

@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from guided_gan.core.checkpoints import find, fingerprint, read
 from guided_gan.core.errors import CheckpointError
+from guided_gan.core.files.checkpoints import find, fingerprint, read
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from toys import ToyEncoder
 
 from guided_gan.core import clip
-from guided_gan.core.checkpoints import read
 from guided_gan.core.clip import CONFIG, VOCABULARY, Ensemble
 from guided_gan.core.errors import CheckpointError, PackError
+from guided_gan.core.files.checkpoints import read
 
 SHIPPED = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"
 WEIGHTS = clip.WEIGHTS[0]

@@ -7,11 +7,13 @@ import torch
 from torch.nn import functional as F
 from toys import ToyGenerator, seeded
 
-from guided_gan.core import basis, compose, optimize, poisson, storage, targets
-from guided_gan.core.bilevel import Tradeoff
+from guided_gan.core import poisson, targets
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
-from guided_gan.core.losses import AugCLIPLoss
-from guided_gan.core.optimize import Options, Search
+from guided_gan.core.files import latent_files
+from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.search import basis_init, compose, optimize
+from guided_gan.core.search.bilevel import Tradeoff
+from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.types import Latent, Result
 
 
@@ -35,7 +37,7 @@ def loss(encoder):
 
 def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
     front, back = (
-        basis.initialise(composite.base, loss, seeds=[seed + offset for seed in seeds], k=3, count=100)
+        basis_init.initialise(composite.base, loss, seeds=[seed + offset for seed in seeds], k=3, count=100)
         for offset in (0, 50)
     )
     return compose.start(composite, front, back, compose.placements(scales, places))
@@ -171,18 +173,18 @@ def test_a_latent_of_a_single_picture_is_refused(composite, generator):
 # --- the search ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, weighting):
     front, back = (
-        basis.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting)
+        basis_init.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting)
         for s, k in ((0, 3), (50, 2))
     )
     places = compose.placements([0.5, 0.3], ["centre"])
     joined = compose.start(composite, front, back, places)
-    latent = basis.mix(joined)
+    latent = basis_init.mix(joined)
     assert len(latent) == 4
     for which, layer in zip(compose.LAYERS, (front, back), strict=True):
-        wanted = basis.mix(layer)
+        wanted = basis_init.mix(layer)
         for i in range(4):
             for name, value in composite.layer(latent, which).tensors.items():
                 torch.testing.assert_close(value[i], wanted.tensors[name][i // 2])
@@ -260,8 +262,8 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     options = {"steps": 8, "lr": 0.05}
     unbroken = run(search_of(composite, loss, start, **options))
     stopped = run(search_of(composite, loss, start, **options), steps=5)
-    storage.save(tmp_path / "stopped.safetensors", stopped, {})
-    unfinished, _ = storage.load(tmp_path / "stopped.safetensors")
+    latent_files.save(tmp_path / "stopped.safetensors", stopped, {})
+    unfinished, _ = latent_files.load(tmp_path / "stopped.safetensors")
     assert isinstance(unfinished, Result)
     seam = Tradeoff(compose.Seam(composite, distance))
     again = Search(
@@ -319,14 +321,14 @@ def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
 
 
 def test_layers_that_do_not_go_together_are_refused(composite, generator, loss):
-    one = basis.initialise(generator, loss, seeds=[1], k=2, count=100)
-    two = basis.initialise(generator, loss, seeds=[1, 2], k=2, count=100)
-    soft = basis.initialise(generator, loss, seeds=[1], k=2, count=100, weighting="softmax")
+    one = basis_init.initialise(generator, loss, seeds=[1], k=2, count=100)
+    two = basis_init.initialise(generator, loss, seeds=[1, 2], k=2, count=100)
+    soft = basis_init.initialise(generator, loss, seeds=[1], k=2, count=100, weighting="softmax")
     place = compose.placements()
     for other in (two, soft):
         with pytest.raises(PackError, match="as many searches and the same weighting"):
             compose.start(composite, one, other, place)
-    foreign = basis.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
+    foreign = basis_init.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
     with pytest.raises(LatentError, match="another"):
         compose.start(composite, replace(one, generator="another"), replace(foreign, weighting="scalar"), place)
 

@@ -8,9 +8,10 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, rngs, seeded
 
-from guided_gan.core import cutouts, losses, targets
-from guided_gan.core.cutouts import AUGMENTATIONS, CutoutLoss
+from guided_gan.core import targets
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.losses import base, cutout_loss
+from guided_gan.core.losses.cutout_loss import AUGMENTATIONS, CutoutLoss
 from guided_gan.core.types import Latent
 
 NOWHERE = Latent("pictures", {})
@@ -74,7 +75,7 @@ def test_a_crop_is_what_cutting_and_resizing_gives(images, rows, columns, size):
     down, across = (torch.tensor(window, dtype=torch.float).expand(3, 1, 2) for window in (rows, columns))
     cut = images[:, :, rows[0] : sum(rows), columns[0] : sum(columns)]
     expected = F.interpolate(cut, size=size, mode="bilinear", antialias=True)
-    torch.testing.assert_close(cutouts.crop(images, down, across, size), expected, atol=5e-6, rtol=0)
+    torch.testing.assert_close(cutout_loss.crop(images, down, across, size), expected, atol=5e-6, rtol=0)
 
 
 def test_a_crop_beyond_the_picture_sees_its_edge_go_on(images):
@@ -83,38 +84,38 @@ def test_a_crop_beyond_the_picture_sees_its_edge_go_on(images):
         rows, columns = (torch.tensor([start, side], dtype=torch.float).expand(3, 1, 2) for start in (top, left))
         cut = padded[:, :, top + 6 : top + 6 + side, left + 6 : left + 6 + side]
         expected = F.interpolate(cut, size=(16, 16), mode="bilinear", antialias=True)
-        torch.testing.assert_close(cutouts.crop(images, rows, columns, (16, 16)), expected, atol=5e-6, rtol=0)
+        torch.testing.assert_close(cutout_loss.crop(images, rows, columns, (16, 16)), expected, atol=5e-6, rtol=0)
 
 
 def test_the_copies_of_a_picture_lie_side_by_side(images):
     rows, columns = torch.tensor([[0.0, 20], [5, 9]]).expand(3, 2, 2), torch.tensor([[0.0, 32], [7, 9]]).expand(3, 2, 2)
-    crops = cutouts.crop(images, rows, columns, (16, 16))
+    crops = cutout_loss.crop(images, rows, columns, (16, 16))
     for i in range(3):
-        alone = cutouts.crop(images[i : i + 1], rows[:1], columns[:1], (16, 16))
+        alone = cutout_loss.crop(images[i : i + 1], rows[:1], columns[:1], (16, 16))
         torch.testing.assert_close(crops[2 * i : 2 * i + 2], alone)
 
 
 def test_windows_have_every_side_from_the_least_to_the_shorter_one_and_lie_inside():
     drawn = torch.rand(1, 20_000, 4, generator=seeded(0))
-    rows, columns = cutouts._windows(drawn, (20, 32), 0.3, 1.0, 0.0)
+    rows, columns = cutout_loss._windows(drawn, (20, 32), 0.3, 1.0, 0.0)
     assert torch.equal(rows[..., 1], columns[..., 1])
     assert rows[..., 1].unique().tolist() == list(range(6, 20))  # the notebook's int(u (max - min) + min) is below max
     for window, length in ((rows, 20), (columns, 32)):
         assert window[..., 0].min() == 0
         assert window.sum(-1).max() == length
-    small, _ = cutouts._windows(drawn, (20, 32), 0.3, 3.0, 0.0)
+    small, _ = cutout_loss._windows(drawn, (20, 32), 0.3, 3.0, 0.0)
     assert small[..., 1].mean() < rows[..., 1].mean() - 2
-    extreme, _ = cutouts._windows(torch.full((1, 1, 4), ALMOST_ONE), (20, 32), 0.3, 1.0, 0.0)
+    extreme, _ = cutout_loss._windows(torch.full((1, 1, 4), ALMOST_ONE), (20, 32), 0.3, 1.0, 0.0)
     assert extreme.sum() <= 20
 
 
 def test_a_share_of_the_cutouts_is_the_whole_picture():
     drawn = torch.rand(1, 4000, 4, generator=seeded(0))
-    rows, columns = cutouts._windows(drawn, (20, 32), 0.5, 1.0, 0.25)
+    rows, columns = cutout_loss._windows(drawn, (20, 32), 0.5, 1.0, 0.25)
     whole = (rows == torch.tensor([0.0, 20])).all(-1) & (columns == torch.tensor([0.0, 32])).all(-1)
     assert whole.float().mean().item() == pytest.approx(0.25, abs=0.03)
-    assert cutouts._windows(drawn, (20, 32), 0.5, 1.0, 1.0)[1].unique().tolist() == [0, 32]
-    kept, _ = cutouts._windows(drawn, (20, 32), 0.5, 1.0, 0.0)
+    assert cutout_loss._windows(drawn, (20, 32), 0.5, 1.0, 1.0)[1].unique().tolist() == [0, 32]
+    kept, _ = cutout_loss._windows(drawn, (20, 32), 0.5, 1.0, 0.0)
     assert torch.equal(rows[~whole], kept[~whole])
 
 
@@ -124,14 +125,14 @@ def test_a_share_of_the_cutouts_is_the_whole_picture():
 def test_flip_mirrors_half_of_the_copies():
     copies = torch.rand(2, 3, 16, 16, generator=seeded(0))
     given = torch.cat([numbers(flip=[0.49]), numbers(flip=[0.5])])
-    out = cutouts.augment(copies, given, only(flip=1.0))
+    out = cutout_loss.augment(copies, given, only(flip=1.0))
     torch.testing.assert_close(out[0], copies[0].flip(2), atol=1e-5, rtol=0)
     torch.testing.assert_close(out[1], copies[1], atol=1e-5, rtol=0)
 
 
 def test_affine_turns_by_30_degrees_and_shifts_by_a_tenth_at_most():
     place = coordinates(32)
-    turned = cutouts.augment(place, numbers(affine=[0.0, ALMOST_ONE, 0.5, 0.5]), only(affine=1.0))
+    turned = cutout_loss.augment(place, numbers(affine=[0.0, ALMOST_ONE, 0.5, 0.5]), only(affine=1.0))
     x, y = place[0, :2]
     cos, sin = math.cos(math.pi / 6), math.sin(math.pi / 6)
     inner = (x.abs() < 0.6) & (y.abs() < 0.6)  # what the border does not touch
@@ -139,19 +140,19 @@ def test_affine_turns_by_30_degrees_and_shifts_by_a_tenth_at_most():
     torch.testing.assert_close((read_x**2 + read_y**2)[inner], (x**2 + y**2)[inner], atol=1e-5, rtol=0)
     torch.testing.assert_close((read_x * x + read_y * y)[inner], (cos * (x**2 + y**2))[inner], atol=1e-5, rtol=0)
     torch.testing.assert_close((read_x * y - read_y * x).abs()[inner], (sin * (x**2 + y**2))[inner], atol=1e-5, rtol=0)
-    shifted = cutouts.augment(place, numbers(affine=[0.0, 0.5, ALMOST_ONE, 0.0]), only(affine=1.0))
+    shifted = cutout_loss.augment(place, numbers(affine=[0.0, 0.5, ALMOST_ONE, 0.0]), only(affine=1.0))
     torch.testing.assert_close((shifted - place)[0, 0][inner], torch.full_like(x[inner], 0.2), atol=1e-5, rtol=0)
     torch.testing.assert_close((shifted - place)[0, 1][inner], torch.full_like(x[inner], -0.2), atol=1e-5, rtol=0)
-    half = cutouts.augment(place, numbers(affine=[0.0, 0.5, ALMOST_ONE, 0.0]), only(affine=0.5))
+    half = cutout_loss.augment(place, numbers(affine=[0.0, 0.5, ALMOST_ONE, 0.0]), only(affine=0.5))
     torch.testing.assert_close((half - place)[0, 0][inner], torch.full_like(x[inner], 0.1), atol=1e-5, rtol=0)
-    untouched = cutouts.augment(place, numbers(affine=[0.8, 0, 0, 0]), only(affine=1.0))
+    untouched = cutout_loss.augment(place, numbers(affine=[0.8, 0, 0, 0]), only(affine=1.0))
     torch.testing.assert_close(untouched, place, atol=1e-5, rtol=0)
 
 
 def test_perspective_draws_each_corner_in():
     place = coordinates(40)
     amounts = [[0.5, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]  # of the corners, clockwise from the top left
-    out = cutouts.augment(
+    out = cutout_loss.augment(
         place, numbers(perspective=[0.0, *(amount for pair in amounts for amount in pair)]), only(perspective=1.0)
     )
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
@@ -159,24 +160,24 @@ def test_perspective_draws_each_corner_in():
         at = torch.tensor([[[[x * (1 - 0.2 * dx), y * (1 - 0.2 * dy)]]]])
         read = F.grid_sample(out, at, align_corners=False, padding_mode="border")[0, :2, 0, 0]
         torch.testing.assert_close(read, torch.tensor([x, y], dtype=torch.float), atol=0.06, rtol=0)
-    kept = cutouts.augment(place, numbers(perspective=[0.4, *[1.0] * 8]), only(perspective=1.0))
+    kept = cutout_loss.augment(place, numbers(perspective=[0.4, *[1.0] * 8]), only(perspective=1.0))
     torch.testing.assert_close(kept, place, atol=1e-5, rtol=0)
 
 
 def test_jitter_turns_hues_and_scales_saturation_about_the_greys():
     copies = torch.rand(1, 3, 8, 8, generator=seeded(0)) * 2 - 1
-    third = cutouts.augment(copies, numbers(jitter=[0.0, 1.0, 0.5]), only(jitter=100 / 3))  # a third of the circle
+    third = cutout_loss.augment(copies, numbers(jitter=[0.0, 1.0, 0.5]), only(jitter=100 / 3))  # a third of the circle
     torch.testing.assert_close(third, copies.roll(1, 1), atol=1e-5, rtol=0)
-    vivid = cutouts.augment(copies, numbers(jitter=[0.0, 0.5, 1.0]), only(jitter=1.0))
+    vivid = cutout_loss.augment(copies, numbers(jitter=[0.0, 0.5, 1.0]), only(jitter=1.0))
     grey = copies.mean(1, keepdim=True)
     torch.testing.assert_close(vivid, grey + 1.01 * (copies - grey), atol=1e-5, rtol=0)
-    assert torch.equal(cutouts.augment(copies, numbers(jitter=[0.7, 1.0, 1.0]), only(jitter=1.0)), copies)
+    assert torch.equal(cutout_loss.augment(copies, numbers(jitter=[0.7, 1.0, 1.0]), only(jitter=1.0)), copies)
 
 
 def test_noise_is_normal_with_a_deviation_up_to_a_tenth_of_the_range():
     copies = torch.zeros(3, 3, 64, 64)
     given = torch.cat([numbers(noise=[level, seed]) for level, seed in ((1.0, 0.1), (0.5, 0.2), (0.5, 0.2))])
-    out = cutouts.augment(copies, given, only(noise=1.0))
+    out = cutout_loss.augment(copies, given, only(noise=1.0))
     assert out.std((1, 2, 3)).tolist() == pytest.approx([0.2, 0.1, 0.1], rel=0.03)
     assert out.mean().abs() < 0.01
     assert torch.equal(out[1], out[2])
@@ -186,9 +187,9 @@ def test_noise_is_normal_with_a_deviation_up_to_a_tenth_of_the_range():
 def test_the_moves_apply_one_after_another():
     copies = (coordinates(64) * 4 + 1).sin()  # smooth: resampling twice must not show
     given = numbers(flip=[0.0], affine=[0.0, 0.9, 0.8, 0.3], perspective=[0.0, 0.9, 0.1, 0.4, 0.7, 0.2, 0.6, 0.8, 0.3])
-    together = cutouts.augment(copies, given, only(flip=1.0, affine=1.0, perspective=1.0))
+    together = cutout_loss.augment(copies, given, only(flip=1.0, affine=1.0, perspective=1.0))
     for name in ("flip", "affine", "perspective"):
-        copies = cutouts.augment(copies, given, only(**{name: 1.0}))
+        copies = cutout_loss.augment(copies, given, only(**{name: 1.0}))
     inner = (..., slice(16, 48), slice(16, 48))
     torch.testing.assert_close(together[inner], copies[inner], atol=5e-3, rtol=0)
     assert copies[inner].std() > 0.1
@@ -230,7 +231,7 @@ def test_it_is_the_weighted_mean_squared_angle_to_the_prompts(encoder, target, i
 def test_off_and_whole_it_is_the_plain_distance(encoder, target):
     square = torch.rand(2, 3, 16, 16, generator=seeded(0)) * 2 - 1
     loss = CutoutLoss(encoder, target, copies=3, whole=1.0, strengths=OFF)
-    plain = losses.AugCLIPLoss(encoder, target, policies=(), distance="spherical")
+    plain = base.AugCLIPLoss(encoder, target, policies=(), distance="spherical")
     expected = plain(square, NOWHERE, rngs(1, 2))
     torch.testing.assert_close(loss(square, NOWHERE, rngs(3, 4)), expected)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from guided_gan.core import download
-from guided_gan.core.download import File, Hub, fetch, in_words
 from guided_gan.core.errors import CheckpointError
+from guided_gan.core.files import download
+from guided_gan.core.files.download import File, Hub, fetch, in_words
 
 BODY = bytes(range(256)) * 20_000  # about 5 MB, more than the buffers on its way hold
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -7,7 +7,7 @@ import torch
 
 from guided_gan.benchmarks import _gpu_jobs, gpu
 from guided_gan.benchmarks._gpu_measure import Meter, Uncapturable, captured, computing
-from guided_gan.core import basis
+from guided_gan.core.search import basis_init
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def run(folder, *options):
 
 @pytest.mark.usefixtures("one_thread")
 def test_each_job_has_a_time_and_a_share_of_the_floor(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(basis, "CHUNK", 10)  # candidates at a time
+    monkeypatch.setattr(basis_init, "CHUNK", 10)  # candidates at a time
     status, report = run(tmp_path, "--precisions", "float32")
     assert status == 0
     assert report["left_out"] == []

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from guided_gan.core import torchscript
-from guided_gan.core.checkpoints import read
 from guided_gan.core.errors import CheckpointError
+from guided_gan.core.files import torchscript
+from guided_gan.core.files.checkpoints import read
 
 MUTANTS = 200
 

@@ -15,9 +15,10 @@ import torch
 from test_clip import bert, edit  # noqa: F401 (one is a fixture)
 from test_hostile import Call
 
-from guided_gan.core import clip, generators, perceptual
+from guided_gan.core import clip, generators
 from guided_gan.core.clip import CONFIG, VOCABULARY, WEIGHTS
 from guided_gan.core.errors import CheckpointError
+from guided_gan.core.losses import perceptual
 from guided_gan.picturebook import MODELS
 
 SECONDS = 20  # on a busy machine; a quiet one needs two

@@ -14,15 +14,17 @@ from torch import nn
 from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan import core
-from guided_gan.core import animate, basis, compose, identity, losses, optimize, targets
-from guided_gan.core.bilevel import Tradeoff
+from guided_gan.core import identity, targets
 from guided_gan.core.clip import Ensemble
-from guided_gan.core.cutouts import CutoutLoss
 from guided_gan.core.errors import IdentityError
-from guided_gan.core.losses import AugCLIPLoss, SumLoss
-from guided_gan.core.optimize import Options
-from guided_gan.core.perceptual import PerceptualLoss
-from guided_gan.core.regularize import InitialImage, LatentRegularization, TotalVariation
+from guided_gan.core.losses import base
+from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.cutout_loss import CutoutLoss
+from guided_gan.core.losses.perceptual import PerceptualLoss
+from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
+from guided_gan.core.search import animate, basis_init, compose, optimize
+from guided_gan.core.search.bilevel import Tradeoff
+from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
 
 
@@ -143,7 +145,7 @@ def test_all_losses_of_the_library_are_tried_here():
     called = {kind: list(inspect.signature(kind.__call__).parameters)[1:] for kind in kinds if hasattr(kind, "name")}
     known = {kind for kind, parameters in called.items() if parameters == ["images", "latent", "rngs"]}
     tried = {type(make()) for makes in LOSSES.values() for make in makes}
-    assert known - tried == {losses.CopiesLoss}  # which is what others are made of
+    assert known - tried == {base.CopiesLoss}  # which is what others are made of
 
 
 def test_how_work_is_split_is_no_part_of_it():
@@ -271,7 +273,7 @@ def test_the_cost_does_not_depend_on_how_things_hang_together():
 
 # --- searches and films ----------------------------------------------------------------------------------------------
 
-START = basis.of_latent(ToyGenerator().sample(2, seeded(0)))
+START = basis_init.of_latent(ToyGenerator().sample(2, seeded(0)))
 SEARCH = {
     "generator": ToyGenerator(),
     "loss": AUG(target()),
@@ -320,7 +322,7 @@ def test_another_search_has_another_key(change):
 
 
 def test_the_same_search_has_the_same_key_however_long_it_is():
-    start = basis.of_latent(ToyGenerator().sample(2, seeded(0)))
+    start = basis_init.of_latent(ToyGenerator().sample(2, seeded(0)))
     again = {"generator": ToyGenerator(), "loss": AUG(target()), "basis": start, "seeds": (7, 8)}
     assert key_of(**again, options=Options(500, at_once=4)) == key_of()
     twice, once = (Tradeoff(TotalVariation(), strength=strength) for strength in (2.0, 1.0))

@@ -8,9 +8,11 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, rngs
 
-from guided_gan.core import augment, losses, targets
+from guided_gan.core import targets
+from guided_gan.core.augment import diffaug
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.losses import AugCLIPLoss, SumLoss
+from guided_gan.core.losses import base
+from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
 from guided_gan.core.types import Latent, Target
 
 NOWHERE = Latent("pictures", {})
@@ -42,7 +44,7 @@ def graded(loss, images, *seeds):
 def test_aug_clip_is_the_negative_weighted_mean_of_the_copies_cosines(encoder, target, images):
     value = AugCLIPLoss(encoder, target, copies=5)(images, NOWHERE, rngs(1, 2, 3))
     for i, seed in enumerate((1, 2, 3)):
-        copies = augment.augment(images[i : i + 1], augment.draw(5, rngs(seed)))
+        copies = diffaug.augment(images[i : i + 1], diffaug.draw(5, rngs(seed)))
         scores = []
         for copy in copies:
             vector = encoder.encode_image(copy[None])[0]
@@ -70,7 +72,7 @@ def test_a_picture_is_scored_alike_alone_and_in_a_batch(encoder, target, images)
     assert not torch.allclose(together[1:2], loss(images[1:2], NOWHERE, rngs(10)), atol=1e-4)
 
 
-@pytest.mark.parametrize("distance", losses.DISTANCES)
+@pytest.mark.parametrize("distance", base.DISTANCES)
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 5, 6, 7])
 def test_a_micro_batch_gives_the_same_value_and_gradient_in_less_memory(encoder, target, images, micro_batch, distance):
     whole, gradient = graded(AugCLIPLoss(encoder, target, copies=6, distance=distance), images, 1, 2, 3)
@@ -93,7 +95,7 @@ def test_a_micro_batch_works_without_gradients(encoder, target, images):
 
 
 @pytest.mark.parametrize("micro_batch", [0, 2])
-@pytest.mark.parametrize("distance", losses.DISTANCES)
+@pytest.mark.parametrize("distance", base.DISTANCES)
 def test_the_gradient_is_right(encoder, target, images, distance, micro_batch):
     loss = AugCLIPLoss(encoder, target, copies=3, distance=distance, micro_batch=micro_batch)
     small = images[:2, :, :4, :4].double().requires_grad_()
@@ -103,13 +105,13 @@ def test_the_gradient_is_right(encoder, target, images, distance, micro_batch):
 def test_the_spherical_distance_is_that_of_vqgan_clip():
     x, t = F.normalize(torch.randn(2, 100, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=2)
     published = (x - t).norm(dim=1).div(2).arcsin().square().mul(2)
-    torch.testing.assert_close(losses.DISTANCES["spherical"]((x * t).sum(1)), published)
+    torch.testing.assert_close(base.DISTANCES["spherical"]((x * t).sum(1)), published)
 
 
 @pytest.mark.parametrize("cosine", [1.0, -1.0, 1.0000001])
 def test_the_spherical_distance_has_a_finite_gradient_at_its_ends(cosine):
     leaf = torch.tensor([cosine], requires_grad=True)
-    value = losses.DISTANCES["spherical"](leaf)
+    value = base.DISTANCES["spherical"](leaf)
     value.sum().backward()
     assert value.item() == pytest.approx(math.acos(max(-1, min(1, cosine))) ** 2 / 2, abs=0.01)
     assert leaf.grad is not None
@@ -146,8 +148,8 @@ def test_a_sum_weighs_its_terms_and_stays_flat(encoder, target, images):
     assert total.terms == ((1.0, first), (-6.0, second), (0.25, second))
     a, b = (loss(images, NOWHERE, rngs(1, 2, 3)) for loss in (first, second))
     torch.testing.assert_close(total(images, NOWHERE, rngs(1, 2, 3)), a - 5.75 * b)
-    assert losses.terms_of(first) == ((1.0, first),)
-    assert losses.aug_clip_terms(total) == list(total.terms)
+    assert base.terms_of(first) == ((1.0, first),)
+    assert base.aug_clip_terms(total) == list(total.terms)
     assert list(total.models) == [encoder] * 3
 
 
@@ -160,8 +162,8 @@ def test_only_aug_clip_terms_rank_candidates(encoder, target):
             return -images.mean((1, 2, 3))
 
     term = AugCLIPLoss(encoder, target)
-    assert losses.aug_clip_terms(SumLoss([(1.0, Bright()), (0.5, term)])) == [(0.5, term)]
-    assert losses.aug_clip_terms(Bright()) == []
+    assert base.aug_clip_terms(SumLoss([(1.0, Bright()), (0.5, term)])) == [(0.5, term)]
+    assert base.aug_clip_terms(Bright()) == []
 
 
 def test_what_cannot_work_is_refused(encoder, target):

@@ -4,11 +4,11 @@ import pytest
 import torch
 from toys import ToyGenerator, seeded, toy_autoencoder
 
-from guided_gan.core import storage
-from guided_gan.core.basis import mix
 from guided_gan.core.errors import LatentError, PackError, ShapeError
-from guided_gan.core.masking import cells, masked
-from guided_gan.core.optimize import Options, Search, optimize
+from guided_gan.core.files import latent_files
+from guided_gan.core.search.basis_init import mix
+from guided_gan.core.search.masking import cells, masked
+from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.types import Basis
 
 
@@ -116,8 +116,8 @@ def test_an_edge_moves_by_its_share(generator, latent):
 
 def test_a_saved_basis_keeps_its_mask_and_the_search_goes_on_as_unbroken(generator, latent, tmp_path):
     start = masked(generator, latent, box(), feather=1)
-    storage.save(tmp_path / "start.safetensors", start, {})
-    loaded, _ = storage.load(tmp_path / "start.safetensors")
+    latent_files.save(tmp_path / "start.safetensors", start, {})
+    loaded, _ = latent_files.load(tmp_path / "start.safetensors")
 
     def search(basis, steps, unfinished=None):
         options = Options(steps, 0.1, 0.3, evaluate_every=1)
@@ -126,8 +126,8 @@ def test_a_saved_basis_keeps_its_mask_and_the_search_goes_on_as_unbroken(generat
     half = search(loaded, 6)
     for _ in range(3):
         half.step()
-    storage.save(tmp_path / "half.safetensors", half.result(), {})
-    unfinished, _ = storage.load(tmp_path / "half.safetensors")
+    latent_files.save(tmp_path / "half.safetensors", half.result(), {})
+    unfinished, _ = latent_files.load(tmp_path / "half.safetensors")
     broken, unbroken = search(start, 6, unfinished), search(start, 6)
     for running in (broken, unbroken):
         while running.left:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from guided_gan.core.basis import initialise
-from guided_gan.core.losses import AugCLIPLoss
+from guided_gan.core.losses.base import AugCLIPLoss
 from guided_gan.core.memory import Batches
+from guided_gan.core.search.basis_init import initialise
 from guided_gan.core.targets import from_text
 from guided_gan.core.types import Latent
 

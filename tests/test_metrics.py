@@ -4,8 +4,9 @@ import pytest
 import torch
 from toys import seeded
 
-from guided_gan.core import metrics, perceptual
+from guided_gan.core import metrics
 from guided_gan.core.errors import PackError
+from guided_gan.core.losses import perceptual
 from guided_gan.picturebook import MODELS, world
 
 WIDTH = 4

@@ -6,12 +6,13 @@ import pytest
 import torch
 from toys import LIMIT, ToyGenerator, seeded
 
-from guided_gan.core import basis, optimize, seeds, targets
-from guided_gan.core.bilevel import Tradeoff
+from guided_gan.core import draws, targets
 from guided_gan.core.errors import LatentError, PackError
-from guided_gan.core.losses import AugCLIPLoss, SumLoss
-from guided_gan.core.optimize import Options, Search
-from guided_gan.core.regularize import LatentRegularization
+from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.regularisers import LatentRegularization
+from guided_gan.core.search import basis_init, optimize
+from guided_gan.core.search.bilevel import Tradeoff
+from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.types import Basis, Curve, Latent
 
 
@@ -21,7 +22,7 @@ def loss(encoder):
 
 
 def start_of(generator, loss, seeds, k=3, weighting="scalar"):
-    return basis.initialise(generator, loss, seeds=seeds, k=k, count=100, weighting=weighting)
+    return basis_init.initialise(generator, loss, seeds=seeds, k=k, count=100, weighting=weighting)
 
 
 def flat(value):
@@ -76,7 +77,7 @@ class Failing:
 # --- it searches -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_the_loss_falls(generator, loss, weighting):
     start = start_of(generator, loss, [7, 8], weighting=weighting)
     result = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(20, lr=0.05))
@@ -92,31 +93,31 @@ def test_a_step_is_adams_on_the_noisy_combination(generator, loss):
     adam = torch.optim.Adam(leaves.values(), lr=0.05)
     for step in range(5):
         noise = {
-            name: torch.randn(value.shape, generator=seeds.rng(7, "noise", step, name))
+            name: torch.randn(value.shape, generator=draws.rng(7, "noise", step, name))
             for name, value in leaves.items()
         }
         noisy = {name: value + 0.1 * noise[name] for name, value in leaves.items()}
         image = generator.decode(Latent(generator.name, noisy))
         adam.zero_grad()
-        loss(image, latent, [seeds.rng(7, "step", step)]).sum().backward()
+        loss(image, latent, [draws.rng(7, "step", step)]).sum().backward()
         adam.step()
         with torch.no_grad():
             leaves["z"].clamp_(-LIMIT, LIMIT)
     options = Options(5, lr=0.05, latent_noise=0.1, evaluate_every=5)
-    result = optimize.optimize(generator, loss, basis.of_latent(latent), seeds=[7], options=options)
+    result = optimize.optimize(generator, loss, basis_init.of_latent(latent), seeds=[7], options=options)
     for name, value in leaves.items():
         torch.testing.assert_close(result.basis.vectors[name][:, 0], value.detach(), atol=1e-6, rtol=1e-5)
 
 
 def test_the_plain_search_moves_the_latent_and_no_weight(generator, loss):
-    start = basis.of_latent(generator.sample(2, seeded(0)))
+    start = basis_init.of_latent(generator.sample(2, seeded(0)))
     result = optimize.optimize(generator, loss, start, seeds=[1, 2], options=Options(5))
     assert not torch.equal(result.basis.vectors["z"], start.vectors["z"])
-    for name, value in basis.mix(result.basis).tensors.items():
+    for name, value in basis_init.mix(result.basis).tensors.items():
         assert torch.equal(value, result.basis.vectors[name][:, 0])
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_vectors_and_weights_are_both_searched(generator, loss, weighting):
     start = start_of(generator, loss, [7], weighting=weighting)
     result = optimize.optimize(generator, loss, start, seeds=[7], options=Options(3))
@@ -159,7 +160,7 @@ def test_the_weights_of_the_model_and_all_that_is_given_stay_as_they_are(generat
 
 def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
     """A weight of 1 that loses 0.5 at each step pulls at steps 0 and 1, and no more."""
-    start = basis.of_latent(generator.sample(1, seeded(0)))
+    start = basis_init.of_latent(generator.sample(1, seeded(0)))
     pull = LatentRegularization(weight=1.0, decay=0.5)
     search = Search(generator, pull, start, seeds=[7], options=Options(4, lr=0.01, latent_noise=0.0, evaluate_every=1))
     losses = [search.step()[0].item() for _ in range(4)]
@@ -173,7 +174,7 @@ def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
 # --- equal to the bit ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_seed_seven_ends_alike_alone_and_among_others(generator, loss, weighting):
     options = Options(7, lr=0.05, evaluate_every=3)
     batch = start_of(generator, loss, [5, 6, 7, 8], k=5, weighting=weighting)
@@ -192,7 +193,7 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(generator, loss):
     assert not torch.equal(first.basis.vectors["z"], other.basis.vectors["z"])
 
 
-@pytest.mark.parametrize("weighting", basis.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
 def test_going_on_from_a_basis_takes_the_steps_of_an_unbroken_search(generator, loss, weighting):
     start = start_of(generator, loss, [7, 8], weighting=weighting)
     unbroken = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(12))
@@ -246,7 +247,7 @@ def test_a_search_that_ended_goes_on_as_if_it_had_not(generator, encoder, loss, 
 
 def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generator, loss):
     """The steps are those of an unbroken search; what looks had found under the other weights does not count."""
-    start = basis.of_latent(generator.sample(1, seeded(0)))
+    start = basis_init.of_latent(generator.sample(1, seeded(0)))
     whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
 
     def search(steps, unfinished=None):
@@ -284,7 +285,7 @@ def test_the_best_is_the_lowest_that_was_looked_at(generator, loss, lr):
         best = result.best[i : i + 1]
         image = generator.decode(best)
         torch.testing.assert_close(result.images[i : i + 1], image)
-        torch.testing.assert_close(loss(image, best, [seeds.rng(seed, "look")]), result.losses[i : i + 1])
+        torch.testing.assert_close(loss(image, best, [draws.rng(seed, "look")]), result.losses[i : i + 1])
     if lr == 5.0:
         assert (scores.argmax(0) == 0).any(), "the test should see a search that only gets worse"
 
@@ -300,9 +301,9 @@ def test_the_curve_records_every_term_the_plain_score_and_the_held_out_one(gener
     assert all(len(points) == 4 and all(len(point) == 2 for point in points) for points in result.curve.scores.values())
     first, second = (torch.tensor(result.curve.scores[name]) for name in ("AugCLIP", "AugCLIP 2"))
     torch.testing.assert_close(result.losses, -(first + 0.5 * second).amax(0))
-    image = generator.decode(basis.mix(start))
+    image = generator.decode(basis_init.mix(start))
     for name, monitor in (("CLIP", loss.plain()), ("held-out", plain)):
-        expected = -monitor(image, basis.mix(start), [torch.Generator()] * 2)
+        expected = -monitor(image, basis_init.mix(start), [torch.Generator()] * 2)
         torch.testing.assert_close(torch.tensor(result.curve.scores[name][0]), expected)
 
 
@@ -350,7 +351,7 @@ def test_a_score_that_becomes_no_number_ends_the_search_too(generator, loss):
     result = optimize.optimize(generator, failing, start, seeds=[7], options=options)
     assert result.stopped.startswith("the score is not a number at step 2.")
     assert result.curve.steps == (0,)
-    for name, value in basis.mix(start).tensors.items():
+    for name, value in basis_init.mix(start).tensors.items():
         torch.testing.assert_close(result.best.tensors[name], value)
 
 

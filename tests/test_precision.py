@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from guided_gan.core import clip, generators, optimize, perceptual, precision, seeds, targets
-from guided_gan.core.basis import initialise
-from guided_gan.core.losses import AugCLIPLoss
+from guided_gan.core import clip, draws, generators, precision, targets
+from guided_gan.core.losses import perceptual
+from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.search import optimize
+from guided_gan.core.search.basis_init import initialise
 from guided_gan.picturebook import MODELS
 
 HALVES = {torch.bfloat16: 0.7, torch.float16: 0.9}  # and how alike gradients toward pixels, the roughest, must be
@@ -126,7 +128,7 @@ def test_bfloat16_hardly_moves_augclip_and_its_gradient(name):
         encoder = clip.load(MODELS / name, dtype)
         loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a blue tree in the snow"), copies=50)
         leaf = images.clone().requires_grad_()
-        losses = loss(leaf, generators.load(MODELS / "biggan").sample(2, seeds.rng(0)), seeds.rngs([1, 2], "step", 0))
+        losses = loss(leaf, generators.load(MODELS / "biggan").sample(2, draws.rng(0)), draws.rngs([1, 2], "step", 0))
         found.append((losses.detach(), precision.gradient(losses, [leaf])[0].flatten(1)))
     (whole, gradient), (half, rough) = found
     assert 0 < (half - whole).abs().max() < 0.002

@@ -19,9 +19,11 @@ from test_vqgan import config as vqgan_config
 from test_vqgan import state as vqgan_state
 from toys import lightning, seeded
 
-from guided_gan.core import clip, convert, generators, perceptual, published, registry
-from guided_gan.core.download import File, Hub
+from guided_gan.core import clip, generators
 from guided_gan.core.errors import CheckpointError, ChoiceError
+from guided_gan.core.files.download import File, Hub
+from guided_gan.core.losses import perceptual
+from guided_gan.core.published import catalogue, convert, fetch
 from guided_gan.launcher import models
 from guided_gan.picturebook import MODELS
 
@@ -29,10 +31,10 @@ from guided_gan.picturebook import MODELS
 
 
 def test_names_are_plain_and_tell_entries_apart():
-    hashes = [file.sha256 for entry in registry.TABLE for file in entry.files if file.sha256]
-    for marks in ([entry.name for entry in registry.TABLE], hashes):
+    hashes = [file.sha256 for entry in catalogue.TABLE for file in entry.files if file.sha256]
+    for marks in ([entry.name for entry in catalogue.TABLE], hashes):
         assert len(set(marks)) == len(marks)
-    for entry in registry.TABLE:
+    for entry in catalogue.TABLE:
         for name in (entry.name, *(file.name for file in entry.files)):
             assert PurePosixPath(name).name == name
         assert entry.kind in {"gan", "clip_joint", "lpips", "dino"}
@@ -41,7 +43,7 @@ def test_names_are_plain_and_tell_entries_apart():
 
 
 def test_sources_are_encrypted_and_hashes_are_hashes():
-    for file in (file for entry in registry.TABLE for file in entry.files):
+    for file in (file for entry in catalogue.TABLE for file in entry.files):
         assert file.sources or file.page.startswith("https://")
         assert all(isinstance(source, Hub) or source.startswith("https://") for source in file.sources)
         assert re.fullmatch("([0-9a-f]{8}|[0-9a-f]{64})?", file.sha256)
@@ -50,13 +52,13 @@ def test_sources_are_encrypted_and_hashes_are_hashes():
 def test_the_clips_are_open_clips():
     import open_clip
 
-    for entry in registry.published("clip_joint"):
+    for entry in catalogue.published("clip_joint"):
         assert entry.clip is not None
         model, tag = entry.clip
         theirs = open_clip.get_pretrained_cfg(model, tag)
         hubs = {source.repo for file in entry.files for source in file.sources if isinstance(source, Hub)}
         assert theirs["hf_hub"].strip("/") in hubs
-        said = published.clip_config(entry)
+        said = fetch.clip_config(entry)
         assert said["model_cfg"].get("quick_gelu", False) == (tag == "openai")
         assert tuple(said["preprocess_cfg"]["mean"]) == tuple(theirs["mean"])
         if tag == "openai":
@@ -65,12 +67,12 @@ def test_the_clips_are_open_clips():
 
 
 def test_an_entry_is_found_by_its_name_and_an_unknown_name_lists_all():
-    entry = registry.find("vqgan-imagenet-16384")
-    assert entry is registry.find("vqgan-imagenet-16384.ckpt")
-    assert registry.by_hash(entry.files[0].sha256) is entry
-    assert registry.by_hash("0" * 64) is None
+    entry = catalogue.find("vqgan-imagenet-16384")
+    assert entry is catalogue.find("vqgan-imagenet-16384.ckpt")
+    assert catalogue.by_hash(entry.files[0].sha256) is entry
+    assert catalogue.by_hash("0" * 64) is None
     with pytest.raises(ChoiceError, match="openai-vit-b-32"):
-        registry.find("dall-e")
+        catalogue.find("dall-e")
 
 
 # ---- Getting them
@@ -78,17 +80,17 @@ def test_an_entry_is_found_by_its_name_and_an_unknown_name_lists_all():
 
 def entry_of(url, body, kind="gan", name="weights.bin"):
     file = File(name, (f"{url}/w",), len(body), hashlib.sha256(body).hexdigest())
-    return registry.Published(name, kind, (file,), "MIT", "tests")
+    return catalogue.Published(name, kind, (file,), "MIT", "tests")
 
 
 def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
     server.behaviours = [whole(b"weights" * 1000)]
     entry = entry_of(server.url, b"weights" * 1000)
-    assert not published.is_there(entry, tmp_path)
-    path = published.obtain(entry, tmp_path)
-    assert path == published.place(entry, tmp_path)
-    assert published.is_there(entry, tmp_path)
-    assert published.obtain(entry, tmp_path) == path
+    assert not fetch.is_there(entry, tmp_path)
+    path = fetch.obtain(entry, tmp_path)
+    assert path == fetch.place(entry, tmp_path)
+    assert fetch.is_there(entry, tmp_path)
+    assert fetch.obtain(entry, tmp_path) == path
     assert len(server.asked) == 1
 
 
@@ -101,36 +103,36 @@ def tiny_clip(server, tmp_path, monkeypatch):  # noqa: F811
     save_jit({**state, **{name: torch.tensor(value) for name, value in notes.items()}}, tmp_path / "tiny.pt")
     body = (tmp_path / "tiny.pt").read_bytes()
     said = json.loads((source / clip.CONFIG).read_text())
-    monkeypatch.setattr(published, "clip_config", lambda entry: said)
+    monkeypatch.setattr(fetch, "clip_config", lambda entry: said)
     archive = File("tiny.pt", (f"{server.url}/tiny.pt",), len(body), hashlib.sha256(body).hexdigest())
     hub = File(clip.WEIGHTS[0], (Hub("someone/tiny", clip.WEIGHTS[0]),))
     server.behaviours = [status(404), whole(body)]
-    return registry.Published("tiny", "clip_joint", (hub, archive), "MIT", "tests", ("tiny", "openai"))
+    return catalogue.Published("tiny", "clip_joint", (hub, archive), "MIT", "tests", ("tiny", "openai"))
 
 
 def test_a_clip_comes_from_openais_archive_where_the_hub_has_none(server, tiny_clip, tmp_path):  # noqa: F811
-    folder = published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+    folder = fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
     assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
     shutil.copy(MODELS / "clip" / clip.VOCABULARY, folder)
     ours, theirs = clip.load(folder), clip.load(MODELS / "clip")
     images = torch.rand(2, 3, 64, 64, generator=seeded(0)) * 2 - 1
     assert torch.equal(ours.encode_image(images), theirs.encode_image(images))
     assert torch.equal(ours.encode_text(["a red boat"]), theirs.encode_text(["a red boat"]))
-    assert published.is_there(tiny_clip, tmp_path / "models")
+    assert fetch.is_there(tiny_clip, tmp_path / "models")
 
 
 def test_a_clip_that_nobody_has_is_refused_with_every_form(server, tiny_clip, tmp_path):  # noqa: F811
     server.behaviours = [status(404)]
     with pytest.raises(CheckpointError, match=r"open_clip_model\.safetensors .* Or: tiny\.pt"):
-        published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+        fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
     assert list((tmp_path / "models" / "tiny").iterdir()) == []
 
 
 def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, tmp_path, monkeypatch):  # noqa: F811
     body = (MODELS / "clip" / clip.WEIGHTS[0]).read_bytes()
-    monkeypatch.setattr(published, "clip_config", lambda entry: json.loads((MODELS / "clip" / clip.CONFIG).read_text()))
+    monkeypatch.setattr(fetch, "clip_config", lambda entry: json.loads((MODELS / "clip" / clip.CONFIG).read_text()))
     files = tuple(File(name, (Hub("someone/tiny", name),)) for name in clip.WEIGHTS)
-    entry = registry.Published("tiny", "clip_joint", files, "MIT", "tests", ("tiny", "openai"))
+    entry = catalogue.Published("tiny", "clip_joint", files, "MIT", "tests", ("tiny", "openai"))
     server.behaviours = [whole(body)]
     second = []
 
@@ -138,21 +140,21 @@ def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, t
         with pytest.raises(
             CheckpointError, match=rf"{tmp_path / 'tiny'} is being downloaded by another program: wait"
         ) as caught:
-            published.obtain(entry, tmp_path, endpoint=server.url)
+            fetch.obtain(entry, tmp_path, endpoint=server.url)
         second.append(caught.value)
 
-    folder = published.obtain(entry, tmp_path, ask, endpoint=server.url)
+    folder = fetch.obtain(entry, tmp_path, ask, endpoint=server.url)
     assert second
     assert len({path for path, _ in server.asked}) == 1
     assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
-    assert published.obtain(entry, tmp_path, endpoint=server.url) == folder
+    assert fetch.obtain(entry, tmp_path, endpoint=server.url) == folder
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
 def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(CheckpointError, match="the environment variable HF_HUB_OFFLINE is set") as caught:
-        published.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
+        fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
     assert " Or: " not in str(caught.value)
     assert not server.asked
 
@@ -236,9 +238,9 @@ def test_a_converted_backbone_measures_the_same_and_lost_its_classifier(tmp_path
 def test_a_published_file_keeps_its_name_and_licence(tmp_path, monkeypatch):
     path = biggan(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entry = replace(registry.TABLE[0], files=(File("biggan.pth", (), sha256=digest),))
-    monkeypatch.setattr(registry, "TABLE", (entry,))
-    assert published.licence(convert.convert(path)) == entry.licence
+    entry = replace(catalogue.TABLE[0], files=(File("biggan.pth", (), sha256=digest),))
+    monkeypatch.setattr(catalogue, "TABLE", (entry,))
+    assert fetch.licence(convert.convert(path)) == entry.licence
 
 
 def test_nothing_is_overwritten_and_nothing_unknown_is_converted(tmp_path):
@@ -268,18 +270,18 @@ def test_a_conversion_that_changes_the_pictures_is_taken_back(tmp_path, monkeypa
 def test_a_model_is_described_by_its_numbers(tmp_path):
     generator = generators.load(biggan(tmp_path))
     count = sum(value.numel() for value in generator.module.parameters())
-    text = published.describe(generator, "MIT")
+    text = fetch.describe(generator, "MIT")
     assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, float32, licence: MIT"
-    assert "pixels" in published.describe(clip.load(MODELS / "clip"))
-    assert "pixels" not in published.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
+    assert "pixels" in fetch.describe(clip.load(MODELS / "clip"))
+    assert "pixels" not in fetch.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
 
 
 def test_a_file_under_a_published_name_is_held_to_its_hash(tmp_path):
     path = tmp_path / "biggan-deep-256.bin"
     path.write_bytes(b"something else")
     with pytest.raises(CheckpointError, match="is not the published"):
-        published.verify(path)
-    published.verify(path.rename(tmp_path / "mine.bin"))
+        fetch.verify(path)
+    fetch.verify(path.rename(tmp_path / "mine.bin"))
 
 
 # ---- run.py models
@@ -296,13 +298,13 @@ def test_list_shows_every_entry_and_what_is_here(folders, capsys):
     (folders / "gan" / "vqgan-coco.ckpt").write_bytes(b"x")
     assert models.main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(registry.TABLE)
+    assert len(lines) == len(catalogue.TABLE)
     assert [line for line in lines if line.startswith("here")] == [line for line in lines if "vqgan-coco" in line]
 
 
 def test_get_fetches_and_says_where(server, folders, monkeypatch, capsys):  # noqa: F811
     server.behaviours = [whole(b"weights" * 1000)]
-    monkeypatch.setattr(registry, "TABLE", (entry_of(server.url, b"weights" * 1000),))
+    monkeypatch.setattr(catalogue, "TABLE", (entry_of(server.url, b"weights" * 1000),))
     assert models.main(["models", "get", "weights"]) == 0
     assert capsys.readouterr().out.startswith(str(folders / "gan" / "weights.bin"))
 

@@ -7,9 +7,10 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, ToyGenerator, rngs, seeded
 
-from guided_gan.core import losses, regularize, targets
+from guided_gan.core import targets
 from guided_gan.core.errors import LatentError, PackError, ShapeError
-from guided_gan.core.regularize import InitialImage, LatentRegularization, TotalVariation
+from guided_gan.core.losses import base, regularisers
+from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.types import Latent
 
 NOWHERE = Latent("pictures", {})
@@ -54,14 +55,14 @@ def test_the_weight_falls_by_the_decay_and_stays_at_0(latent, images):
 
 def test_a_sum_at_a_step_changes_the_terms_that_change(latent, images):
     encoder = ToyEncoder()
-    clip = losses.AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), policies=())
-    loss = losses.SumLoss([(2.0, LatentRegularization(weight=1.0, decay=0.1)), (0.5, clip)])
+    clip = base.AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), policies=())
+    loss = base.SumLoss([(2.0, LatentRegularization(weight=1.0, decay=0.1)), (0.5, clip)])
     plain, z = clip(images, latent, rngs(1, 2, 3)), LatentRegularization(weight=1.0)(images, latent, rngs(1, 2, 3))
     for step, weight in ((0, 1.0), (4, 0.6), (20, 0.0)):
         torch.testing.assert_close(
-            regularize.at(loss, step)(images, latent, rngs(1, 2, 3)), 2 * weight * z + 0.5 * plain, atol=1e-6, rtol=0
+            regularisers.at(loss, step)(images, latent, rngs(1, 2, 3)), 2 * weight * z + 0.5 * plain, atol=1e-6, rtol=0
         )
-    assert torch.equal(regularize.at(clip, 7)(images, latent, rngs(1, 2, 3)), plain)
+    assert torch.equal(regularisers.at(clip, 7)(images, latent, rngs(1, 2, 3)), plain)
 
 
 def test_total_variation_is_the_mean_squared_step_between_neighbours(images):

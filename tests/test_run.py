@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from guided_gan.core.registry import TABLE
+from guided_gan.core.published.catalogue import TABLE
 from guided_gan.launcher import LauncherError, cli, client, comfyui, demo, environment, host, models
 from guided_gan.launcher.workflow import Workflow
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from test_host import saved, search
 
-from guided_gan.core import storage
+from guided_gan.core.files import latent_files
 from guided_gan.core.types import Film, Latent, Result
 
 STOP_SECONDS = 2
@@ -151,7 +151,7 @@ def test_a_composition_that_is_stopped_is_kept_as_its_best_place(client, host_fo
     said = words(run, "ComposeOptimize")
     for layer in ("foreground", "background"):
         (file,) = [word for word in said.split() if word.endswith(f"_{layer}.safetensors")]
-        latent, _ = storage.load(host_folders / "output" / "gan_latents" / file)
+        latent, _ = latent_files.load(host_folders / "output" / "gan_latents" / file)
         assert isinstance(latent, Latent)
         assert len(latent) == 1
         assert set(latent.tensors) == {"z", "y"}
@@ -174,7 +174,7 @@ def test_a_film_that_is_stopped_goes_on_after_its_last_frame(client, host_folder
     run = client.run(graph.prompt, after("Animate", 5))
     assert run.status == "interrupted"
     (state,) = set(stopped.iterdir()) - others
-    kept, _ = storage.load(state)
+    kept, _ = latent_files.load(state)
     assert isinstance(kept, Film)
     assert reached(run, "Animate") == len(kept)
     assert len(kept) >= 3
@@ -239,7 +239,7 @@ def test_an_old_state_stays_until_a_newer_one_is_whole(client, stopped):
     assert all(there[:-1])
     (new,) = set(stopped.iterdir()) - others
     assert new != old
-    state, _ = storage.load(new)
+    state, _ = latent_files.load(new)
     assert isinstance(state, Result)
     new.write_bytes(new.read_bytes()[:100])  # what is broken is none
     assert client.run(s.graph.prompt, after("Optimize", 2)).progress("Optimize")[0] == 1

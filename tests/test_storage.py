@@ -12,9 +12,11 @@ import torch
 from safetensors.torch import save_file
 from toys import ToyEncoder, ToyGenerator, seeded
 
-from guided_gan.core import basis, optimize, storage, targets
+from guided_gan.core import targets
 from guided_gan.core.errors import PackError
-from guided_gan.core.losses import AugCLIPLoss
+from guided_gan.core.files import latent_files
+from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.search import basis_init, optimize
 from guided_gan.core.types import Basis, Film, Latent, Result
 
 RECIPE = {
@@ -33,7 +35,7 @@ def film():
 def result(weighting="softmax"):
     generator, encoder = ToyGenerator(), ToyEncoder()
     loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
-    start = basis.initialise(generator, loss, seeds=[7, 8], k=2, count=100, weighting=weighting)
+    start = basis_init.initialise(generator, loss, seeds=[7, 8], k=2, count=100, weighting=weighting)
     found = optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(4, evaluate_every=2))
     return replace(found, stopped="the loss is not a number at step 4.")
 
@@ -56,13 +58,13 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize(
     "value",
-    [latent(), film(), latent()[1:2], basis.of_latent(latent()), result("scalar").basis, result().basis, result()],
+    [latent(), film(), latent()[1:2], basis_init.of_latent(latent()), result("scalar").basis, result().basis, result()],
     ids=["latent", "film", "slice", "of latent", "scalar", "softmax", "result"],
 )
 def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
     path = tmp_path / "new" / "folder" / "value.safetensors"
-    storage.save(path, value, RECIPE)
-    back, recipe = storage.load(path)
+    latent_files.save(path, value, RECIPE)
+    back, recipe = latent_files.load(path)
     assert type(back) is type(value)
     assert_same(back, value)
     assert recipe == RECIPE
@@ -72,8 +74,8 @@ def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
 def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
     generator, encoder, found = ToyGenerator(), ToyEncoder(), result()
     loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
-    storage.save(tmp_path / "basis.safetensors", found.basis, {})
-    loaded, _ = storage.load(tmp_path / "basis.safetensors")
+    latent_files.save(tmp_path / "basis.safetensors", found.basis, {})
+    loaded, _ = latent_files.load(tmp_path / "basis.safetensors")
     assert isinstance(loaded, Basis)
     ends = [
         optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(3))
@@ -84,8 +86,8 @@ def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
 
 def test_what_was_loaded_no_longer_needs_the_file(tmp_path):
     path = tmp_path / "latent.safetensors"
-    storage.save(path, latent(), {})
-    back, _ = storage.load(path)
+    latent_files.save(path, latent(), {})
+    back, _ = latent_files.load(path)
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
     assert_same(back, latent())
@@ -94,29 +96,29 @@ def test_what_was_loaded_no_longer_needs_the_file(tmp_path):
 @pytest.mark.parametrize("kept", [0, 4, 60, 0.5, -1])
 def test_a_file_cut_short_is_refused(tmp_path, kept):
     path = tmp_path / "basis.safetensors"
-    storage.save(path, result().basis, {})
+    latent_files.save(path, result().basis, {})
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
     with pytest.raises(PackError, match=r"basis\.safetensors cannot be read .*must be a whole \.safetensors file"):
-        storage.load(path)
+        latent_files.load(path)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(PackError, match="cannot be read"):
-        storage.load(tmp_path / "nothing.safetensors")
+        latent_files.load(tmp_path / "nothing.safetensors")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(tmp_path, number):
     given = latent()
     given.tensors["z"][1, 2] = number
-    storage.save(tmp_path / "latent.safetensors", given, {})
+    latent_files.save(tmp_path / "latent.safetensors", given, {})
     with pytest.raises(PackError, match="holds numbers that are not finite"):
-        storage.load(tmp_path / "latent.safetensors")
+        latent_files.load(tmp_path / "latent.safetensors")
 
 
 NOTES = {"generator": "toy-gan-0"}
-GOOD = {"format": storage.FORMAT, "kind": "Latent", "notes": json.dumps(NOTES), "recipe": "{}"}
+GOOD = {"format": latent_files.FORMAT, "kind": "Latent", "notes": json.dumps(NOTES), "recipe": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -138,16 +140,16 @@ def test_a_file_of_another_make_is_refused(tmp_path, metadata):
     path = tmp_path / "other.safetensors"
     save_file({"z": torch.ones(1, 3)}, path, metadata=metadata)
     with pytest.raises(PackError, match=r"is not a latent of this pack .*choose a file that Save Latent wrote"):
-        storage.load(path)
+        latent_files.load(path)
     save_file({"z": torch.ones(1, 3)}, path, metadata=GOOD)
-    assert_same(storage.load(path), (Latent("toy-gan-0", {"z": torch.ones(1, 3)}), {}))
+    assert_same(latent_files.load(path), (Latent("toy-gan-0", {"z": torch.ones(1, 3)}), {}))
 
 
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("when", ["writing", "renaming"])
 def test_an_interrupted_write_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch, error, when):
     path = tmp_path / "latent.safetensors"
-    storage.save(path, latent(), {"old": True})
+    latent_files.save(path, latent(), {"old": True})
     content = path.read_bytes()
 
     def interrupted(tensors, name, metadata):
@@ -163,7 +165,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_half_one(tmp_path, monk
     else:
         monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(type(error)):
-        storage.save(path, latent()[:1], {"new": True})
+        latent_files.save(path, latent()[:1], {"new": True})
     assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
@@ -202,7 +204,7 @@ def test_a_name_is_taken_by_one_process_alone(tmp_path):
     assert not said["a"] & said["b"]
     assert said["a"] | said["b"] == set(range(40))
     for who, numbers in said.items():
-        assert all(storage.load(tmp_path / f"{number}.safetensors")[1] == {"who": who} for number in numbers)
+        assert all(latent_files.load(tmp_path / f"{number}.safetensors")[1] == {"who": who} for number in numbers)
     assert len(list(tmp_path.iterdir())) == 40
 
 
@@ -215,19 +217,19 @@ def test_what_is_not_to_be_replaced_stays(tmp_path, monkeypatch, links):
 
         monkeypatch.setattr(os, "link", refused)
     path = tmp_path / "latent.safetensors"
-    storage.save(path, latent(), {}, replace=False)
+    latent_files.save(path, latent(), {}, replace=False)
     content = path.read_bytes()
     with pytest.raises(FileExistsError):
-        storage.save(path, latent()[:1], {}, replace=False)
+        latent_files.save(path, latent()[:1], {}, replace=False)
     assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    storage.save(path, latent()[:1], {})
+    latent_files.save(path, latent()[:1], {})
     assert path.read_bytes() != content
 
 
 def test_two_writers_of_a_name_do_not_write_into_one_file(tmp_path):
     path = tmp_path / "a.txt"
-    with storage.whole(path) as one, storage.whole(path) as other:
+    with latent_files.whole(path) as one, latent_files.whole(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"
@@ -237,8 +239,8 @@ def test_two_writers_of_a_name_do_not_write_into_one_file(tmp_path):
 def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        storage.save(tmp_path / "file" / "latent.safetensors", latent(), {})
+        latent_files.save(tmp_path / "file" / "latent.safetensors", latent(), {})
 
 
 def test_kinds_are_those_that_travel():
-    assert set(storage._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result, Film)}
+    assert set(latent_files._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result, Film)}

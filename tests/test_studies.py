@@ -19,8 +19,8 @@ from guided_gan.benchmarks.studies import (
     perceptual,
 )
 from guided_gan.core import targets
-from guided_gan.core.losses import AugCLIPLoss
-from guided_gan.core.optimize import Options
+from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import judge, world
 
@@ -210,9 +210,9 @@ def test_how_much_sooner_adam_was_there(generator):
 
 
 def test_adams_climb_ends_where_the_librarys_search_does(generator, loss):
-    from guided_gan.core import basis, optimize
+    from guided_gan.core.search import basis_init, optimize
 
-    begin, options = basis.initialise(generator, loss, seeds=[3], k=2, count=100), Options(steps=25, lr=0.05)
+    begin, options = basis_init.initialise(generator, loss, seeds=[3], k=2, count=100), Options(steps=25, lr=0.05)
     climb = basin_cma.by_adam(generator, loss, begin, 3, options)
     result = optimize.optimize(generator, loss, begin, seeds=[3], options=options)
     assert len(climb) == 3

@@ -10,7 +10,7 @@ from toys import seeded
 
 from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_training
 from guided_gan.benchmarks import stylegan_t_ablation as ablation
-from guided_gan.core import clip, seeds
+from guided_gan.core import clip, draws
 from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
 from guided_gan.picturebook import MODELS, world
 from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures, caption, scene_of
@@ -56,7 +56,7 @@ class Renders(stylegan_t_models.Examiner):
     """Is handed rendered scenes of the captions in place of a network's pictures."""
 
     def figures(self, network, prompts, seed):
-        parts = [caption(prompts, seeds.rng(seed, "named"), held_out=True), caption(prompts, seeds.rng(seed, "free"))]
+        parts = [caption(prompts, draws.rng(seed, "named"), held_out=True), caption(prompts, draws.rng(seed, "free"))]
         self.says = {text: says for said in parts for text, says in zip(said.texts, said.says, strict=True)}
         for kind, word in enumerate(world.KINDS):
             says = torch.full_like(parts[0].says[0], -1)

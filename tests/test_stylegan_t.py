@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from toys import ToyEncoder, ToyGenerator, rngs, seeded
 from vectors import difference, recordings
 
-from guided_gan.core import checkpoints, generators, interpolate, truncate
+from guided_gan.core import generators, interpolate, truncate
 from guided_gan.core.errors import CheckpointError, ChoiceError, LatentError, PackError, ShapeError
+from guided_gan.core.files import checkpoints
 from guided_gan.core.generators.stylegan_t import FULL, LITE, Network, Shape, StyleGANTGenerator, text_to_image
 from guided_gan.core.generators.stylegan_t.network import Layer, Noise, ResidualLayer, _double, fir_filter
 from guided_gan.core.types import Latent

@@ -8,10 +8,11 @@ import torch
 from test_storage import latent, result
 from toys import ToyGenerator
 
-from guided_gan.core import basis, optimize, storage
 from guided_gan.core.errors import LatentError, PackError
-from guided_gan.core.losses import SumLoss
-from guided_gan.core.regularize import TotalVariation
+from guided_gan.core.files import latent_files
+from guided_gan.core.losses.base import SumLoss
+from guided_gan.core.losses.regularisers import TotalVariation
+from guided_gan.core.search import basis_init, optimize
 from guided_gan.core.types import Basis, Curve, Film, Latent, Result, Target
 
 SCALAR, SOFTMAX, FOUND = result("scalar").basis, result().basis, result()
@@ -67,11 +68,11 @@ def with_basis(**changes):
 )
 def test_what_no_value_can_be_is_refused(tmp_path, value, words):
     path = tmp_path / "value.safetensors"
-    storage.save(path, value, {})
+    latent_files.save(path, value, {})
     with pytest.raises(
         PackError, match=rf"is not a latent of this pack .*{words}" if "\\" in words else None
     ) as refused:
-        storage.load(path)
+        latent_files.load(path)
     assert "\\" in words or words in str(refused.value)
 
 
@@ -83,13 +84,13 @@ def test_notes_of_any_form_are_refused_or_read(tmp_path, kind, notes):
     from safetensors.torch import save_file
 
     text = notes if isinstance(notes, str) else json.dumps(notes)
-    metadata = {"format": storage.FORMAT, "kind": kind, "recipe": "{}", "notes": text}
+    metadata = {"format": latent_files.FORMAT, "kind": kind, "recipe": "{}", "notes": text}
     save_file({"scores": torch.zeros(1, 1)}, tmp_path / "a.safetensors", metadata)
     if kind == "Latent" and isinstance(notes, dict):
-        assert storage.load(tmp_path / "a.safetensors")[0].generator == "toy"  # type: ignore[union-attr]
+        assert latent_files.load(tmp_path / "a.safetensors")[0].generator == "toy"  # type: ignore[union-attr]
     else:
         with pytest.raises(PackError, match="is not a latent of this pack"):
-            storage.load(tmp_path / "a.safetensors")
+            latent_files.load(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_tensors_of_another_shape_than_the_generators_are_refused_before_they_ar
     for tensors in ({"z": z}, {"z": z, "y": y, "x": z}, {"z": y, "y": y}, {"z": z, "y": y[:, :1]}):
         with pytest.raises(LatentError, match=r"This latent holds .* hold z \[3\], y \[2, 2\]"):
             Latent(generator.name, tensors).check(generator)
-    odd = basis.of_latent(Latent(generator.name, {"z": y, "y": y}))
+    odd = basis_init.of_latent(Latent(generator.name, {"z": y, "y": y}))
     with pytest.raises(LatentError, match="its file is broken"):
         optimize.optimize(generator, SumLoss([(1.0, TotalVariation())]), odd, seeds=[1, 2, 3])
 

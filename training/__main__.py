@@ -26,8 +26,9 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import save_image
 from tqdm import tqdm
 
-from ..core import clip, storage
+from ..core import clip
 from ..core.errors import PackError
+from ..core.files import latent_files
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..picturebook import MODELS
 from ..picturebook.recipes.training import CHECKPOINT_SECONDS, save_atomically
@@ -267,11 +268,11 @@ class Training:
     def _ship(self, trainer: Trainer) -> None:
         """The averaged generator, and where its text encoder has learnt something, the CLIP that it now goes with."""
         notes = {"clip": self.clip.name, "features": self.features.name, "settings": json.dumps(asdict(self.settings))}
-        storage.write_tensors(self.out / MODEL, trainer.average.state_dict(), notes)
+        latent_files.write_tensors(self.out / MODEL, trainer.average.state_dict(), notes)
         if trainer.text is not None:
             folder = self.out / "clip"
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
-            storage.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
+            latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
             for name in (clip.CONFIG, clip.VOCABULARY):
                 if (self.options.clip / name).is_file():
                     shutil.copy(self.options.clip / name, folder)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..core import seeds
+from ..core import draws
 from ..core.errors import PackError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -118,7 +118,7 @@ class Files:
         from torchvision.transforms.functional import pil_to_tensor
 
         lines = [line.strip() for line in entry.text.read().decode("utf-8").splitlines() if line.strip()]
-        line = int(torch.randint(len(lines), (1,), generator=seeds.rng(self.seed, "caption", sample)))
+        line = int(torch.randint(len(lines), (1,), generator=draws.rng(self.seed, "caption", sample)))
         with Image.open(io.BytesIO(entry.picture.read())) as file:
             square = ImageOps.fit(file.convert("RGB"), (self.side, self.side), Image.Resampling.LANCZOS)
         return pil_to_tensor(square).float() / 127.5 - 1, lines[line]
@@ -147,7 +147,7 @@ class Files:
 
 @lru_cache(2)
 def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
-    return torch.randperm(count, generator=seeds.rng(seed, "epoch", epoch)).tolist()
+    return torch.randperm(count, generator=draws.rng(seed, "epoch", epoch)).tolist()
 
 
 def _loose(folder: Path) -> Iterator[_Entry]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core import augment, cutouts
+from ..core.augment import diffaug
+from ..core.losses import cutout_loss
 from .features import Features
 
 VIRTUAL_BATCH = 8  # samples that share the statistics of a norm, however many processes the batch is spread over
@@ -68,7 +69,7 @@ class Heads(nn.Module):
 
 def look(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
     """What the frozen network sees of pictures, augmented as `numbers` [N, 11] in [0, 1) decide; differentiable."""
-    images = augment.augment(images, numbers[:, None, :8], POLICIES)
+    images = diffaug.augment(images, numbers[:, None, :8], POLICIES)
     if features.side is not None and images.shape[-1] != features.side:
         images = crop(images, features.side, numbers[:, 8:])
     return features(images)
@@ -83,4 +84,4 @@ def crop(images: Tensor, side: int, numbers: Tensor) -> Tensor:
     extent = torch.where(numbers[:, 0] < 0.5, min(side, full), full).float()
     starts = (torch.floor(place * (full - extent + 1)) for place in numbers[:, 1:].T)
     rows, columns = (torch.stack([start, extent], -1)[:, None] for start in starts)
-    return cutouts.crop(images, rows, columns, (side, side))
+    return cutout_loss.crop(images, rows, columns, (side, side))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import perceptual
-from ..core.checkpoints import fingerprint, read
 from ..core.errors import CheckpointError
+from ..core.files.checkpoints import fingerprint, read
+from ..core.losses import perceptual
 
 LOOKS = (2, 5, 8, 11)  # the blocks of the transformer after which a head looks; one more looks at the patch embedding
 # Convolutional maps are averaged down to this side at most, so that a head sees about as many tokens as of a ViT.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..core import seeds
+from ..core import draws
 from ..core.clip import OpenCLIP
 from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
@@ -123,7 +123,7 @@ class Trainer:
     def sample(self, texts: Sequence[str], columns: int) -> Tensor:
         """Pictures of the averaged generator, a row of `columns` for each text, each column with noise of its own."""
         device = self.accelerator.device
-        z = seeds.normal([seeds.rng(0, "sheet", i) for i in range(columns)], self.network.shape.z_dim)
+        z = draws.normal([draws.rng(0, "sheet", i) for i in range(columns)], self.network.shape.z_dim)
         told = (self.text or self.clip_text)(texts).repeat_interleave(columns, 0)
         return self.average(z.to(device).repeat(len(texts), 1), told).cpu()
 
@@ -135,8 +135,8 @@ class Trainer:
     def step(self, i: int, real: Tensor, texts: Sequence[str]) -> dict[str, float]:
         """Step i on this process's share of the batch: pictures [N, 3, H, H] in [-1, 1] and their captions."""
         device, settings = self.accelerator.device, self.settings
-        rngs = [seeds.rng(settings.seed, "step", i, place) for place in self.places()]
-        z = seeds.normal(rngs, self.network.shape.z_dim).to(device)
+        rngs = [draws.rng(settings.seed, "step", i, place) for place in self.places()]
+        z = draws.normal(rngs, self.network.shape.z_dim).to(device)
         numbers = torch.stack([torch.rand(VIEWS, generator=rng) for rng in rngs]).to(device)
         with self.accelerator.autocast():
             with torch.no_grad():

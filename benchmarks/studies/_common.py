@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ...core import basis, losses, optimize, seeds, targets
+from ...core import draws, targets
+from ...core.losses import base
+from ...core.search import basis_init, optimize
 from ...core.types import Basis
 from ...picturebook import captions, judge
 from .._common import Prompt, models, prompts, table
@@ -74,16 +76,16 @@ def wanted(options: argparse.Namespace) -> list[Prompt]:
 # --- starts and scores -----------------------------------------------------------------------------------------------
 
 
-def aug_clip(text: str, copies: int = LOOK) -> losses.AugCLIPLoss:
+def aug_clip(text: str, copies: int = LOOK) -> base.AugCLIPLoss:
     """The loss toward a text under all augmentations."""
     encoder = models()[1]
-    return losses.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=copies)
+    return base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=copies)
 
 
 def start(text: str, options: argparse.Namespace, folder: Path, **changes: Any) -> Basis:
     """The search's start for a text; `changes` are arguments of `basis.initialise` that differ from the options."""
     chosen: dict[str, Any] = {"seeds": [options.seed], "k": options.k, "count": options.candidates} | changes
-    return basis.initialise(models()[0], aug_clip(text, options.copies), weighting="softmax", folder=folder, **chosen)
+    return basis_init.initialise(models()[0], aug_clip(text, options.copies), weighting="softmax", folder=folder, **chosen)
 
 
 @contextmanager
@@ -95,9 +97,9 @@ def banks(options: argparse.Namespace, *changes: Mapping[str, Any]) -> Iterator[
         yield Path(name)
 
 
-def score(loss: losses.AugCLIPLoss, pictures: Tensor, draw: str = "judge") -> Tensor:
+def score(loss: base.AugCLIPLoss, pictures: Tensor, draw: str = "judge") -> Tensor:
     """Scores [N], differentiable in the pictures [N, 3, H, W]; all are augmented alike, as the draw's name decides."""
-    return loss.rank(loss.embed(pictures, seeds.rngs([0] * len(pictures), draw)))
+    return loss.rank(loss.embed(pictures, draws.rngs([0] * len(pictures), draw)))
 
 
 @dataclass(frozen=True)

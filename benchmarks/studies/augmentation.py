@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...core import augment, optimize
-from ...core.losses import AugCLIPLoss
+from ...core.augment import diffaug
+from ...core.losses.base import AugCLIPLoss
+from ...core.search import optimize
 from ...picturebook import captions
 from .._common import Prompt, each, models
 from ._common import (
@@ -32,8 +33,8 @@ from ._common import (
 
 POLICIES: dict[str, tuple[str, ...]] = {
     "none": (),
-    **{name: (name,) for name in augment.POLICIES},
-    "all": augment.POLICIES,
+    **{name: (name,) for name in diffaug.POLICIES},
+    "all": diffaug.POLICIES,
 }
 
 

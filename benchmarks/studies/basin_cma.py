@@ -22,7 +22,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from ...core import basis, optimize, seeds
+from ...core import draws
+from ...core.search import basis_init, optimize
 from ...core.types import Basis, Generator, Latent, Loss
 from ...picturebook import captions
 from .._common import Prompt, each, models
@@ -82,7 +83,7 @@ def by_cma(generator: Generator, loss: Loss, centre: Latent, seed: int, seconds:
     """CMA-ES around one latent until the time is over; with steps of gradient descent for each sample, BasinCMA."""
     import cma
 
-    rng = seeds.rng(seed, "cma")
+    rng = draws.rng(seed, "cma")
     begun = time.process_time()
     options = {
         "CMA_stds": flat(generator, generator.sample(1000, rng)).std(0).tolist(),
@@ -105,7 +106,7 @@ def by_cma(generator: Generator, loss: Loss, centre: Latent, seed: int, seconds:
 def looked_at(generator: Generator, loss: Loss, latent: Latent, seed: int, seconds: float) -> Point:
     """One latent under the draw by which Adam's search too chooses its best."""
     picture = generator.decode(latent)
-    return Point(seconds, loss(picture, latent, seeds.rngs([seed], "look")).item(), picture)
+    return Point(seconds, loss(picture, latent, draws.rngs([seed], "look")).item(), picture)
 
 
 def descended(
@@ -115,10 +116,10 @@ def descended(
     latents, draws = generator.constrain(latents), [seed] * len(latents)
     if steps:
         options = optimize.Options(steps, lr, latent_noise=0, evaluate_every=steps, at_once=0)
-        result = optimize.optimize(generator, loss, basis.of_latent(latents), seeds=draws, options=options)
+        result = optimize.optimize(generator, loss, basis_init.of_latent(latents), seeds=draws, options=options)
         return result.best, result.losses
     with torch.no_grad():
-        return latents, loss(generator.decode(latents), latents, seeds.rngs(draws, "look"))
+        return latents, loss(generator.decode(latents), latents, draws.rngs(draws, "look"))
 
 
 def flat(generator: Generator, latent: Latent) -> Tensor:
@@ -142,7 +143,7 @@ def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> tuple
     once = climbs["Adam"][-1].seconds
     longest = options.times * once
     for name, steps in (("BasinCMA", options.descent), ("CMA-ES", 0)):
-        climbs[name] = by_cma(generator, loss, basis.starts(begin)[:1], seed, longest, steps, options.lr)
+        climbs[name] = by_cma(generator, loss, basis_init.starts(begin)[:1], seed, longest, steps, options.lr)
     made = {f"{name}, Adam's time": best(climb, once) for name, climb in climbs.items()}
     made |= {f"{name}, {options.times:g} times it": best(climbs[name], longest) for name in climbs if name != "Adam"}
     return {name: found(point.picture, prompt) for name, point in made.items()}, climbs

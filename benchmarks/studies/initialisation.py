@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...core import optimize
+from ...core.search import optimize
 from ...picturebook import captions
 from .._common import Prompt, each, models
 from ._common import (

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...core import basis, optimize
+from ...core.search import basis_init, optimize
 from ...picturebook import captions, judge, world
 from .._common import Prompt, each, models, table
 from ._common import (
@@ -69,12 +69,12 @@ def changed(pair: tuple[Prompt, Prompt], options: argparse.Namespace, folder: Pa
     """Of each score, the search that it guides."""
     source, target = pair
     generator, _, judges = models()
-    latent = basis.starts(start(captions.prompt(*source), options, folder, k=1))
+    latent = basis_init.starts(start(captions.prompt(*source), options, folder, k=1))
     aug = aug_clip(captions.prompt(*target), options.copies)
     out = {}
     for loss, other in ((aug.plain(), aug), (aug, aug.plain())):
         result = optimize.optimize(
-            generator, loss, basis.of_latent(latent), seeds=[options.seed], options=search(options), held_out=other
+            generator, loss, basis_init.of_latent(latent), seeds=[options.seed], options=search(options), held_out=other
         )
         curves = result.curve.scores
         recorded = {loss.name: curves[loss.name], other.name: curves["held-out"]}

@@ -18,7 +18,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from ...core import bilevel, compose, optimize
+from ...core.search import bilevel, compose, optimize
 from ...picturebook import judge
 from .._common import each, models, table
 from ..composition import Thing, metric, prompts, text_of

@@ -14,8 +14,8 @@ from pkgutil import iter_modules
 import torch
 
 from .. import precision
-from ..checkpoints import Checkpoint, find, read
 from ..errors import CheckpointError
+from ..files.checkpoints import Checkpoint, find, read
 from ..types import Generator
 from .backend import Backend, prefix_of
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..checkpoints import Checkpoint, finite
 from ..errors import CheckpointError
+from ..files.checkpoints import Checkpoint, finite
 from ..types import Generator
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
+from ..files.checkpoints import Checkpoint, fingerprint
 from .attention import attend
 from .backend import Backend, count, fit, hollow
 from .class_conditional import (

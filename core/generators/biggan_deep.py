@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import configs
-from ..checkpoints import Checkpoint, fingerprint
 from ..errors import CheckpointError
+from ..files import configs
+from ..files.checkpoints import Checkpoint, fingerprint
 from .backend import Backend, fit, hollow
 from .biggan import Attention
 from .class_conditional import (

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from .. import patterns, seeds
+from .. import draws, patterns
 from ..errors import ShapeError
 from ..types import Latent
 from .latent_grid import GridGenerator
@@ -69,7 +69,7 @@ class VAEGenerator(GridGenerator):
         """Mean and deviation of each channel of z, [C, 1, 1] each: the same at every size of the generator."""
         count, cells = SPREAD
         side = cells * self.factor
-        pictures = torch.cat([patterns.octaves(side, side, seeds.rng(0, "spread", i)) for i in range(count)])
+        pictures = torch.cat([patterns.octaves(side, side, draws.rng(0, "spread", i)) for i in range(count)])
         with torch.no_grad():
             z = self._encode(pictures.to(next(self.module.parameters()).device)).cpu()
         deviation, mean = torch.std_mean(z, (0, 2, 3))

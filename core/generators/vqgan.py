@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import configs, precision
-from ..checkpoints import Checkpoint, fingerprint
+from .. import precision
 from ..errors import CheckpointError
+from ..files import configs
+from ..files.checkpoints import Checkpoint, fingerprint
 from ..types import Latent
 from .attention import attend
 from .backend import Backend, count, fit, hollow, used

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...core import clip, metrics, seeds
+from ...core import clip, draws, metrics
 from ...core.generators.stylegan_t.network import Linear, Mapping, Network, Shape
 from ...training import features
 from ...training.data import Batch
@@ -57,13 +57,13 @@ class Pictures:
 
     def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
         """The scenes of these numbers and what is said of them."""
-        parts = [caption(1, seeds.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
+        parts = [caption(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
         said = Captions([text for part in parts for text in part.texts], torch.cat([part.says for part in parts]))
         return scene_of(self.noise(samples), said.says), said
 
     def noise(self, samples: Sequence[int]) -> Tensor:
         """The noise of these numbers, [N, 64]."""
-        return seeds.normal([seeds.rng(self.seed, "z", sample) for sample in samples], SHAPE.z_dim)
+        return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], SHAPE.z_dim)
 
 
 def caption(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
@@ -93,7 +93,7 @@ class Lessons:
 
     def __init__(self, device: torch.device, read: Callable[[Sequence[str]], Tensor]) -> None:
         self._device = device
-        said = caption(STOCK, seeds.rng(SETTINGS.seed, "stock"))
+        said = caption(STOCK, draws.rng(SETTINGS.seed, "stock"))
         self._says = said.says.to(device)
         with torch.no_grad():
             self._c = torch.cat([read(said.texts[i : i + 512]) for i in range(0, len(said.texts), 512)])
@@ -110,7 +110,7 @@ class Lessons:
 
     @torch.no_grad()
     def _draw(self, number: int) -> Lesson:
-        rng, n = seeds.rng(SETTINGS.seed, "block", number), SETTINGS.batch * PER_BLOCK
+        rng, n = draws.rng(SETTINGS.seed, "block", number), SETTINGS.batch * PER_BLOCK
         z = torch.randn(n, SHAPE.z_dim, generator=rng).to(self._device)
         chosen = torch.randint(len(self._says), (n,), generator=rng).to(self._device)
         scenes = scene_of(z, self._says[chosen])

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from vectors import CARRIED, IO, WHOLE, Recording, read
 
-from guided_gan.core import checkpoints
+from guided_gan.core.files import checkpoints
 
 STEPS = {512: 7, 64: 3}  # of rows and columns, by the picture's side: odd, and both borders are among those kept
 SEEDS = {"vqgan_f16": 11, "vqgan_gumbel_f8": 12}

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ... import seeds
-from ...checkpoints import Checkpoint, fingerprint
+from ... import draws
 from ...errors import LatentError, PackError, ShapeError
+from ...files.checkpoints import Checkpoint, fingerprint
 from ...types import Generator, JointEncoder, Latent
 from ..backend import fit, hollow
 from ..latent_grid import clamp_with_grad
@@ -75,7 +75,7 @@ class StyleGANTGenerator:
 
     def draw(self, c: Tensor, rngs: Sequence[torch.Generator]) -> Latent:
         """Latents of text embeddings c [N, c_dim] and noise, row i of which rngs[i] draws; on the CPU."""
-        z = seeds.normal(rngs, self.z_dim)
+        z = draws.normal(rngs, self.z_dim)
         device = self.network.mapping.x_avg.device
         with torch.no_grad():
             # Row by row, so that a row is the same to the bit alone and within a batch.

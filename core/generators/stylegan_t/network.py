@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ... import seeds
+from ... import draws
 from ...errors import CheckpointError, ChoiceError
 
 FIRST_SIDE = 8  # of the Fourier features that everything starts from
@@ -392,7 +392,7 @@ class Noise:
     def __call__(self, const: Tensor) -> Tensor:
         """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]."""
         if self._kind == "random":
-            return seeds.normal(self._rngs, 1, *const.shape).to(const)
+            return draws.normal(self._rngs, 1, *const.shape).to(const)
         return (const if self._kind == "const" else torch.zeros_like(const))[None, None]
 
 

@@ -10,9 +10,12 @@ from typing import Protocol
 
 from torch import Tensor
 
-from . import checkpoints, clip, generators, perceptual, registry, storage
-from .download import sha256
-from .errors import CheckpointError
+from .. import clip, generators
+from ..errors import CheckpointError
+from ..files import checkpoints, latent_files
+from ..files.download import sha256
+from ..losses import perceptual
+from . import catalogue
 
 # Tensors that a family can do without: an autoencoder's discriminator, a log of singular values.
 _NEEDLESS = {"VQGAN": ("loss.*", "colorize"), "BigGAN": ("*.sv0",)}
@@ -56,7 +59,7 @@ def convert_clip(path: Path, target: Path) -> None:
 def provenance(path: Path) -> dict[str, str]:
     """Where a file's weights come from, as metadata of what is made of them."""
     digest = sha256(path)
-    entry = registry.by_hash(digest)
+    entry = catalogue.by_hash(digest)
     known = {"published_as": entry.name, "licence": entry.licence} if entry else {}
     return {"format": "pt", "converted_from": path.name, "source_sha256": digest, **known}
 
@@ -91,7 +94,7 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _write(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     try:
-        storage.write_tensors(target, tensors, metadata)
+        latent_files.write_tensors(target, tensors, metadata)
     except OSError as error:
         raise CheckpointError(
             f"{target} cannot be written ({error}): make room, or make the folder writable."

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import clip, convert
-from .download import Progress, alone, fetch, in_words, offline, sha256, silent
-from .errors import CheckpointError
-from .registry import TABLE, Published
-from .types import Model
+from .. import clip
+from ..errors import CheckpointError
+from ..files.download import Progress, alone, fetch, in_words, offline, sha256, silent
+from ..types import Model
+from . import convert
+from .catalogue import TABLE, Published
 
 
 def place(entry: Published, folder: Path) -> Path:

@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import seeds as draws
-from .checkpoints import finite
-from .errors import ChoiceError, PackError, shortened
-from .losses import AugCLIPLoss, aug_clip_terms
-from .memory import Batches
-from .shelf import Shelf, touch
-from .storage import read_tensors, write_tensors
-from .types import SCALAR, SOFTMAX, Basis, Generator, Latent, Loss
+from .. import draws
+from ..errors import ChoiceError, PackError, shortened
+from ..files.checkpoints import finite
+from ..files.latent_files import read_tensors, write_tensors
+from ..files.shelf import Shelf, touch
+from ..losses.base import AugCLIPLoss, aug_clip_terms
+from ..memory import Batches
+from ..types import SCALAR, SOFTMAX, Basis, Generator, Latent, Loss
 
 CHUNK = 100  # candidates drawn, decoded and saved together; part of what a seed means
 DECODE = 10  # of them at once through the generator, fewer when memory runs out

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from . import identity, precision
-from . import seeds as draws
-from .basis import mix
+from .. import draws, identity, precision
+from ..errors import PackError
+from ..losses.base import aug_clip_terms, terms_of
+from ..losses.regularisers import at
+from ..memory import Batches
+from ..types import Basis, Curve, Generator, Latent, Loss, Result
+from .basis_init import mix
 from .bilevel import Tradeoff
-from .errors import PackError
-from .losses import aug_clip_terms, terms_of
-from .memory import Batches
-from .regularize import at
-from .types import Basis, Curve, Generator, Latent, Loss, Result
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .errors import ChoiceError, PackError, shortened
-from .types import Basis, Generator, Latent, Model
+from ..errors import ChoiceError, PackError, shortened
+from ..types import Basis, Generator, Latent, Model
 
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import ChoiceError, PackError
-from .types import Loss
+from ..errors import ChoiceError, PackError
+from ..types import Loss
 
 
 def _barrier(guarded: Tensor, product: Tensor, strength: float) -> Tensor:

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import identity
-from . import seeds as draws
-from .basis import of_latent
-from .errors import LatentError, PackError
-from .generators.latent_grid import autoencoder
+from .. import draws, identity
+from ..errors import LatentError, PackError
+from ..generators.latent_grid import autoencoder
+from ..types import Film, Generator, Latent, Loss
+from .basis_init import of_latent
 from .optimize import Options, optimize
-from .types import Film, Generator, Latent, Loss
 
 Callback = Callable[[int, int, float, Tensor], None]
 

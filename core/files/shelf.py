@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .storage import PART
+from .latent_files import PART
 
 _DAY = 86_400  # seconds
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
-from . import augment, precision
-from .errors import ChoiceError, PackError
-from .memory import Batches
-from .types import JointEncoder, Latent, Loss, Model, Target
+from .. import precision
+from ..augment import diffaug
+from ..errors import ChoiceError, PackError
+from ..memory import Batches
+from ..types import JointEncoder, Latent, Loss, Model, Target
 
 
 def _cosine(cosines: Tensor) -> Tensor:
@@ -126,14 +127,14 @@ class AugCLIPLoss(CopiesLoss):
         encoder: JointEncoder,
         target: Target,
         *,
-        policies: Collection[str] = augment.POLICIES,
+        policies: Collection[str] = diffaug.POLICIES,
         copies: int = 50,
         distance: str = "cosine",
         micro_batch: int = 0,
     ) -> None:
-        augment.check_policies(policies)
+        diffaug.check_policies(policies)
         super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
-        self.policies = tuple(name for name in augment.POLICIES if name in policies)
+        self.policies = tuple(name for name in diffaug.POLICIES if name in policies)
         if not self.policies:
             self.copies = 1  # all would be alike
         self.name = "AugCLIP" if self.policies else "CLIP"
@@ -160,10 +161,10 @@ class AugCLIPLoss(CopiesLoss):
         return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
 
     def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        return augment.draw(self.copies, rngs)
+        return diffaug.draw(self.copies, rngs)
 
     def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
-        return augment.augment(images, numbers, self.policies)
+        return diffaug.augment(images, numbers, self.policies)
 
 
 class _WithGradient(torch.autograd.Function):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import ChoiceError
+from ..errors import ChoiceError
 
 POLICIES = ("color", "translation", "resize", "cutout")
 TRANSLATION = 0.125  # of the side

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from .errors import quoted
-from .types import SCALAR, SOFTMAX, Basis, Curve, Film, Latent, Result
+from ..errors import quoted
+from ..types import SCALAR, SOFTMAX, Basis, Curve, Film, Latent, Result
 
 _LONGEST_NAME = 1000
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import PackError, quoted
+from ..types import Basis, Curve, Film, Latent, Result
 from . import wellformed
-from .errors import PackError, quoted
-from .types import Basis, Curve, Film, Latent, Result
 
 FORMAT = "guided-gan"
 PART = ".part"  # what the name of a file ends in that is not whole yet

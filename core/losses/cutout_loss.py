@@ -14,9 +14,9 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from .errors import ChoiceError, PackError
-from .losses import CopiesLoss
-from .types import JointEncoder, Target
+from ..errors import ChoiceError, PackError
+from ..types import JointEncoder, Target
+from .base import CopiesLoss
 
 STRONGEST = 5.0  # at which perspective may fold a copy into its centre
 _CROP = 4  # uniform numbers per crop

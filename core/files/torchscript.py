@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import CheckpointError
 from . import pickles
-from .errors import CheckpointError
 
 
 class _Module(pickles._Inert):

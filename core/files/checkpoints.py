@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import CheckpointError
 from . import configs, pickles, torchscript
-from .errors import CheckpointError
 
 SUFFIXES = (
     ".safetensors",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .clip import WEIGHTS as CLIP_WEIGHTS
-from .download import File, Hub
-from .errors import ChoiceError
+from ..clip import WEIGHTS as CLIP_WEIGHTS
+from ..errors import ChoiceError
+from ..files.download import File, Hub
 
 
 @dataclass(frozen=True)

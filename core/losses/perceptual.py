@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
-from . import pictures, precision
-from .augment import resize_to
-from .checkpoints import fingerprint, read
-from .errors import CheckpointError, PackError, ShapeError
-from .generators.backend import fit, hollow
-from .generators.class_conditional import Norm, check_chain
-from .types import Latent, Model
+from .. import pictures, precision
+from ..augment.diffaug import resize_to
+from ..errors import CheckpointError, PackError, ShapeError
+from ..files.checkpoints import fingerprint, read
+from ..generators.backend import fit, hollow
+from ..generators.class_conditional import Norm, check_chain
+from ..types import Latent, Model
 
 # torchvision's network -> what lpips calls it, and the layers of `features` that it compares.
 _LPIPS = {"alexnet": ("alex", (1, 4, 7, 9, 11)), "vgg16": ("vgg", (3, 8, 15, 22, 29))}

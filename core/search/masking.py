@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import pictures
-from .basis import of_latent
-from .errors import PackError, ShapeError
-from .generators.latent_grid import autoencoder
-from .types import Basis, Generator, Latent
+from .. import pictures
+from ..errors import PackError, ShapeError
+from ..generators.latent_grid import autoencoder
+from ..types import Basis, Generator, Latent
+from .basis_init import of_latent
 
 
 def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0) -> Basis:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import pictures
-from .errors import LatentError, PackError, ShapeError
-from .losses import SumLoss, terms_of
-from .types import Latent, Loss, Model
+from .. import pictures
+from ..errors import LatentError, PackError, ShapeError
+from ..types import Latent, Loss, Model
+from .base import SumLoss, terms_of
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""Differentiable augmentations of pictures."""

@@ -1,0 +1,1 @@
+"""What a search lowers: losses of pictures and of latents."""

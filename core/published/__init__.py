@@ -1,0 +1,1 @@
+"""The published weights that the pack knows: the catalogue, fetching, conversion."""

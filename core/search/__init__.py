@@ -1,0 +1,1 @@
+"""Searching a generator's latents for the pictures with the lowest loss."""
