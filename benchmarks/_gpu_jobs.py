@@ -22,7 +22,7 @@ from ..core.generators.class_conditional import ClassConditionalGenerator
 from ..core.generators.vqgan import VQGAN, Shape, VQGANGenerator
 from ..core.losses.base import AugCLIPLoss, CopiesLoss
 from ..core.losses.cutout_loss import AUGMENTATIONS, CutoutLoss
-from ..core.search import basis_init, optimize
+from ..core.search import bank, basis_init, optimize, weightings
 from ..core.types import Basis, Generator, Latent, Model, Target
 
 OWNER = TypeVar("OWNER")
@@ -206,7 +206,7 @@ def _fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: o
     static = _drawing(loss, buffers[0], device)
 
     def run() -> Tensor:
-        latent = basis_init.mix(replace(start, **groups))
+        latent = weightings.mix(replace(start, **groups))
         if options.latent_noise:
             noise = dict(zip(start.vectors, buffers[1:], strict=True))
             tensors = {name: value + options.latent_noise * noise[name] for name, value in latent.tensors.items()}
@@ -231,8 +231,8 @@ def _fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
     device = next(generator.module.parameters()).device
 
     def draw(step: int) -> list[Tensor]:
-        latents = generator.sample(basis_init.DECODE, draws.rng(0, "candidates", step))
-        numbers = loss._draw(draws.rngs(list(range(basis_init.DECODE)), "augment", step))
+        latents = generator.sample(bank.DECODE, draws.rng(0, "candidates", step))
+        numbers = loss._draw(draws.rngs(list(range(bank.DECODE)), "augment", step))
         return [numbers, *(latents.tensors[name] for name in generator.spec)]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
@@ -243,7 +243,7 @@ def _fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
         images = generator.decode(Latent(generator.name, dict(zip(generator.spec, buffers[1:], strict=True))))
         return torch.cat([one.embed(image, []) for one, image in zip(static, images.split(1), strict=True)])
 
-    return Fixed(run, buffers, draw, lambda: [], basis_init.DECODE)
+    return Fixed(run, buffers, draw, lambda: [], bank.DECODE)
 
 
 def _fixed_pictures(generator: stylegan_t.StyleGANTGenerator, count: int) -> Fixed:
@@ -290,7 +290,7 @@ def fusedream(sizes: Sizes, device: torch.device) -> Job:
     def starts(count: int) -> Basis:
         drawn = [generator.sample(sizes.k, draws.rng(seed, "start")) for seed in range(count)]
         vectors = {name: torch.stack([latent.tensors[name] for latent in drawn]) for name in generator.spec}
-        weights = basis_init.WEIGHTINGS["scalar"][0](vectors, range(count))
+        weights = weightings.WEIGHTINGS["scalar"][0](vectors, range(count))
         return Basis(generator.name, vectors, weights, "scalar", torch.zeros(count, sizes.k))
 
     searches = _steps(generator, loss, starts, options)
@@ -314,7 +314,7 @@ def vqgan_clip(sizes: Sizes, device: torch.device) -> Job:
         return CutoutLoss(encoder, target, copies=sizes.cutouts, strengths=dict.fromkeys(AUGMENTATIONS, strength))
 
     def starts(count: int) -> Basis:
-        return basis_init.of_latent(Latent.cat([generator.sample(1, draws.rng(seed, "start")) for seed in range(count)]))
+        return weightings.of_latent(Latent.cat([generator.sample(1, draws.rng(seed, "start")) for seed in range(count)]))
 
     searches = _steps(generator, cutouts(1.0), starts, options)
     return Job(
@@ -350,10 +350,10 @@ def candidates(sizes: Sizes, device: torch.device, plain: bool) -> Job:
     loss = loss.plain() if plain else loss
 
     def rank() -> Basis:
-        return basis_init.initialise(generator, loss, seeds=[0], k=sizes.k, count=basis_init.CHUNK)
+        return basis_init.initialise(generator, loss, seeds=[0], k=sizes.k, count=bank.CHUNK)
 
     name = f"one candidate of the start, {'plain CLIP' if plain else f'AugCLIP of {sizes.copies} copies'}"
-    return Job(name, lambda: rank, basis_init.CHUNK, {"": lambda: _fixed_candidates(generator, loss)}, [generator, encoder])
+    return Job(name, lambda: rank, bank.CHUNK, {"": lambda: _fixed_candidates(generator, loss)}, [generator, encoder])
 
 
 JOBS: Mapping[str, Callable[[Sizes, torch.device], Job]] = {

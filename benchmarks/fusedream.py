@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core import draws, targets
 from ..core.losses import base
-from ..core.search import basis_init, optimize
+from ..core.search import basis_init, optimize, weightings
 from ..picturebook import captions
 from ._common import Prompt, each, models, prompts, robust, save_sheet, shows, table
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--noise", type=float, default=0.25)
-    parser.add_argument("--weighting", default="softmax", choices=list(basis_init.WEIGHTINGS))
+    parser.add_argument("--weighting", default="softmax", choices=list(weightings.WEIGHTINGS))
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")

@@ -65,9 +65,9 @@ def main() -> None:
         if i >= 3:  # the first ones warm up
             for name, value in zip(parts, times, strict=True):
                 parts[name].append(value)
-    step, draws, looks = (median(values) for values in parts.values())
+    step, drawing, looking = (median(values) for values in parts.values())
     print(f"one step with {options.copies} copies: {step * 1000:.1f} ms\n\n| part | share |\n|---|---|")
-    for name, share in (("generator", draws), ("CLIP", looks), ("everything else", step - draws - looks)):
+    for name, share in (("generator", drawing), ("CLIP", looking), ("everything else", step - drawing - looking)):
         print(f"| {name} | {share / step:.1%} |")
     print(f"\nstart of the first prompt {slow:.1f} s, of the second {fast * 1000:.1f} ms: {fast / slow:.3%}")
 

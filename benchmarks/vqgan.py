@@ -22,7 +22,7 @@ from ..core.generators.vqgan import CodebookGenerator
 from ..core.losses import cutout_loss
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
-from ..core.search import basis_init, optimize
+from ..core.search import optimize, weightings
 from ..core.types import Loss
 from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
@@ -64,7 +64,7 @@ WAYS: dict[str, Way] = {
 }
 
 
-def cutout_loss(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_loss.CutoutLoss:
+def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_loss.CutoutLoss:
     """What a row searches by, but for how it holds the latent."""
     encoder = robust()
     return cutout_loss.CutoutLoss(
@@ -79,12 +79,12 @@ def cutout_loss(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout
 
 def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
     """What the search finds, [1, 3, H, W]."""
-    loss: Loss = cutout_loss(prompt, way, options)
+    loss: Loss = loss_of(prompt, way, options)
     if way.regularization:
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
-    start = basis_init.of_latent(patterns.start(generator, way.start, draws.rng(seed, "latent")))
+    start = weightings.of_latent(patterns.start(generator, way.start, draws.rng(seed, "latent")))
     search = optimize.Options(options.steps, lr, noise)
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .errors import LatentError, shortened
 
-# How each of a basis's tensors is combined, see `basis.WEIGHTINGS`: by one weight per basis latent, or one per number of it.
+# How each of a basis's tensors is combined, see `weightings.WEIGHTINGS`: by one weight per basis latent, or one per number of it.
 SCALAR, SOFTMAX = "scalar", "softmax"
 
 
@@ -191,11 +191,12 @@ class Basis(_Shown):
     """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
 
     generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
-    weighting in use has them. weighting: a name of `basis.WEIGHTINGS`. scores: [N, k], best first; what the
+    weighting in use has them. weighting: a name of `weightings.WEIGHTINGS`. scores: [N, k], best first; what the
     basis latents were chosen by. fixed: name -> [N, *shape], parts of the latent that a search leaves as they are.
     mask: name -> [N, 1, h, w] in [0, 1], how much of each cell is the search's; the rest of it is that of
     anchor: name -> [N, *shape]. A tensor without a mask is the search's altogether.
-    steps: how many steps of a search made it. moments: Adam's state after those steps, or empty.
+    steps: how many steps of a search made it. moments: the optimiser's state after those steps, or empty; see
+    `optimizers.state_of`.
     """
 
     generator: str
@@ -232,13 +233,47 @@ class Curve(_Shown):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
+class Best(_Shown):
+    """What evaluations under fixed augmentations have found for each of N searches: latents [N], pictures [N, 3, H, W].
+
+    losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the same.
+    lowest: [N] float64, the lowest loss at any evaluation.
+    """
+
+    latents: Latent
+    images: Tensor
+    losses: Tensor
+    second: Tensor
+    lowest: Tensor
+
+    def _inside(self) -> str:
+        return repr(self.latents)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class State(_Shown):
+    """All that a search of the same key goes on from, to end as if it had not been broken.
+
+    basis: where it stands. best: None where it is to be found anew. curve and trace: as in `Result`, for eyes only.
+    """
+
+    basis: Basis
+    best: Best | None
+    curve: Curve = field(default_factory=Curve)
+    trace: Curve = field(default_factory=Curve)
+
+    def _inside(self) -> str:
+        return repr(self.basis)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Result(_Shown):
     """What a search has found so far.
 
-    best: the latents of the lowest loss under the fixed draw, [N]; of two losses, see `optimize.Search`. images: their
-    pictures, [N, 3, H, W]. basis: where the search stands, to go on from. losses: [N], those of `best`. curve: scores under
-    the fixed draw, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped: why it
-    ended early, or empty.
+    best: the latents of the lowest loss at any evaluation, [N]; of two losses, see `optimize.Search`. images: their
+    pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores at
+    the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped: why
+    it ended early, or empty.
     """
 
     best: Latent

@@ -13,8 +13,8 @@ from comfy_api.latest import io
 from ..core import plots
 from ..core.errors import PackError
 from ..core.files import latent_files
-from ..core.search import basis_init as bases
-from ..core.types import Basis, Film, Latent, Result
+from ..core.search import weightings
+from ..core.types import Basis, Film, Latent, State
 from . import checks, host, names, sockets
 
 
@@ -101,13 +101,13 @@ class LoadLatent(io.ComfyNode):
     def execute(cls, file: str) -> io.NodeOutput:
         with host.models():
             value, _ = latent_files.load(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
-            if isinstance(value, Result):
+            if isinstance(value, State):
                 value = value.basis
             if isinstance(value, Film):
                 value = value.latents
             if isinstance(value, Latent):
-                return io.NodeOutput(value, bases.of_latent(value))
-            return io.NodeOutput(bases.mix(value), value)
+                return io.NodeOutput(value, weightings.of_latent(value))
+            return io.NodeOutput(weightings.mix(value), value)
 
 
 class ScoreCurve(io.ComfyNode):

@@ -11,9 +11,9 @@ import comfy.model_management as mm
 from comfy_api.latest import io
 
 from ..core.errors import PackError
-from ..core.search import basis_init, optimize
+from ..core.search import optimize, weightings
 from ..core.search.optimize import Options, Search
-from ..core.types import Basis, Curve, Generator, Latent, Loss, Result
+from ..core.types import Basis, Curve, Generator, Latent, Loss, Result, State
 from . import host, sockets, stopped
 
 HELD_OUT = sockets.Loss.Input(
@@ -141,7 +141,7 @@ def _start(given: Basis | None, latent: Latent | None) -> Basis:
     if given is not None and latent is None:
         return given
     if latent is not None and given is None:
-        return basis_init.of_latent(latent)
+        return weightings.of_latent(latent)
     raise PackError("Optimize needs one start: connect either a basis (from Basis Init) or a latent, not both.")
 
 
@@ -161,9 +161,9 @@ def run(
     found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
     """
     steps = search["options"].steps
-    with stopped.Kept(Result, lambda: optimize.key(generator, loss, start, **search)) as kept:
-        looks = {"looks": optimize.look_key(loss, start.steps + steps)} if kept.key else {}
-        going = Search(generator, loss, start, **search, unfinished=_resumed(kept, steps, looks))
+    with stopped.Kept(State, lambda: optimize.key(generator, loss, start, **search)) as kept:
+        measured = {"evaluations": optimize.evaluation_key(loss, start.steps + steps)} if kept.key else {}
+        going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
         progress = host.Progress(steps, hidden.unique_id, preview_every)
         done = steps - going.left
         try:
@@ -175,14 +175,14 @@ def run(
                 progress(done, f"step {done} of {steps}, loss {losses.mean().item():.4f}", pictures)
         except mm.InterruptProcessingException:
             with suppress(PackError):  # it has found nothing yet
-                kept.stop(done, going.unfinished(), looks, found(going.result()), hidden)
+                kept.stop(done, going.state(), measured, found(going.result()), hidden)
             raise
         if not going.stopped:
-            kept.finish(done, going.unfinished(), looks, hidden)
+            kept.finish(done, going.state(), measured, hidden)
     return going.result()
 
 
-def _resumed(kept: stopped.Kept[Result], steps: int, looks: Mapping[str, str]) -> Result | None:
-    """Where the same search stopped short of `steps`; without what looks had found by other weights than ours."""
+def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
+    """Where the same search stopped short of `steps`; the best is found anew where evaluations measured something else."""
     state, recipe = kept.furthest(steps) or (None, {})
-    return replace(state, curve=Curve()) if state and recipe != looks else state
+    return replace(state, best=None, curve=Curve()) if state and recipe != measured else state

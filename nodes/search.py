@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..core import draws, patterns
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
-from ..core.search import basis_init
+from ..core.search import bank, basis_init, weightings
 from ..core.types import Latent
 from . import checks, host, sockets
 
@@ -63,7 +63,7 @@ class BasisInit(io.ComfyNode):
             category="guided GAN/latent",
             description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
             "the candidates and keeps them on disk, "
-            f"up to {basis_init.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
+            f"up to {bank.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
             "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -84,7 +84,7 @@ class BasisInit(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "weighting",
-                    options=list(basis_init.WEIGHTINGS),
+                    options=list(weightings.WEIGHTINGS),
                     tooltip="scalar: one weight per basis latent, as in the paper. "
                     "softmax: one per dimension, as in the released code.",
                 ),

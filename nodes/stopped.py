@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.errors import IdentityError, PackError
 from ..core.files import latent_files
 from ..core.files.shelf import Shelf, discard
-from ..core.types import Film, Latent, Result
+from ..core.types import Film, Latent, State
 from . import host
 
 MOST_BYTES = 2 * 10**9  # of the states of all searches
@@ -25,8 +25,8 @@ FOLDER = "gan_stopped"  # of the pictures, in the output folder
 HELP = f"What that takes is kept for {DAYS} days after its last use, {MOST_BYTES // 10**9} GB in all."
 HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]  # what a node must ask for to keep what it found
 
-State = TypeVar("State", Result, Film)
-_UNITS = {Result: "step", Film: "frame"}  # that say how far a state came
+Kind = TypeVar("Kind", State, Film)
+_UNITS = {State: "step", Film: "frame"}  # that say how far a state came
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Found:
     images: Tensor
 
 
-class Kept(contextlib.ExitStack, Generic[State]):
+class Kept(contextlib.ExitStack, Generic[Kind]):
     """Where one search's states are kept, by a key of all that it is; open while the search runs.
 
     As long as it is open no other process tidies away what the search went on from.
     """
 
-    def __init__(self, kind: type[State], key: Callable[[], str]) -> None:
+    def __init__(self, kind: type[Kind], key: Callable[[], str]) -> None:
         super().__init__()
         self._kind, self._shelf = kind, Shelf(host.cache_folder("stopped"), MOST_BYTES, DAYS)
         try:
@@ -51,7 +51,7 @@ class Kept(contextlib.ExitStack, Generic[State]):
         except IdentityError as error:
             self.key, self._problem = "", str(error)
 
-    def furthest(self, end: int) -> tuple[State, Mapping[str, object]] | None:
+    def furthest(self, end: int) -> tuple[Kind, Mapping[str, object]] | None:
         """The state that came furthest short of `end`, and its recipe."""
         for reached in sorted(self._reached(), reverse=True):
             if reached < end:
@@ -63,20 +63,20 @@ class Kept(contextlib.ExitStack, Generic[State]):
                         return state, recipe
         return None
 
-    def finish(self, reached: int, state: State, recipe: Mapping[str, object], hidden: io.HiddenHolder) -> None:
+    def finish(self, reached: int, state: Kind, recipe: Mapping[str, object], hidden: io.HiddenHolder) -> None:
         """Keep the state of a search that came to its end, so that one with more steps goes on from there."""
         problem = self._save(reached, state, recipe)
         if problem:
             host.say(f"Done, but more of the same would start anew: its state could not be kept. {problem}", hidden.unique_id)
 
-    def stop(self, reached: int, state: State, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder) -> None:
+    def stop(self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder) -> None:
         """Keep the state of a search that the user stops, and what it has found; say where."""
         problem = self._save(reached, state, recipe)
         going_on = f"Queued again, it goes on from {_UNITS[self._kind]} {reached}."
         said = f"Where it stood could not be kept. {problem}" if problem else going_on
         host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
 
-    def _save(self, reached: int, state: State, recipe: Mapping[str, object]) -> str:
+    def _save(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
         """Keep a state in place of those before it, which go once it is whole; returns why it cannot be kept, or nothing."""
         if not self.key:
             return self._problem

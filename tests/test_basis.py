@@ -11,8 +11,10 @@ from guided_gan.core import draws, targets
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
-from guided_gan.core.search import basis_init
-from guided_gan.core.search.basis_init import CHUNK, Bank, candidates, choose, initialise, mix, of_latent, starts
+from guided_gan.core.search import bank, weightings
+from guided_gan.core.search.bank import CHUNK, Bank, candidates
+from guided_gan.core.search.basis_init import choose, initialise, starts
+from guided_gan.core.search.weightings import mix, of_latent
 from guided_gan.core.types import Basis, Latent
 
 
@@ -66,7 +68,7 @@ def test_the_scores_of_the_starts_are_those_of_their_pictures(generator, encoder
     assert (found.scores.diff(dim=1) <= 0).all()
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_a_seed_starts_alike_alone_and_in_a_batch(generator, encoder, weighting):
     loss = loss_of(encoder)
     batch = initialise(generator, loss, seeds=[6, 7, 8], k=3, count=100, weighting=weighting)
@@ -189,7 +191,7 @@ def test_banks_have_a_limit_and_the_least_recently_used_goes_first(generator, en
 
     assert build(0)
     (path,) = tmp_path.iterdir()
-    monkeypatch.setattr(basis_init, "MOST_BYTES", 3 * path.stat().st_size)
+    monkeypatch.setattr(bank, "MOST_BYTES", 3 * path.stat().st_size)
     assert all(build(seed) for seed in (1, 2))
     assert not build(0)  # used again, so that 1 is now the first to go
     assert build(3)
@@ -215,8 +217,8 @@ def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path,
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(basis_init, "write_tensors", full)
-    monkeypatch.setattr(basis_init, "SAVE_SECONDS", -1)  # try to save after every chunk
+    monkeypatch.setattr(bank, "write_tensors", full)
+    monkeypatch.setattr(bank, "SAVE_SECONDS", -1)  # try to save after every chunk
     with pytest.warns(UserWarning, match="could not be kept .No space left on device.") as said:
         found = initialise(generator, loss_of(encoder), seeds=[7], k=3, count=300, folder=tmp_path)
     assert len(said) == 1
@@ -292,7 +294,7 @@ def test_softmax_weights_are_a_mean_per_dimension():
         assert (mixed.tensors[name] <= value.amax(1)).all()
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_a_basis_of_one_combines_to_itself(generator, encoder, weighting):
     found = initialise(generator, loss_of(encoder), seeds=[1, 2], k=1, count=100, weighting=weighting)
     for name, value in mix(found).tensors.items():
@@ -312,7 +314,7 @@ def test_the_starting_weights_are_the_papers_and_the_released_codes(generator, e
     assert abs(drawn.std() - 1) < 0.1
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_mixing_is_differentiable_in_vectors_and_weights(weighting):
     given = made_basis(weighting)
     names = [("vectors", name) for name in given.vectors] + [("weights", name) for name in given.weights]
@@ -335,7 +337,7 @@ def test_a_latent_is_a_basis_of_itself(generator):
         assert torch.equal(value, latent.tensors[name])
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_picks_are_kept_in_their_shares(weighting):
     given = made_basis(weighting)
     kept = choose(given, [(3, 1.0), (1, 3.0)])

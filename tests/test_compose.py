@@ -11,10 +11,10 @@ from guided_gan.core import poisson, targets
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.base import AugCLIPLoss
-from guided_gan.core.search import basis_init, compose, optimize
+from guided_gan.core.search import basis_init, compose, evaluation, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import Latent, Result
+from guided_gan.core.types import Latent, State
 
 
 def picture(seed, n=1, side=16):
@@ -173,7 +173,7 @@ def test_a_latent_of_a_single_picture_is_refused(composite, generator):
 # --- the search ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, weighting):
     front, back = (
         basis_init.initialise(generator, loss, seeds=[s, s + 1], k=k, count=100, weighting=weighting)
@@ -181,10 +181,10 @@ def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, w
     )
     places = compose.placements([0.5, 0.3], ["centre"])
     joined = compose.start(composite, front, back, places)
-    latent = basis_init.mix(joined)
+    latent = weightings.mix(joined)
     assert len(latent) == 4
     for which, layer in zip(compose.LAYERS, (front, back), strict=True):
-        wanted = basis_init.mix(layer)
+        wanted = weightings.mix(layer)
         for i in range(4):
             for name, value in composite.layer(latent, which).tensors.items():
                 torch.testing.assert_close(value[i], wanted.tensors[name][i // 2])
@@ -261,13 +261,14 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     start = start_of(composite, loss)
     options = {"steps": 8, "lr": 0.05}
     unbroken = run(search_of(composite, loss, start, **options))
-    stopped = run(search_of(composite, loss, start, **options), steps=5)
-    latent_files.save(tmp_path / "stopped.safetensors", stopped, {})
-    unfinished, _ = latent_files.load(tmp_path / "stopped.safetensors")
-    assert isinstance(unfinished, Result)
+    stopped = search_of(composite, loss, start, **options)
+    run(stopped, steps=5)
+    latent_files.save(tmp_path / "stopped.safetensors", stopped.state(), {})
+    state, _ = latent_files.load(tmp_path / "stopped.safetensors")
+    assert isinstance(state, State)
     seam = Tradeoff(compose.Seam(composite, distance))
     again = Search(
-        composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, unfinished=unfinished
+        composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, state=state
     )
     resumed = run(again)
     assert torch.equal(resumed.images, unbroken.images)
@@ -276,13 +277,13 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
 
 
 def test_the_best_has_nearly_the_best_score_and_of_those_a_low_distance(composite, loss, monkeypatch):
-    monkeypatch.setattr(optimize, "SLACK", 0.3)  # as much as a toy's few steps need
+    monkeypatch.setattr(evaluation, "SLACK", 0.3)  # as much as a toy's few steps need
     start = start_of(composite, loss)
     result = run(search_of(composite, loss, start, steps=40, lr=0.2, evaluate_every=1))
     scores, distances = (-torch.tensor(result.curve.scores[name]) for name in (loss.name, "perceptual"))
     best = scores.argmin(0)
     row = torch.arange(len(best))
-    assert (result.losses <= scores[best, row] + optimize.SLACK * scores[best, row].abs() + 1e-6).all()
+    assert (result.losses <= scores[best, row] + evaluation.SLACK * scores[best, row].abs() + 1e-6).all()
     seam = compose.Seam(composite, distance)(result.images, result.best, [])
     assert (seam <= distances[best, row] + 1e-6).all()
     assert (seam < distances[best, row] - 1e-4).any()  # the rule has made a difference
@@ -315,7 +316,7 @@ def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
 
     start = start_of(composite, loss)
     seam = Tradeoff(compose.Seam(composite, broken))
-    result = optimize.optimize(composite, loss, start, seeds=[7, 7], options=Options(5), tradeoff=seam)
+    result = run(Search(composite, loss, start, seeds=[7, 7], options=Options(5), tradeoff=seam))
     assert "not a number" in result.stopped
     assert torch.isfinite(result.images).all()
 
@@ -328,7 +329,7 @@ def test_layers_that_do_not_go_together_are_refused(composite, generator, loss):
     for other in (two, soft):
         with pytest.raises(PackError, match="as many searches and the same weighting"):
             compose.start(composite, one, other, place)
-    foreign = basis_init.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
+    foreign = weightings.of_latent(replace(Latent("another", one.vectors), tensors={"z": torch.zeros(1, 3)}))
     with pytest.raises(LatentError, match="another"):
         compose.start(composite, replace(one, generator="another"), replace(foreign, weighting="scalar"), place)
 

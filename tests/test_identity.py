@@ -22,7 +22,7 @@ from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
-from guided_gan.core.search import animate, basis_init, compose, optimize
+from guided_gan.core.search import animate, compose, optimize, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
@@ -139,7 +139,7 @@ def test_a_loss_is_all_that_it_was_made_of(kind):
 
 def test_all_losses_of_the_library_are_tried_here():
     modules = [
-        importlib.import_module(f"guided_gan.core.{found.name}") for found in pkgutil.iter_modules(core.__path__)
+        importlib.import_module(found.name) for found in pkgutil.walk_packages(core.__path__, "guided_gan.core.")
     ]
     kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
     called = {kind: list(inspect.signature(kind.__call__).parameters)[1:] for kind in kinds if hasattr(kind, "name")}
@@ -273,7 +273,7 @@ def test_the_cost_does_not_depend_on_how_things_hang_together():
 
 # --- searches and films ----------------------------------------------------------------------------------------------
 
-START = basis_init.of_latent(ToyGenerator().sample(2, seeded(0)))
+START = weightings.of_latent(ToyGenerator().sample(2, seeded(0)))
 SEARCH = {
     "generator": ToyGenerator(),
     "loss": AUG(target()),
@@ -322,7 +322,7 @@ def test_another_search_has_another_key(change):
 
 
 def test_the_same_search_has_the_same_key_however_long_it_is():
-    start = basis_init.of_latent(ToyGenerator().sample(2, seeded(0)))
+    start = weightings.of_latent(ToyGenerator().sample(2, seeded(0)))
     again = {"generator": ToyGenerator(), "loss": AUG(target()), "basis": start, "seeds": (7, 8)}
     assert key_of(**again, options=Options(500, at_once=4)) == key_of()
     twice, once = (Tradeoff(TotalVariation(), strength=strength) for strength in (2.0, 1.0))
@@ -331,8 +331,8 @@ def test_the_same_search_has_the_same_key_however_long_it_is():
 
 def test_looks_are_taken_by_what_the_end_leaves_of_a_schedule():
     fading = LatentRegularization(weight=1.0, decay=0.1)
-    assert optimize.look_key(fading, 5) != optimize.look_key(fading, 6)
-    assert optimize.look_key(fading, 10) == optimize.look_key(fading, 99)
+    assert optimize.evaluation_key(fading, 5) != optimize.evaluation_key(fading, 6)
+    assert optimize.evaluation_key(fading, 10) == optimize.evaluation_key(fading, 99)
 
 
 def test_a_films_key_is_of_all_but_its_length():

@@ -9,7 +9,7 @@ from toys import ToyGenerator, seeded
 
 from guided_gan.core import interpolate
 from guided_gan.core.errors import ChoiceError, LatentError, PackError, ShapeError
-from guided_gan.core.search import basis_init
+from guided_gan.core.search import weightings
 from guided_gan.core.types import Latent
 
 
@@ -100,7 +100,7 @@ def test_it_draws_pictures_from_one_to_the_other(generator, ends):
     torch.testing.assert_close(images[0], generator.decode(start)[0])
     jumps = images.diff(dim=0).flatten(1).norm(dim=1)
     assert jumps.max() < (images[-1] - images[0]).norm() / 2
-    assert len(basis_init.of_latent(walk)) == 9
+    assert len(weightings.of_latent(walk)) == 9
 
 
 def test_nothing_given_is_changed(ends):

@@ -6,9 +6,9 @@ from toys import ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.files import latent_files
-from guided_gan.core.search.basis_init import mix
 from guided_gan.core.search.masking import cells, masked
 from guided_gan.core.search.optimize import Options, Search, optimize
+from guided_gan.core.search.weightings import mix
 from guided_gan.core.types import Basis
 
 
@@ -119,16 +119,16 @@ def test_a_saved_basis_keeps_its_mask_and_the_search_goes_on_as_unbroken(generat
     latent_files.save(tmp_path / "start.safetensors", start, {})
     loaded, _ = latent_files.load(tmp_path / "start.safetensors")
 
-    def search(basis, steps, unfinished=None):
+    def search(basis, steps, state=None):
         options = Options(steps, 0.1, 0.3, evaluate_every=1)
-        return Search(generator, Bright(), basis, seeds=[1, 2], options=options, unfinished=unfinished)
+        return Search(generator, Bright(), basis, seeds=[1, 2], options=options, state=state)
 
     half = search(loaded, 6)
     for _ in range(3):
         half.step()
-    latent_files.save(tmp_path / "half.safetensors", half.result(), {})
-    unfinished, _ = latent_files.load(tmp_path / "half.safetensors")
-    broken, unbroken = search(start, 6, unfinished), search(start, 6)
+    latent_files.save(tmp_path / "half.safetensors", half.state(), {})
+    state, _ = latent_files.load(tmp_path / "half.safetensors")
+    broken, unbroken = search(start, 6, state), search(start, 6)
     for running in (broken, unbroken):
         while running.left:
             running.step()

@@ -10,10 +10,10 @@ from guided_gan.core import draws, targets
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization
-from guided_gan.core.search import basis_init, optimize
+from guided_gan.core.search import basis_init, optimize, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import Basis, Curve, Latent
+from guided_gan.core.types import Basis, Curve, Latent, State
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ class Failing:
 # --- it searches -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_the_loss_falls(generator, loss, weighting):
     start = start_of(generator, loss, [7, 8], weighting=weighting)
     result = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(20, lr=0.05))
@@ -104,20 +104,20 @@ def test_a_step_is_adams_on_the_noisy_combination(generator, loss):
         with torch.no_grad():
             leaves["z"].clamp_(-LIMIT, LIMIT)
     options = Options(5, lr=0.05, latent_noise=0.1, evaluate_every=5)
-    result = optimize.optimize(generator, loss, basis_init.of_latent(latent), seeds=[7], options=options)
+    result = optimize.optimize(generator, loss, weightings.of_latent(latent), seeds=[7], options=options)
     for name, value in leaves.items():
         torch.testing.assert_close(result.basis.vectors[name][:, 0], value.detach(), atol=1e-6, rtol=1e-5)
 
 
 def test_the_plain_search_moves_the_latent_and_no_weight(generator, loss):
-    start = basis_init.of_latent(generator.sample(2, seeded(0)))
+    start = weightings.of_latent(generator.sample(2, seeded(0)))
     result = optimize.optimize(generator, loss, start, seeds=[1, 2], options=Options(5))
     assert not torch.equal(result.basis.vectors["z"], start.vectors["z"])
-    for name, value in basis_init.mix(result.basis).tensors.items():
+    for name, value in weightings.mix(result.basis).tensors.items():
         assert torch.equal(value, result.basis.vectors[name][:, 0])
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_vectors_and_weights_are_both_searched(generator, loss, weighting):
     start = start_of(generator, loss, [7], weighting=weighting)
     result = optimize.optimize(generator, loss, start, seeds=[7], options=Options(3))
@@ -147,7 +147,7 @@ def test_the_weights_of_the_model_and_all_that_is_given_stay_as_they_are(generat
     first = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(3))
     given = {"start": start, "first": first, "gan": dict(generator.module.named_parameters()), "target": loss.target}
     before = {name: value.clone() for name, value in flat(given).items()}
-    search = Search(generator, loss, start, seeds=[7, 8], options=Options(6), unfinished=first)
+    search = Search(generator, loss, start, seeds=[7, 8], options=Options(6), state=State(first.basis, None))
     search.step()
     early = search.result()
     kept = {name: value.clone() for name, value in flat(early).items()}
@@ -160,7 +160,7 @@ def test_the_weights_of_the_model_and_all_that_is_given_stay_as_they_are(generat
 
 def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
     """A weight of 1 that loses 0.5 at each step pulls at steps 0 and 1, and no more."""
-    start = basis_init.of_latent(generator.sample(1, seeded(0)))
+    start = weightings.of_latent(generator.sample(1, seeded(0)))
     pull = LatentRegularization(weight=1.0, decay=0.5)
     search = Search(generator, pull, start, seeds=[7], options=Options(4, lr=0.01, latent_noise=0.0, evaluate_every=1))
     losses = [search.step()[0].item() for _ in range(4)]
@@ -174,7 +174,7 @@ def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
 # --- equal to the bit ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_seed_seven_ends_alike_alone_and_among_others(generator, loss, weighting):
     options = Options(7, lr=0.05, evaluate_every=3)
     batch = start_of(generator, loss, [5, 6, 7, 8], k=5, weighting=weighting)
@@ -193,7 +193,7 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(generator, loss):
     assert not torch.equal(first.basis.vectors["z"], other.basis.vectors["z"])
 
 
-@pytest.mark.parametrize("weighting", basis_init.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_going_on_from_a_basis_takes_the_steps_of_an_unbroken_search(generator, loss, weighting):
     start = start_of(generator, loss, [7, 8], weighting=weighting)
     unbroken = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(12))
@@ -210,15 +210,15 @@ def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, l
     held_out = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
     options = Options(12, lr=0.05, evaluate_every=4)
 
-    def search(unfinished=None):
-        return Search(generator, loss, start, seeds=[7, 8], options=options, held_out=held_out, unfinished=unfinished)
+    def search(state=None):
+        return Search(generator, loss, start, seeds=[7, 8], options=options, held_out=held_out, state=state)
 
     unbroken, stopped = search(), search()
     while unbroken.left:
         unbroken.step()
     for _ in range(after):
         stopped.step()
-    resumed = search(stopped.result())
+    resumed = search(stopped.state())
     assert resumed.left == 12 - after
     while resumed.left:
         resumed.step()
@@ -232,34 +232,34 @@ def test_a_search_that_ended_goes_on_as_if_it_had_not(generator, encoder, loss, 
     fish = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
     more = {"tradeoff": Tradeoff(fish), "held_out": loss.plain()}
 
-    def search(steps, unfinished=None):
+    def search(steps, state=None):
         options = Options(steps, lr=0.3, evaluate_every=4)
-        going = Search(generator, loss, start, seeds=[7, 8], options=options, unfinished=unfinished, **more)
+        going = Search(generator, loss, start, seeds=[7, 8], options=options, state=state, **more)
         while going.left:
             going.step()
         return going
 
     short = search(ended)
     assert short.result().curve.steps[-1] == ended
-    assert_equal(search(12, short.unfinished()).result(), search(12).result())
-    assert_equal(search(12, search(9, short.unfinished()).unfinished()).result(), search(12).result())
+    assert_equal(search(12, short.state()).result(), search(12).result())
+    assert_equal(search(12, search(9, short.state()).state()).result(), search(12).result())
 
 
 def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generator, loss):
     """The steps are those of an unbroken search; what looks had found under the other weights does not count."""
-    start = basis_init.of_latent(generator.sample(1, seeded(0)))
+    start = weightings.of_latent(generator.sample(1, seeded(0)))
     whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
 
-    def search(steps, unfinished=None):
+    def search(steps, state=None):
         going = Search(
-            generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), unfinished=unfinished
+            generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), state=state
         )
         while going.left:
             going.step()
         return going
 
     short, unbroken = search(4), search(8).result()
-    resumed = search(8, replace(short.unfinished(), curve=Curve())).result()
+    resumed = search(8, replace(short.state(), best=None, curve=Curve())).result()
     assert_equal(resumed.basis, unbroken.basis)
     assert resumed.curve.steps == (4, 6, 8)
     looks = [unbroken.curve.steps.index(step) for step in resumed.curve.steps]
@@ -301,9 +301,9 @@ def test_the_curve_records_every_term_the_plain_score_and_the_held_out_one(gener
     assert all(len(points) == 4 and all(len(point) == 2 for point in points) for points in result.curve.scores.values())
     first, second = (torch.tensor(result.curve.scores[name]) for name in ("AugCLIP", "AugCLIP 2"))
     torch.testing.assert_close(result.losses, -(first + 0.5 * second).amax(0))
-    image = generator.decode(basis_init.mix(start))
+    image = generator.decode(weightings.mix(start))
     for name, monitor in (("CLIP", loss.plain()), ("held-out", plain)):
-        expected = -monitor(image, basis_init.mix(start), [torch.Generator()] * 2)
+        expected = -monitor(image, weightings.mix(start), [torch.Generator()] * 2)
         torch.testing.assert_close(torch.tensor(result.curve.scores[name][0]), expected)
 
 
@@ -351,7 +351,7 @@ def test_a_score_that_becomes_no_number_ends_the_search_too(generator, loss):
     result = optimize.optimize(generator, failing, start, seeds=[7], options=options)
     assert result.stopped.startswith("the score is not a number at step 2.")
     assert result.curve.steps == (0,)
-    for name, value in basis_init.mix(start).tensors.items():
+    for name, value in weightings.mix(start).tensors.items():
         torch.testing.assert_close(result.best.tensors[name], value)
 
 

@@ -58,7 +58,7 @@ import comfy.options
 comfy.options.enable_args_parsing()
 import server, torch
 from comfy.cli_args import args
-from guided_gan.core import perceptual
+from guided_gan.core.losses import perceptual
 from guided_gan.nodes import host
 model = perceptual.load(package.__path__[0] + "/picturebook/models/perceptual/model.safetensors")
 found = {}

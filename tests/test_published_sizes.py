@@ -28,7 +28,9 @@ from pathlib import Path
 sys.modules["guided_gan"] = package = types.ModuleType("guided_gan")
 package.__path__ = [sys.argv[2]]
 import torch
-from guided_gan.core import clip, convert, generators, perceptual
+from guided_gan.core import clip, generators
+from guided_gan.core.losses import perceptual
+from guided_gan.core.published import convert
 
 def memory(key):
     return int(re.search(rf"{key}:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024

@@ -87,7 +87,7 @@ HOLD = """
 import contextlib, sys
 from pathlib import Path
 from conftest import ROOT
-from guided_gan.core.shelf import Shelf
+from guided_gan.core.files.shelf import Shelf
 path = Path(sys.argv[1])
 with Shelf(path.parent, 1).using(path):
     print("held", flush=True)

@@ -11,7 +11,7 @@ from PIL import Image
 from test_host import saved, search
 
 from guided_gan.core.files import latent_files
-from guided_gan.core.types import Film, Latent, Result
+from guided_gan.core.types import Film, Latent, State
 
 STOP_SECONDS = 2
 SIDE = 64
@@ -240,6 +240,6 @@ def test_an_old_state_stays_until_a_newer_one_is_whole(client, stopped):
     (new,) = set(stopped.iterdir()) - others
     assert new != old
     state, _ = latent_files.load(new)
-    assert isinstance(state, Result)
+    assert isinstance(state, State)
     new.write_bytes(new.read_bytes()[:100])  # what is broken is none
     assert client.run(s.graph.prompt, after("Optimize", 2)).progress("Optimize")[0] == 1

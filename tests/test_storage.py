@@ -16,8 +16,8 @@ from guided_gan.core import targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.base import AugCLIPLoss
-from guided_gan.core.search import basis_init, optimize
-from guided_gan.core.types import Basis, Film, Latent, Result
+from guided_gan.core.search import basis_init, optimize, weightings
+from guided_gan.core.types import Basis, Film, Latent, State
 
 RECIPE = {
     "prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}
@@ -32,12 +32,14 @@ def film():
     return Film(latent(), torch.rand(3, 3, 12, 10, generator=seeded(1)))
 
 
-def result(weighting="softmax"):
+def state(weighting="softmax"):
     generator, encoder = ToyGenerator(), ToyEncoder()
     loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
     start = basis_init.initialise(generator, loss, seeds=[7, 8], k=2, count=100, weighting=weighting)
-    found = optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(4, evaluate_every=2))
-    return replace(found, stopped="the loss is not a number at step 4.")
+    search = optimize.Search(generator, loss, start, seeds=[7, 8], options=optimize.Options(4, evaluate_every=2))
+    while search.left:
+        search.step()
+    return search.state()
 
 
 def assert_same(a, b):
@@ -58,8 +60,11 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize(
     "value",
-    [latent(), film(), latent()[1:2], basis_init.of_latent(latent()), result("scalar").basis, result().basis, result()],
-    ids=["latent", "film", "slice", "of latent", "scalar", "softmax", "result"],
+    [
+        *(latent(), film(), latent()[1:2], weightings.of_latent(latent())),
+        *(state("scalar").basis, state().basis, state(), replace(state(), best=None)),
+    ],
+    ids=["latent", "film", "slice", "of latent", "scalar", "softmax", "state", "state without a best"],
 )
 def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
     path = tmp_path / "new" / "folder" / "value.safetensors"
@@ -71,8 +76,20 @@ def test_what_is_saved_comes_back_with_its_recipe(tmp_path, value):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_a_basis_saved_before_there_was_more_than_adam_goes_on_as_it_did(tmp_path):
+    basis = state().basis
+    moments = {}
+    for name, value in basis.moments.items():
+        _, leaf, key = name.split("/")
+        moments |= {f"{new}.{leaf}": value for old, new in (("exp_avg", "mean"), ("exp_avg_sq", "square")) if key == old}
+    latent_files.save(tmp_path / "old.safetensors", replace(basis, moments=moments), RECIPE)
+    back, _ = latent_files.load(tmp_path / "old.safetensors")
+    assert isinstance(back, Basis)
+    assert_same(dict(sorted(back.moments.items())), dict(sorted(basis.moments.items())))
+
+
 def test_a_search_goes_on_from_a_file_as_from_memory(tmp_path):
-    generator, encoder, found = ToyGenerator(), ToyEncoder(), result()
+    generator, encoder, found = ToyGenerator(), ToyEncoder(), state()
     loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
     latent_files.save(tmp_path / "basis.safetensors", found.basis, {})
     loaded, _ = latent_files.load(tmp_path / "basis.safetensors")
@@ -96,7 +113,7 @@ def test_what_was_loaded_no_longer_needs_the_file(tmp_path):
 @pytest.mark.parametrize("kept", [0, 4, 60, 0.5, -1])
 def test_a_file_cut_short_is_refused(tmp_path, kept):
     path = tmp_path / "basis.safetensors"
-    latent_files.save(path, result().basis, {})
+    latent_files.save(path, state().basis, {})
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
     with pytest.raises(PackError, match=r"basis\.safetensors cannot be read .*must be a whole \.safetensors file"):
@@ -128,7 +145,7 @@ GOOD = {"format": latent_files.FORMAT, "kind": "Latent", "notes": json.dumps(NOT
         {**GOOD, "format": "pt"},
         {**GOOD, "kind": "Cat"},
         {**GOOD, "kind": "Basis"},
-        {**GOOD, "kind": "Result"},
+        {**GOOD, "kind": "State"},
         {**GOOD, "notes": "{"},
         {**GOOD, "notes": "[]"},
         {**GOOD, "notes": "{}"},
@@ -174,14 +191,14 @@ TAKE = """
 import sys
 from pathlib import Path
 import conftest
-from guided_gan.core import storage
+from guided_gan.core.files import latent_files
 from test_storage import latent
 folder, mine = Path(sys.argv[1]), latent()[:1]
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(40):
     try:
-        storage.save(folder / f"{number}.safetensors", mine, {"who": sys.argv[2]}, replace=False)
+        latent_files.save(folder / f"{number}.safetensors", mine, {"who": sys.argv[2]}, replace=False)
         print(number, flush=True)
     except FileExistsError:
         pass
@@ -243,4 +260,4 @@ def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
 
 
 def test_kinds_are_those_that_travel():
-    assert set(latent_files._UNPACK) == {kind.__name__ for kind in (Latent, Basis, Result, Film)}
+    assert set(latent_files._UNPACK) == {kind.__name__ for kind in (Latent, Basis, State, Film)}

@@ -18,8 +18,8 @@ from guided_gan.core.generators.attention import attend
 from guided_gan.core.generators.doubling import FoldedDoublingConv
 from guided_gan.core.generators.latent_grid import clamp_with_grad
 from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGenerator, closeness, described
-from guided_gan.core.search.basis_init import of_latent
 from guided_gan.core.search.optimize import Options, optimize
+from guided_gan.core.search.weightings import of_latent
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, world
 

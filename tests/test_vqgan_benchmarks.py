@@ -38,7 +38,7 @@ def test_the_prompts_are_those_that_clip_has_not_seen():
 
 def test_the_rows_switch_each_augmentation_on_and_off(toys):
     every = ["crops", *AUGMENTATIONS]
-    losses = {name: vqgan.cutout_loss((0, 1, 2), way, Namespace(**SEARCH)) for name, way in vqgan.WAYS.items()}
+    losses = {name: vqgan.loss_of((0, 1, 2), way, Namespace(**SEARCH)) for name, way in vqgan.WAYS.items()}
     on = {
         name: ["crops"] * (loss.whole < 1) + [a for a, strength in loss.strengths.items() if strength == 1]
         for name, loss in losses.items()

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_storage import latent, result
+from test_storage import latent, state
 from toys import ToyGenerator
 
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import TotalVariation
-from guided_gan.core.search import basis_init, optimize
+from guided_gan.core.search import optimize, weightings
 from guided_gan.core.types import Basis, Curve, Film, Latent, Result, Target
 
-SCALAR, SOFTMAX, FOUND = result("scalar").basis, result().basis, result()
+SCALAR, SOFTMAX, FOUND = state("scalar").basis, state().basis, state()
 
 
 def without(tensors, name):
@@ -24,6 +24,11 @@ def without(tensors, name):
 
 def with_basis(**changes):
     return replace(FOUND, basis=replace(FOUND.basis, **changes))
+
+
+def with_best(**changes):
+    assert FOUND.best is not None
+    return replace(FOUND, best=replace(FOUND.best, **changes))
 
 
 @pytest.mark.parametrize(
@@ -49,18 +54,17 @@ def with_basis(**changes):
         (replace(SOFTMAX, weights=without(SOFTMAX.weights, "y")), 'lacks the tensor "y"'),
         (replace(SOFTMAX, steps=-1), "whole numbers"),
         (replace(SOFTMAX, steps="many"), "whole numbers"),
-        (replace(SOFTMAX, moments=without(SOFTMAX.moments, "mean.vectors.z")), 'lacks the tensor "mean.vectors.z"'),
-        (replace(SOFTMAX, moments={**SOFTMAX.moments, "square.weights.y": torch.zeros(1)}), "square of"),
+        (replace(SOFTMAX, moments={"Adam/vectors.x/exp_avg": torch.zeros(2, 2)}), 'lacks the tensor "vectors.x"'),
+        (replace(SOFTMAX, moments={**SOFTMAX.moments, "Adam/weights.y/exp_avg": torch.zeros(1)}), "moments of"),
         (replace(SOFTMAX, fixed={"place": torch.zeros(5, 3)}), "as many rows"),
         (replace(SOFTMAX, mask={"z": torch.zeros(2, 1)}), 'lacks the tensor "z"'),
         (with_basis(vectors={}), "without any tensor"),
-        (replace(FOUND, best=latent()), "as many rows"),
-        (replace(FOUND, losses=torch.zeros(2, 1)), "losses must have the shape"),
-        (replace(FOUND, images=torch.zeros(2, 1, 4, 4)), "images must be"),
+        (with_best(latents=latent()), "as many rows"),
+        (with_best(losses=torch.zeros(2, 1)), "losses must have the shape"),
+        (with_best(images=torch.zeros(2, 1, 4, 4)), "images must be"),
         (replace(FOUND, curve=Curve((1, 2), {"a": ((0.0, 0.0),)})), "is not one of 2 points"),
         (replace(FOUND, curve=Curve((1,), {"a": ((0.0,),)})), "is not one of 1 points of 2 searches"),
         (replace(FOUND, trace=Curve((1,), {"a": ((float("nan"), 0.0),)})), "not a number"),
-        (replace(FOUND, stopped=["why"]), "not text"),
         (Film(latent(), torch.zeros(2, 3, 4, 4)), "images must be [3, 3, H, W]"),
         (Film(latent(), torch.zeros(3, 3, 0, 4)), "images must be [3, 3, H, W]"),
         (Film(Latent("toy", {}), torch.zeros(1, 3, 4, 4)), "without any tensor"),
@@ -79,7 +83,7 @@ def test_what_no_value_can_be_is_refused(tmp_path, value, words):
 @pytest.mark.parametrize(
     "notes", [[], {"generator": "toy"}, {"generator": "toy", "curve": [[1], []], "trace": 7}, "[" * 10_000, None]
 )
-@pytest.mark.parametrize("kind", ["Latent", "Basis", "Result"])
+@pytest.mark.parametrize("kind", ["Latent", "Basis", "State"])
 def test_notes_of_any_form_are_refused_or_read(tmp_path, kind, notes):
     from safetensors.torch import save_file
 
@@ -117,7 +121,7 @@ def test_tensors_of_another_shape_than_the_generators_are_refused_before_they_ar
     for tensors in ({"z": z}, {"z": z, "y": y, "x": z}, {"z": y, "y": y}, {"z": z, "y": y[:, :1]}):
         with pytest.raises(LatentError, match=r"This latent holds .* hold z \[3\], y \[2, 2\]"):
             Latent(generator.name, tensors).check(generator)
-    odd = basis_init.of_latent(Latent(generator.name, {"z": y, "y": y}))
+    odd = weightings.of_latent(Latent(generator.name, {"z": y, "y": y}))
     with pytest.raises(LatentError, match="its file is broken"):
         optimize.optimize(generator, SumLoss([(1.0, TotalVariation())]), odd, seeds=[1, 2, 3])
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ...core import draws
-from ...core.search import basis_init, optimize
+from ...core.search import basis_init, optimize, weightings
 from ...core.types import Basis, Generator, Latent, Loss
 from ...picturebook import captions
 from .._common import Prompt, each, models
@@ -113,13 +113,13 @@ def descended(
     generator: Generator, loss: Loss, latents: Latent, seed: int, steps: int, lr: float
 ) -> tuple[Latent, Tensor]:
     """Where gradient descent takes each latent, and the losses [N] there, all under the seed's draws."""
-    latents, draws = generator.constrain(latents), [seed] * len(latents)
+    latents, seeds = generator.constrain(latents), [seed] * len(latents)
     if steps:
         options = optimize.Options(steps, lr, latent_noise=0, evaluate_every=steps, at_once=0)
-        result = optimize.optimize(generator, loss, basis_init.of_latent(latents), seeds=draws, options=options)
+        result = optimize.optimize(generator, loss, weightings.of_latent(latents), seeds=seeds, options=options)
         return result.best, result.losses
     with torch.no_grad():
-        return latents, loss(generator.decode(latents), latents, draws.rngs(draws, "look"))
+        return latents, loss(generator.decode(latents), latents, draws.rngs(seeds, "look"))
 
 
 def flat(generator: Generator, latent: Latent) -> Tensor:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...core.search import basis_init, optimize
+from ...core.search import basis_init, optimize, weightings
 from ...picturebook import captions, judge, world
 from .._common import Prompt, each, models, table
 from ._common import (
@@ -74,7 +74,7 @@ def changed(pair: tuple[Prompt, Prompt], options: argparse.Namespace, folder: Pa
     out = {}
     for loss, other in ((aug.plain(), aug), (aug, aug.plain())):
         result = optimize.optimize(
-            generator, loss, basis_init.of_latent(latent), seeds=[options.seed], options=search(options), held_out=other
+            generator, loss, weightings.of_latent(latent), seeds=[options.seed], options=search(options), held_out=other
         )
         curves = result.curve.scores
         recorded = {loss.name: curves[loss.name], other.name: curves["held-out"]}

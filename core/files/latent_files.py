@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PackError, quoted
-from ..types import Basis, Curve, Film, Latent, Result
+from ..types import Basis, Best, Curve, Film, Latent, State
 from . import wellformed
 
 FORMAT = "guided-gan"
@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
-def save(path: Path, value: Latent | Basis | Result | Film, recipe: Mapping[str, object], *, replace: bool = True) -> None:
+def save(path: Path, value: Latent | Basis | State | Film, recipe: Mapping[str, object], *, replace: bool = True) -> None:
     """Save a latent, a basis or the state of a search with the recipe that made it (any JSON), as `whole` does.
 
     Raises:
@@ -103,7 +103,7 @@ def save(path: Path, value: Latent | Basis | Result | Film, recipe: Mapping[str,
     write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts}, replace=replace)
 
 
-def load(path: Path) -> tuple[Latent | Basis | Result | Film, dict[str, object]]:
+def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
     """What `save` wrote, and its recipe.
 
     Raises:
@@ -120,7 +120,7 @@ def load(path: Path) -> tuple[Latent | Basis | Result | Film, dict[str, object]]
         raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that Save Latent wrote.") from error
 
 
-def _pack(value: Latent | Basis | Result | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _pack(value: Latent | Basis | State | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a value under flat names, and the rest of it."""
     if isinstance(value, Latent):
         return dict(value.tensors), {"generator": value.generator}
@@ -132,10 +132,13 @@ def _pack(value: Latent | Basis | Result | Film) -> tuple[dict[str, Tensor], dic
     if isinstance(value, Film):
         latents, notes = _pack(value.latents)
         return {"images": value.images, **_prefixed("latents", latents)}, notes
-    (best, _), (basis, notes) = _pack(value.best), _pack(value.basis)
-    tensors = {"images": value.images, "losses": value.losses, **_prefixed("best", best), **_prefixed("basis", basis)}
-    curves = {name: [curve.steps, dict(curve.scores)] for name, curve in (("curve", value.curve), ("trace", value.trace))}
-    return tensors, {**notes, **curves, "stopped": value.stopped}
+    basis, notes = _pack(value.basis)
+    tensors = _prefixed("basis", basis)
+    if value.best is not None:
+        tensors |= _prefixed("latents", value.best.latents.tensors)
+        tensors |= _prefixed("best", {name: getattr(value.best, name) for name in _BEST})
+    curves = {"curve": value.curve, "trace": value.trace}
+    return tensors, {**notes, **{name: [curve.steps, dict(curve.scores)] for name, curve in curves.items()}}
 
 
 def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Latent:
@@ -144,14 +147,27 @@ def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> L
 
 def _unpack_basis(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Basis:
     groups = {group: _group(tensors, group) for group in _GROUPS}
+    groups["moments"] = _with_optimizer(groups["moments"], notes["steps"])
     return Basis(notes["generator"], weighting=notes["weighting"], scores=tensors["scores"], steps=notes["steps"], **groups)
 
 
-def _unpack_result(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Result:
+def _with_optimizer(moments: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:
+    """An optimiser's state under its name, also where a file is from before there was more than Adam."""
+    named = {name: value for name, value in moments.items() if "/" in name}
+    for old, new in (("mean.", "exp_avg"), ("square.", "exp_avg_sq")):
+        for name, value in moments.items():
+            if name.startswith(old):
+                leaf = f"Adam/{name.removeprefix(old)}"
+                named |= {f"{leaf}/{new}": value, f"{leaf}/step": torch.full((len(value),), float(steps))}
+    return named
+
+
+def _unpack_state(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> State:
     curves = {name: _unpack_curve(*notes[name]) for name in ("curve", "trace")}
-    best = _unpack_latent(_group(tensors, "best"), notes)
-    basis = _unpack_basis(_group(tensors, "basis"), notes)
-    return Result(best, tensors["images"], tensors["losses"], basis, **curves, stopped=notes["stopped"])
+    found, best = _group(tensors, "best"), None
+    if found:
+        best = Best(_unpack_latent(_group(tensors, "latents"), notes), **{name: found[name] for name in _BEST})
+    return State(_unpack_basis(_group(tensors, "basis"), notes), best, **curves)
 
 
 def _unpack_film(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Film:
@@ -163,7 +179,8 @@ def _unpack_curve(steps: list[int], scores: Mapping[str, Any]) -> Curve:
 
 
 _GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments")
-_UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "Result": _unpack_result, "Film": _unpack_film}
+_BEST = ("images", "losses", "second", "lowest")
+_UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "State": _unpack_state, "Film": _unpack_film}
 
 
 def _prefixed(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

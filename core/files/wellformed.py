@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from ..errors import quoted
-from ..types import SCALAR, SOFTMAX, Basis, Curve, Film, Latent, Result
+from ..types import SCALAR, SOFTMAX, Basis, Best, Curve, Film, Latent, State
 
 _LONGEST_NAME = 1000
+_FIGURES = ("losses", "second", "lowest")  # of the best of a search, a number for each row
 
 
-def check(value: Latent | Basis | Result | Film) -> None:
+def check(value: Latent | Basis | State | Film) -> None:
     """Refuse a value that was put together of a file's parts and breaks what its class promises.
 
     Raises:
@@ -53,26 +54,30 @@ def _basis(basis: Basis) -> None:
         _shape(_part(basis.anchor, name), shape, f"anchor of {quoted(name)}")
         _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
     _whole(basis.steps, "steps")
-    searched = {
-        f"{group}.{name}": value for group in ("vectors", "weights") for name, value in getattr(basis, group).items()
-    }
-    for name, value in searched.items() if basis.moments else ():
-        for moment in ("mean", "square"):
-            _shape(_part(basis.moments, f"{moment}.{name}"), value.shape, f"{moment} of {quoted(name)}")
+    searched = {f"{g}.{name}": value for g in ("vectors", "weights") for name, value in getattr(basis, g).items()}
+    for name, value in basis.moments.items():
+        leaf = name.split("/")[1] if name.count("/") == 2 else name
+        shape = _part(searched, leaf).shape
+        _shape(value, shape if value.ndim > 1 else shape[:1], f"moments of {quoted(name)}")
 
 
-def _result(result: Result) -> None:
-    _latent(result.best)
-    _basis(result.basis)
-    _tensors({"losses": result.losses}, "search")
-    rows = len(result.basis)
-    _rows({"basis": result.basis.scores, **result.best.tensors, "losses": result.losses})
-    _shape(result.losses, (rows,), "losses")
-    _pictures(result.images, rows)
-    _curve(result.curve, rows)
-    _curve(result.trace, rows)
-    if not isinstance(result.stopped, str):
-        raise TypeError("the reason why it stopped is not text")
+def _state(state: State) -> None:
+    _basis(state.basis)
+    rows = len(state.basis)
+    if state.best is not None:
+        _best(state.best, rows)
+    _curve(state.curve, rows)
+    _curve(state.trace, rows)
+
+
+def _best(best: Best, rows: int) -> None:
+    _latent(best.latents)
+    _pictures(best.images, rows)
+    figures = {name: getattr(best, name) for name in _FIGURES}
+    _tensors(figures, "best")
+    _rows({**best.latents.tensors, **figures})
+    for name, values in figures.items():
+        _shape(values, (rows,), name)
 
 
 def _film(film: Film) -> None:
@@ -80,7 +85,7 @@ def _film(film: Film) -> None:
     _pictures(film.images, len(film))
 
 
-_CHECKS = {Latent: _latent, Basis: _basis, Result: _result, Film: _film}
+_CHECKS = {Latent: _latent, Basis: _basis, State: _state, Film: _film}
 
 
 def _pictures(images: Tensor, rows: int) -> None:
@@ -125,7 +130,7 @@ def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> Non
 def _rows(tensors: Mapping[str, Tensor]) -> None:
     """Refuse tensors that do not have as many rows each, at least one."""
     rows = {
-        value.shape[0] if value.ndim > 1 or (name == "losses" and value.ndim) else 0 for name, value in tensors.items()
+        value.shape[0] if value.ndim > 1 or (name in _FIGURES and value.ndim) else 0 for name, value in tensors.items()
     }
     if len(rows) > 1 or 0 in rows:
         shapes = {name: list(value.shape) for name, value in tensors.items()}

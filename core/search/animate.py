@@ -14,8 +14,8 @@ from .. import draws, identity
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
 from ..types import Film, Generator, Latent, Loss
-from .basis_init import of_latent
 from .optimize import Options, optimize
+from .weightings import of_latent
 
 Callback = Callable[[int, int, float, Tensor], None]
 

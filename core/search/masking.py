@@ -17,7 +17,7 @@ from .. import pictures
 from ..errors import PackError, ShapeError
 from ..generators.latent_grid import autoencoder
 from ..types import Basis, Generator, Latent
-from .basis_init import of_latent
+from .weightings import of_latent
 
 
 def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0) -> Basis:

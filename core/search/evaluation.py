@@ -1,0 +1,101 @@
+"""Evaluation of a search: its scores without noise, under augmentations that are the same each time, and the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..losses.base import aug_clip_terms, terms_of
+from ..types import Best, Generator, Latent, Loss
+
+SLACK = 0.01  # of two losses: an evaluation whose first is within this share of the lowest is ranked by its second
+
+
+def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
+    """What the score curve records: every term, the plain CLIP score beside AugCLIP, a second loss, a held-out score."""
+    monitors: dict[str, Loss] = {}
+    for _, term in terms_of(loss):
+        monitors[_free_name(term.name, monitors)] = term
+    for _, term in aug_clip_terms(loss):
+        if term.policies:
+            monitors[_free_name("CLIP", monitors)] = term.plain()
+    if second is not None:
+        monitors[_free_name(second.name, monitors)] = second
+    if held_out is not None:
+        monitors["held-out"] = held_out
+    return monitors
+
+
+def _free_name(name: str, taken: Mapping[str, Loss]) -> str:
+    numbered = (f"{name} {i}" for i in range(2, len(taken) + 3))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """N latents, their pictures [N, 3, H, W], and by each monitor's name their scores, the negatives of its losses."""
+
+    latents: Latent
+    images: Tensor
+    scores: Mapping[str, Sequence[float]]
+
+    @staticmethod
+    def cat(parts: Sequence[Evaluation]) -> Evaluation:
+        """Several evaluations as one."""
+        scores = {name: [value for part in parts for value in part.scores[name]] for name in parts[0].scores}
+        return Evaluation(Latent.cat([part.latents for part in parts]), torch.cat([part.images for part in parts]), scores)
+
+
+class Evaluator:
+    """Scores the pictures of a search, and says which evaluation is the best.
+
+    Args:
+        generator: decodes.
+        loss: what the best is the lowest of.
+        second: a second loss; the best is then the lowest by it among those nearly lowest by `loss`.
+        held_out: a loss that is only recorded.
+    """
+
+    def __init__(self, generator: Generator, loss: Loss, second: Loss | None, held_out: Loss | None) -> None:
+        self._generator, self._loss, self._second = generator, loss, second
+        self._monitors = monitors_of(loss, second, held_out)
+
+    def __call__(self, latents: Latent, rngs: Callable[[], Sequence[torch.Generator]]) -> Evaluation:
+        """Decode and score latents; each monitor draws from what `rngs` gives anew, a generator for each latent."""
+        images = self._generator.decode(latents)
+        scores = {name: (-loss(images, latents, rngs())).tolist() for name, loss in self._monitors.items()}
+        return Evaluation(latents, images, scores)
+
+    def best(self, before: Best | None, found: Evaluation) -> Best | None:
+        """The best with one more evaluation; None where a loss of it is not finite."""
+        losses, second = self._losses(found.scores)
+        if not losses.isfinite().all():
+            return None
+        if before is None:
+            return Best(found.latents, found.images, losses, second, lowest=losses)
+        lowest = torch.minimum(before.lowest, losses)
+        limit = lowest + SLACK * lowest.abs() if self._second else lowest
+        better = (losses <= limit) & ((before.losses > limit) | (second < before.second))
+        latents = {name: _select(better, value, before.latents.tensors[name]) for name, value in found.latents.tensors.items()}
+        return Best(
+            replace(found.latents, tensors=latents),
+            _select(better, found.images, before.images),
+            _select(better, losses, before.losses),
+            _select(better, second, before.second),
+            lowest,
+        )
+
+    def _losses(self, scores: Mapping[str, Sequence[float]]) -> tuple[Tensor, Tensor]:
+        """The loss and the second loss, or the first again where there is none: [N] float64 each."""
+        values = {name: -torch.tensor(column, dtype=torch.float64) for name, column in scores.items()}
+        terms = zip(terms_of(self._loss), self._monitors, strict=False)  # the monitors begin with the loss's terms
+        loss = torch.stack([weight * values[name] for (weight, _), name in terms]).sum(0)
+        second = [values[name] for name, monitor in self._monitors.items() if self._second and monitor is self._second]
+        return loss, (second or [loss])[0]
+
+
+def _select(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(which.to(new.device).view(-1, *[1] * (new.ndim - 1)), new, old)

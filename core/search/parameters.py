@@ -1,0 +1,89 @@
+"""What a search changes: the basis vectors and weights of Eq. 4 (FuseDream, Liu et al. 2021) as leaves of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..types import Basis, Latent
+from .weightings import mix
+
+_SEARCHED = ("vectors", "weights")
+_GIVEN = ("fixed", "anchor", "mask")
+
+
+class Parameters:
+    """The leaves of N searches, and the latents that they stand for.
+
+    leaves: "vectors.z" or the like -> [N, ...] float32 on the device, in an order that the basis's own does not change.
+    """
+
+    def __init__(self, basis: Basis, device: torch.device) -> None:
+        self._basis = replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN})
+        # By name: a file does not keep their order, which sums over all of them would show.
+        self.leaves = {
+            f"{group}.{name}": value.detach().clone().to(device, torch.float32).requires_grad_()
+            for group in _SEARCHED
+            for name, value in sorted(getattr(basis, group).items())
+        }
+
+    def rows(self, rows: slice) -> Parameters:
+        """Some of the searches, with leaves of their own: their gradients are of these rows alone."""
+        part = object.__new__(Parameters)
+        part.leaves = {name: value.detach()[rows].requires_grad_() for name, value in self.leaves.items()}
+        given = {group: {name: value[rows] for name, value in getattr(self._basis, group).items()} for group in _GIVEN}
+        part._basis = replace(self._basis, **given)
+        return part
+
+    def latent(self) -> Latent:
+        """The latents that the leaves combine to (Eq. 4), differentiable in them."""
+        return mix(replace(self._basis, **self._groups()))
+
+    def noisy(self, noise: Mapping[str, Tensor], deviation: float) -> Latent:
+        """The latents with noise [N, ...] of a deviation on each tensor that is searched, as far as a mask allows."""
+        latent = self.latent()
+        tensors = dict(latent.tensors)
+        for name, value in noise.items():
+            reach = self._basis.mask.get(name, 1.0)
+            tensors[name] = tensors[name] + deviation * reach * value.to(tensors[name])
+        return replace(latent, tensors=tensors)
+
+    @property
+    def shapes(self) -> dict[str, torch.Size]:
+        """The shape of one latent's tensor, for each that is searched."""
+        return {name: value.shape[2:] for name, value in self._basis.vectors.items()}
+
+    @torch.no_grad()
+    def constrain(self, within: Latent) -> None:
+        """Take on vectors that a generator's `constrain` gave."""
+        for name in self._basis.vectors:
+            self.leaves[f"vectors.{name}"].copy_(within.tensors[name])
+
+    def vectors(self) -> Latent:
+        """The basis vectors, [N, k, ...] each, and what is fixed, as a latent: what a generator's `constrain` takes."""
+        return Latent(self._basis.generator, {**self._groups()["vectors"], **self._basis.fixed})
+
+    def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
+        """The basis that the leaves are after so many steps, on the CPU."""
+        groups = {group: {name: home(value) for name, value in values.items()} for group, values in self._groups().items()}
+        given = {group: _on(torch.device("cpu"), getattr(self._basis, group)) for group in _GIVEN}
+        return replace(self._basis, **groups, **given, steps=steps, moments=moments)
+
+    def _groups(self) -> dict[str, dict[str, Tensor]]:
+        groups: dict[str, dict[str, Tensor]] = {group: {} for group in _SEARCHED}
+        for leaf, value in self.leaves.items():
+            group, _, name = leaf.partition(".")
+            groups[group][name] = value
+        return groups
+
+
+def home(value: Tensor) -> Tensor:
+    """Detached, copied and on the CPU: what may leave the search."""
+    return value.detach().cpu().clone()
+
+
+def _on(device: torch.device, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.to(device) for name, value in tensors.items()}
