@@ -357,3 +357,9 @@ def test_a_films_key_is_of_all_but_its_length():
     keys = [animate.key(**{**film, **other}) for other in ({}, *others)]
     assert len(set(keys)) == len(keys)
     assert keys[0] == animate.key(**film)
+
+
+def test_a_single_number_is_known_by_its_value_whatever_its_stride():
+    one = torch.tensor(2.0).expand(1)
+    assert one.stride() == (0,)
+    assert identity.digest(one) == identity.digest(torch.tensor([2.0])) != identity.digest(torch.tensor([3.0]))

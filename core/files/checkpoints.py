@@ -153,8 +153,9 @@ def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
 
 def content(value: Tensor) -> memoryview:
     """The bytes of a tensor's numbers, in order."""
-    value = value.detach().cpu().contiguous()
-    return value.flatten().view(torch.uint8).numpy().data if value.numel() else memoryview(b"")
+    value = value.detach().cpu().contiguous().flatten()
+    # A single number may keep any stride, which a view as bytes minds.
+    return value.as_strided((len(value),), (1,)).view(torch.uint8).numpy().data if len(value) else memoryview(b"")
 
 
 def finite(value: Tensor) -> bool:

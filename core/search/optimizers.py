@@ -74,7 +74,7 @@ def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tenso
     for (leaf, tensor), (_, values) in zip(leaves.items(), sorted(optimizer.state_dict()["state"].items()), strict=False):
         for key in _keys(name):
             kept = torch.as_tensor(values[key]).detach().cpu().clone()
-            state[f"{name}/{leaf}/{key}"] = kept if kept.ndim else kept.expand(len(tensor)).clone()
+            state[f"{name}/{leaf}/{key}"] = kept if kept.ndim else kept.repeat(len(tensor))
     return state
 
 
