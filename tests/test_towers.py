@@ -69,6 +69,15 @@ def test_pictures_and_their_gradients_are_equal(pair):
     assert (quicker - gradient).norm() < GRADIENTS * gradient.norm()
 
 
+def test_in_bfloat16_both_are_as_near_to_float32(pair):
+    images = torch.randn(3, 3, *side(pair[0]), generator=torch.Generator().manual_seed(1))
+    exact, gradient = seen(pair[0], images)
+    with torch.autocast("cpu", torch.bfloat16):
+        (theirs, rough), (ours, quicker) = (seen(model, images) for model in pair)
+    assert (ours - exact).norm() < 1.5 * (theirs - exact).norm()
+    assert (quicker - gradient).norm() < 1.5 * (rough - gradient).norm()
+
+
 def test_texts_are_equal(pair):
     tokens = torch.randint(1, 99, (3, pair[0].context_length), generator=torch.Generator().manual_seed(2))
     tokens[:, 7] = 99  # the end
