@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import draws, patterns, targets
+from ..core import draws, targets
 from ..core.generators.vqgan import CodebookGenerator
 from ..core.losses import cutout_loss
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
-from ..core.search import optimize, weightings
+from ..core.search import optimize, starts, weightings
 from ..core.types import Loss
 from ..picturebook import captions
 from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
@@ -36,11 +36,11 @@ AUGMENTATIONS = (CROPS, *cutout_loss.AUGMENTATIONS)
 class Way:
     """How a row searches; as it comes, that of the first row.
 
-    start: a name of `patterns.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
+    start: a name of `starts.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
     cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
     """
 
-    start: str = patterns.MODEL
+    start: str = starts.MODEL
     augmentations: Collection[str] = AUGMENTATIONS
     regularization: LatentRegularization | None = HELD
     codebook: float = 0.0
@@ -84,7 +84,7 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
-    start = weightings.of_latent(patterns.start(generator, way.start, draws.rng(seed, "latent")))
+    start = weightings.of_latent(starts.start(generator, way.start, draws.rng(seed, "latent")))
     search = optimize.Options(options.steps, lr, noise)
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 

@@ -22,7 +22,7 @@ from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
 from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
 from .errors import CheckpointError, PackError
 from .files.checkpoints import fingerprint, read
-from .generators.backend import hollow, used
+from .files.weights import hollow, used
 from .types import JointEncoder, Model
 
 __all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]

@@ -1,4 +1,4 @@
-"""Pictures to start a search from that show nothing yet: random pixels, noise and gradients (VQGAN-CLIP, Crowson et al. 2022).
+"""Pictures that show nothing: random pixels, noise and gradients (starts of VQGAN-CLIP, Crowson et al. 2022).
 
 Each pattern is a function (height, width, rng) -> picture [1, 3, height, width] in [-1, 1].
 """
@@ -8,10 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from .errors import ChoiceError
-from .generators.latent_grid import autoencoder
-from .types import Generator, Latent
 
 OCTAVES = 5
 
@@ -42,25 +38,3 @@ def _uniform(height: int, width: int, rng: torch.Generator) -> Tensor:
 
 
 PATTERNS = {"pixels": pixels, "noise": octaves, "gradient": gradient}
-MODEL = "model"
-STARTS = (MODEL, *PATTERNS)
-
-
-def start(generator: Generator, name: str, rng: torch.Generator) -> Latent:
-    """One latent to start from: drawn as the model draws, or a pattern's picture encoded.
-
-    Args:
-        generator: an `Autoencoder`, unless the model draws.
-        name: one of STARTS.
-        rng: on the CPU.
-
-    Raises:
-        ChoiceError: an unknown name.
-        PackError: a pattern, but the generator has no encoder.
-    """
-    if name == MODEL:
-        return generator.sample(1, rng)
-    if name not in PATTERNS:
-        raise ChoiceError(f"Unknown start {name}: choose from {', '.join(STARTS)}.")
-    encoder = autoencoder(generator)
-    return encoder.encode(PATTERNS[name](*generator.resolution, rng))

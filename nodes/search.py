@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..core import draws, patterns
+from ..core import draws
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
-from ..core.search import bank, basis_init, weightings
+from ..core.search import bank, basis_init, starts, weightings
 from ..core.types import Latent
 from . import checks, host, sockets
 
@@ -35,8 +35,8 @@ class RandomLatent(io.ComfyNode):
                 io.Int.Input("batch", tooltip="How many latents.", **_BATCH),
                 io.Combo.Input(
                     "start",
-                    options=list(patterns.STARTS),
-                    default=patterns.MODEL,
+                    options=list(starts.STARTS),
+                    default=starts.MODEL,
                     optional=True,
                     tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, encoded: "
                     "pixels of random colours (the paper), noise of several frequencies, or a gradient of four colours.",
@@ -46,9 +46,9 @@ class RandomLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, generator, seed: int, batch: int, start: str = patterns.MODEL) -> io.NodeOutput:
+    def execute(cls, generator, seed: int, batch: int, start: str = starts.MODEL) -> io.NodeOutput:
         with host.models(generator):
-            latents = [patterns.start(generator, start, draws.rng(s, "latent")) for s in host.seeds(seed, batch)]
+            latents = [starts.start(generator, start, draws.rng(s, "latent")) for s in host.seeds(seed, batch)]
             return io.NodeOutput(Latent.cat(latents))
 
 

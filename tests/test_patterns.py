@@ -6,6 +6,7 @@ from toys import ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core import patterns
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.search import starts
 
 
 @pytest.fixture(params=patterns.PATTERNS)
@@ -37,15 +38,15 @@ def test_patterns_differ_in_smoothness():
 def test_a_latent_starts_from_a_pattern_or_as_the_model_draws():
     generator = toy_autoencoder()
     for name, pattern in patterns.PATTERNS.items():
-        latent = patterns.start(generator, name, seeded(5))
+        latent = starts.start(generator, name, seeded(5))
         picture = pattern(24, 32, seeded(5))
         assert torch.equal(latent.tensors["z"], generator.encode(picture).tensors["z"])
-    drawn = patterns.start(generator, patterns.MODEL, seeded(5))
+    drawn = starts.start(generator, starts.MODEL, seeded(5))
     assert torch.equal(drawn.tensors["z"], generator.sample(1, seeded(5)).tensors["z"])
 
 
 def test_what_cannot_start_is_refused():
     with pytest.raises(PackError, match="cannot turn pictures into latents"):
-        patterns.start(ToyGenerator(), "pixels", seeded(1))
+        starts.start(ToyGenerator(), "pixels", seeded(1))
     with pytest.raises(ChoiceError, match="choose from model, pixels"):
-        patterns.start(toy_autoencoder(), "clouds", seeded(1))
+        starts.start(toy_autoencoder(), "clouds", seeded(1))

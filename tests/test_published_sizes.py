@@ -11,7 +11,7 @@ from test_generators import biggan_state
 from torch.nn import functional as F
 from toys import lightning
 
-from guided_gan.core.generators.backend import hollow
+from guided_gan.core.files.weights import hollow
 from guided_gan.core.generators.stylegan_t.network import LITE, Network
 from guided_gan.core.generators.vqgan import VQGAN, Shape
 

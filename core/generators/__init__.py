@@ -16,8 +16,9 @@ import torch
 from .. import precision
 from ..errors import CheckpointError
 from ..files.checkpoints import Checkpoint, find, read
+from ..files.weights import prefix_of
 from ..types import Generator
-from .backend import Backend, prefix_of
+from .backend import Backend
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # how a model's folder calls them, best first
 # Families that people take for those known here, by patterns of their tensors' names.

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from ..errors import CheckpointError
 from ..files.checkpoints import Checkpoint, fingerprint
+from ..files.weights import count, fit, hollow
 from .attention import attend
-from .backend import Backend, count, fit, hollow
+from .backend import Backend
 from .class_conditional import (
     ClassConditionalGenerator,
     ConditionalNorm,

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from ..errors import CheckpointError
 from ..files import configs
 from ..files.checkpoints import Checkpoint, fingerprint
-from .backend import Backend, fit, hollow
+from ..files.weights import fit, hollow
+from .backend import Backend
 from .biggan import Attention
 from .class_conditional import (
     ClassConditionalGenerator,

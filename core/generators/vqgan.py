@@ -21,9 +21,10 @@ from .. import precision
 from ..errors import CheckpointError
 from ..files import configs
 from ..files.checkpoints import Checkpoint, fingerprint
+from ..files.weights import count, fit, hollow, used
 from ..types import Latent
 from .attention import attend
-from .backend import Backend, count, fit, hollow, used
+from .backend import Backend
 from .doubling import FoldedDoublingConv
 from .latent_grid import GridGenerator
 

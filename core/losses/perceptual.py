@@ -17,7 +17,7 @@ from .. import pictures, precision
 from ..augment.diffaug import resize_to
 from ..errors import CheckpointError, PackError, ShapeError
 from ..files.checkpoints import fingerprint, read
-from ..generators.backend import fit, hollow
+from ..files.weights import fit, hollow
 from ..generators.class_conditional import Norm, check_chain
 from ..types import Latent, Model
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from ... import draws
 from ...errors import LatentError, PackError, ShapeError
 from ...files.checkpoints import Checkpoint, fingerprint
+from ...files.weights import fit, hollow
 from ...types import Generator, JointEncoder, Latent
-from ..backend import fit, hollow
 from ..latent_grid import clamp_with_grad
 from . import text
 from .network import Network, Shape

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ...clip import check_prompt
 from ...errors import CheckpointError
+from ...files.weights import fit, hollow
 from ...towers import quicken
-from ..backend import fit, hollow
 
 PLACE = "mapping.clip.model."  # of its tensors in a snapshot
 HEAD_WIDTH = 64  # of attention in the published CLIPs
