@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..core.search import animate
 from ..core.search.optimize import Options
 from ..core.types import Film, Latent
-from . import grid, host, sockets, stopped
+from . import grid, host, optimize, sockets, stopped
 
 
 class Animate(io.ComfyNode):
@@ -41,16 +41,20 @@ class Animate(io.ComfyNode):
                     tooltip="Frames of the film, the first included. More of them leave the earlier ones as they are.",
                 ),
                 io.Int.Input(
-                    "steps_per_frame", default=10, min=1, max=10_000, tooltip="Steps of Adam for each frame after the first."
+                    "steps_per_frame",
+                    default=10,
+                    min=1,
+                    max=10_000,
+                    tooltip="Steps of the search for each frame after the first.",
                 ),
                 io.Float.Input(
                     "lr",
                     default=0.15,
                     min=1e-5,
-                    max=1.0,
+                    max=1000.0,
                     step=0.0005,
                     round=1e-5,
-                    tooltip="Learning rate of Adam; 0.1 to 0.2 for a VQGAN.",
+                    tooltip="Learning rate; with Adam 0.1 to 0.2 for a VQGAN.",
                 ),
                 io.Float.Input(
                     "zoom",
@@ -65,6 +69,8 @@ class Animate(io.ComfyNode):
                 ),
                 io.Float.Input("pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."),
                 io.Float.Input("rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."),
+                optimize.OPTIMIZER,
+                optimize.SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The frames as a batch."),
@@ -89,6 +95,8 @@ class Animate(io.ComfyNode):
         pan_x: float,
         pan_y: float,
         rotate: float,
+        optimizer: str = Options.optimizer,
+        schedule: str = Options.schedule,
     ) -> io.NodeOutput:
         motion = animate.Motion(zoom, pan_x, pan_y, rotate)
         progress = host.Progress((frames - 1) * steps_per_frame, cls.hidden.unique_id, preview_every=steps_per_frame)
@@ -96,7 +104,8 @@ class Animate(io.ComfyNode):
         def report(frame: int, done: int, value: float, pictures: torch.Tensor) -> None:
             progress((frame - 1) * steps_per_frame + done, f"frame {frame + 1} of {frames}, loss {value:.4f}", pictures)
 
-        search = {"seed": seed, "options": Options(steps_per_frame, lr, latent_noise=0.0)}
+        options = Options(steps_per_frame, lr, latent_noise=0.0, optimizer=optimizer, schedule=schedule)
+        search = {"seed": seed, "options": options}
         with (
             host.models(generator, *loss.models),
             stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,

@@ -79,6 +79,8 @@ class ComposeOptimize(io.ComfyNode):
                     "and four on the processor.",
                 ),
                 optimize.HELD_OUT,
+                optimize.OPTIMIZER,
+                optimize.SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best composition of each search."),
@@ -124,6 +126,8 @@ class ComposeOptimize(io.ComfyNode):
         evaluate_every: int,
         at_once: int,
         held_out=None,
+        optimizer: str = Options.optimizer,
+        schedule: str = Options.schedule,
     ) -> io.NodeOutput:
         place = _placements(scales, places)
         composite = compose.Composite(generator)
@@ -137,7 +141,9 @@ class ComposeOptimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=seeds,
-                options=Options(steps, lr, latent_noise, evaluate_every, at_once or host.rows_at_once()),
+                options=Options(
+                    steps, lr, latent_noise, evaluate_every, at_once or host.rows_at_once(), optimizer, schedule
+                ),
                 tradeoff=tradeoff,
                 held_out=held_out,
                 hidden=cls.hidden,

@@ -11,7 +11,7 @@ import comfy.model_management as mm
 from comfy_api.latest import io
 
 from ..core.errors import PackError
-from ..core.search import optimize, weightings
+from ..core.search import optimize, optimizers, weightings
 from ..core.search.optimize import Options, Search
 from ..core.types import Basis, Curve, Generator, Latent, Loss, Result, State
 from . import host, sockets, stopped
@@ -20,6 +20,29 @@ HELD_OUT = sockets.Loss.Input(
     "held_out",
     optional=True,
     tooltip="A loss with another CLIP, for the curve only: if its score falls while AugCLIP rises, CLIP is being fooled.",
+)
+
+
+def described(rows: Mapping[str, optimizers.Row] | Mapping[str, optimizers.Schedule]) -> str:
+    """A table's rows by name, each with what it says."""
+    return "; ".join(f"{name}: {row.says}" for name, row in rows.items())
+
+
+OPTIMIZER = io.Combo.Input(
+    "optimizer",
+    options=list(optimizers.OPTIMIZERS),
+    default=Options.optimizer,
+    optional=True,
+    advanced=True,
+    tooltip=f"What takes the steps. {described(optimizers.OPTIMIZERS)}.",
+)
+SCHEDULE = io.Combo.Input(
+    "schedule",
+    options=list(optimizers.SCHEDULES),
+    default=Options.schedule,
+    optional=True,
+    advanced=True,
+    tooltip=f"The learning rate over the steps. {described(optimizers.SCHEDULES)}.",
 )
 
 
@@ -37,16 +60,16 @@ def search_inputs() -> list[io.Input]:
             default=default.steps,
             min=1,
             max=100_000,
-            tooltip="Steps of Adam: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
+            tooltip="Steps of the optimiser: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
         ),
         io.Float.Input(
             "lr",
             default=default.lr,
             min=1e-5,
-            max=1.0,
+            max=1000.0,
             step=0.0005,
             round=1e-5,
-            tooltip="Learning rate of Adam. BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to 0.95).",
+            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to 0.95).",
         ),
         io.Float.Input(
             "latent_noise",
@@ -93,6 +116,8 @@ class Optimize(io.ComfyNode):
                 ),
                 sockets.Latent.Input("latent", optional=True, tooltip="Or one latent per search as the start, without a basis."),
                 HELD_OUT,
+                OPTIMIZER,
+                SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best picture of each search."),
@@ -119,6 +144,8 @@ class Optimize(io.ComfyNode):
         basis=None,
         latent=None,
         held_out=None,
+        optimizer: str = Options.optimizer,
+        schedule: str = Options.schedule,
     ) -> io.NodeOutput:
         start = _start(basis, latent)
         with host.models(generator, *loss.models, *(held_out.models if held_out else ())):
@@ -127,7 +154,7 @@ class Optimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=host.seeds(seed, len(start)),
-                options=Options(steps, lr, latent_noise, evaluate_every),
+                options=Options(steps, lr, latent_noise, evaluate_every, optimizer=optimizer, schedule=schedule),
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,

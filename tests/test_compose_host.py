@@ -57,6 +57,16 @@ def test_every_output_goes_on(client):
     assert not np.array_equal(blended[inside], picture[inside])
 
 
+def test_optimiser_and_schedule_are_chosen_on_the_node(client):
+    def picture(**chosen):
+        s = composition(client, places="centre", preview_every=0, **chosen)
+        run = client.run(s.graph.prompt)
+        assert run.status == "success", run.error
+        return saved(client, run, s.save)[0]
+
+    assert not np.array_equal(picture(optimizer="RAdam"), picture(optimizer="RAdam", schedule="cosine"))
+
+
 def test_a_stopped_composition_goes_on(client):
     s = composition(client, steps=400, places="centre")
     run = client.run(s.graph.prompt, lambda run: len(run.progress("ComposeOptimize")) > 3)

@@ -138,6 +138,18 @@ def test_a_batch_holds_the_pictures_of_its_seeds(client):
     assert not np.array_equal(together[0], alone)
 
 
+def test_optimiser_and_schedule_are_chosen_on_the_node(client):
+    def picture(**chosen):
+        run = client.run(search(client, preview_every=0, **chosen).graph.prompt)
+        assert run.status == "success", run.error
+        return saved(client, run)[0]
+
+    unsaid, chosen = picture(), picture(optimizer="RAdam", schedule="cosine")
+    assert np.array_equal(picture(optimizer="Adam", schedule="constant"), unsaid)
+    others = [picture(optimizer="RAdam"), picture(schedule="cosine"), unsaid]
+    assert not any(np.array_equal(chosen, other) for other in others)
+
+
 def test_a_saved_latent_gives_the_same_picture(client, host_folders):
     s = search(client, steps=2)
     s.graph.add("SaveLatent", latent=s.optimize[1], filename_prefix="kept")

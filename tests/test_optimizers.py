@@ -64,9 +64,9 @@ def test_half_of_a_state_is_refused(generator, loss):
 
 def test_a_schedule_scales_the_learning_rate(generator, loss):
     """Plain gradient descent by a rate of 0 at the end moves nothing there."""
-    assert optimizers.SCHEDULES["cosine"](0) == 1
-    assert abs(optimizers.SCHEDULES["cosine"](1)) < 1e-9
-    assert [round(optimizers.SCHEDULES["drops"](share), 3) for share in (0, 0.59, 0.6, 0.9)] == [1, 1, 0.1, 0.01]
+    assert optimizers.SCHEDULES["cosine"].factor(0) == 1
+    assert abs(optimizers.SCHEDULES["cosine"].factor(1)) < 1e-9
+    assert [round(optimizers.SCHEDULES["drops"].factor(share), 3) for share in (0, 0.59, 0.6, 0.9)] == [1, 1, 0.1, 0.01]
     moved = {}
     for schedule in ("constant", "drops"):
         search = ran(generator, loss, Options(10, lr=20.0, optimizer="SGD", schedule=schedule, latent_noise=0), steps=9)

@@ -142,7 +142,7 @@ class Search:
         for leaf, gradient in zip(self._parameters.leaves.values(), self._direction(losses, gradients), strict=True):
             leaf.grad = gradient
         for group in self._optimizer.param_groups:
-            group["lr"] = self.options.lr * optimizers.SCHEDULES[self.options.schedule](self.done / self._end)
+            group["lr"] = self.options.lr * optimizers.SCHEDULES[self.options.schedule].factor(self.done / self._end)
         self._optimizer.step()
         with torch.no_grad():
             self._parameters.constrain(self._generator.constrain(self._parameters.vectors()))

@@ -44,11 +44,18 @@ def _drops(share: float) -> float:
     return 0.1 ** (sum(share >= at for at in (0.6, 0.85)))
 
 
-# name -> factor of the learning rate after a share of the steps, 0 at the start and 1 at the end
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda share: 1.0,  # the papers
-    "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
-    "drops": _drops,  # a tenth after 60 % of the steps, a hundredth after 85 %
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule of the learning rate: what people should know of it, and its factor after a share of the steps, 0 to 1."""
+
+    says: str
+    factor: Callable[[float], float]
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "constant": Schedule("the papers'", lambda share: 1.0),
+    "cosine": Schedule("falls to 0 along half a cosine", lambda share: (1 + math.cos(math.pi * share)) / 2),
+    "drops": Schedule("a tenth after 60 % of the steps, a hundredth after 85 %", _drops),
 }
 
 
