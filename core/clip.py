@@ -17,12 +17,12 @@ from torch.nn import functional as F
 
 from . import clip_folder, precision, towers
 from . import vocabulary as vocabularies
-from .augment.diffaug import resize_to
 from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
 from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
 from .errors import CheckpointError, PackError
 from .files.checkpoints import fingerprint, read
 from .files.weights import hollow, used
+from .resample import resize_to
 from .types import JointEncoder, Model
 
 __all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from . import pictures, targets
 from .errors import PackError
-from .losses.cutout_loss import crop
 from .memory import Batches
+from .resample import crop
 from .types import JointEncoder
 
 _RAMP = torch.tensor([[-0.9, -0.8, 0.1], [0.2, -0.6, 0.2], [1.0, -0.2, -0.6], [1.0, 0.9, -0.2]])  # from cold to hot

@@ -157,9 +157,3 @@ def test_an_unknown_policy_is_refused_with_the_known_ones():
     diffaug.check_policies(POLICIES)
     with pytest.raises(ChoiceError, match=r"blur, flip.*color, translation, resize, cutout"):
         diffaug.check_policies(["flip", "color", "blur"])
-
-
-def test_resize_to_is_the_identity_at_equal_size_and_bilinear_elsewhere(images):
-    assert diffaug.resize_to(images, 20, 30) is images
-    expected = F.interpolate(images, size=(7, 9), mode="bilinear", antialias=False)
-    assert torch.equal(diffaug.resize_to(images, 7, 9), expected)

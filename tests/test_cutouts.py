@@ -1,4 +1,4 @@
-"""Cutouts: crops against torch's own resizing, each augmentation against what it must do, and the laws of the loss."""
+"""Cutouts: their windows, each augmentation against what it must do, and the laws of the loss."""
 
 import math
 from typing import Any
@@ -64,35 +64,7 @@ def coordinates(size):
     return torch.stack([x, y, torch.zeros_like(x)])[None]
 
 
-# --- crops -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(16, 16), (7, 24), (40, 40)])
-@pytest.mark.parametrize(
-    ("rows", "columns"), [((0, 20), (0, 32)), ((3, 11), (20, 11)), ((19, 1), (31, 1)), ((2, 5), (4, 20))]
-)
-def test_a_crop_is_what_cutting_and_resizing_gives(images, rows, columns, size):
-    down, across = (torch.tensor(window, dtype=torch.float).expand(3, 1, 2) for window in (rows, columns))
-    cut = images[:, :, rows[0] : sum(rows), columns[0] : sum(columns)]
-    expected = F.interpolate(cut, size=size, mode="bilinear", antialias=True)
-    torch.testing.assert_close(cutout_loss.crop(images, down, across, size), expected, atol=5e-6, rtol=0)
-
-
-def test_a_crop_beyond_the_picture_sees_its_edge_go_on(images):
-    padded = F.pad(images, (6, 6, 6, 6), mode="replicate")
-    for top, left, side in ((-6, 20, 16), (14, -3, 8), (-5, -5, 12), (10, 22, 16)):
-        rows, columns = (torch.tensor([start, side], dtype=torch.float).expand(3, 1, 2) for start in (top, left))
-        cut = padded[:, :, top + 6 : top + 6 + side, left + 6 : left + 6 + side]
-        expected = F.interpolate(cut, size=(16, 16), mode="bilinear", antialias=True)
-        torch.testing.assert_close(cutout_loss.crop(images, rows, columns, (16, 16)), expected, atol=5e-6, rtol=0)
-
-
-def test_the_copies_of_a_picture_lie_side_by_side(images):
-    rows, columns = torch.tensor([[0.0, 20], [5, 9]]).expand(3, 2, 2), torch.tensor([[0.0, 32], [7, 9]]).expand(3, 2, 2)
-    crops = cutout_loss.crop(images, rows, columns, (16, 16))
-    for i in range(3):
-        alone = cutout_loss.crop(images[i : i + 1], rows[:1], columns[:1], (16, 16))
-        torch.testing.assert_close(crops[2 * i : 2 * i + 2], alone)
+# --- windows ---------------------------------------------------------------------------------------------------------
 
 
 def test_windows_have_every_side_from_the_least_to_the_shorter_one_and_lie_inside():

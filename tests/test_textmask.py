@@ -10,7 +10,7 @@ from toys import rngs, seeded
 
 from guided_gan.core import clip, textmask
 from guided_gan.core.errors import PackError
-from guided_gan.core.losses.cutout_loss import crop
+from guided_gan.core.resample import crop
 from guided_gan.core.textmask import text_mask
 from guided_gan.picturebook import world
 

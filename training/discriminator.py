@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..core import resample
 from ..core.augment import diffaug
-from ..core.losses import cutout_loss
 from .features import Features
 
 VIRTUAL_BATCH = 8  # samples that share the statistics of a norm, however many processes the batch is spread over
@@ -84,4 +84,4 @@ def crop(images: Tensor, side: int, numbers: Tensor) -> Tensor:
     extent = torch.where(numbers[:, 0] < 0.5, min(side, full), full).float()
     starts = (torch.floor(place * (full - extent + 1)) for place in numbers[:, 1:].T)
     rows, columns = (torch.stack([start, extent], -1)[:, None] for start in starts)
-    return cutout_loss.crop(images, rows, columns, (side, side))
+    return resample.crop(images, rows, columns, (side, side))

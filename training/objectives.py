@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.losses import cutout_loss
+from ..core import resample
 from ..core.losses.base import DISTANCES
 from ..core.types import JointEncoder
 
@@ -41,6 +41,6 @@ def guidance(clip: JointEncoder, images: Tensor, c: Tensor, numbers: Tensor) -> 
     if slack > 0:
         extent = torch.full_like(numbers[:, 0], GUIDED_SIDE)
         rows, columns = (torch.stack([torch.floor(place * (slack + 1)), extent], -1)[:, None] for place in numbers.T)
-        images = cutout_loss.crop(images, rows, columns, (GUIDED_SIDE, GUIDED_SIDE))
+        images = resample.crop(images, rows, columns, (GUIDED_SIDE, GUIDED_SIDE))
     cosines = (clip.encode_image(images) * c).sum(1)
     return 2 * DISTANCES["spherical"](cosines).mean()  # which is half the squared angle, and safe where it is 0

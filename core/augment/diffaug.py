@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from .. import resample
 from ..errors import ChoiceError
 
 POLICIES = ("color", "translation", "resize", "cutout")
@@ -68,29 +68,21 @@ def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) 
 
 
 def _move(x: Tensor, numbers: Tensor, *, translate: bool, resize: bool) -> Tensor:
-    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero.
-
-    Both act on rows and columns apart, so each is one matrix per copy and axis: exact, and with a gradient that is
-    the same from run to run on every device, which scattered sampling does not give.
-    """
+    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero."""
     low, high = RESIZE
     ratio = low + (high - low) * numbers[:, 2] if resize else torch.ones_like(numbers[:, 2])
-    rows, columns = (_resampling(size, ratio, numbers[:, i], translate) for i, size in enumerate(x.shape[2:]))
-    return rows[:, None] @ x @ columns[:, None].transpose(-1, -2)
+    shares = numbers[:, :2].unbind(1)
+    rows, columns = (
+        resample.zoom_matrix(size, ratio, _shift(share, size) if translate else torch.zeros_like(share))
+        for size, share in zip(x.shape[2:], shares, strict=True)
+    )
+    return resample.apply(x, rows, columns)
 
 
-def _resampling(size: int, ratio: Tensor, number: Tensor, translate: bool) -> Tensor:
-    """[M, size, size]: row o holds what output pixel o takes from each input pixel."""
-    index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
-    reach = int(size * TRANSLATION + 0.5) if translate else 0
-    shift = torch.floor(number * (2 * reach + 1)) - reach
-    centre = (size - 1) / 2
-    source = (index - centre) / ratio[:, None] + centre
-    shown = (source > -0.5) & (source < size - 0.5)
-    landed = index + shift[:, None]  # where each input pixel lies after the shift
-    kept = (landed >= 0) & (landed <= size - 1)
-    weight = (1 - (source.clamp(0, size - 1)[:, :, None] - landed[:, None, :]).abs()).clamp(min=0)
-    return weight * (shown[:, :, None] & kept[:, None, :])
+def _shift(share: Tensor, size: int) -> Tensor:
+    """Whole pixels by which a side is shifted, up to TRANSLATION of it either way, for numbers in [0, 1)."""
+    reach = int(size * TRANSLATION + 0.5)
+    return torch.floor(share * (2 * reach + 1)) - reach
 
 
 def _cutout(x: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
@@ -102,10 +94,3 @@ def _cutout(x: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
         index = torch.arange(size, device=x.device, dtype=x.dtype)
         hole.append((index >= (centre - half)[:, None]) & (index < (centre + half)[:, None]))
     return x.masked_fill((hole[0][:, :, None] & hole[1][:, None, :])[:, None], 0.0)
-
-
-def resize_to(images: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear without anti-aliasing, as the released FuseDream feeds CLIP; the identity at equal size."""
-    if images.shape[2:] == (height, width):
-        return images
-    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)

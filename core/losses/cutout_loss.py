@@ -14,6 +14,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from .. import resample
 from ..errors import ChoiceError, PackError
 from ..types import JointEncoder, Target
 from .base import CopiesLoss
@@ -77,7 +78,7 @@ class CutoutLoss(CopiesLoss):
     def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
         places, numbers = numbers[..., :_CROP], numbers[..., _CROP:]
         rows, columns = _windows(places, images.shape[2:], self.smallest, self.power, self.whole)
-        return augment(crop(images, rows, columns, self.size), numbers.flatten(0, 1), self.strengths)
+        return augment(resample.crop(images, rows, columns, self.size), numbers.flatten(0, 1), self.strengths)
 
 
 def _check(strengths: Mapping[str, float]) -> dict[str, float]:
@@ -105,41 +106,6 @@ def _windows(numbers: Tensor, shape: Sequence[int], smallest: float, power: floa
         for number, length, extent in zip(corner, shape, extents, strict=True)
     )
     return rows, columns
-
-
-def crop(images: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crops brought to one size, bilinear with anti-aliasing; differentiable in the pictures.
-
-    Rows and columns are resampled apart, so each crop is one matrix per axis: no copy of the pictures is made, and
-    the gradient is the same from run to run on every device.
-
-    Args:
-        images: [N, 3, H, W].
-        rows: [N, C, 2], the first row and the number of rows of each crop, whole pixels. A crop may reach beyond the
-            picture, which its outermost pixels then continue, but must show some of it.
-        columns: [N, C, 2], the same across.
-        size: (H', W').
-
-    Returns:
-        [N * C, 3, H', W'], those of one picture side by side.
-    """
-    down, across = (
-        _resampling(windows.to(images), length, out)
-        for windows, length, out in zip((rows, columns), images.shape[2:], size, strict=True)
-    )
-    bands = (down.flatten(1, 2)[:, None] @ images).unflatten(2, down.shape[1:3])  # [N, 3, C, H', W]
-    return (bands @ across[:, None].transpose(-1, -2)).transpose(1, 2).flatten(0, 1)
-
-
-def _resampling(windows: Tensor, length: int, out: int) -> Tensor:
-    """[..., out, length]: row o holds what output pixel o takes from each input pixel."""
-    start, extent = windows[..., None].unbind(-2)
-    scale = (extent / out)[..., None]
-    centre = start[..., None] + (torch.arange(out, device=windows.device)[:, None] + 0.5) * scale - 0.5
-    index = torch.arange(length, device=windows.device, dtype=windows.dtype)
-    weight = (1 - (centre.clamp(0, length - 1) - index).abs() / scale.clamp(min=1)).clamp(min=0)
-    weight = weight * ((index >= start) & (index < start + extent))[..., None, :]
-    return weight / weight.sum(-1, keepdim=True)
 
 
 # --- augmentations ---------------------------------------------------------------------------------------------------

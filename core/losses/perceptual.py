@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
 from .. import pictures, precision
-from ..augment.diffaug import resize_to
 from ..errors import CheckpointError, PackError, ShapeError
 from ..files.checkpoints import fingerprint, read
 from ..files.weights import fit, hollow
 from ..generators.class_conditional import Norm, check_chain
+from ..resample import resize_to
 from ..types import Latent, Model
 
 # torchvision's network -> what lpips calls it, and the layers of `features` that it compares.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from .. import resample
 from ..errors import ChoiceError, PackError, shortened
 from ..types import Basis, Generator, Latent, Model
 
@@ -192,14 +193,14 @@ def named(place: Tensor) -> str:
 
 def paste(foreground: Tensor, background: Tensor, place: Tensor) -> Tensor:
     """The foreground, shrunk with anti-aliasing, on the background: [N, 3, H, W] each; place [N, 3]."""
-    rows, columns = (_shrink(*box) for box in _boxes(place, background))
-    return torch.where(covered(place, background), rows[:, None] @ foreground @ columns[:, None].transpose(-1, -2), background)
+    rows, columns = (resample.shrink_matrix(*box) for box in _boxes(place, background))
+    return torch.where(covered(place, background), resample.apply(foreground, rows, columns), background)
 
 
 def crop(background: Tensor, place: Tensor) -> Tensor:
     """What the foreground hides, enlarged to the whole picture's size (bilinear): [N, 3, H, W]."""
-    rows, columns = (_enlarge(*box) for box in _boxes(place, background))
-    return rows[:, None] @ background @ columns[:, None].transpose(-1, -2)
+    rows, columns = (resample.enlarge_matrix(*box) for box in _boxes(place, background))
+    return resample.apply(background, rows, columns)
 
 
 def covered(place: Tensor, like: Tensor) -> Tensor:
@@ -229,23 +230,6 @@ def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:
         length = (scale * size).round().clamp(1, size)
         boxes.append((size, (share * (size - length)).round(), length))
     return boxes
-
-
-def _shrink(size: int, first: Tensor, length: Tensor) -> Tensor:
-    """[N, size, size]: row o holds what pixel o of the box takes from each pixel of the whole (a triangle filter)."""
-    index = torch.arange(size, device=first.device, dtype=torch.float32)
-    step = (size / length)[:, None, None]
-    centre = (index[:, None] - first[:, None, None] + 0.5) * step - 0.5
-    weight = (1 - (centre - index).abs() / step).clamp(min=0)
-    return weight / weight.sum(2, keepdim=True).clamp(min=1e-6)
-
-
-def _enlarge(size: int, first: Tensor, length: Tensor) -> Tensor:
-    """[N, size, size]: row o holds what pixel o of the whole takes from the box (bilinear)."""
-    index = torch.arange(size, device=first.device, dtype=torch.float32)
-    first, length = first[:, None], length[:, None]
-    source = ((index + 0.5) * length / size - 0.5).clamp(min=0).minimum(length - 1) + first
-    return (1 - (source[:, :, None] - index).abs()).clamp(min=0)
 
 
 def seam(images: Tensor, place: Tensor) -> Tensor:

@@ -1,0 +1,100 @@
+"""Resampling of pictures: crops, boxes, shifts and zooms as one matrix [out, in] per picture and axis.
+
+Each acts on rows and columns separately, so no copy of the pictures is made, and the gradient is the same from run to
+run on every device, which scattered sampling does not give.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_to(images: Tensor, height: int, width: int) -> Tensor:
+    """Pictures [N, C, H, W] at [N, C, height, width], bilinear without anti-aliasing; the very same at equal size."""
+    if images.shape[2:] == (height, width):
+        return images
+    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def crop(images: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crops brought to one size, bilinear with anti-aliasing; differentiable in the pictures.
+
+    Args:
+        images: [N, 3, H, W].
+        rows: [N, C, 2], the first row and the number of rows of each crop, whole pixels. A crop may reach beyond the
+            picture, which its outermost pixels then continue, but must show some of it.
+        columns: [N, C, 2], the same across.
+        size: (H', W').
+
+    Returns:
+        [N * C, 3, H', W'], those of one picture side by side.
+    """
+    down, across = (
+        crop_matrix(windows.to(images), length, out)
+        for windows, length, out in zip((rows, columns), images.shape[2:], size, strict=True)
+    )
+    bands = (down.flatten(1, 2)[:, None] @ images).unflatten(2, down.shape[1:3])  # [N, 3, C, H', W]
+    return (bands @ across[:, None].transpose(-1, -2)).transpose(1, 2).flatten(0, 1)
+
+
+def apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Pictures [N, C, H, W] resampled by a matrix each for rows [N, H', H] and columns [N, W', W]: [N, C, H', W']."""
+    return rows[:, None] @ images @ columns[:, None].transpose(-1, -2)
+
+
+# --- matrices --------------------------------------------------------------------------------------------------------
+
+
+def crop_matrix(windows: Tensor, length: int, out: int) -> Tensor:
+    """Windows [..., 2] (first pixel, extent) of an axis, at `out` pixels with anti-aliasing: [..., out, length]."""
+    start, extent = windows[..., None].unbind(-2)
+    scale = extent / out
+    centre = start + (torch.arange(out, device=windows.device) + 0.5) * scale - 0.5
+    index = torch.arange(length, device=windows.device, dtype=windows.dtype)
+    weight = _triangle(centre.clamp(0, length - 1), index, scale.clamp(min=1)[..., None])
+    weight = weight * ((index >= start) & (index < start + extent))[..., None, :]
+    return weight / weight.sum(-1, keepdim=True)
+
+
+def shrink_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
+    """The whole axis shrunk, with anti-aliasing, into boxes [N] (first pixel, length) of it: [N, size, size]."""
+    index = torch.arange(size, device=first.device, dtype=torch.float32)
+    step = (size / length)[:, None]
+    centre = (index - first[:, None] + 0.5) * step - 0.5
+    weight = _triangle(centre, index, step[..., None])
+    return weight / weight.sum(2, keepdim=True).clamp(min=1e-6)
+
+
+def enlarge_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
+    """Boxes [N] (first pixel, length) of an axis enlarged to the whole of it, bilinear: [N, size, size]."""
+    index = torch.arange(size, device=first.device, dtype=torch.float32)
+    first, length = first[:, None], length[:, None]
+    return _triangle(((index + 0.5) * length / size - 0.5).clamp(min=0).minimum(length - 1) + first, index)
+
+
+def zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
+    """An axis shifted by whole pixels [M], then resized by ratios [M] about its centre, bilinear: [M, size, size].
+
+    What lay beyond the axis before either is zero.
+    """
+    index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
+    middle = (size - 1) / 2
+    source = (index - middle) / ratio[:, None] + middle
+    shown = (source > -0.5) & (source < size - 0.5)
+    landed = index + shift[:, None]  # where each input pixel lies after the shift
+    kept = (landed >= 0) & (landed <= size - 1)
+    return _triangle(source.clamp(0, size - 1), landed) * (shown[:, :, None] & kept[:, None, :])
+
+
+def _triangle(centres: Tensor, places: Tensor, reach: Tensor | None = None) -> Tensor:
+    """A triangle filter, [..., out, in]: 1 where an input pixel lies on an output pixel's centre, 0 from `reach` on.
+
+    Args:
+        centres: [..., out], of the output pixels, in pixels of the input.
+        places: [..., in], where the input pixels lie.
+        reach: broadcasts with the result; None for 1 pixel.
+    """
+    distance = (centres[..., :, None] - places[..., None, :]).abs()
+    return (1 - (distance if reach is None else distance / reach)).clamp(min=0)
