@@ -26,7 +26,7 @@ from . import (
     vae,
 )
 
-NODES: list[type[io.ComfyNode]] = [
+_NODES: list[type[io.ComfyNode]] = [
     load.LoadGenerator,
     vae.VAEGenerator,
     grid.SetSize,
@@ -65,6 +65,7 @@ NODES: list[type[io.ComfyNode]] = [
     keep.SaveLatent,
     keep.LoadLatent,
 ]
+NODES = [checks.checked(node) for node in _NODES]
 
 
 class GuidedGAN(ComfyExtension):
@@ -74,7 +75,7 @@ class GuidedGAN(ComfyExtension):
         host.register_folders()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [checks.checked(node) for node in NODES]
+        return NODES
 
 
 async def comfy_entrypoint() -> ComfyExtension:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..core.errors import PackError, quoted
+from ..core.errors import PackError, quoted, shortened
 
 _LONGEST = 200  # bytes of a part: a number and an ending follow, and 255 is what disks take
 _TOKEN = re.compile(r"%([^%]+)%")
@@ -30,7 +30,8 @@ def prefix(filename_prefix: str, prompt: Mapping[str, Any] = MappingProxyType({}
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or not parts[-1].strip(" ."):
         raise PackError(
-            f"filename_prefix must be a name inside the output folder, with or without folders; got {quoted(filename_prefix)}."
+            "filename_prefix must be a name inside the output folder, with or without folders; "
+            f"got {quoted(filename_prefix)}."
         )
     if max(len(part.encode()) for part in parts) > _LONGEST or len(name) > 2 * _LONGEST:
         raise PackError(
@@ -46,11 +47,10 @@ def _filled(found: re.Match[str], prompt: Mapping[str, Any]) -> str:
         return _DATE.sub(lambda part: _of_date(part[0], now), rest)
     title, _, widget = found[1].rpartition(".")
     for node in prompt.values():
-        value = node.get("inputs", {}).get(widget)
-        if title in (node.get("_meta", {}).get("title"), node.get("class_type")) and isinstance(
-            value, str | int | float
-        ):
-            return str(value).replace("/", "_").replace("\\", "_")
+        value = node["inputs"].get(widget)
+        named = title in (node.get("_meta", {}).get("title"), node["class_type"])
+        if named and isinstance(value, str | int | float):
+            return re.sub(r"[/\\]", "_", shortened(value))
     return found[0]
 
 
