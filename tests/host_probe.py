@@ -1,4 +1,7 @@
-"""Run in a process of its own: loads the pack as ComfyUI does, and prints what that took and gave, as JSON."""
+"""Run in a process of its own: loads a pack as ComfyUI does, and prints what that took and gave, as JSON.
+
+Arguments: ComfyUI's folder, and the pack's where it is not this one.
+"""
 
 import asyncio
 import importlib.util
@@ -9,8 +12,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+comfyui, pack = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT
 
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, comfyui)
 sys.argv = ["main.py", "--cpu"]
 
 import comfy.options  # noqa: E402
@@ -22,7 +26,7 @@ import server  # noqa: E402, F401
 
 before, start = set(sys.modules), time.process_time()
 spec = importlib.util.spec_from_file_location(
-    "custom_nodes_guided_gan", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    "custom_nodes_guided_gan", pack / "__init__.py", submodule_search_locations=[str(pack)]
 )
 assert spec is not None
 assert spec.loader is not None
@@ -43,6 +47,7 @@ seconds = time.process_time() - start
 report = {
     "seconds": seconds,
     "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+    "definitions": {identity: node.GET_NODE_INFO_V1() for identity, node in nodes.items()},
     "parameters": {
         identity: {
             name: [str(p.kind), p.default is not p.empty]

@@ -1,0 +1,259 @@
+"""ARCHITECTURE.md: the map is that of the code, imports go the way it says, and each recipe, applied word by word, works."""
+
+import ast
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import types
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import test_nodes
+import torch
+from safetensors.torch import save_file
+from test_repository import imported
+from toys import ToyEncoder, seeded
+
+import guided_gan.core
+from guided_gan.launcher import ROOT
+
+TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+MODULES = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py")]
+RECIPES = ("generator", "loss", "augmentation", "optimiser", "node")
+LINES = 15  # of a recipe's code, without blank lines and imports
+
+
+def floors():
+    """The parts of the table, from the ground up: the number of its floor for each, by its path without an ending."""
+    table = TEXT.split("| floor |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    found, floor = {}, -1
+    for row in table:
+        name, parts = row.split("|")[1:3]
+        floor += bool(name.strip())
+        found |= {path.removesuffix("/").removesuffix(".py"): floor for path in re.findall(r"`(.+?)`", parts)}
+    return found
+
+
+FLOORS = floors()
+
+
+def part_of(path):
+    """The part that a module or a folder lies in; None for a folder above the parts."""
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return next(("/".join(names[:count]) for count in (1, 2) if "/".join(names[:count]) in FLOORS), None)
+
+
+# ---- The map
+
+
+def test_every_module_has_its_place_and_every_place_is_there():
+    homeless = [path for path in MODULES if part_of(path) is None and path != ROOT / "core" / "__init__.py"]
+    assert homeless == [], "add it to the table of floors in ARCHITECTURE.md"
+    for path in re.findall(r"`((?:[a-z_]+/)+(?:\w+\.\w+)?)`", TEXT):
+        assert (ROOT / path).exists(), path
+
+
+def test_what_the_map_names_is_in_the_code():
+    code = "\n".join(path.read_text(encoding="utf-8") for path in MODULES)
+    names = {name for term in re.findall(r"`([A-Za-z_.]+)`", TEXT) for name in term.split(".")}
+    assert {"Basis", "mix", "evaluate_every"} <= names
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)] == []
+
+
+def test_the_librarys_example_runs_as_the_readme_has_it(monkeypatch):
+    code = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
+    assert code in (guided_gan.core.__doc__ or "")
+    for much, little in (("count=1000", "count=100"), ("Options(150", "Options(2"), ("copies=16", "copies=2")):
+        assert much in code
+        code = code.replace(much, little)
+    monkeypatch.chdir(ROOT)
+    found = {}
+    exec(code, found)
+    assert found["result"].images.shape == (1, 3, 64, 64)
+    assert found["result"].curve.steps == (0, 2)
+
+
+# ---- The imports
+
+
+def test_no_import_leads_upward_or_out_of_the_library():
+    for path in MODULES:
+        for target in imported(path):
+            if path.is_relative_to(ROOT / "core"):
+                assert target.is_relative_to(ROOT / "core"), f"{path} imports {target}"
+            if part_of(path) and part_of(target):
+                assert FLOORS[part_of(target)] <= FLOORS[part_of(path)], f"{path} imports {target}, from a floor above"
+
+
+def test_the_library_knows_nothing_of_the_host():
+    host = {"comfy", "comfy_api", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
+    for path in ROOT.glob("core/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not host & {name.partition(".")[0] for name in names}, path
+
+
+def module_of(target):
+    return next((path for path in (target.with_suffix(".py"), target / "__init__.py") if path.is_file()), None)
+
+
+def test_no_imports_go_round_in_a_circle():
+    parts = {part: set() for part in FLOORS}
+    modules = {path: set() for path in MODULES}
+    for path in MODULES:
+        for target in imported(path):
+            module = module_of(target)
+            if module is None or (path.is_relative_to(module.parent) and module.name == "__init__.py"):
+                continue  # a name, or the package that the module lies in
+            modules[path].add(module)
+            if part_of(path) and part_of(module) and part_of(path) != part_of(module):
+                parts[part_of(path)].add(part_of(module))
+    TopologicalSorter(parts).prepare()
+    TopologicalSorter(modules).prepare()
+
+
+# ---- The recipes
+
+
+def recipe(kind):
+    """The code of a recipe."""
+    section = re.split(rf"### An? {kind}\n", TEXT)[1]
+    return section.split("```python\n", 1)[1].split("```", 1)[0]
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_recipe_is_short(kind):
+    lines = [line for line in recipe(kind).splitlines() if line and not line.startswith(("import", "from"))]
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= 120
+
+
+def insert(path, after, line):
+    text = path.read_text(encoding="utf-8")
+    assert text.count(after) == 1
+    path.write_text(text.replace(after, f"{after}{line}"), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    """A copy of the pack to which all recipes have been applied."""
+    root = tmp_path_factory.mktemp("packs") / "with_recipes"
+    for name in ("core", "nodes"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "picturebook/__init__.py"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    (root / "core" / "generators" / "linear.py").write_text(recipe("generator"), encoding="utf-8")
+    (root / "core" / "losses" / "brightness.py").write_text(recipe("loss"), encoding="utf-8")
+    insert(root / "core" / "losses" / "cutout_loss.py", "(2, _noise)}\n", recipe("augmentation"))
+    insert(root / "core" / "search" / "optimizers.py", "OPTIMIZERS: dict[str, Row] = {\n", recipe("optimiser"))
+    (root / "nodes" / "brightness.py").write_text(recipe("node"), encoding="utf-8")
+    insert(root / "nodes" / "__init__.py", "from . import (\n", "    brightness,\n")
+    insert(root / "nodes" / "__init__.py", "NODES: list[type[io.ComfyNode]] = [\n", "    brightness.BrightnessLoss,\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def library(pack):
+    """The modules of that copy's library, by their path below core."""
+    package = types.ModuleType(pack.name)
+    package.__path__ = [str(pack)]
+    sys.modules[pack.name] = package
+    yield lambda name: importlib.import_module(f"{pack.name}.core.{name}")
+    for module in [module for module in sys.modules if module.partition(".")[0] == pack.name]:
+        del sys.modules[module]
+
+
+@pytest.fixture(scope="module")
+def generator(library, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    weights = {"weight": torch.randn(192, 16, generator=seeded(0)) / 4, "bias": torch.zeros(192)}
+    save_file({f"G.colours.{name}": value for name, value in weights.items()}, path)
+    return library("generators").load(path)
+
+
+def searched(library, generator, loss, **options):
+    """A search of 20 steps, from two latents."""
+    start = library("search.weightings").of_latent(generator.sample(2, seeded(1)))
+    optimize = library("search.optimize")
+    return optimize.optimize(generator, loss, start, seeds=[7, 8], options=optimize.Options(20, lr=0.1, **options))
+
+
+def rose(result, name):
+    scores = torch.tensor(result.curve.scores[name])
+    return bool((scores[-1] > scores[0]).all())
+
+
+def test_a_new_generator_is_found_and_searched(library, generator):
+    assert generator.name.startswith("linear-")
+    assert isinstance(generator, library("types").Generator)
+    result = searched(library, generator, library("losses.regularisers").TotalVariation())
+    assert result.images.shape == (2, 3, 8, 8)
+    assert rose(result, "total variation")
+    assert library("generators").load(ROOT / "picturebook" / "models" / "biggan").name.startswith("biggan")
+
+
+def test_a_new_loss_is_summed_searched_and_known_by_what_it_holds(library, generator):
+    brightness, sums = library("losses.brightness").Brightness, library("losses.base").SumLoss
+    assert isinstance(brightness(0.5), library("types").Loss)
+    loss = sums([(1.0, brightness(0.5)), (0.01, library("losses.regularisers").TotalVariation())])
+    assert rose(searched(library, generator, loss), "brightness")
+    digest = library("identity").digest
+    assert digest(sums([(1.0, brightness(0.5))])) == digest(sums([(1.0, brightness(0.5))]))
+    assert digest(sums([(1.0, brightness(0.5))])) != digest(sums([(1.0, brightness(0.4))]))
+
+
+def test_a_new_augmentation_has_its_strength_in_a_loss(library, generator):
+    encoder = ToyEncoder()
+    target = library("targets").from_text(encoder, "a tree")
+    cutouts = library("losses.cutout_loss")
+    strengths = dict.fromkeys(cutouts.AUGMENTATIONS, 0.0)
+    images = generator.decode(generator.sample(2, seeded(2)))
+
+    def value(fade):
+        loss = cutouts.CutoutLoss(encoder, target, copies=8, strengths={**strengths, "fade": fade})
+        return loss(images, None, [seeded(1), seeded(2)])
+
+    assert torch.equal(value(0.5), value(0.5))
+    assert (value(0.5) - value(0.0)).abs().min() > 1e-4
+    loss = cutouts.CutoutLoss(encoder, target, copies=8, strengths={**strengths, "fade": 1.0})
+    assert rose(searched(library, generator, loss), "cutouts")
+
+
+def test_a_new_optimiser_searches_and_resumes(library, generator):
+    loss = library("losses.brightness").Brightness(0.5)
+    options = library("search.optimize").Options(6, lr=0.1, optimizer="Adagrad")
+    start = library("search.weightings").of_latent(generator.sample(2, seeded(1)))
+    assert rose(searched(library, generator, loss, optimizer="Adagrad"), "brightness")
+
+    def search(state=None):
+        return library("search.optimize").Search(generator, loss, start, seeds=[7, 8], options=options, state=state)
+
+    whole, half = search(), search()
+    for _ in range(6):
+        whole.step()
+    for _ in range(3):
+        half.step()
+    resumed = search(half.state())
+    while resumed.left:
+        resumed.step()
+    assert torch.equal(resumed.result().images, whole.result().images)
+    assert whole.result().basis.moments.keys() == resumed.result().basis.moments.keys()
+    assert any(name.startswith("Adagrad/") for name in whole.result().basis.moments)
+
+
+def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
+    script = Path(__file__).with_name("host_probe.py")
+    run = subprocess.run([sys.executable, script, comfyui, pack], capture_output=True, text=True, check=False)
+    assert not run.returncode, run.stderr
+    probe = json.loads(run.stdout.splitlines()[-1])
+    nodes = {name: node for name, node in probe["definitions"].items() if name == "GuidedGAN_BrightnessLoss"}
+    assert list(nodes["GuidedGAN_BrightnessLoss"]["input"]["required"]) == ["level"]
+    test_nodes.test_every_input_and_output_is_explained(nodes)
+    test_nodes.test_numbers_snap_to_their_step(nodes)
+    test_nodes.test_inputs_are_what_execute_takes(nodes, probe)
