@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core import clip, draws, precision
+from ..core.augment.vqgan_clip import AUGMENTATIONS
 from ..core.generators import stylegan_t
 from ..core.generators.biggan import BigGAN
 from ..core.generators.class_conditional import ClassConditionalGenerator
 from ..core.generators.vqgan import VQGAN, Shape, VQGANGenerator
-from ..core.losses.base import AugCLIPLoss, CopiesLoss
-from ..core.losses.cutout_loss import AUGMENTATIONS, CutoutLoss
+from ..core.losses.aug_clip import AugCLIPLoss
+from ..core.losses.base import CopiesLoss
+from ..core.losses.cutout_loss import CutoutLoss
 from ..core.search import bank, basis_init, optimize, weightings
 from ..core.types import Basis, Generator, Latent, Model, Target
 
@@ -185,7 +187,7 @@ def _drawing(loss: CopiesLoss, numbers: Tensor, device: torch.device) -> Any:
     """The loss with its copies decided by `numbers`, and its constants where the pictures are."""
     other = copy.copy(loss)
     target = replace(loss.target, vectors=loss.target.vectors.to(device), weights=loss.target.weights.to(device))
-    vars(other).update(encoder=_placed(loss.encoder, device), target=target, _draw=lambda rngs: numbers)
+    vars(other).update(encoder=_placed(loss.encoder, device), target=target, draw=lambda rngs: numbers)
     return other
 
 
@@ -200,7 +202,7 @@ def _fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: o
 
     def draw(step: int) -> list[Tensor]:
         noise = [draws.normal(draws.rngs([0], "noise", step, name), *generator.spec[name]) for name in start.vectors]
-        return [loss._draw(draws.rngs([0], "step", step)), *noise]
+        return [loss.draw(draws.rngs([0], "step", step)), *noise]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
     static = _drawing(loss, buffers[0], device)
@@ -232,7 +234,7 @@ def _fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
 
     def draw(step: int) -> list[Tensor]:
         latents = generator.sample(bank.DECODE, draws.rng(0, "candidates", step))
-        numbers = loss._draw(draws.rngs(list(range(bank.DECODE)), "augment", step))
+        numbers = loss.draw(draws.rngs(list(range(bank.DECODE)), "augment", step))
         return [numbers, *(latents.tensors[name] for name in generator.spec)]
 
     buffers = [numbers.to(device) for numbers in draw(0)]

@@ -21,7 +21,9 @@ import torch
 from torch import Tensor
 
 from ..core import draws, targets
-from ..core.losses import base, perceptual
+from ..core.losses import perceptual
+from ..core.losses.aug_clip import AugCLIPLoss
+from ..core.losses.seam import Seam
 from ..core.search import basis_init, bilevel, compose, optimize
 from ..core.types import Basis
 from ..picturebook import MODELS, captions, judge, world
@@ -76,11 +78,11 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
     composite = compose.Composite(generator)
     place = compose.placements(options.scales, options.places)
 
-    def toward(text: str) -> base.AugCLIPLoss:
-        return base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+    def toward(text: str) -> AugCLIPLoss:
+        return AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
 
     whole = toward(text_of(*prompt))
-    look = base.AugCLIPLoss(encoder, whole.target, copies=LOOK)
+    look = AugCLIPLoss(encoder, whole.target, copies=LOOK)
     search = optimize.Options(options.steps, options.lr, options.noise)
 
     def start(text: str, number: int) -> Basis:
@@ -106,7 +108,7 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
             compose.start(composite, foreground, background, place),
             seeds=[seed] * len(place),
             options=replace(search, steps=options.steps - options.alone),
-            tradeoff=bilevel.Tradeoff(compose.Seam(composite, metric()), rule, strength),
+            tradeoff=bilevel.Tradeoff(Seam(composite, metric()), rule, strength),
         )
         (winner,), _ = compose.ranked(result.losses, len(place))
         picture = result.images[winner : winner + 1]
@@ -149,7 +151,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(2):  # fill the candidates' banks, which all prompts share
-            loss = base.AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
+            loss = AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
             basis_init.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
         rows = each(made, wanted, options, folder, jobs=options.jobs)
     print(

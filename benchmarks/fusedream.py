@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..core import draws, targets
-from ..core.losses import base
+from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize, weightings
 from ..picturebook import captions
 from ._common import Prompt, each, models, prompts, robust, save_sheet, shows, table
@@ -28,15 +28,15 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
     generator, plain, _ = models()
     encoder = robust() if options.clip == "robust" else plain
     target = targets.from_text(encoder, captions.prompt(*prompt))
-    aug = base.AugCLIPLoss(encoder, target, copies=options.copies)
+    aug = AugCLIPLoss(encoder, target, copies=options.copies)
     search = optimize.Options(options.steps, options.lr, options.noise)
 
-    def start(loss: base.AugCLIPLoss, k: int):
+    def start(loss: AugCLIPLoss, k: int):
         return basis_init.initialise(
             generator, loss, seeds=[seed], k=k, count=options.candidates, weighting=options.weighting, folder=folder
         )
 
-    def fuse(loss: base.AugCLIPLoss, k: int) -> Tensor:
+    def fuse(loss: AugCLIPLoss, k: int) -> Tensor:
         return optimize.optimize(generator, loss, start(loss, k), seeds=[seed], options=search).images
 
     makers = {

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from ..core import draws, targets
-from ..core.losses import base
+from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize
 from ._common import models
 
@@ -36,12 +36,12 @@ def main() -> None:
     options = parser.parse_args()
     generator, encoder, _ = models()
     first, second = (
-        base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
+        AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
         for text in ("a blue tree in the snow", "a red fish by the sea")
     )
     with TemporaryDirectory() as folder:
 
-        def start(loss: base.AugCLIPLoss) -> basis_init.Basis:
+        def start(loss: AugCLIPLoss) -> basis_init.Basis:
             chosen = {"k": options.k, "count": options.candidates}
             return basis_init.initialise(generator, loss, seeds=[0], folder=Path(folder), **chosen)
 

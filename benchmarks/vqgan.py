@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..core import draws, targets
+from ..core.augment import vqgan_clip
 from ..core.generators.vqgan import CodebookGenerator
 from ..core.losses import cutout_loss
 from ..core.losses.base import SumLoss
@@ -29,7 +30,7 @@ from ._common import Prompt, add_cutout_search, each, held_out, robust, save_she
 
 HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 CROPS = "crops"
-AUGMENTATIONS = (CROPS, *cutout_loss.AUGMENTATIONS)
+AUGMENTATIONS = (CROPS, *vqgan_clip.AUGMENTATIONS)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_los
         copies=options.copies if way.augmentations else 1,  # they would all be alike
         smallest=options.smallest,
         whole=options.whole if CROPS in way.augmentations else 1.0,
-        strengths={name: float(name in way.augmentations) for name in cutout_loss.AUGMENTATIONS},
+        strengths={name: float(name in way.augmentations) for name in vqgan_clip.AUGMENTATIONS},
     )
 
 

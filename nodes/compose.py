@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..core.errors import PackError, quoted
+from ..core.losses.seam import Seam
 from ..core.search import bilevel, compose
 from ..core.search.optimize import Options
 from ..core.types import Result
@@ -134,7 +135,7 @@ class ComposeOptimize(io.ComfyNode):
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
         metric = perceptual.load(backbone, cls.hidden.unique_id)
-        tradeoff = bilevel.Tradeoff(compose.Seam(composite, metric, [metric]), rule, strength)
+        tradeoff = bilevel.Tradeoff(Seam(composite, metric, [metric]), rule, strength)
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
             result = optimize.run(
                 composite,

@@ -9,9 +9,10 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..core import draws
+from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
 from ..core.errors import PackError
-from ..core.losses import base
+from ..core.losses import aug_clip, base
 from ..core.losses import cutout_loss as crops
 from ..core.types import Latent, Loss
 from . import host, sockets
@@ -77,7 +78,7 @@ class AugCLIPLoss(io.ComfyNode):
     def execute(cls, clip, target, copies: int, distance: str, micro_batch: int, **switches: bool) -> io.NodeOutput:
         policies = [name for name in POLICIES if switches[name]]
         return io.NodeOutput(
-            base.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
+            aug_clip.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
         )
 
 
@@ -86,7 +87,7 @@ class CutoutLoss(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        strength: dict[str, Any] = {"default": 1.0, "min": 0.0, "max": crops.STRONGEST, "step": 0.05}
+        strength: dict[str, Any] = {"default": 1.0, "min": 0.0, "max": vqgan_clip.STRONGEST, "step": 0.05}
         return io.Schema(
             node_id="GuidedGAN_CutoutLoss",
             display_name="Cutout Loss",

@@ -8,7 +8,7 @@ from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.patterns import octaves
 from guided_gan.core.search.animate import Motion, frames, moved
 from guided_gan.core.search.optimize import Options

@@ -150,7 +150,7 @@ def pack(tmp_path_factory):
         shutil.copy(ROOT / name, root / name)
     (root / "core" / "generators" / "linear.py").write_text(recipe("generator"), encoding="utf-8")
     (root / "core" / "losses" / "brightness.py").write_text(recipe("loss"), encoding="utf-8")
-    insert(root / "core" / "losses" / "cutout_loss.py", "(2, _noise)}\n", recipe("augmentation"))
+    insert(root / "core" / "augment" / "vqgan_clip.py", "(2, _noise),\n}\n", recipe("augmentation"))
     insert(root / "core" / "search" / "optimizers.py", "OPTIMIZERS: dict[str, Row] = {\n", recipe("optimiser"))
     (root / "nodes" / "brightness.py").write_text(recipe("node"), encoding="utf-8")
     insert(root / "nodes" / "__init__.py", "from . import (\n", "    brightness,\n")
@@ -212,7 +212,7 @@ def test_a_new_augmentation_has_its_strength_in_a_loss(library, generator):
     encoder = ToyEncoder()
     target = library("targets").from_text(encoder, "a tree")
     cutouts = library("losses.cutout_loss")
-    strengths = dict.fromkeys(cutouts.AUGMENTATIONS, 0.0)
+    strengths = dict.fromkeys(library("augment.vqgan_clip").AUGMENTATIONS, 0.0)
     images = generator.decode(generator.sample(2, seeded(2)))
 
     def value(fade):

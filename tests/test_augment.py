@@ -153,6 +153,12 @@ def test_the_pictures_given_stay_as_they_are(images):
     assert torch.equal(given, kept)
 
 
+@pytest.mark.parametrize("place", ["cpu", "meta"])
+def test_the_parameters_may_lie_where_the_pictures_are_or_on_the_cpu(images, place):
+    out = diffaug.augment(images.to("meta"), diffaug.draw(4, rngs(1, 2)).to(place))
+    assert (out.device.type, out.shape) == ("meta", (8, *images.shape[1:]))
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones():
     diffaug.check_policies(POLICIES)
     with pytest.raises(ChoiceError, match=r"blur, flip.*color, translation, resize, cutout"):

@@ -10,7 +10,8 @@ from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 from guided_gan.core import draws, targets
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.files import latent_files
-from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.search import bank, weightings
 from guided_gan.core.search.bank import CHUNK, Bank, candidates
 from guided_gan.core.search.basis_init import choose, initialise, starts

@@ -10,7 +10,8 @@ from toys import ToyGenerator, seeded
 from guided_gan.core import poisson, targets
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.files import latent_files
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.seam import Seam
 from guided_gan.core.search import basis_init, compose, evaluation, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
@@ -192,7 +193,7 @@ def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, w
 
 
 def search_of(composite, loss, start, seed=7, **options):
-    seam = Tradeoff(compose.Seam(composite, distance))
+    seam = Tradeoff(Seam(composite, distance))
     return Search(composite, loss, start, seeds=[seed] * len(start), options=Options(**options), tradeoff=seam)
 
 
@@ -266,7 +267,7 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     latent_files.save(tmp_path / "stopped.safetensors", stopped.state(), {})
     state, _ = latent_files.load(tmp_path / "stopped.safetensors")
     assert isinstance(state, State)
-    seam = Tradeoff(compose.Seam(composite, distance))
+    seam = Tradeoff(Seam(composite, distance))
     again = Search(
         composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, state=state
     )
@@ -284,7 +285,7 @@ def test_the_best_has_nearly_the_best_score_and_of_those_a_low_distance(composit
     best = scores.argmin(0)
     row = torch.arange(len(best))
     assert (result.losses <= scores[best, row] + evaluation.SLACK * scores[best, row].abs() + 1e-6).all()
-    seam = compose.Seam(composite, distance)(result.images, result.best, [])
+    seam = Seam(composite, distance)(result.images, result.best, [])
     assert (seam <= distances[best, row] + 1e-6).all()
     assert (seam < distances[best, row] - 1e-4).any()  # the rule has made a difference
 
@@ -300,7 +301,7 @@ def test_a_step_decodes_both_layers_once(composite, generator, loss):
 
 def test_the_seam_of_decoded_pictures_is_that_of_their_latent(composite, generator):
     latent = composite.sample(2, seeded(3)).map(lambda value: value.requires_grad_())
-    seam, images = compose.Seam(composite, distance), composite.decode(latent)
+    seam, images = Seam(composite, distance), composite.decode(latent)
     found = []
     for pictures in (images, images.detach()):  # the latter are not known: their layers are decoded
         losses = seam(pictures, latent, [])
@@ -315,7 +316,7 @@ def test_a_seam_that_is_not_a_number_stops_the_search(composite, loss):
         return distance(a, b) * float("nan")
 
     start = start_of(composite, loss)
-    seam = Tradeoff(compose.Seam(composite, broken))
+    seam = Tradeoff(Seam(composite, broken))
     result = run(Search(composite, loss, start, seeds=[7, 7], options=Options(5), tradeoff=seam))
     assert "not a number" in result.stopped
     assert torch.isfinite(result.images).all()

@@ -18,10 +18,12 @@ from guided_gan.core import identity, targets
 from guided_gan.core.clip import Ensemble
 from guided_gan.core.errors import IdentityError
 from guided_gan.core.losses import base
-from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
+from guided_gan.core.losses.seam import Seam
 from guided_gan.core.search import animate, compose, optimize, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options
@@ -111,9 +113,9 @@ LOSSES = {
         lambda: PerceptualLoss(metric(), picture(n=2)),
     ),
     "seam": (
-        lambda: compose.Seam(compose.Composite(ToyGenerator()), metric()),
-        lambda: compose.Seam(compose.Composite(ToyGenerator(1)), metric()),
-        lambda: compose.Seam(compose.Composite(ToyGenerator()), metric(1)),
+        lambda: Seam(compose.Composite(ToyGenerator()), metric()),
+        lambda: Seam(compose.Composite(ToyGenerator(1)), metric()),
+        lambda: Seam(compose.Composite(ToyGenerator()), metric(1)),
     ),
     "total variation": (TotalVariation,),
 }

@@ -12,7 +12,8 @@ from guided_gan.core import targets
 from guided_gan.core.augment import diffaug
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.losses import base
-from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss, aug_clip_terms
+from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.types import Latent, Target
 
 NOWHERE = Latent("pictures", {})
@@ -149,7 +150,7 @@ def test_a_sum_weighs_its_terms_and_stays_flat(encoder, target, images):
     a, b = (loss(images, NOWHERE, rngs(1, 2, 3)) for loss in (first, second))
     torch.testing.assert_close(total(images, NOWHERE, rngs(1, 2, 3)), a - 5.75 * b)
     assert base.terms_of(first) == ((1.0, first),)
-    assert base.aug_clip_terms(total) == list(total.terms)
+    assert aug_clip_terms(total) == list(total.terms)
     assert list(total.models) == [encoder] * 3
 
 
@@ -162,8 +163,8 @@ def test_only_aug_clip_terms_rank_candidates(encoder, target):
             return -images.mean((1, 2, 3))
 
     term = AugCLIPLoss(encoder, target)
-    assert base.aug_clip_terms(SumLoss([(1.0, Bright()), (0.5, term)])) == [(0.5, term)]
-    assert base.aug_clip_terms(Bright()) == []
+    assert aug_clip_terms(SumLoss([(1.0, Bright()), (0.5, term)])) == [(0.5, term)]
+    assert aug_clip_terms(Bright()) == []
 
 
 def test_what_cannot_work_is_refused(encoder, target):

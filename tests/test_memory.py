@@ -1,10 +1,13 @@
-"""Batches that become smaller when memory runs out."""
+"""Batches whose size is halved when memory runs out."""
+
+import gc
+import weakref
 
 import pytest
 import torch
 
-from guided_gan.core.losses.base import AugCLIPLoss
-from guided_gan.core.memory import Batches
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.memory import Batches, batches_of
 from guided_gan.core.search.basis_init import initialise
 from guided_gan.core.targets import from_text
 from guided_gan.core.types import Latent
@@ -51,24 +54,27 @@ def test_no_room_for_one_and_other_errors_are_said():
 
 @pytest.fixture
 def narrow(encoder, monkeypatch):
-    """Of an encoder, makes it run out of memory with more pictures than this at once, gradients or not."""
+    """Makes the encoder run out of memory with more pictures than this at once; gives how many it is tried with."""
 
     def change(room):
-        encode = type(encoder).encode_image
+        encode, tried = type(encoder).encode_image, []
 
         def cramped(self, images):
+            tried.append(len(images))
             if len(images) > room:
                 raise torch.OutOfMemoryError("too many")
             return encode(self, images)
 
         monkeypatch.setattr(type(encoder), "encode_image", cramped)
+        return tried
 
     return change
 
 
 @pytest.mark.parametrize("graded", [True, False])
-def test_a_loss_finds_how_many_copies_fit(encoder, narrow, graded):
+def test_a_loss_finds_how_many_copies_fit_and_stays_as_it_was_made(encoder, narrow, graded):
     loss = AugCLIPLoss(encoder, from_text(encoder, "a tree"), copies=7)
+    made = dict(vars(loss))
     images = torch.rand(2, 3, 12, 10).requires_grad_(graded)
 
     def value():
@@ -77,9 +83,27 @@ def test_a_loss_finds_how_many_copies_fit(encoder, narrow, graded):
         return [found.detach(), *(torch.autograd.grad(found.sum(), images) if graded else ())]
 
     ample = value()
-    narrow(2 * 3)
+    tried = narrow(2 * 3)
     for a, b in zip(value(), ample, strict=True):
         torch.testing.assert_close(a, b)
+    assert tried == [2 * 7, 2 * 4, 2 * 2, 2 * 2, 2 * 2, 2 * 1]
+    tried.clear()
+    value()
+    assert tried == [2 * 2, 2 * 2, 2 * 2, 2 * 1]  # what did not fit is not tried again
+    assert vars(loss) == made
+
+
+def test_what_fits_is_remembered_for_a_value_and_a_device_as_long_as_the_value_lives(encoder):
+    loss, other = (AugCLIPLoss(encoder, from_text(encoder, "a tree"), copies=7, micro_batch=4) for _ in range(2))
+    cpu, elsewhere = torch.device("cpu"), torch.device("meta")
+    batches = batches_of(loss, cpu, 4)
+    batches.each(7, Small(3))
+    assert batches_of(loss, cpu, 4).size == 2
+    assert batches_of(loss, elsewhere, 4).size == batches_of(other, cpu, 4).size == 4
+    lives = weakref.ref(batches)
+    del loss, batches
+    gc.collect()
+    assert lives() is None
 
 
 def test_a_bank_finds_how_many_candidates_and_copies_fit(generator, encoder, narrow, monkeypatch):

@@ -8,7 +8,8 @@ from toys import LIMIT, ToyGenerator, seeded
 
 from guided_gan.core import draws, targets
 from guided_gan.core.errors import LatentError, PackError
-from guided_gan.core.losses.base import AugCLIPLoss, SumLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization
 from guided_gan.core.search import basis_init, optimize, weightings
 from guided_gan.core.search.bilevel import Tradeoff

@@ -8,7 +8,7 @@ from toys import seeded
 
 from guided_gan.core import targets
 from guided_gan.core.errors import ChoiceError, LatentError
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import optimizers, weightings
 from guided_gan.core.search.optimize import Options, Search
 

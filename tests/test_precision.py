@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from guided_gan.core import clip, draws, generators, precision, targets
 from guided_gan.core.losses import perceptual
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import optimize
 from guided_gan.core.search.basis_init import initialise
 from guided_gan.picturebook import MODELS

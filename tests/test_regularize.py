@@ -9,7 +9,8 @@ from toys import ToyEncoder, ToyGenerator, rngs, seeded
 
 from guided_gan.core import targets
 from guided_gan.core.errors import LatentError, PackError, ShapeError
-from guided_gan.core.losses import base, regularisers
+from guided_gan.core.losses import base
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.types import Latent
 
@@ -55,14 +56,14 @@ def test_the_weight_falls_by_the_decay_and_stays_at_0(latent, images):
 
 def test_a_sum_at_a_step_changes_the_terms_that_change(latent, images):
     encoder = ToyEncoder()
-    clip = base.AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), policies=())
+    clip = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), policies=())
     loss = base.SumLoss([(2.0, LatentRegularization(weight=1.0, decay=0.1)), (0.5, clip)])
     plain, z = clip(images, latent, rngs(1, 2, 3)), LatentRegularization(weight=1.0)(images, latent, rngs(1, 2, 3))
     for step, weight in ((0, 1.0), (4, 0.6), (20, 0.0)):
         torch.testing.assert_close(
-            regularisers.at(loss, step)(images, latent, rngs(1, 2, 3)), 2 * weight * z + 0.5 * plain, atol=1e-6, rtol=0
+            base.at(loss, step)(images, latent, rngs(1, 2, 3)), 2 * weight * z + 0.5 * plain, atol=1e-6, rtol=0
         )
-    assert torch.equal(regularisers.at(clip, 7)(images, latent, rngs(1, 2, 3)), plain)
+    assert torch.equal(base.at(clip, 7)(images, latent, rngs(1, 2, 3)), plain)
 
 
 def test_total_variation_is_the_mean_squared_step_between_neighbours(images):

@@ -15,7 +15,7 @@ from toys import ToyEncoder, ToyGenerator, seeded
 from guided_gan.core import targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import latent_files
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import basis_init, optimize, weightings
 from guided_gan.core.types import Basis, Film, Latent, State
 

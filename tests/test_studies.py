@@ -19,7 +19,7 @@ from guided_gan.benchmarks.studies import (
     perceptual,
 )
 from guided_gan.core import targets
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import judge, world

@@ -7,7 +7,7 @@ from toys import ToyEncoder
 
 from guided_gan.core import targets
 from guided_gan.core.errors import PackError
-from guided_gan.core.losses.base import AugCLIPLoss
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.types import Latent
 
 

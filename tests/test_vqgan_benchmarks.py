@@ -7,7 +7,7 @@ import torch
 from toys import ToyEncoder
 
 from guided_gan.benchmarks import _common, edit, vqgan
-from guided_gan.core.losses.cutout_loss import AUGMENTATIONS
+from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
 from guided_gan.picturebook import world
 
 SEARCH = {"seed": 1, "steps": 2, "copies": 2, "smallest": 0.5, "whole": 0.0, "lr": 0.15, "noise": 0.0, "crops": 40}

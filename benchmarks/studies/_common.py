@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ...core import draws, targets
-from ...core.losses import base
+from ...core.losses.aug_clip import AugCLIPLoss
 from ...core.search import basis_init, optimize
 from ...core.types import Basis
 from ...picturebook import captions, judge
@@ -76,10 +76,10 @@ def wanted(options: argparse.Namespace) -> list[Prompt]:
 # --- starts and scores -----------------------------------------------------------------------------------------------
 
 
-def aug_clip(text: str, copies: int = LOOK) -> base.AugCLIPLoss:
+def aug_clip(text: str, copies: int = LOOK) -> AugCLIPLoss:
     """The loss toward a text under all augmentations."""
     encoder = models()[1]
-    return base.AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=copies)
+    return AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=copies)
 
 
 def start(text: str, options: argparse.Namespace, folder: Path, **changes: Any) -> Basis:
@@ -97,7 +97,7 @@ def banks(options: argparse.Namespace, *changes: Mapping[str, Any]) -> Iterator[
         yield Path(name)
 
 
-def score(loss: base.AugCLIPLoss, pictures: Tensor, draw: str = "judge") -> Tensor:
+def score(loss: AugCLIPLoss, pictures: Tensor, draw: str = "judge") -> Tensor:
     """Scores [N], differentiable in the pictures [N, 3, H, W]; all are augmented alike, as the draw's name decides."""
     return loss.rank(loss.embed(pictures, draws.rngs([0] * len(pictures), draw)))
 

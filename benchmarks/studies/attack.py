@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...core.losses.base import AugCLIPLoss
+from ...core.losses.aug_clip import AugCLIPLoss
 from ...picturebook import captions, world
 from .._common import Prompt, each, table
 from ._common import SCORES, aug_clip, new_figure, parser, save, score, settings, show

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ...core.augment import diffaug
-from ...core.losses.base import AugCLIPLoss
+from ...core.losses.aug_clip import AugCLIPLoss
 from ...core.search import optimize
 from ...picturebook import captions
 from .._common import Prompt, each, models

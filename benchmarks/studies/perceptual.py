@@ -18,6 +18,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from ...core.losses.seam import Seam
 from ...core.search import bilevel, compose, optimize
 from ...picturebook import judge
 from .._common import each, models, table
@@ -63,7 +64,7 @@ def composed(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: P
     """What each rule makes of the prompt."""
     generator, _, judges = models()
     composite = compose.Composite(generator)
-    seam = compose.Seam(composite, metric())
+    seam = Seam(composite, metric())
     text = text_of(*prompt)
     loss = aug_clip(text, options.copies)
     place = compose.placements([options.scale], options.places)

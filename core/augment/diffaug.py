@@ -1,8 +1,8 @@
 """Differentiable augmentation as FuseDream uses it (Liu et al. 2021; DiffAugment, Zhao et al. 2020, plus a resize).
 
 Colour, translation, resize and cutout, in this order, on pictures in [-1, 1], so that what is filled with zero is
-mid-grey. Each copy of a picture draws its own numbers, and always the same count of them: switching one policy off
-leaves the draws of the others as they were.
+mid-grey. Each augmented copy of a picture draws its own parameters, and always as many: switching one policy off leaves
+the others' as they were.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POLICIES = ("color", "translation", "resize", "cutout")
 TRANSLATION = 0.125  # of the side
 RESIZE = (0.8, 1.2)
 CUTOUT = 0.5  # of the side
-_NUMBERS = 8  # uniform numbers per copy
+_PARAMETERS = 8  # per copy
 
 
 def check_policies(policies: Collection[str]) -> None:
@@ -30,30 +30,30 @@ def check_policies(policies: Collection[str]) -> None:
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Uniform numbers [len(rngs), copies, 8] in [0, 1) for `augment`; row i comes from rngs[i] alone."""
-    return torch.stack([torch.rand(copies, _NUMBERS, generator=rng) for rng in rngs])
+    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i comes from rngs[i] alone."""
+    return torch.stack([torch.rand(copies, _PARAMETERS, generator=rng) for rng in rngs])
 
 
-def augment(images: Tensor, numbers: Tensor, policies: Collection[str] = POLICIES) -> Tensor:
+def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLICIES) -> Tensor:
     """Augmented copies of pictures, differentiable in the pictures.
 
     Args:
         images: [N, 3, H, W], RGB in [-1, 1].
-        numbers: [N, C, 8] in [0, 1), from `draw`: they decide each copy.
+        parameters: [N, C, 8] in [0, 1), from `draw`; on any device.
         policies: names from POLICIES; the order is always that of POLICIES.
 
     Returns:
         [N * C, 3, H, W], the copies of one picture side by side.
     """
-    n, copies = numbers.shape[:2]
-    numbers = numbers.to(images).reshape(n * copies, _NUMBERS)
+    n, copies = parameters.shape[:2]
+    parameters = parameters.to(images).reshape(n * copies, _PARAMETERS)
     x = images.repeat_interleave(copies, 0)
     if "color" in policies:
-        x = _color(x, *numbers[:, :3].unbind(1))
+        x = _color(x, *parameters[:, :3].unbind(1))
     if "translation" in policies or "resize" in policies:
-        x = _move(x, numbers[:, 3:6], translate="translation" in policies, resize="resize" in policies)
+        x = _move(x, parameters[:, 3:6], translate="translation" in policies, resize="resize" in policies)
     if "cutout" in policies:
-        x = _cutout(x, *numbers[:, 6:].unbind(1))
+        x = _cutout(x, *parameters[:, 6:].unbind(1))
     return x
 
 
@@ -67,11 +67,11 @@ def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) 
     return torch.baddbmm(offset, matrix, x.flatten(2)).view_as(x)
 
 
-def _move(x: Tensor, numbers: Tensor, *, translate: bool, resize: bool) -> Tensor:
+def _move(x: Tensor, parameters: Tensor, *, translate: bool, resize: bool) -> Tensor:
     """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero."""
     low, high = RESIZE
-    ratio = low + (high - low) * numbers[:, 2] if resize else torch.ones_like(numbers[:, 2])
-    shares = numbers[:, :2].unbind(1)
+    ratio = low + (high - low) * parameters[:, 2] if resize else torch.ones_like(parameters[:, 2])
+    shares = parameters[:, :2].unbind(1)
     rows, columns = (
         resample.zoom_matrix(size, ratio, _shift(share, size) if translate else torch.zeros_like(share))
         for size, share in zip(x.shape[2:], shares, strict=True)
@@ -80,7 +80,7 @@ def _move(x: Tensor, numbers: Tensor, *, translate: bool, resize: bool) -> Tenso
 
 
 def _shift(share: Tensor, size: int) -> Tensor:
-    """Whole pixels by which a side is shifted, up to TRANSLATION of it either way, for numbers in [0, 1)."""
+    """Whole pixels by which a side is shifted, up to TRANSLATION of it either way, for shares in [0, 1)."""
     reach = int(size * TRANSLATION + 0.5)
     return torch.floor(share * (2 * reach + 1)) - reach
 

@@ -1,20 +1,22 @@
-"""Losses that steer a search. Each is called as `loss(images, latent, rngs) -> [N]`; lower is better.
+"""What losses are made of. Each is called as `loss(images, latent, rngs) -> [N]`; lower is better.
 
 A score, as the curves and the Score stage show it, is the negative of a loss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .. import precision
-from ..augment import diffaug
 from ..errors import ChoiceError, PackError
-from ..memory import Batches
+from ..memory import batches_of
 from ..types import JointEncoder, Latent, Loss, Model, Target
+
+Made = TypeVar("Made")
 
 
 def _cosine(cosines: Tensor) -> Tensor:
@@ -30,19 +32,19 @@ DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherica
 
 
 class CopiesLoss:
-    """Mean over copies of a picture of their weighted distance to a target.
+    """Mean over augmented copies of a picture of their weighted distance to a target.
 
     L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
 
-    What a copy a(I) is, the subclass says: `_draw` gives the numbers that decide the copies, `_copy` makes them.
+    A subclass says what the augmentations a are: `draw` draws their parameters, `augment` applies them.
 
     Args:
         encoder: f, frozen; gradients flow to the pictures only.
         target: t and w, from the same encoder. A negative weight pushes away.
-        copies: copies per picture, >= 1.
+        copies: augmented copies per picture, >= 1.
         distance: d, a name of DISTANCES.
-        micro_batch: how many copies go through the encoder at once, 0 for all, fewer when memory runs out; the gradient
-            is the same, the memory is that of so many copies.
+        micro_batch: how many copies go through the encoder at once, 0 for all. It decides the memory; value and gradient
+            are the same up to rounding. On out of memory this process halves it permanently, for this loss alone.
 
     Raises:
         ChoiceError: an unknown distance.
@@ -63,7 +65,7 @@ class CopiesLoss:
             )
         self.encoder, self.target = encoder, target
         self.copies, self.distance = copies, distance
-        self._batches = Batches(micro_batch)
+        self.micro_batch = micro_batch
 
     def __repr__(self) -> str:
         return f"{self.name}Loss({self.target}, {self.encoder.name})"
@@ -73,98 +75,54 @@ class CopiesLoss:
         """Those of the encoder."""
         return self.encoder.models
 
+    def identity(self) -> object:
+        """All but how the work is split, which does not decide what the loss is; see `identity.Identified`."""
+        return {name: value for name, value in vars(self).items() if name != "micro_batch"}
+
+    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Augmentation parameters [N, copies, K], on the CPU; row i comes from rngs[i] alone."""
+        raise NotImplementedError
+
+    def augment(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """Augmented copies of pictures, differentiable in them.
+
+        Args:
+            images: [N, 3, H, W] in [-1, 1].
+            parameters: [N, C, K], from `draw`, for C of the copies; on any device.
+
+        Returns:
+            [N * C, 3, H', W'], the copies of one picture side by side.
+        """
+        raise NotImplementedError
+
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        numbers = self._draw(rngs)
+        parameters = self.draw(rngs)
         if torch.is_grad_enabled() and images.requires_grad:
-            parts = self._batches.each(self.copies, lambda part: self._with_gradient(images.detach(), numbers[:, part]))
+            parts = self._in_parts(images, parameters, lambda part: self._with_gradient(images.detach(), part))
             value, gradient = (torch.stack(shares).sum(0) for shares in zip(*parts, strict=True))
             return _WithGradient.apply(images, value, gradient)
-        return torch.stack(self._batches.each(self.copies, lambda part: self._mean_distance(images, numbers[:, part]))).sum(0)
+        return torch.stack(self._in_parts(images, parameters, lambda part: self._mean_distance(images, part))).sum(0)
 
-    def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Numbers [N, copies, K] that decide the copies; row i comes from rngs[i] alone."""
-        raise NotImplementedError
+    def _in_parts(self, images: Tensor, parameters: Tensor, work: Callable[[Tensor], Made]) -> list[Made]:
+        """What `work` makes of the parameters [N, C, K] of so many copies as fit into memory at once, part by part."""
+        batches = batches_of(self, images.device, self.micro_batch)
+        return batches.each(self.copies, lambda part: work(parameters[:, part]))
 
-    def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """The copies [N * C, 3, H', W'] that the numbers [N, C, K] decide, those of one picture side by side."""
-        raise NotImplementedError
+    def _vectors(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """Unit vectors [N, C, D] of augmented copies."""
+        return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, parameters.shape[:2])
 
-    def _vectors(self, images: Tensor, numbers: Tensor) -> Tensor:
-        return self.encoder.encode_image(self._copy(images, numbers)).unflatten(0, numbers.shape[:2])
-
-    def _mean_distance(self, images: Tensor, numbers: Tensor) -> Tensor:
+    def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:
         """This part's share [N] of the mean over all copies."""
         weights = self.target.weights.to(images)
-        cosines = self._vectors(images, numbers) @ self.target.vectors.to(images).T
+        cosines = self._vectors(images, parameters) @ self.target.vectors.to(images).T
         return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
 
-    def _with_gradient(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """This part's share and its gradient: what the encoder keeps for that is let go before the next part."""
+    def _with_gradient(self, images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """This part's share and its gradient; the encoder's activations are freed before the next part."""
         images = images.clone().requires_grad_()
-        share = self._mean_distance(images, numbers)
+        share = self._mean_distance(images, parameters)
         return share.detach(), precision.gradient(share, [images])[0]
-
-
-class AugCLIPLoss(CopiesLoss):
-    """Negative AugCLIP score of pictures against a target.
-
-    s(I) = E_a [ sum_p w_p cos(f(a(I)), t_p) / sum_p |w_p| ]      (FuseDream, Liu et al. 2021, Eq. 3)
-
-    The mean is over `copies` augmented copies; without augmentations it is the plain CLIP score. With the distance
-    "spherical" the cosine gives way to the negative squared spherical distance.
-
-    Args:
-        encoder, target, copies, distance, micro_batch: as in `CopiesLoss`.
-        policies: names from `augment.POLICIES`.
-
-    Raises:
-        ChoiceError: an unknown policy or distance.
-        PackError: `copies` below 1, or a target of another encoder.
-    """
-
-    def __init__(
-        self,
-        encoder: JointEncoder,
-        target: Target,
-        *,
-        policies: Collection[str] = diffaug.POLICIES,
-        copies: int = 50,
-        distance: str = "cosine",
-        micro_batch: int = 0,
-    ) -> None:
-        diffaug.check_policies(policies)
-        super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
-        self.policies = tuple(name for name in diffaug.POLICIES if name in policies)
-        if not self.policies:
-            self.copies = 1  # all would be alike
-        self.name = "AugCLIP" if self.policies else "CLIP"
-
-    def plain(self) -> AugCLIPLoss:
-        """The same loss without augmentation: the CLIP score."""
-        return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
-
-    def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Mean over the copies of the pictures' unit vectors, [N, D].
-
-        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
-        """
-        numbers = self._draw(rngs)
-        parts = self._batches.each(self.copies, lambda part: self._vectors(images, numbers[:, part]).sum(1))
-        return torch.stack(parts).sum(0) / self.copies
-
-    def rank(self, means: Tensor) -> Tensor:
-        """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""
-        return means @ self.direction().to(means)
-
-    def direction(self) -> Tensor:
-        """[D]: the weighted mean of the target's vectors."""
-        return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
-
-    def _draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        return diffaug.draw(self.copies, rngs)
-
-    def _copy(self, images: Tensor, numbers: Tensor) -> Tensor:
-        return diffaug.augment(images, numbers, self.policies)
 
 
 class _WithGradient(torch.autograd.Function):
@@ -209,6 +167,19 @@ def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
     return loss.terms if isinstance(loss, SumLoss) else ((1.0, loss),)
 
 
-def aug_clip_terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
-    """The AugCLIP terms of a loss with their weights."""
-    return [(weight, term) for weight, term in terms_of(loss) if isinstance(term, AugCLIPLoss)]
+# --- the schedule ----------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Scheduled(Loss, Protocol):
+    """A loss that depends on the step of the search. Called as it is, it is that of step 0."""
+
+    def at(self, step: int) -> Loss:
+        """The loss of a step, counted from 0."""
+        ...
+
+
+def at(loss: Loss, step: int) -> Loss:
+    """A loss, or a sum of losses, as it is at a step."""
+    terms = terms_of(loss)
+    return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms])

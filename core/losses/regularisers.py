@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,22 +12,7 @@ from torch.nn import functional as F
 
 from .. import pictures
 from ..errors import LatentError, PackError, ShapeError
-from ..types import Latent, Loss, Model
-from .base import SumLoss, terms_of
-
-
-@runtime_checkable
-class Scheduled(Loss, Protocol):
-    """A loss that changes as a search goes. Called as it is, it is that of step 0."""
-
-    def at(self, step: int) -> Loss:
-        """The loss of a step, counted from 0."""
-        ...
-
-
-def at(loss: Loss, step: int) -> Loss:
-    """A loss, or a sum of losses, as it is at a step."""
-    return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms_of(loss)])
+from ..types import Latent, Model
 
 
 class _WithoutModel:

@@ -22,7 +22,7 @@ from ..errors import PackError
 from ..files.checkpoints import finite
 from ..files.latent_files import read_tensors, write_tensors
 from ..files.shelf import Shelf, touch
-from ..losses.base import AugCLIPLoss
+from ..losses.aug_clip import AugCLIPLoss
 from ..memory import Batches
 from ..types import Generator, Latent
 

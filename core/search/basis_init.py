@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ChoiceError, PackError, shortened
-from ..losses.base import aug_clip_terms
+from ..losses.aug_clip import aug_clip_terms
 from ..types import SCALAR, Basis, Generator, Latent, Loss
 from .bank import CHUNK, Bank, Progress, Warn, candidates
 from .weightings import WEIGHTINGS

@@ -6,7 +6,7 @@ latent holds both layers' latents and the place, which a search leaves as it is,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -16,7 +16,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from .. import resample
 from ..errors import ChoiceError, PackError, shortened
-from ..types import Basis, Generator, Latent, Model
+from ..types import Basis, Generator, Latent
 
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
@@ -27,8 +27,6 @@ PLACES: dict[str, tuple[float, float]] = {
     for row, vertical in ((0.0, "top"), (0.5, "middle"), (1.0, "bottom"))
     for column, horizontal in ((0.0, "left"), (0.5, "centre"), (1.0, "right"))
 }
-
-Metric = Callable[[Tensor, Tensor], Tensor]
 
 
 class Composite:
@@ -79,12 +77,21 @@ class Composite:
         """Foreground and background, each [N, 3, H, W] in [-1, 1] and whole.
 
         images: what `decode` made of the latent; given that, the layers are those it is pasted from, not decoded again.
+            None where the latent was not decoded.
         """
         if images is not None and images in self._layers_of:
             return self._layers_of[images]
         both = Latent.cat([self.layer(latent, which) for which in LAYERS])
         foreground, background = self.base.decode(both).chunk(2)
         return foreground, background
+
+    def overlap(self, latent: Latent, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The foreground and what it hides of the background, enlarged to the same size: [N, 3, H, W] each in [-1, 1].
+
+        images: as in `layers`.
+        """
+        foreground, background = self.layers(latent, images)
+        return foreground, crop(background, latent.tensors["place"])
 
     def decode(self, latent: Latent) -> Tensor:
         """The compositions, [N, 3, H, W] in [-1, 1], differentiable in both layers."""
@@ -101,23 +108,6 @@ class Composite:
             for name, value in self.base.constrain(self.layer(latent, which)).tensors.items()
         }
         return replace(latent, tensors={**latent.tensors, **layers})
-
-
-class Seam:
-    """Perceptual distance between the foreground and what it hides: what makes the layers melt into one another.
-
-    l = d(I_fg, crop(I_bg, {alpha, t})), the crop at the foreground's own size (Eq. 5).
-    """
-
-    name = "perceptual"
-
-    def __init__(self, composite: Composite, metric: Metric, models: Sequence[Model] = ()) -> None:
-        self._composite, self._metric = composite, metric
-        self.models = models
-
-    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        foreground, background = self._composite.layers(latent, images)
-        return self._metric(foreground, crop(background, latent.tensors["place"]))
 
 
 def placements(scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES)) -> Tensor:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..losses.base import aug_clip_terms, terms_of
+from ..losses.aug_clip import aug_clip_terms
+from ..losses.base import terms_of
 from ..types import Best, Generator, Latent, Loss
 
 SLACK = 0.01  # of two losses: an evaluation whose first is within this share of the lowest is ranked by its second

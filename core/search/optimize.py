@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .. import draws, identity, precision
 from ..errors import PackError
-from ..losses.regularisers import at
+from ..losses.base import at
 from ..memory import Batches
 from ..types import Basis, Best, Generator, Latent, Loss, Result, State
 from . import optimizers

@@ -1,0 +1,81 @@
+"""The AugCLIP score as a loss (FuseDream, Liu et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from ..augment import diffaug
+from ..types import JointEncoder, Loss, Target
+from .base import CopiesLoss, terms_of
+
+
+class AugCLIPLoss(CopiesLoss):
+    """Negative AugCLIP score of pictures against a target.
+
+    s(I) = E_a [ sum_p w_p cos(f(a(I)), t_p) / sum_p |w_p| ]      (FuseDream, Liu et al. 2021, Eq. 3)
+
+    The mean is over `copies` augmented copies; without augmentations it is the plain CLIP score. With the distance
+    "spherical" the cosine gives way to the negative squared spherical distance.
+
+    Args:
+        encoder, target, copies, distance, micro_batch: as in `CopiesLoss`.
+        policies: names from `diffaug.POLICIES`.
+
+    Raises:
+        ChoiceError: an unknown policy or distance.
+        PackError: `copies` below 1, or a target of another encoder.
+    """
+
+    def __init__(
+        self,
+        encoder: JointEncoder,
+        target: Target,
+        *,
+        policies: Collection[str] = diffaug.POLICIES,
+        copies: int = 50,
+        distance: str = "cosine",
+        micro_batch: int = 0,
+    ) -> None:
+        diffaug.check_policies(policies)
+        super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
+        self.policies = tuple(name for name in diffaug.POLICIES if name in policies)
+        if not self.policies:
+            self.copies = 1  # all would be alike
+        self.name = "AugCLIP" if self.policies else "CLIP"
+
+    def plain(self) -> AugCLIPLoss:
+        """The same loss without augmentation: the CLIP score."""
+        return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
+
+    def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Mean unit vector of each picture's augmented copies, [N, D].
+
+        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
+        """
+        parameters = self.draw(rngs)
+        sums = self._in_parts(images, parameters, lambda part: self._vectors(images, part).sum(1))
+        return torch.stack(sums).sum(0) / self.copies
+
+    def rank(self, means: Tensor) -> Tensor:
+        """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""
+        return means @ self.direction().to(means)
+
+    def direction(self) -> Tensor:
+        """[D]: the weighted mean of the target's vectors."""
+        return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
+
+    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Augmentation parameters, as `diffaug.draw`."""
+        return diffaug.draw(self.copies, rngs)
+
+    def augment(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """Augmented copies, as `diffaug.augment`."""
+        return diffaug.augment(images, parameters, self.policies)
+
+
+def aug_clip_terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
+    """The AugCLIP terms of a loss with their weights."""
+    return [(weight, term) for weight, term in terms_of(loss) if isinstance(term, AugCLIPLoss)]
