@@ -257,3 +257,5 @@ def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     test_nodes.test_every_input_and_output_is_explained(nodes)
     test_nodes.test_numbers_snap_to_their_step(nodes)
     test_nodes.test_inputs_are_what_execute_takes(nodes, probe)
+    menu = probe["definitions"]["GuidedGAN_Optimize"]["input"]["optional"]["optimizer"][1]["options"]
+    assert "Adagrad" in menu
