@@ -52,8 +52,8 @@ def text_mask(
         largest: greatest side, at least `smallest`.
         sharpness: how much better crops count more than worse ones.
         sigmas: the threshold in standard deviations of the heat above its mean; lower keeps more.
-        micro_batch: how many crops go through the encoder at once, >= 1; fewer when memory runs out.
-        progress: called with crops done and to do.
+        micro_batch: how many crops go through the encoder at once, >= 1; halved on out of memory.
+        progress: called with crops done and to do; None for nobody.
 
     Returns:
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.

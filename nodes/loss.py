@@ -12,8 +12,7 @@ from ..core import draws
 from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
 from ..core.errors import PackError
-from ..core.losses import aug_clip, base
-from ..core.losses import cutout_loss as crops
+from ..core.losses import aug_clip, base, cutout_loss
 from ..core.types import Latent, Loss
 from . import host, sockets
 
@@ -151,7 +150,7 @@ class CutoutLoss(io.ComfyNode):
         **strengths: float,
     ) -> io.NodeOutput:
         return io.NodeOutput(
-            crops.CutoutLoss(
+            cutout_loss.CutoutLoss(
                 clip,
                 target,
                 copies=cutouts,

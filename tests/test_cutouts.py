@@ -283,5 +283,5 @@ def test_what_cannot_work_is_refused(encoder, target):
             CutoutLoss(encoder, target, **wrong)
     with pytest.raises(PackError, match="copies must be at least 1"):
         CutoutLoss(encoder, target, copies=0)
-    with pytest.raises(PackError, match="connect the same CLIP"):
+    with pytest.raises(PackError, match="use one CLIP for both"):
         CutoutLoss(encoder, targets.from_text(ToyEncoder(1), "a tree"))

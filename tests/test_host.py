@@ -262,7 +262,7 @@ def changed(node: str, **inputs):
     [
         (changed("text", text="tree " * 50), "EncodeText", "tokens"),
         (changed("text", text="t" * 10**6), "EncodeText", "1000000 characters"),
-        (another_clip, "AugCLIPLoss", "connect the same CLIP"),
+        (another_clip, "AugCLIPLoss", "use one CLIP for both"),
         (linked("basis", "pick", "PrimitiveString", "7"), "BasisInit", "from 1 to 3"),
         (linked("optimize", "steps", "PrimitiveInt", -1), "Optimize", "steps must be from 1 to 100000; got -1"),
         (linked("text", "text", "PrimitiveString", "a tree \ud800"), "EncodeText", "half of a character"),

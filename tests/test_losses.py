@@ -168,7 +168,7 @@ def test_only_aug_clip_terms_rank_candidates(encoder, target):
 
 
 def test_what_cannot_work_is_refused(encoder, target):
-    with pytest.raises(PackError, match=r"encoded by toy-clip-0, but the loss uses toy-clip-1: connect the same CLIP"):
+    with pytest.raises(PackError, match=r"encoded by toy-clip-0, but the loss uses toy-clip-1: use one CLIP for both"):
         AugCLIPLoss(ToyEncoder(1), target)
     with pytest.raises(ChoiceError, match=r"euclidean: choose from cosine, spherical"):
         AugCLIPLoss(encoder, target, distance="euclidean")

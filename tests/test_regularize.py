@@ -94,7 +94,7 @@ def test_the_gradients_are_right(latent, images):
 def test_what_cannot_work_is_refused(latent, images):
     wrongs: list[dict[str, Any]] = [{"weight": -1.0}, {"decay": float("nan")}, {"weight": float("inf")}, {"every": 0}]
     for wrong in wrongs:
-        with pytest.raises(PackError, match="must be numbers of at least 0, and every at least 1; got"):
+        with pytest.raises(PackError, match="must be at least 0, and every at least 1; got"):
             LatentRegularization(**wrong)
     with pytest.raises(LatentError, match="stays near one latent; got 3"):
         LatentRegularization(toward=latent)
@@ -102,7 +102,7 @@ def test_what_cannot_work_is_refused(latent, images):
         LatentRegularization(tensor="w")(images, latent, rngs(1, 2, 3))
     with pytest.raises(LatentError, match=r"this one has none\. It works in a search"):
         LatentRegularization()(images, NOWHERE, rngs(1, 2, 3))
-    with pytest.raises(LatentError, match="goes through toy-gan-0, but is to stay near a latent of toy-gan-1"):
+    with pytest.raises(LatentError, match="uses toy-gan-0, but is to stay near a latent of toy-gan-1"):
         LatentRegularization(toward=ToyGenerator(1).sample(1, seeded(0)))(images, latent, rngs(1, 2, 3))
     with pytest.raises(ShapeError, match=r"must be one, \[1, 3, H, W\]; got \[3, 3, 12, 10\]"):
         InitialImage(images)

@@ -43,8 +43,9 @@ class CopiesLoss:
         target: t and w, from the same encoder. A negative weight pushes away.
         copies: augmented copies per picture, >= 1.
         distance: d, a name of DISTANCES.
-        micro_batch: how many copies go through the encoder at once, 0 for all. It decides the memory; value and gradient
-            are the same up to rounding. On out of memory this process halves it permanently, for this loss alone.
+        micro_batch: how many copies go through the encoder at once, 0 for all. It decides the memory needed; value and
+            gradient are the same up to rounding. On out of memory this process goes on with half as many, permanently.
+            The loss itself does not change.
 
     Raises:
         ChoiceError: an unknown distance.
@@ -61,7 +62,7 @@ class CopiesLoss:
         if target.encoder != encoder.name:
             raise PackError(
                 f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: "
-                "connect the same CLIP to Encode Text and to the loss."
+                "use one CLIP for both."
             )
         self.encoder, self.target = encoder, target
         self.copies, self.distance = copies, distance

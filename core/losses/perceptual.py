@@ -1,4 +1,4 @@
-"""How alike two pictures look: distances between the features of a trained network, the backbone (Zhang et al. 2018)."""
+"""Perceptual distances: those between the features of a trained network, the backbone (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ..types import Latent, Model
 
 # torchvision's network -> what lpips calls it, and the layers of `features` that it compares.
 _LPIPS = {"alexnet": ("alex", (1, 4, 7, 9, 11)), "vgg16": ("vgg", (3, 8, 15, 22, 29))}
-_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet in [-1, 1], which those networks are made for
+_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet in [-1, 1], as LPIPS has them
 _NORM_EPS = 1e-5  # of torch's batch norm
 
 
 class _Network(nn.Module):
-    """A row of layers; after some of them a head, which weighs the squared differences of the channels."""
+    """A sequence of layers; after some of them a head, which weights the squared differences of the channels."""
 
     def __init__(self, features: nn.Sequential, widths: Mapping[int, int]) -> None:
         super().__init__()
         self.scale, self.features = Norm(3), features
         self.heads = nn.ModuleDict({str(layer): nn.Conv2d(width, 1, 1, bias=False) for layer, width in widths.items()})
 
-    def looks(self, x: Tensor) -> list[Tensor]:
-        """The maps of pictures that the heads compare."""
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of pictures [N, 3, H, W] in [-1, 1] that the heads compare, [N, C, H', W'] each."""
         found, x = [], self.scale(x)
         for name, layer in self.features.named_children():
             x = layer(x)
@@ -85,8 +85,8 @@ class Perceptual:
                 f"they must measure at least {self._least}. Enlarge them, or take another backbone."
             )
         with precision.of(self):
-            looks = self.module.looks(a), self.module.looks(b)
-        return self.module(*looks)
+            maps = self.module.maps(a), self.module.maps(b)
+        return self.module(*maps)
 
 
 class PerceptualLoss:
@@ -125,7 +125,11 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
 
     Two kinds are known. torchvision's AlexNet and VGG16 make LPIPS, with the linear heads that come with the package
     `lpips`. Plain stages, convolutions with batch norm and ReLU and a halving between the stages, count all stages and
-    channels alike. dtype: what it computes with, by default `precision.default()`.
+    channels alike.
+
+    Args:
+        path: a file of any kind that `checkpoints.read` reads.
+        dtype: what it computes with; None for `precision.default()`.
 
     Raises:
         CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are.
@@ -152,10 +156,10 @@ def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:
     from torchvision import models
 
     network = "alexnet" if tensors["features.0.weight"].shape[-1] == 11 else "vgg16"
-    name, looks = _LPIPS[network]
+    name, compared = _LPIPS[network]
     with hollow():  # without weights: those asked for by name would be downloaded
-        features = getattr(models, network)(weights=None).features[: looks[-1] + 1]
-    heads = dict(zip(looks, _published_heads(name), strict=True))
+        features = getattr(models, network)(weights=None).features[: compared[-1] + 1]
+    heads = dict(zip(compared, _published_heads(name), strict=True))
     return _assemble(f"lpips-{name}", features, tensors, heads, torch.tensor(_MEAN), torch.tensor(_STD))
 
 
@@ -173,7 +177,7 @@ def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
     layers: list[nn.Module] = []
     state: dict[str, Tensor] = {}
     widths = [(0, 3)]
-    looks: dict[int, int] = {}
+    compared: dict[int, int] = {}  # layer -> channels
     for stage, inside in groupby(places, key=itemgetter(0)):
         if layers:
             layers.append(nn.MaxPool2d(2))
@@ -183,9 +187,9 @@ def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
             out, into, side, _ = weight.shape
             layers += [nn.Conv2d(into, out, side, padding=side // 2, device="meta"), nn.ReLU(inplace=True)]
             widths.append((into, out))
-        looks[len(layers) - 1] = widths[-1][1]
+        compared[len(layers) - 1] = widths[-1][1]
     check_chain(widths)
-    heads = {layer: torch.full((1, width, 1, 1), 1 / len(looks)) for layer, width in looks.items()}
+    heads = {layer: torch.full((1, width, 1, 1), 1 / len(compared)) for layer, width in compared.items()}
     return _assemble("stages", nn.Sequential(*layers), {**rest, **state}, heads, torch.zeros(3), torch.ones(3))
 
 

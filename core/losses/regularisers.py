@@ -1,4 +1,4 @@
-"""Losses that keep a search in bounds, as VQGAN-CLIP and its users have them: of the latent, and of the picture alone."""
+"""Regularisers, as VQGAN-CLIP and its users have them: losses of the latent, and of the picture without any target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _WithoutModel:
 
 @dataclass(frozen=True, eq=False)
 class LatentRegularization(_WithoutModel):
-    """Mean square of the latent, with a weight that falls as the search goes.
+    """Mean square of the latent, with a weight that decays over the steps of a search.
 
     L(z) = alpha_t mean((z - z_0)^2), alpha_t = max(alpha - decay floor(t / every), 0)
 
@@ -30,9 +30,9 @@ class LatentRegularization(_WithoutModel):
 
     Args:
         weight: alpha, at least 0.
-        decay: what the weight loses at a time, at least 0.
-        every: steps between two losses of weight, at least 1.
-        tensor: name of the latent's tensor meant; empty for all numbers of all tensors.
+        decay: what is subtracted from the weight each time, at least 0.
+        every: steps between two decays of the weight, at least 1.
+        tensor: name of the latent's tensor to hold near z_0; empty for all tensors, whose numbers all count alike.
         toward: z_0, one latent for all searches; None for 0.
 
     Raises:
@@ -51,33 +51,34 @@ class LatentRegularization(_WithoutModel):
     def __post_init__(self) -> None:
         if not (0 <= self.weight < math.inf and 0 <= self.decay < math.inf and self.every >= 1):
             raise PackError(
-                "The weight and the decay of a latent regularization must be numbers of at least 0, and every at least 1; "
+                "The weight and the decay of a latent regularization must be at least 0, and every at least 1; "
                 f"got {self.weight}, {self.decay} and {self.every}."
             )
         if self.toward is not None and len(self.toward) != 1:
             raise LatentError(f"A search stays near one latent; got {len(self.toward)}: pick one of the batch.")
 
     def at(self, step: int) -> LatentRegularization:
-        """The same with the weight of a step, for good."""
+        """The same with the weight of a step, which no longer decays."""
         return replace(self, weight=max(self.weight - self.decay * (step // self.every), 0.0), decay=0.0)
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        z = self._numbers(latent)
+        z = self._values(latent)
         if self.toward is not None:
             if latent.generator != self.toward.generator:
                 raise LatentError(
-                    f"This search goes through {latent.generator}, but is to stay near a latent of {self.toward.generator}: "
-                    "connect a latent of the same generator."
+                    f"This search uses {latent.generator}, but is to stay near a latent of {self.toward.generator}: "
+                    "use a latent of the same generator."
                 )
-            z = z - self._numbers(self.toward).to(z)
+            z = z - self._values(self.toward).to(z)
         return self.weight * z.square().mean(1)
 
-    def _numbers(self, latent: Latent) -> Tensor:
+    def _values(self, latent: Latent) -> Tensor:
         names = [self.tensor] if self.tensor else sorted(latent.tensors)
         if not names or not latent.tensors.keys() >= set(names):
             raise LatentError(
                 f"A latent regularization of {self.tensor or 'all tensors'} needs a latent that has them; "
-                f"this one has {', '.join(sorted(latent.tensors)) or 'none'}. It works in a search, and not on pictures alone."
+                f"this one has {', '.join(sorted(latent.tensors)) or 'none'}. "
+                "It works in a search, and not on pictures alone."
             )
         return torch.cat([latent.tensors[name].flatten(1) for name in names], 1)
 
