@@ -73,6 +73,12 @@ def test_the_changelog_knows_the_version():
     assert all(re.fullmatch(r" - \d{4}-\d\d-\d\d", date) for _, date in headings[1:])
 
 
+def test_every_folder_of_the_library_and_the_nodes_is_packaged():
+    packages = re.findall(r'^    "(guided_gan[\w.]*)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    folders = [path.parent.relative_to(ROOT) for name in ("core", "nodes") for path in ROOT.glob(f"{name}/**/*.py")]
+    assert {".".join(("guided_gan", *folder.parts)) for folder in folders} <= set(packages)
+
+
 def is_left_out(path):
     name = path.relative_to(ROOT).as_posix()
     return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in LEFT_OUT)

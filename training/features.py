@@ -62,7 +62,7 @@ class DINO(Features):
 
 
 class Backbone(Features):
-    """A perceptual backbone (`core.perceptual`): picturebook's own, or torchvision's AlexNet or VGG16."""
+    """A perceptual backbone (`core.losses.perceptual`): picturebook's own, or torchvision's AlexNet or VGG16."""
 
     side = None
 
