@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHORT = 320  # rows: the ViTs' pictures of 224 pixels have up to 257
+from .attention import attend
 
 
 def quicken(model: nn.Module) -> nn.Module:
@@ -55,7 +55,7 @@ class SelfAttention(nn.MultiheadAttention):
         rows = F.linear(query, self.in_proj_weight, self.in_proj_bias)
         heads = rows.unflatten(2, (3, self.num_heads, self.head_dim)).permute(2, 0, 3, 1, 4)  # 3, N, heads, L, D
         q, k, v = heads.unbind(0)
-        h = _attend(q, k, v, self._mask(attn_mask, rows))
+        h = attend(q, k, v, self._mask(attn_mask, rows))
         return self.out_proj(h.transpose(1, 2).flatten(2)), None
 
     def _is_plain(self) -> bool:
@@ -69,15 +69,6 @@ class SelfAttention(nn.MultiheadAttention):
         if mask.dtype == torch.bool:  # true where a place is hidden
             mask = torch.zeros_like(mask, dtype=rows.dtype).masked_fill_(mask, float("-inf"))
         return (mask if mask.dim() == 2 else mask.unflatten(0, (-1, self.num_heads))).to(rows.dtype)
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """[N, heads, L, D] of query [N, heads, L, D], key and value [N, heads, M, D]; mask: added to the scores."""
-    if query.device.type == "cpu" and query.dtype is torch.bfloat16 and query.shape[2] <= SHORT:
-        # Of so few rows the map is small, and the kernel without one takes five times as long for its gradient.
-        scores = (query * query.shape[3] ** -0.5) @ key.transpose(2, 3)
-        return (scores if mask is None else scores + mask).softmax(3) @ value
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 def _takes_patches(conv: nn.Conv2d) -> bool:
@@ -114,5 +105,5 @@ class AttentionPool(nn.Module):
         rows = torch.cat((rows.mean(1, keepdim=True), rows), 1) + self.positional_embedding.to(x.dtype)
         projected = self.q_proj(rows[:, :1]), self.k_proj(rows), self.v_proj(rows)
         query, key, value = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in projected)
-        h = _attend(query, key, value)
+        h = attend(query, key, value)
         return self.c_proj(h.transpose(1, 2).flatten(1))

@@ -14,7 +14,6 @@ from vectors import difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, LatentError
-from guided_gan.core.generators.attention import attend
 from guided_gan.core.generators.doubling import FoldedDoublingConv
 from guided_gan.core.generators.latent_grid import clamp_with_grad
 from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGenerator, closeness, described
@@ -610,22 +609,6 @@ def test_attention_holds_no_map_of_places_times_places():
     )
     assert 0 < half < whole < 128**4  # one byte of each entry of the map
     assert whole < 6 * half  # with a map it were 16
-
-
-@pytest.mark.parametrize("width", [8, 3])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_attention_computes_what_the_map_would(width, layout):
-    draws = (
-        torch.randn(2, *shape, generator=seeded(i)) for i, shape in enumerate([(width, 6, 5), (width, 3, 4), (8, 3, 4)])
-    )
-    query, key, value = (draw.contiguous(memory_format=layout) for draw in draws)
-    weights = (query.flatten(2).transpose(1, 2) @ key.flatten(2) / width**0.5).softmax(2)
-    expected = (value.flatten(2) @ weights.transpose(1, 2)).unflatten(2, (6, 5))
-    torch.testing.assert_close(attend(query, key, value), expected, atol=1e-6, rtol=1e-5)
-    plain = (query.flatten(2).transpose(1, 2) @ key.flatten(2)).softmax(2)
-    torch.testing.assert_close(
-        attend(query, key, value, scale=1.0).flatten(2), value.flatten(2) @ plain.transpose(1, 2)
-    )
 
 
 def test_the_decoder_doubles_by_one_convolution_and_the_network_that_trains_as_published():

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..attention import attend_places
 from ..errors import CheckpointError
 from ..files.checkpoints import Checkpoint, fingerprint
 from ..files.weights import count, fit, hollow
-from .attention import attend
 from .backend import Backend
 from .class_conditional import (
     ClassConditionalGenerator,
@@ -96,7 +96,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] of x [N, C, H, W]."""
         query, key, value = self.theta(x), F.max_pool2d(self.phi(x), 2), F.max_pool2d(self.g(x), 2)
-        h = attend(query, key, value, scale=1.0)
+        h = attend_places(query, key, value, scale=1.0)
         return torch.addcmul(x, self.o(h), self.gamma)
 
 

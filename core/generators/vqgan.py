@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import precision
+from ..attention import attend_places
 from ..errors import CheckpointError
 from ..files import configs
 from ..files.checkpoints import Checkpoint, fingerprint
 from ..files.weights import count, fit, hollow, used
 from ..types import Latent
-from .attention import attend
 from .backend import Backend
 from .doubling import FoldedDoublingConv
 from .latent_grid import GridGenerator
@@ -235,7 +235,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
-        return x + self.proj_out(attend(self.q(h), self.k(h), self.v(h)))
+        return x + self.proj_out(attend_places(self.q(h), self.k(h), self.v(h)))
 
 
 def _norm(channels: int) -> nn.GroupNorm:

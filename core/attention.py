@@ -1,0 +1,69 @@
+"""Attention by the quickest way that torch has for a device and precision, with memory that grows with the rows alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+MOST = 2**21  # scores at once, of all heads together,
+LEAST = 64  # but at least those of so many queries: shorter products are slow
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
+    """softmax(scale * query key^T + mask) value of each head, [N, heads, L, C].
+
+    Args:
+        query: [N, heads, L, D].
+        key: [N, heads, M, D].
+        value: [N, heads, M, C], C at least D.
+        mask: what is added to the scores, [L, M] or [N, heads, L, M].
+        scale: by default 1 / sqrt(D).
+    """
+    factor = query.shape[3] ** -0.5 if scale is None else scale
+    width = value.shape[3]
+    if query.device.type == "cpu" and (query.dtype is torch.bfloat16 or query.shape[3] < width):
+        return _by_parts(query, key, value, mask, factor)
+    q, k, v = (_side_by_side(heads, width) for heads in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=factor)
+
+
+def attend_places(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:
+    """What each place of the query takes from those of the value, [N, C, H, W]: `attend` with one head.
+
+    Args:
+        query: [N, D, H, W].
+        key: [N, D, h, w].
+        value: [N, C, h, w], C at least D.
+        scale: as `attend`.
+    """
+    q, k, v = (t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value))
+    return attend(q, k, v, scale=scale)[:, 0].transpose(1, 2).unflatten(2, query.shape[2:])
+
+
+def _side_by_side(heads: Tensor, width: int) -> Tensor:
+    """Heads of that width whose numbers lie side by side: only for these has torch a kernel that never holds all scores."""
+    heads = F.pad(heads, (0, width - heads.shape[3])) if heads.shape[3] < width else heads
+    return heads if heads.stride(3) == 1 else heads.contiguous()
+
+
+def _by_parts(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """By products of matrices, some scores at a time, which are computed again on the way back rather than kept.
+
+    On a CPU, torch's own kernel takes five times as long for a gradient in bfloat16, and pads heads of two widths.
+    """
+    rows = max(LEAST, MOST // (len(query) * query.shape[1] * key.shape[2]))
+    if rows >= query.shape[2]:
+        return _product(query, key, value, mask, scale)
+    masks = [None] * query.shape[2] if mask is None else mask.split(rows, -2)
+    parts = [
+        checkpoint(_product, part, key, value, hidden, scale, use_reentrant=False, preserve_rng_state=False)
+        for part, hidden in zip(query.split(rows, 2), masks, strict=False)
+    ]
+    return torch.cat(parts, 2)
+
+
+def _product(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    scores = (query * scale) @ key.transpose(2, 3)
+    return (scores if mask is None else scores + mask).softmax(3) @ value
