@@ -27,15 +27,16 @@ def computing(name: str, models: Sequence[Model]) -> Iterator[None]:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if name == "TF32" else "highest")
     torch.backends.cudnn.allow_tf32 = name == "TF32"
+    dtypes = [model.dtype for model in models]
     for model in models:
-        vars(model)["dtype"] = PRECISIONS[name]
+        model.dtype = PRECISIONS[name]
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.allow_tf32 = before[1]
-        for model in models:
-            del vars(model)["dtype"]
+        for model, dtype in zip(models, dtypes, strict=True):
+            model.dtype = dtype
 
 
 class Meter:

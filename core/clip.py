@@ -23,21 +23,20 @@ from .errors import CheckpointError, PackError
 from .files.checkpoints import fingerprint, read
 from .files.weights import hollow, used
 from .resample import resize_to
-from .types import JointEncoder, Model
+from .types import JointEncoder, Managed, Model
 
 __all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
 
 _LONGEST_TOKEN = 50  # characters
 
 
-class OpenCLIP:
+class OpenCLIP(Managed):
     """One open_clip model as a `JointEncoder`.
 
     The picture is resized to the model's side (bilinear, no anti-aliasing) and normalised with the model's own mean
     and standard deviation.
     """
 
-    dtype = torch.float32
     vocabulary: vocabularies.Vocabulary | None = None  # the words that it was trained on, where they are listed
 
     def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float], std: Sequence[float], name: str) -> None:

@@ -28,7 +28,7 @@ def default() -> torch.dtype:
 
 def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
     """The model, told what to compute with; None stands for `default`."""
-    vars(model)["dtype"] = dtype or default()
+    model.dtype = dtype or default()
     return model
 
 

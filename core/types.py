@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -88,14 +88,25 @@ def _listed(shapes: Mapping[str, Sequence[int]]) -> str:
 class Model(Protocol):
     """Anything that holds weights.
 
-    module: frozen and in eval mode. dtype: what its network computes with where that is faster, see `precision`.
+    module: frozen and in eval mode. dtype, patcher: see `Managed`, from which a model may have them.
     """
+
+    dtype: torch.dtype
+    patcher: Any
 
     @property
     def module(self) -> nn.Module: ...
 
-    @property
-    def dtype(self) -> torch.dtype: ...
+
+class Managed:
+    """What is set on a model after it was made, and goes along with copies of it.
+
+    dtype: what its network computes with where that is faster, set by `precision.compute_in`. patcher: what the memory
+    management of a host knows the weights by, set by the host and read by nobody else; None without a host.
+    """
+
+    dtype: torch.dtype = torch.float32
+    patcher: Any = None
 
 
 @runtime_checkable

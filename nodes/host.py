@@ -73,8 +73,8 @@ def fingerprint(*paths: Path) -> str:
 def adopt(model: Model) -> None:
     """Put a freshly loaded model under the host's memory management, and have it compute in the host's precision."""
     device = mm.get_torch_device()
-    # The host looks for the name patcher.
-    vars(model)["patcher"] = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
+    # The host looks for this name on what nodes give.
+    model.patcher = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
     precision.compute_in(model, _precision(device, sum(value.numel() for value in model.module.parameters())))
 
 
@@ -92,7 +92,7 @@ def models(*wanted: Model) -> Iterator[None]:
     """Work with models on the device and with gradients; out of memory says what to lower."""
     with torch.inference_mode(False), torch.enable_grad():
         try:
-            patchers = list({id(model.module): vars(model)["patcher"] for model in wanted}.values())
+            patchers = list({id(model.module): model.patcher for model in wanted}.values())
             mm.load_models_gpu(patchers, force_full_load=True)
             for model in wanted:
                 _heal(model.module)

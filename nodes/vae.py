@@ -139,7 +139,7 @@ def _wrapped(vae) -> vaes.VAEGenerator:
         factor=vae.downscale_ratio,
         side=64 * vae.downscale_ratio,
     )
-    vars(generator)["patcher"] = patcher
+    generator.patcher = patcher
     return generator
 
 

@@ -14,14 +14,9 @@ from guided_gan.picturebook import MODELS
 HALVES = {torch.bfloat16: 0.7, torch.float16: 0.9}  # and how alike gradients toward pixels, the roughest, must be
 
 
-def at(model, dtype):
-    vars(model)["dtype"] = dtype
-    return model
-
-
 def decoded(name):
     def run(dtype):
-        generator = at(generators.load(MODELS / name), dtype)
+        generator = precision.compute_in(generators.load(MODELS / name), dtype)
         latent = generator.sample(2, torch.Generator().manual_seed(1))
         leaf = {key: value.clone().requires_grad_() for key, value in latent.tensors.items()}
         images = generator.decode(type(latent)(latent.generator, leaf))
@@ -37,14 +32,14 @@ def scenes():
 
 
 def encoded(dtype):
-    encoder = at(clip.load(MODELS / "clip"), dtype)
+    encoder = precision.compute_in(clip.load(MODELS / "clip"), dtype)
     images = scenes().requires_grad_()
     vectors = encoder.encode_image(images)
     return vectors, precision.gradient(vectors @ encoder.encode_text(["a tree"])[0], [images])
 
 
 def compared(dtype):
-    metric = at(perceptual.load(MODELS / "perceptual" / "model.safetensors"), dtype)
+    metric = precision.compute_in(perceptual.load(MODELS / "perceptual" / "model.safetensors"), dtype)
     images = scenes().requires_grad_()
     distances = metric(images, images.detach().flip(0))
     return distances, precision.gradient(distances, [images])
@@ -68,7 +63,7 @@ def test_a_model_computes_in_the_precision_that_it_is_told(run, dtype):
 
 def test_texts_are_read_in_that_precision_too():
     encoder = clip.load(MODELS / "clip")
-    whole, half = encoder.encode_text(["a red boat"]), at(encoder, torch.bfloat16).encode_text(["a red boat"])
+    whole, half = encoder.encode_text(["a red boat"]), precision.compute_in(encoder, torch.bfloat16).encode_text(["a red boat"])
     assert not torch.equal(half, whole)
     assert (half @ whole.T).item() > 0.99
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from guided_gan.core.generators.vae import VAEGenerator
-from guided_gan.core.types import Latent
+from guided_gan.core.types import Latent, Managed
 
 LIMIT = 2.0
 
@@ -29,13 +29,11 @@ def linear(rng, inputs, outputs, scale=1.0):
     return layer.requires_grad_(False)
 
 
-class ToyGenerator:
+class ToyGenerator(Managed):
     """Latents z [N, 3], kept within [-2, 2], and y [N, 2, 2], free; pictures of 12 x 10 pixels."""
 
     resolution: tuple[int, int] = (12, 10)
     spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}
-    dtype = torch.float32
-
     def __init__(self, seed=0):
         self.name = f"toy-gan-{seed}"
         self.module = linear(seeded(seed), 7, 3 * 12 * 10, 2.0)
@@ -71,11 +69,10 @@ def toy_autoencoder(height=24, width=32, seed=0):
     return generator.at(height, width)
 
 
-class ToyEncoder:
+class ToyEncoder(Managed):
     """Unit vectors of six numbers: of a picture's coarse cells, and of a text by its letters."""
 
     image_size: tuple[int, int] = (8, 8)
-    dtype = torch.float32
 
     def __init__(self, seed=0):
         self.name = f"toy-clip-{seed}"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .. import precision
 from ..errors import CheckpointError
-from ..types import Latent
+from ..types import Latent, Managed
 
 FOLDED_FROM = (
     16  # side of the smallest map that is doubled by one convolution; on smaller ones its larger kernel costs more
@@ -22,13 +22,11 @@ FOLDED_FROM = (
 Z_LIMIT = 2.0  # the range of z in training; FuseDream clamps to it (Liu et al. 2021)
 
 
-class ClassConditionalGenerator:
+class ClassConditionalGenerator(Managed):
     """A BigGAN as a `Generator`: z [N, z_dim] is noise, y [N, y_dim] a free class embedding, not a class.
 
     module: maps z and y to pictures [N, 3, H, W] in [-1, 1]. embeddings: one row [y_dim] for each class.
     """
-
-    dtype = torch.float32
 
     def __init__(self, module: nn.Module, name: str, side: int, z_dim: int, embeddings: Tensor) -> None:
         self.module = module.to(memory_format=torch.channels_last)  # a quarter faster on a CPU

@@ -13,20 +13,18 @@ from torch.nn import functional as F
 
 from .. import pictures
 from ..errors import PackError
-from ..types import Autoencoder, Generator, Latent
+from ..types import Autoencoder, Generator, Latent, Managed
 
 Grid = TypeVar("Grid", bound="GridGenerator")
 
 
-class GridGenerator(ABC):
+class GridGenerator(Managed, ABC):
     """A convolutional autoencoder as a `Generator`: one latent tensor [N, channels, H / factor, W / factor].
 
     The size is part of the generator, of its name too, so a latent of another size is a latent of another generator.
     `at` gives the generator of the same weights at another size. A family offers `_decode`, `_encode`, `sample` and
     `constrain`.
     """
-
-    dtype = torch.float32
 
     def __init__(self, module: nn.Module, family: str, digest: str, channels: int, factor: int, side: int) -> None:
         self.module = module
@@ -45,7 +43,7 @@ class GridGenerator(ABC):
 
     def at(self: Grid, height: int, width: int) -> Grid:
         """This generator for pictures of another size, rounded to whole cells: `resolution` says what became of it."""
-        other = copy.copy(self)  # what a host attached to it goes along
+        other = copy.copy(self)
         rounded = (max(1, round(side / self.factor)) * self.factor for side in (height, width))
         other._set(self._family, self._tensor, self._channels, *rounded)
         return other

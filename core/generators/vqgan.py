@@ -177,7 +177,7 @@ class CodebookGenerator(VQGANGenerator):
     """
 
     def __init__(self, generator: VQGANGenerator) -> None:
-        vars(self).update(vars(generator))  # what a host attached to it as well
+        vars(self).update(vars(generator))
         self._set("vqgan-codebook", "logits", len(self._codebook), *generator.resolution)
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:

@@ -19,7 +19,7 @@ from ..files.checkpoints import fingerprint, read
 from ..files.weights import fit, hollow
 from ..generators.class_conditional import Norm, check_chain
 from ..resample import resize_to
-from ..types import Latent, Model
+from ..types import Latent, Managed, Model
 
 # torchvision's network -> what lpips calls it, and the layers of `features` that it compares.
 _LPIPS = {"alexnet": ("alex", (1, 4, 7, 9, 11)), "vgg16": ("vgg", (3, 8, 15, 22, 29))}
@@ -53,7 +53,7 @@ class _Network(nn.Module):
         return torch.stack(distances).sum(0)
 
 
-class Perceptual:
+class Perceptual(Managed):
     """A perceptual distance, `metric(a, b) -> [N]`: 0 where two pictures look the same to the backbone.
 
     a: [N, 3, H, W] in [-1, 1]. b: the same shape, or one picture to compare all with. Differentiable in both.
@@ -62,8 +62,6 @@ class Perceptual:
         ShapeError: the pictures are of other shapes.
         PackError: they are smaller than the backbone can see.
     """
-
-    dtype = torch.float32
 
     def __init__(self, network: _Network, name: str) -> None:
         self.module = network.to(memory_format=torch.channels_last)  # faster on a CPU

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -37,22 +37,13 @@ class Composite:
     """
 
     def __init__(self, generator: Generator) -> None:
-        self.base = generator
+        self.base, self.module = generator, generator.module
+        self.dtype, self.patcher = generator.dtype, generator.patcher
         self.name = f"{generator.name} composed"
         self.resolution = generator.resolution
         layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}
         self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (3,)}
         self._layers_of = WeakTensorKeyDictionary()  # compositions -> the layers they were pasted from, while both live
-
-    @property
-    def module(self) -> nn.Module:
-        """The generator's."""
-        return self.base.module
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The generator's."""
-        return self.base.dtype
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
         """Two layers drawn by chance, at a scale of SCALES and a place of PLACES."""

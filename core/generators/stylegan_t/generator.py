@@ -14,20 +14,18 @@ from ... import draws
 from ...errors import LatentError, PackError, ShapeError
 from ...files.checkpoints import Checkpoint, fingerprint
 from ...files.weights import fit, hollow
-from ...types import Generator, JointEncoder, Latent
+from ...types import Generator, JointEncoder, Latent, Managed
 from ..latent_grid import clamp_with_grad
 from . import text
 from .network import Network, Shape
 
 
-class StyleGANTGenerator:
+class StyleGANTGenerator(Managed):
     """A StyleGAN-T as a `Generator`: w [N, z_dim + c_dim], whose last c_dim numbers are a text embedding.
 
     Its pictures are of prompts, so `sample` needs some: `of` gives the generator of the same weights that draws with
     given text embeddings. Another name tells that generator from this one, and its latents from this one's.
     """
-
-    dtype = torch.float32
 
     def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
         network.freeze()
@@ -68,7 +66,7 @@ class StyleGANTGenerator:
     def of(self, c: Tensor) -> StyleGANTGenerator:
         """This generator drawing with text embeddings c [P, c_dim], each as likely as the others."""
         c = self._fitting(c, "The text embedding")
-        other = copy.copy(self)  # what a host attached to it goes along
+        other = copy.copy(self)
         other._prompts = c.clone()
         other.name = f"{self.name}/{fingerprint({'c': c})}"
         return other
