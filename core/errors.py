@@ -58,3 +58,8 @@ def printable(text: str, most: int = MOST) -> str:
     if len(text) > most:
         text = f"{text[: most // 2]} … {text[len(text) - most // 2 + 3 :]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in its first line, without the full stop; of one that says nothing, its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -51,6 +51,10 @@ class Latent(_Shown):
     def _inside(self) -> str:
         return f"{shortened(self.generator)}, {len(self)}"
 
+    def split(self) -> list[Latent]:
+        """Its points, each as a batch of one."""
+        return [self[i : i + 1] for i in range(len(self))]
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
         """The same latent with `function` applied to each tensor."""
         return replace(self, tensors={name: function(value) for name, value in self.tensors.items()})

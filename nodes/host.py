@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import comfy.cli_args
 import comfy.model_management as mm
@@ -28,12 +28,13 @@ from server import PromptServer
 from torch import Tensor, nn
 
 from ..core import precision
-from ..core.errors import printable
+from ..core.errors import first_line, printable
 from ..core.files import checkpoints, latent_files
 from ..core.memory import ran_out
 from ..core.types import Model
 
 SHIPPED = "picturebook"  # how the menus call the models that come with the pack
+Part = TypeVar("Part")
 PREVIEW_SIDE = 384
 PREVIEW_MOST = 4  # pictures of a batch that a preview shows
 
@@ -103,7 +104,7 @@ def models(*wanted: Model) -> Iterator[None]:
             mm.soft_empty_cache()
             raise type(error)(
                 "Out of memory, though batches were made as small as they can be. Work on smaller or fewer pictures, "
-                f"or take a smaller generator or CLIP. ({str(error).splitlines()[0]})"
+                f"or take a smaller generator or CLIP. ({first_line(error)}.)"
             ) from error
 
 
@@ -205,6 +206,14 @@ class Progress:
         self._bar.update_absolute(done, self._total, preview)
         if text and (shown or done == self._total or not self._preview_every):
             say(text, self._node_id)
+
+
+def each(parts: Sequence[Part], node_id: str | None) -> Iterator[Part]:
+    """The parts one after another, with a bar on the node that grows when each is done."""
+    progress = Progress(len(parts), node_id)
+    for done, part in enumerate(parts, 1):
+        yield part
+        progress(done)
 
 
 def say(text: str, node_id: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Load Generator, Load CLIP, Combine CLIP."""
+"""Load: generators and CLIPs, from files or from the host."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import folder_paths
+from comfy.sd import VAE
 from comfy_api.latest import io
 
 from ..core import clip, generators
+from ..core.errors import PackError
 from ..core.files import checkpoints, configs
 from ..core.generators import biggan_deep, vqgan
+from ..core.generators.latent_grid import autoencoder
+from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
+from ..core.types import Generator, JointEncoder
 from ..picturebook import MODELS
-from . import host, published, sockets
+from . import grids, host, host_vae, published, sockets
 
 # How the menu calls the generators that come with the pack, and their folders.
 _SHIPPED = {
@@ -23,14 +28,6 @@ _SHIPPED = {
     f"{host.SHIPPED} StyleGAN-T": MODELS / "stylegan_t",
 }
 _SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS / "clip_robust"}
-
-
-def _encoder_names() -> list[str]:
-    """Model folders, which the host knows by the configuration in them, and the weight files that are in none."""
-    files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
-    folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
-    weights = [file for file in files if checkpoints.is_named_as_weights(file) and not set(file.parents) & set(folders)]
-    return [path.as_posix() for path in (*folders, *weights)]
 
 
 class LoadGenerator(io.ComfyNode):
@@ -79,6 +76,99 @@ class LoadGenerator(io.ComfyNode):
         return io.NodeOutput(generator)
 
 
+class VAEGenerator(io.ComfyNode):
+    """The host's VAE as a generator."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_VAEGenerator",
+            display_name="VAE as Generator",
+            category="guided GAN/load",
+            description="Searches the latents of a diffusion model's VAE as VQGAN-CLIP searches those of a VQGAN. "
+            "To VAE Latent hands the result to a KSampler.",
+            search_aliases=["VQGAN-CLIP", "stable diffusion", "latent"],
+            inputs=[
+                io.Vae.Input("vae", tooltip="A VAE of pictures, from Load VAE or Load Checkpoint; not one of video or sound."),
+                io.Int.Input(
+                    "width", default=512, tooltip="Width of the pictures in pixels, rounded to whole cells.", **grids.SIDE
+                ),
+                io.Int.Input(
+                    "height", default=512, tooltip="Height of the pictures in pixels, rounded to whole cells.", **grids.SIDE
+                ),
+            ],
+            outputs=[
+                sockets.Generator.Output(
+                    display_name="generator", tooltip="For Random Latent, Encode Image, Optimize and Decode."
+                )
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, vae: VAE, width: int, height: int) -> io.NodeOutput:
+        with host.models():
+            generator = host_vae.wrapped(vae).at(height, width)
+        host.say(grids.described(generator), cls.hidden.unique_id)
+        return io.NodeOutput(generator)
+
+
+class SetSize(io.ComfyNode):
+    """A grid generator at another size."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_SetSize",
+            display_name="Set Size (GAN)",
+            category="guided GAN/load",
+            description="Sets the size of the pictures of a VQGAN or VAE generator. It is rounded to whole cells; "
+            "the node shows what became of it. A latent belongs to the size that it was made at.",
+            search_aliases=["resolution", "width", "height", "VQGAN"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}. BigGANs have one size only."),
+                io.Int.Input("width", default=256, tooltip="Width of the pictures in pixels.", **grids.SIDE),
+                io.Int.Input("height", default=256, tooltip="Height of the pictures in pixels.", **grids.SIDE),
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip="The same weights at that size.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, width: int, height: int) -> io.NodeOutput:
+        sized = autoencoder(generator).at(height, width)
+        host.say(grids.described(sized), cls.hidden.unique_id)
+        return io.NodeOutput(sized)
+
+
+class CodebookSampling(io.ComfyNode):
+    """A VQGAN searched through a distribution over its codes."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_CodebookSampling",
+            display_name="Codebook Sampling",
+            category="guided GAN/load",
+            description="Searches a VQGAN through a distribution over its codes in each cell, the older way of VQGAN-CLIP. "
+            "Slower and softer than the search of the codes themselves, there to compare. A latent_noise of 1.28 in Optimize "
+            "stands for the draw of the codes.",
+            search_aliases=["VQGAN", "logits"],
+            inputs=[sockets.Generator.Input("generator", tooltip="A VQGAN from Load Generator.")],
+            outputs=[
+                sockets.Generator.Output(
+                    display_name="generator", tooltip="The same VQGAN with other latents: draw or encode them with this one."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator) -> io.NodeOutput:
+        if not isinstance(generator, VQGANGenerator):
+            raise PackError(f"Codebook Sampling needs a VQGAN, which has a codebook; got {generator.name}.")
+        return io.NodeOutput(CodebookGenerator(generator))
+
+
 class LoadCLIP(io.ComfyNode):
     """An open_clip model from models/clip_joint, or the shipped picturebook."""
 
@@ -121,6 +211,14 @@ class LoadCLIP(io.ComfyNode):
         return io.NodeOutput(encoder)
 
 
+def _encoder_names() -> list[str]:
+    """Model folders, which the host knows by the configuration in them, and the weight files that are in none."""
+    files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
+    folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
+    weights = [file for file in files if checkpoints.is_named_as_weights(file) and not set(file.parents) & set(folders)]
+    return [path.as_posix() for path in (*folders, *weights)]
+
+
 class CombineCLIP(io.ComfyNode):
     """An ensemble of two encoders; chain it for more."""
 
@@ -142,5 +240,5 @@ class CombineCLIP(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip_1, clip_2, weight_1: float, weight_2: float) -> io.NodeOutput:
+    def execute(cls, clip_1: JointEncoder, clip_2: JointEncoder, weight_1: float, weight_2: float) -> io.NodeOutput:
         return io.NodeOutput(clip.Ensemble([clip_1, clip_2], [weight_1, weight_2]))

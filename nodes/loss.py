@@ -1,20 +1,16 @@
-"""AugCLIP Loss, Cutout Loss, Add Losses, Score."""
+"""Loss: how far a picture is from a target, to CLIP; and sums of losses."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
-from comfy_api.latest import io, ui
-from torch import Tensor
+from comfy_api.latest import io
 
-from ..core import draws
 from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
-from ..core.errors import PackError
 from ..core.losses import aug_clip, base, cutout_loss
-from ..core.types import Latent, Loss
-from . import host, sockets
+from ..core.types import JointEncoder, Loss, Target
+from . import sockets
 
 _CLIP = sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with.")
 _MICRO_BATCH = io.Int.Input(
@@ -74,7 +70,9 @@ class AugCLIPLoss(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, target, copies: int, distance: str, micro_batch: int, **switches: bool) -> io.NodeOutput:
+    def execute(
+        cls, clip: JointEncoder, target: Target, copies: int, distance: str, micro_batch: int, **switches: bool
+    ) -> io.NodeOutput:
         policies = [name for name in POLICIES if switches[name]]
         return io.NodeOutput(
             aug_clip.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
@@ -140,8 +138,8 @@ class CutoutLoss(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        clip,
-        target,
+        clip: JointEncoder,
+        target: Target,
         cutouts: int,
         smallest: float,
         power: float,
@@ -184,58 +182,5 @@ class AddLosses(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, loss_1, loss_2, weight_1: float, weight_2: float) -> io.NodeOutput:
+    def execute(cls, loss_1: Loss, loss_2: Loss, weight_1: float, weight_2: float) -> io.NodeOutput:
         return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2)]))
-
-
-class Score(io.ComfyNode):
-    """Scores of pictures, best first."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GuidedGAN_Score",
-            display_name="Score",
-            category="guided GAN/loss",
-            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the best first.",
-            is_output_node=True,
-            inputs=[
-                io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
-                sockets.Loss.Input("loss", tooltip="What to score by."),
-                io.Int.Input("seed", tooltip="Decides the augmentations.", **sockets.SEED),
-            ],
-            outputs=[
-                io.Image.Output(display_name="best first", tooltip="The same pictures, the best first."),
-                io.Float.Output(display_name="best score", tooltip="The score of the first."),
-                io.String.Output(display_name="scores", tooltip="All scores, as text."),
-            ],
-            hidden=[io.Hidden.unique_id],
-        )
-
-    @classmethod
-    def execute(cls, image, loss, seed: int) -> io.NodeOutput:
-        with host.models(*loss.models), torch.no_grad():
-            scores = scores_of(host.from_image(image), loss, seed, cls.hidden.unique_id)
-        best = scores.sort(descending=True)
-        text = "\n".join(
-            f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        )
-        host.say(text, cls.hidden.unique_id)
-        report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist(), "order": best.indices.tolist()}
-        return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)
-
-
-def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> Tensor:
-    """The score of each picture, [N], with a bar on the node; the seed decides the augmentations.
-
-    Raises:
-        PackError: a score is not finite.
-    """
-    progress, values = host.Progress(len(pictures), node_id), []
-    for picture in pictures.split(1):
-        values.append(-loss(picture, Latent("pictures", {}), [draws.rng(seed, "score")]).cpu())
-        progress(len(values))
-    scores = torch.cat(values)
-    if not scores.isfinite().all():
-        raise PackError("A score is not a number: check the picture, and the weights of the losses.")
-    return scores

@@ -1,228 +1,135 @@
-"""Random Latent, Basis Init, Decode: from chance to a picture."""
+"""What the nodes that search share: their inputs, and the loop."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-import torch
+import comfy.model_management as mm
 from comfy_api.latest import io
 
-from ..core import draws
-from ..core.errors import PackError, quoted
-from ..core.files.download import in_words
-from ..core.search import bank, basis_init, starts, weightings
-from ..core.types import Latent
-from . import checks, host, sockets
+from ..core.errors import PackError
+from ..core.search import optimize, optimizers
+from ..core.search.optimize import Options, Search
+from ..core.types import Basis, Curve, Generator, Loss, Result, State
+from . import host, sockets, stopped
 
-_BATCH: dict[str, Any] = {"default": 1, "min": 1, "max": 64}
-
-
-class RandomLatent(io.ComfyNode):
-    """Latents drawn by chance."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GuidedGAN_RandomLatent",
-            display_name="Random Latent",
-            category="guided GAN/latent",
-            description="Draws latents as the generator was trained: random pictures of its world, before any prompt. "
-            "For a VQGAN or a VAE also from pictures that show nothing yet.",
-            inputs=[
-                sockets.Generator.Input("generator", tooltip="The GAN to draw from."),
-                io.Int.Input("seed", tooltip="Seed of the first latent; the next ones follow.", **sockets.SEED),
-                io.Int.Input("batch", tooltip="How many latents.", **_BATCH),
-                io.Combo.Input(
-                    "start",
-                    options=list(starts.STARTS),
-                    default=starts.MODEL,
-                    optional=True,
-                    tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, encoded: "
-                    "pixels of random colours (the paper), noise of several frequencies, or a gradient of four colours.",
-                ),
-            ],
-            outputs=[sockets.Latent.Output(display_name="latent", tooltip="For Decode, or as the start of Optimize.")],
-        )
-
-    @classmethod
-    def execute(cls, generator, seed: int, batch: int, start: str = starts.MODEL) -> io.NodeOutput:
-        with host.models(generator):
-            latents = [starts.start(generator, start, draws.rng(s, "latent")) for s in host.seeds(seed, batch)]
-            return io.NodeOutput(Latent.cat(latents))
+HELD_OUT = sockets.Loss.Input(
+    "held_out",
+    optional=True,
+    tooltip="A loss with another CLIP, for the curve only: if its score falls while AugCLIP rises, CLIP is being fooled.",
+)
 
 
-class BasisInit(io.ComfyNode):
-    """The k best of M random latents."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GuidedGAN_BasisInit",
-            display_name="Basis Init",
-            category="guided GAN/latent",
-            description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
-            "the candidates and keeps them on disk, "
-            f"up to {bank.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
-            "Look at the starts, and pick by hand if you like.",
-            inputs=[
-                sockets.Generator.Input("generator", tooltip="The GAN to search."),
-                sockets.Loss.Input("loss", tooltip="AugCLIP Loss, or a sum that has one: what the candidates are ranked by."),
-                io.Int.Input(
-                    "seed", tooltip="Decides the candidates of the first search; the next ones of a batch follow.", **sockets.SEED
-                ),
-                io.Int.Input("batch", tooltip="How many searches, each with its own seed and candidates.", **_BATCH),
-                io.Int.Input(
-                    "k",
-                    default=5,
-                    min=1,
-                    max=basis_init.MAX_BASIS,
-                    tooltip="Basis latents per search; the paper's tables have 5 and 10.",
-                ),
-                io.Int.Input(
-                    "candidates", default=10_000, min=1, max=1_000_000, tooltip="Random latents to choose from; the paper's M."
-                ),
-                io.Combo.Input(
-                    "weighting",
-                    options=list(weightings.WEIGHTINGS),
-                    tooltip="scalar: one weight per basis latent, as in the paper. "
-                    "softmax: one per dimension, as in the released code.",
-                ),
-                io.String.Input(
-                    "pick",
-                    default="",
-                    optional=True,
-                    tooltip="Keep only these starts, counted from 1, with shares if you like: '1 3:0.5'. Empty keeps all.",
-                ),
-                io.Boolean.Input(
-                    "gaussian_y",
-                    default=False,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to compare.",
-                ),
-            ],
-            outputs=[
-                sockets.Basis.Output(display_name="basis", tooltip="The start of the search, for Optimize."),
-                io.Image.Output(display_name="starts", tooltip="The k best of each search, best first."),
-            ],
-            hidden=[io.Hidden.unique_id],
-        )
-
-    @classmethod
-    def validate_inputs(cls, k: int, candidates: int, pick: str = "") -> bool | str:
-        return checks.refusal(cls, _check, k=k, candidates=candidates, pick=pick)
-
-    @classmethod
-    def execute(
-        cls,
-        generator,
-        loss,
-        seed: int,
-        batch: int,
-        k: int,
-        candidates: int,
-        weighting: str,
-        pick: str = "",
-        gaussian_y: bool = False,
-    ):
-        with host.models(generator, *loss.models):
-            warnings: list[str] = []
-            start = basis_init.initialise(
-                generator,
-                loss,
-                seeds=host.seeds(seed, batch),
-                k=k,
-                count=candidates,
-                weighting=weighting,
-                gaussian_y=gaussian_y,
-                folder=host.cache_folder("banks"),
-                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
-                warn=warnings.append,
-            )
-            if pick.strip():
-                start = basis_init.choose(start, _picks(pick))
-            with torch.no_grad():
-                pictures = torch.cat([generator.decode(basis_init.starts(start)[i : i + 1]) for i in range(start.scores.numel())])
-        shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
-        scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
-        host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
-        return io.NodeOutput(start, host.to_image(pictures))
+def _described(rows: Mapping[str, optimizers.Row] | Mapping[str, optimizers.Schedule]) -> str:
+    """A table's rows by name, each with what it says."""
+    return "; ".join(f"{name}: {row.says}" for name, row in rows.items())
 
 
-class _Forecast:
-    """The bar of a node that scores candidates; it says how many, how large and, from the second report on, how long."""
-
-    def __init__(self, size: int, node_id: str | None) -> None:
-        self._size, self._node_id = size, node_id
-        self._bar: host.Progress | None = None
-        self._first: tuple[int, float] | None = None
-        self._told = False
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self._bar is None or self._first is None:
-            self._bar, self._first = host.Progress(total, self._node_id), (done, now)
-            self._say(f"scoring {total - done:,} more candidates, kept in {in_words(self._size)}")
-        elif not self._told:
-            self._told = True
-            start, begun = self._first
-            left = (now - begun) / max(done - start, 1) * (total - done)
-            self._say(f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}")
-        self._bar(done)
-
-    def _say(self, text: str) -> None:
-        host.say(text, self._node_id)
+OPTIMIZER = io.Combo.Input(
+    "optimizer",
+    options=list(optimizers.OPTIMIZERS),
+    default=Options.optimizer,
+    optional=True,
+    advanced=True,
+    tooltip=f"What takes the steps. {_described(optimizers.OPTIMIZERS)}.",
+)
+SCHEDULE = io.Combo.Input(
+    "schedule",
+    options=list(optimizers.SCHEDULES),
+    default=Options.schedule,
+    optional=True,
+    advanced=True,
+    tooltip=f"The learning rate over the steps. {_described(optimizers.SCHEDULES)}.",
+)
 
 
-def _duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    units = ((48 * 3600, 24 * 3600, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
-    return next((f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds")
+def inputs() -> list[io.Input]:
+    """How to search: the inputs from seed to evaluate_every."""
+    default = Options()
+    return [
+        io.Int.Input(
+            "seed",
+            tooltip="Decides augmentations and noise of the first search; the next ones of a batch follow.",
+            **sockets.SEED,
+        ),
+        io.Int.Input(
+            "steps",
+            default=default.steps,
+            min=1,
+            max=100_000,
+            tooltip="Steps of the optimiser: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
+        ),
+        io.Float.Input(
+            "lr",
+            default=default.lr,
+            min=1e-5,
+            max=1000.0,
+            step=0.0005,
+            round=1e-5,
+            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to 0.95).",
+        ),
+        io.Float.Input(
+            "latent_noise",
+            default=default.latent_noise,
+            min=0.0,
+            max=4.0,
+            step=0.005,
+            tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper "
+            "edges at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
+        ),
+        io.Int.Input("preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."),
+        io.Int.Input(
+            "evaluate_every",
+            default=default.evaluate_every,
+            min=1,
+            max=10_000,
+            advanced=True,
+            tooltip="Steps between two scores under a fixed draw, by which the best is kept and the curve is drawn.",
+        ),
+    ]
 
 
-def _check(k: int, candidates: int, pick: str) -> None:
-    """Refuse what no generator could make of these."""
-    basis_init.check_counts(k, candidates)
-    if pick.strip():
-        basis_init.check_picks(_picks(pick), k)
+def run(
+    generator: Generator,
+    loss: Loss,
+    start: Basis,
+    *,
+    hidden: io.HiddenHolder,
+    preview_every: int,
+    found: Callable[[Result], stopped.Found] = lambda result: stopped.Found({"": result.best}, result.images),
+    best_first: bool = False,
+    **search: Any,
+) -> Result:
+    """Search to the end, from where the same search stopped or ended before; what a user stops is kept.
+
+    found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
+    """
+    steps = search["options"].steps
+    with stopped.Kept(State, lambda: optimize.key(generator, loss, start, **search)) as kept:
+        measured = {"evaluations": optimize.evaluation_key(loss, start.steps + steps)} if kept.key else {}
+        going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
+        progress = host.Progress(steps, hidden.unique_id, preview_every)
+        done = steps - going.left
+        try:
+            while going.left and not going.stopped:
+                losses, pictures = going.step()
+                done = steps - going.left
+                if best_first:
+                    pictures = pictures[losses.argsort()]
+                progress(done, f"step {done} of {steps}, loss {losses.mean().item():.4f}", pictures)
+        except mm.InterruptProcessingException:
+            with suppress(PackError):  # it has found nothing yet
+                kept.stop(done, going.state(), measured, found(going.result()), hidden)
+            raise
+        if not going.stopped:
+            kept.finish(done, going.state(), measured, hidden)
+    return going.result()
 
 
-def _picks(text: str) -> list[tuple[int, float]]:
-    """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
-    try:
-        return [
-            (int(place), float(share or 1))
-            for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
-        ]
-    except ValueError as error:
-        raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}.") from error
-
-
-class Decode(io.ComfyNode):
-    """Latents to pictures."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GuidedGAN_Decode",
-            display_name="Decode (GAN)",
-            category="guided GAN/latent",
-            description="Draws the pictures of latents.",
-            inputs=[
-                sockets.Generator.Input("generator", tooltip="The GAN that the latent belongs to."),
-                sockets.Latent.Input("latent", tooltip="From Random Latent, Optimize or Load Latent."),
-            ],
-            outputs=[io.Image.Output(display_name="image", tooltip="One picture per latent.")],
-            hidden=[io.Hidden.unique_id],
-        )
-
-    @classmethod
-    def execute(cls, generator, latent) -> io.NodeOutput:
-        with host.models(generator), torch.no_grad():
-            progress = host.Progress(len(latent), cls.hidden.unique_id)
-            pictures = []
-            for i in range(len(latent)):
-                pictures.append(generator.decode(latent[i : i + 1]))
-                progress(i + 1)
-            return io.NodeOutput(host.to_image(torch.cat(pictures)))
+def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
+    """Where the same search stopped short of `steps`; the best is found anew where evaluations measured something else."""
+    state, recipe = kept.furthest(steps) or (None, {})
+    return replace(state, best=None, curve=Curve()) if state and recipe != measured else state

@@ -30,3 +30,4 @@ TYPES: dict[str, type] = {
 }
 # All seeds that the host's KSampler takes.
 SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}
+BATCH: dict[str, Any] = {"default": 1, "min": 1, "max": 64}

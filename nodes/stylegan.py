@@ -1,4 +1,4 @@
-"""StyleGAN-T Sample, Truncate, Edit Latent: a prompt to a picture in one pass, and what its latent allows afterwards."""
+"""StyleGAN-T: a prompt to a picture in one pass, and what its latent allows afterwards."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import torch
 from comfy_api.latest import io
 
 from ..core import draws, truncate
-from ..core import prompts as choices
 from ..core.errors import PackError
 from ..core.generators.stylegan_t import NOISES, text_to_image
-from . import checks, host, sockets
-from .target import tell_unknown
+from ..core.types import Generator, JointEncoder, Latent
+from . import checks, host, prompt, sockets
 
-MOST_LINES = 256
 CLIP = "The CLIP that the generator was trained with. Not needed where the generator's file has its own text encoder."
 
 
@@ -24,7 +22,7 @@ class StyleGANTSample(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_StyleGANTSample",
             display_name="StyleGAN-T Sample",
-            category="guided GAN/latent",
+            category="guided GAN/StyleGAN-T",
             description="Draws pictures of a prompt in one pass, without a search. A seed keeps its look from prompt to prompt.",
             search_aliases=["StyleGAN-T", "text to image"],
             inputs=[
@@ -37,7 +35,7 @@ class StyleGANTSample(io.ComfyNode):
                     tooltip="One prompt for all pictures, or one line for each picture.",
                 ),
                 io.Int.Input("seed", tooltip="Seed of the first picture; the next ones follow.", **sockets.SEED),
-                io.Int.Input("batch", default=1, min=1, max=64, tooltip="How many pictures."),
+                io.Int.Input("batch", tooltip="How many pictures.", **sockets.BATCH),
                 io.Combo.Input(
                     "noise",
                     options=list(NOISES),
@@ -62,24 +60,24 @@ class StyleGANTSample(io.ComfyNode):
         return checks.refusal(cls, _one_or_each, prompts=prompts, batch=batch)
 
     @classmethod
-    def execute(cls, generator, prompts: str, seed: int, batch: int, noise: str, clip=None) -> io.NodeOutput:
+    def execute(
+        cls, generator: Generator, prompts: str, seed: int, batch: int, noise: str, clip: JointEncoder | None = None
+    ) -> io.NodeOutput:
         texts = _one_or_each(prompts, batch)
         each = host.seeds(seed, batch)
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
             c = model.embed(texts, clip)
             latent = model.draw(c.expand(batch, -1), draws.rngs(each, "latent"))
-            progress, pictures = host.Progress(batch, cls.hidden.unique_id), []
-            for i, rng in enumerate(draws.rngs(each, "noise")):
-                pictures.append(model.decode(latent[i : i + 1], noise, [rng]))
-                progress(i + 1)
-        tell_unknown(clip, texts)
+            draw = list(zip(latent.split(), draws.rngs(each, "noise"), strict=True))
+            pictures = [model.decode(one, noise, [rng]) for one, rng in host.each(draw, cls.hidden.unique_id)]
+        prompt.tell_unknown(clip, texts)
         return io.NodeOutput(latent, host.to_image(torch.cat(pictures)), model.of(c))
 
 
 def _one_or_each(prompts: str, batch: int) -> list[str]:
     """The prompts of a batch: one for all, or one for each."""
-    texts = lines(prompts)
+    texts = prompt.lines(prompts)
     if len(texts) not in (1, batch):
         raise PackError(f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}.")
     return texts
@@ -93,7 +91,7 @@ class Truncate(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_Truncate",
             display_name="Truncate",
-            category="guided GAN/latent",
+            category="guided GAN/StyleGAN-T",
             description="Moves latents of a StyleGAN-T toward the typical picture of their own prompts: "
             "less variety, and closer to the text.",
             search_aliases=["truncation", "psi"],
@@ -114,7 +112,7 @@ class Truncate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, generator, latent, psi: float) -> io.NodeOutput:
+    def execute(cls, generator: Generator, latent: Latent, psi: float) -> io.NodeOutput:
         with host.models(), torch.no_grad():
             truncated = truncate.truncate(text_to_image(generator), latent, psi)
         if psi > 1:
@@ -130,7 +128,7 @@ class EditLatent(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_EditLatent",
             display_name="Edit Latent",
-            category="guided GAN/latent",
+            category="guided GAN/StyleGAN-T",
             description="Changes what a StyleGAN-T picture shows by another prompt, and keeps its look.",
             search_aliases=["text edit", "latent manipulation", "style list"],
             inputs=[
@@ -158,27 +156,14 @@ class EditLatent(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, prompts: str) -> bool | str:
-        return checks.refusal(cls, lines, prompts=prompts)
+        return checks.refusal(cls, prompt.lines, prompts=prompts)
 
     @classmethod
-    def execute(cls, generator, latent, prompts: str, strength: float, clip=None) -> io.NodeOutput:
+    def execute(
+        cls, generator: Generator, latent: Latent, prompts: str, strength: float, clip: JointEncoder | None = None
+    ) -> io.NodeOutput:
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
-            edited = truncate.edit(model, latent, model.embed(lines(prompts), clip), strength)
-        tell_unknown(clip, lines(prompts))
+            edited = truncate.edit(model, latent, model.embed(prompt.lines(prompts), clip), strength)
+        prompt.tell_unknown(clip, prompt.lines(prompts))
         return io.NodeOutput(edited)
-
-
-def lines(prompts: str) -> list[str]:
-    """The prompts, one from each line that has any text.
-
-    Raises:
-        PackError: there is none, or more than MOST_LINES, or one still has a choice in it.
-    """
-    if not (texts := [line.strip() for line in prompts.splitlines() if line.strip()]):
-        raise PackError("There is no prompt: write what the picture should show.")
-    if len(texts) > MOST_LINES:
-        raise PackError(f"A text may hold at most {MOST_LINES} lines of prompts; got {len(texts)}.")
-    for text in texts:
-        choices.check_made(text)
-    return texts

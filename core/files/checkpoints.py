@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, first_line
 from . import configs, pickles, torchscript
 
 SUFFIXES = (
@@ -195,7 +195,7 @@ def _read_parts(index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if not all(isinstance(file, str) and Path(file).name == file for file in places.values()):
             raise ValueError("it names files elsewhere")
     except (OSError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{index} does not say which file holds which tensor ({_first_line(error)}).") from error
+        raise CheckpointError(f"{index} does not say which file holds which tensor ({first_line(error)}).") from error
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     for file in dict.fromkeys(places.values()):
@@ -221,7 +221,7 @@ def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise
     except Exception as error:  # a broken file may make a reader raise anything at all
         raise CheckpointError(
-            f"{path} cannot be read as a whole ({_first_line(error)}): download the file again."
+            f"{path} cannot be read as a whole ({first_line(error)}): download the file again."
         ) from error
     if not tensors:
         raise CheckpointError(
@@ -346,7 +346,3 @@ def _check(path: Path, name: str, value: Tensor) -> None:
         )
     if value.is_floating_point() and not finite(value):
         raise CheckpointError(f"The tensor {name} in {path} holds NaN or infinite values: download or train it again.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

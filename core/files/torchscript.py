@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, first_line
 from . import pickles
 
 
@@ -55,8 +55,7 @@ def read(path: Path) -> dict[str, Tensor]:
             load = cache(lambda key: bytearray(archive.read(parts[f"data/{key}"])))
             return {name: stored.tensor(load) for name, stored in _walk(root, "", set())}
     except Exception as error:  # a broken file may raise anything at all
-        reason = (str(error) or repr(error)).splitlines()[0].rstrip(".")
-        raise CheckpointError(f"{path} cannot be read as a whole ({reason}): download the file again.") from error
+        raise CheckpointError(f"{path} cannot be read as a whole ({first_line(error)}): download the file again.") from error
 
 
 def _parts(archive: zipfile.ZipFile, end: int) -> dict[str, zipfile.ZipInfo]:

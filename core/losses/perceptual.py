@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
 from .. import pictures, precision
-from ..errors import CheckpointError, PackError, ShapeError
+from ..errors import CheckpointError, PackError, ShapeError, first_line
 from ..files.checkpoints import fingerprint, read
 from ..files.weights import fit, hollow
 from ..generators.class_conditional import Norm, check_chain
@@ -145,7 +145,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
     try:
         return precision.compute_in(build(tensors), dtype)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else (str(error) or repr(error)).splitlines()[0].rstrip(".")
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
         raise CheckpointError(f"{path} looks like {title} but does not fit it: {reason}. Use the file as published.") from error
 
 

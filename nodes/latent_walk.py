@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from comfy_api.latest import io
 
 from ..core import interpolate, truncate
 from ..core.errors import PackError
 from ..core.generators.stylegan_t import text_to_image
-from ..core.types import Latent
-from . import checks, host, sockets
-from .stylegan import CLIP, lines
-from .target import tell_unknown
+from ..core.types import Generator, JointEncoder, Latent
+from . import checks, host, prompt, sockets
+from .stylegan import CLIP
 
 
 class Interpolate(io.ComfyNode):
@@ -67,33 +64,35 @@ class Interpolate(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, prompts: str = "") -> bool | str:
-        return checks.refusal(cls, lambda prompts: prompts.strip() and lines(prompts), prompts=prompts)
+        return checks.refusal(cls, lambda prompts: prompts.strip() and prompt.lines(prompts), prompts=prompts)
 
     @classmethod
     def execute(
         cls,
-        latent_a,
+        latent_a: Latent,
         frames: int,
         path: str,
         there_and_back: bool,
-        latent_b=None,
-        generator=None,
+        latent_b: Latent | None = None,
+        generator: Generator | None = None,
         prompts: str = "",
-        clip=None,
+        clip: JointEncoder | None = None,
     ) -> io.NodeOutput:
         models = [model for model in (generator, *(clip.models if clip else ())) if model is not None]
         with host.models(*models), torch.no_grad():
             stops = _stops(latent_a, latent_b, generator, prompts, clip)
             walk = interpolate.walk(stops, frames, path=path, there_and_back=there_and_back)
-        tell_unknown(clip, prompts.splitlines())
+        prompt.tell_unknown(clip, prompts.splitlines())
         return io.NodeOutput(walk)
 
 
-def _stops(start: Latent, end: Latent | None, generator: Any, prompts: str, clip: Any) -> list[Latent]:
+def _stops(
+    start: Latent, end: Latent | None, generator: Generator | None, prompts: str, clip: JointEncoder | None
+) -> list[Latent]:
     """Where the walk passes: to another latent, from prompt to prompt, or through the batch."""
     if prompts.strip():
         if end is not None or generator is None:
             raise PackError("A walk through prompts needs latent_a and its generator, and no latent_b: connect just these.")
         model = text_to_image(generator)
-        return [start, *(truncate.edit(model, start, c) for c in model.embed(lines(prompts), clip).split(1))]
-    return [start, end] if end is not None else [start[i : i + 1] for i in range(len(start))]
+        return [start, *(truncate.edit(model, start, c) for c in model.embed(prompt.lines(prompts), clip).split(1))]
+    return [start, end] if end is not None else start.split()

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.search import animate
 from ..core.search.optimize import Options
-from ..core.types import Film, Latent
-from . import grid, host, optimize, sockets, stopped
+from ..core.types import Film, Generator, Latent, Loss
+from . import grids, host, search, sockets, stopped
 
 
 class Animate(io.ComfyNode):
@@ -22,14 +23,14 @@ class Animate(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_Animate",
             display_name="Animate (VQGAN-CLIP)",
-            category="guided GAN/latent",
+            category="guided GAN/search",
             description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a little "
             "further toward the prompt. For Save Animated WEBP or Create Video. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more frames. "
             f"{stopped.HELP}",
             search_aliases=["zoom", "pan", "video", "VQGAN-CLIP"],
             inputs=[
-                sockets.Generator.Input("generator", tooltip=f"The generator: {grid.GRID}."),
+                sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
                 sockets.Loss.Input("loss", tooltip="What each frame's search lowers: AugCLIP Loss, or a sum of losses."),
                 sockets.Latent.Input("latent", tooltip="The first frame, one latent: best the result of an Optimize."),
                 io.Int.Input("seed", tooltip="Decides every frame's augmentations and noise.", **sockets.SEED),
@@ -69,8 +70,8 @@ class Animate(io.ComfyNode):
                 ),
                 io.Float.Input("pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."),
                 io.Float.Input("rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."),
-                optimize.OPTIMIZER,
-                optimize.SCHEDULE,
+                search.OPTIMIZER,
+                search.SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The frames as a batch."),
@@ -84,9 +85,9 @@ class Animate(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        generator,
-        loss,
-        latent,
+        generator: Generator,
+        loss: Loss,
+        latent: Latent,
         seed: int,
         frames: int,
         steps_per_frame: int,
@@ -101,7 +102,7 @@ class Animate(io.ComfyNode):
         motion = animate.Motion(zoom, pan_x, pan_y, rotate)
         progress = host.Progress((frames - 1) * steps_per_frame, cls.hidden.unique_id, preview_every=steps_per_frame)
 
-        def report(frame: int, done: int, value: float, pictures: torch.Tensor) -> None:
+        def report(frame: int, done: int, value: float, pictures: Tensor) -> None:
             progress((frame - 1) * steps_per_frame + done, f"frame {frame + 1} of {frames}, loss {value:.4f}", pictures)
 
         options = Options(steps_per_frame, lr, latent_noise=0.0, optimizer=optimizer, schedule=schedule)
@@ -125,6 +126,6 @@ class Animate(io.ComfyNode):
         return io.NodeOutput(host.to_image(whole.images), whole.latents)
 
 
-def _film(frames: Sequence[tuple[torch.Tensor, Latent]]) -> Film:
+def _film(frames: Sequence[tuple[Tensor, Latent]]) -> Film:
     pictures, latents = zip(*frames, strict=True)
     return Film(Latent.cat(latents), torch.cat(pictures))

@@ -1,4 +1,4 @@
-"""Save Latent, Load Latent, Score Curve: what a search leaves behind."""
+"""Latent: to and from files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..core import plots
 from ..core.errors import PackError
 from ..core.files import latent_files
 from ..core.search import weightings
@@ -47,7 +46,7 @@ class SaveLatent(io.ComfyNode):
         return checks.refusal(cls, names.prefix, filename_prefix=filename_prefix)
 
     @classmethod
-    def execute(cls, filename_prefix: str, latent=None, basis=None) -> io.NodeOutput:
+    def execute(cls, filename_prefix: str, latent: Latent | None = None, basis: Basis | None = None) -> io.NodeOutput:
         given = [value for value in (latent, basis) if value is not None]
         if len(given) != 1:
             raise PackError("Save Latent saves one thing: connect either a latent or a basis.")
@@ -108,31 +107,3 @@ class LoadLatent(io.ComfyNode):
             if isinstance(value, Latent):
                 return io.NodeOutput(value, weightings.of_latent(value))
             return io.NodeOutput(weightings.mix(value), value)
-
-
-class ScoreCurve(io.ComfyNode):
-    """The score curve as a picture."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GuidedGAN_ScoreCurve",
-            display_name="Score Curve",
-            category="guided GAN/loss",
-            description="Draws how the scores went over a search. "
-            "CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
-            inputs=[
-                sockets.Curve.Input("curve", tooltip="From Optimize."),
-                io.Boolean.Input(
-                    "apart",
-                    default=False,
-                    optional=True,
-                    tooltip="Each score in a panel of its own, with its own scale: for scores of different units.",
-                ),
-            ],
-            outputs=[io.Image.Output(display_name="image", tooltip="The plot.")],
-        )
-
-    @classmethod
-    def execute(cls, curve, apart: bool = False) -> io.NodeOutput:
-        return io.NodeOutput(host.to_image(plots.plot_curve(curve, apart)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.losses import regularisers
+from ..core.types import Latent
 from . import host, sockets
 
 _OUTPUT = sockets.Loss.Output(display_name="loss", tooltip="For Add Losses, whose weight says how much it counts.")
@@ -53,7 +55,7 @@ class LatentRegularization(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, weight: float, decay: float, every: int, latent=None) -> io.NodeOutput:
+    def execute(cls, weight: float, decay: float, every: int, latent: Latent | None = None) -> io.NodeOutput:
         return io.NodeOutput(regularisers.LatentRegularization(weight, decay, every, toward=latent))
 
 
@@ -95,6 +97,6 @@ class InitialImageLoss(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image) -> io.NodeOutput:
+    def execute(cls, image: Tensor) -> io.NodeOutput:
         with host.models():
             return io.NodeOutput(regularisers.InitialImage(host.from_image(image)))

@@ -1,4 +1,4 @@
-"""Encode Text, Encode Image Prompt, Combine Targets: what to steer toward."""
+"""Prompt: what to steer toward, in words or pictures; and what all nodes do with the prompts that they are given."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core import prompts, targets, vocabulary
-from ..core.types import JointEncoder
+from ..core import prompts as choices
+from ..core.errors import PackError
+from ..core.types import JointEncoder, Target
 from . import checks, host, sockets
 
 _WEIGHT: dict[str, Any] = {"default": 1.0, "min": -prompts.MOST_WEIGHT, "max": prompts.MOST_WEIGHT, "step": 0.05}
+MOST_LINES = 256
 
 
 class EncodeText(io.ComfyNode):
@@ -22,7 +26,7 @@ class EncodeText(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_EncodeText",
             display_name="Encode Text (joint)",
-            category="guided GAN/target",
+            category="guided GAN/prompt",
             description="What the picture should show, in words: one prompt, or several with weights, joined by |.",
             search_aliases=["prompt"],
             inputs=[
@@ -47,24 +51,11 @@ class EncodeText(io.ComfyNode):
         return checks.refusal(cls, targets.check_prompts, text=text, weight=weight)
 
     @classmethod
-    def execute(cls, clip, text: str, weight: float) -> io.NodeOutput:
+    def execute(cls, clip: JointEncoder, text: str, weight: float) -> io.NodeOutput:
         with host.models(*clip.models):
             target = targets.from_prompts(clip, text, weight)
         tell(clip, text)
         return io.NodeOutput(target)
-
-
-def tell(clip: JointEncoder, text: str, *more: str) -> None:
-    """As `tell_unknown` of a text of several prompts, and how they were read, where that is not plain."""
-    parts = prompts.parse(text)
-    weights = [f"{says}: weight {weight:g}" for says, weight in parts if len(parts) > 1 or weight != 1]
-    tell_unknown(clip, [says for says, _ in parts], *more, *weights)
-
-
-def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
-    """Show on the running node the words of some texts that a CLIP does not know, after more lines, if there are any."""
-    if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
-        host.say_here("\n".join(lines))
 
 
 class EncodeImagePrompt(io.ComfyNode):
@@ -75,7 +66,7 @@ class EncodeImagePrompt(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_EncodeImagePrompt",
             display_name="Encode Image Prompt",
-            category="guided GAN/target",
+            category="guided GAN/prompt",
             description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the weight. "
             "To replace what a picture shows and keep its structure, combine the picture with a phrase for Cutout Loss.",
             inputs=[
@@ -89,7 +80,7 @@ class EncodeImagePrompt(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, image, weight: float) -> io.NodeOutput:
+    def execute(cls, clip: JointEncoder, image: Tensor, weight: float) -> io.NodeOutput:
         with host.models(*clip.models):
             return io.NodeOutput(targets.from_images(clip, host.from_image(image), weight))
 
@@ -102,7 +93,7 @@ class CombineTargets(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_CombineTargets",
             display_name="Combine Targets",
-            category="guided GAN/target",
+            category="guided GAN/prompt",
             description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss replaces what "
             "the picture shows: the phrase says what by, the picture holds the rest in place.",
             inputs=[
@@ -113,6 +104,34 @@ class CombineTargets(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, target_1, target_2) -> io.NodeOutput:
+    def execute(cls, target_1: Target, target_2: Target) -> io.NodeOutput:
         with host.models():
             return io.NodeOutput(targets.combine([target_1, target_2]))
+
+
+def lines(prompts: str) -> list[str]:
+    """The prompts, one from each line that has any text.
+
+    Raises:
+        PackError: there is none, or more than MOST_LINES, or one still has a choice in it.
+    """
+    if not (texts := [line.strip() for line in prompts.splitlines() if line.strip()]):
+        raise PackError("There is no prompt: write what the picture should show.")
+    if len(texts) > MOST_LINES:
+        raise PackError(f"A text may hold at most {MOST_LINES} lines of prompts; got {len(texts)}.")
+    for text in texts:
+        choices.check_made(text)
+    return texts
+
+
+def tell(clip: JointEncoder, text: str, *more: str) -> None:
+    """As `tell_unknown` of a text of several prompts, and how they were read, where that is not plain."""
+    parts = prompts.parse(text)
+    weights = [f"{says}: weight {weight:g}" for says, weight in parts if len(parts) > 1 or weight != 1]
+    tell_unknown(clip, [says for says, _ in parts], *more, *weights)
+
+
+def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
+    """Show on the running node the words of some texts that a CLIP does not know, after more lines, if there are any."""
+    if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
+        host.say_here("\n".join(lines))

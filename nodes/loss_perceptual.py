@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import folder_paths
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.losses import perceptual
 from ..picturebook import MODELS
@@ -54,11 +55,11 @@ class PerceptualLoss(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, backbone: str, image=None) -> str:
+    def fingerprint_inputs(cls, backbone: str, image: Tensor | None = None) -> str:
         return host.fingerprint(_SHIPPED.get(backbone) or published.path("lpips", backbone))
 
     @classmethod
-    def execute(cls, backbone: str, image) -> io.NodeOutput:
+    def execute(cls, backbone: str, image: Tensor) -> io.NodeOutput:
         metric = load(backbone, cls.hidden.unique_id)
         with host.models():
             return io.NodeOutput(perceptual.PerceptualLoss(metric, host.from_image(image)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.losses.seam import Seam
 from ..core.search import bilevel, compose
 from ..core.search.optimize import Options
-from ..core.types import Result
-from . import checks, host, optimize, perceptual, sockets, stopped
+from ..core.types import Basis, Generator, Loss, Result
+from . import checks, host, loss_perceptual, search, sockets, stopped
 
 _ALL = "all"
 
@@ -23,7 +24,7 @@ class ComposeOptimize(io.ComfyNode):
         return io.Schema(
             node_id="GuidedGAN_ComposeOptimize",
             display_name="Compose Optimize",
-            category="guided GAN/latent",
+            category="guided GAN/search",
             description="FuseDream-Composition: searches a foreground and a background as one picture, for prompts with two "
             "things that the GAN never draws together. Every place of the foreground is tried; the best score wins. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "
@@ -50,7 +51,7 @@ class ComposeOptimize(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "backbone",
-                    options=perceptual.choices(),
+                    options=loss_perceptual.choices(),
                     tooltip="What compares the foreground with the background that it hides: picturebook's own backbone, "
                     "or LPIPS over a backbone in models/lpips.",
                 ),
@@ -69,7 +70,7 @@ class ComposeOptimize(io.ComfyNode):
                     tooltip="bi-level, inverse: beta; more puts the guarded loss first. "
                     "linear: the score's share lambda, 0 to 1; 1 leaves the perceptual distance out.",
                 ),
-                *optimize.search_inputs(),
+                *search.inputs(),
                 io.Int.Input(
                     "at_once",
                     default=0,
@@ -79,9 +80,9 @@ class ComposeOptimize(io.ComfyNode):
                     tooltip="Places that go through the models together; 0 is all on a graphics card, as memory allows, "
                     "and four on the processor.",
                 ),
-                optimize.HELD_OUT,
-                optimize.OPTIMIZER,
-                optimize.SCHEDULE,
+                search.HELD_OUT,
+                search.OPTIMIZER,
+                search.SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best composition of each search."),
@@ -110,10 +111,10 @@ class ComposeOptimize(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        generator,
-        loss,
-        foreground,
-        background,
+        generator: Generator,
+        loss: Loss,
+        foreground: Basis,
+        background: Basis,
         scales: str,
         places: str,
         backbone: str,
@@ -126,7 +127,7 @@ class ComposeOptimize(io.ComfyNode):
         preview_every: int,
         evaluate_every: int,
         at_once: int,
-        held_out=None,
+        held_out: Loss | None = None,
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
     ) -> io.NodeOutput:
@@ -134,10 +135,10 @@ class ComposeOptimize(io.ComfyNode):
         composite = compose.Composite(generator)
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
-        metric = perceptual.load(backbone, cls.hidden.unique_id)
+        metric = loss_perceptual.load(backbone, cls.hidden.unique_id)
         tradeoff = bilevel.Tradeoff(Seam(composite, metric, [metric]), rule, strength)
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
-            result = optimize.run(
+            result = search.run(
                 composite,
                 loss,
                 start,
@@ -175,7 +176,7 @@ def _found(composite: compose.Composite, result: Result, places: int) -> stopped
     return stopped.Found(layers, result.images[winners])
 
 
-def _placements(scales: str, places: str) -> torch.Tensor:
+def _placements(scales: str, places: str) -> Tensor:
     """Every scale at every place, as a search has them."""
     return compose.placements(_scales(scales), _places(places))
 
@@ -197,6 +198,6 @@ def _places(text: str) -> list[str]:
     )
 
 
-def _summary(stopped: str, scores: torch.Tensor, place: torch.Tensor) -> str:
+def _summary(stopped: str, scores: Tensor, place: Tensor) -> str:
     lines = [f"{compose.named(row)}: score {score:.3f}" for score, row in zip(scores.tolist(), place, strict=True)]
     return "\n".join([f"Stopped: {stopped}"] * bool(stopped) + lines)

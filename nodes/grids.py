@@ -1,0 +1,16 @@
+"""What several nodes say of generators whose latents are grids of cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.types import Autoencoder
+
+SIDE: dict[str, Any] = {"min": 8, "max": 8192, "step": 8}
+GRID = "a VQGAN, or VAE as Generator"
+
+
+def described(generator: Autoencoder) -> str:
+    """The size of a grid generator, for people."""
+    (height, width), (_, rows, columns) = generator.resolution, next(iter(generator.spec.values()))
+    return f"{width} x {height} pixels, {columns} x {rows} cells"

@@ -1,0 +1,203 @@
+"""Search: where one starts, from the best of many random latents or within a mask."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..core.errors import PackError, quoted
+from ..core.files.download import in_words
+from ..core.search import bank, basis_init, masking, weightings
+from ..core.types import Generator, Latent, Loss
+from . import checks, grids, host, sockets
+
+
+class BasisInit(io.ComfyNode):
+    """The k best of M random latents."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_BasisInit",
+            display_name="Basis Init",
+            category="guided GAN/search",
+            description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
+            "the candidates and keeps them on disk, "
+            f"up to {bank.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
+            "Look at the starts, and pick by hand if you like.",
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="The GAN to search."),
+                sockets.Loss.Input("loss", tooltip="AugCLIP Loss, or a sum that has one: what the candidates are ranked by."),
+                io.Int.Input(
+                    "seed", tooltip="Decides the candidates of the first search; the next ones of a batch follow.", **sockets.SEED
+                ),
+                io.Int.Input("batch", tooltip="How many searches, each with its own seed and candidates.", **sockets.BATCH),
+                io.Int.Input(
+                    "k",
+                    default=5,
+                    min=1,
+                    max=basis_init.MAX_BASIS,
+                    tooltip="Basis latents per search; the paper's tables have 5 and 10.",
+                ),
+                io.Int.Input(
+                    "candidates", default=10_000, min=1, max=1_000_000, tooltip="Random latents to choose from; the paper's M."
+                ),
+                io.Combo.Input(
+                    "weighting",
+                    options=list(weightings.WEIGHTINGS),
+                    tooltip="scalar: one weight per basis latent, as in the paper. "
+                    "softmax: one per dimension, as in the released code.",
+                ),
+                io.String.Input(
+                    "pick",
+                    default="",
+                    optional=True,
+                    tooltip="Keep only these starts, counted from 1, with shares if you like: '1 3:0.5'. Empty keeps all.",
+                ),
+                io.Boolean.Input(
+                    "gaussian_y",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to compare.",
+                ),
+            ],
+            outputs=[
+                sockets.Basis.Output(display_name="basis", tooltip="The start of the search, for Optimize."),
+                io.Image.Output(display_name="starts", tooltip="The k best of each search, best first."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def validate_inputs(cls, k: int, candidates: int, pick: str = "") -> bool | str:
+        return checks.refusal(cls, _check, k=k, candidates=candidates, pick=pick)
+
+    @classmethod
+    def execute(
+        cls,
+        generator: Generator,
+        loss: Loss,
+        seed: int,
+        batch: int,
+        k: int,
+        candidates: int,
+        weighting: str,
+        pick: str = "",
+        gaussian_y: bool = False,
+    ):
+        with host.models(generator, *loss.models):
+            warnings: list[str] = []
+            start = basis_init.initialise(
+                generator,
+                loss,
+                seeds=host.seeds(seed, batch),
+                k=k,
+                count=candidates,
+                weighting=weighting,
+                gaussian_y=gaussian_y,
+                folder=host.cache_folder("banks"),
+                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
+                warn=warnings.append,
+            )
+            if pick.strip():
+                start = basis_init.choose(start, _picks(pick))
+            with torch.no_grad():
+                pictures = torch.cat([generator.decode(one) for one in basis_init.starts(start).split()])
+        shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
+        scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
+        host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
+        return io.NodeOutput(start, host.to_image(pictures))
+
+
+def _check(k: int, candidates: int, pick: str) -> None:
+    """Refuse what no generator could make of these."""
+    basis_init.check_counts(k, candidates)
+    if pick.strip():
+        basis_init.check_picks(_picks(pick), k)
+
+
+def _picks(text: str) -> list[tuple[int, float]]:
+    """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
+    try:
+        return [
+            (int(place), float(share or 1))
+            for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
+        ]
+    except ValueError as error:
+        raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}.") from error
+
+
+class _Forecast:
+    """The bar of a node that scores candidates; it says how many, how large and, from the second report on, how long."""
+
+    def __init__(self, size: int, node_id: str | None) -> None:
+        self._size, self._node_id = size, node_id
+        self._bar: host.Progress | None = None
+        self._first: tuple[int, float] | None = None
+        self._told = False
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._bar is None or self._first is None:
+            self._bar, self._first = host.Progress(total, self._node_id), (done, now)
+            self._say(f"scoring {total - done:,} more candidates, kept in {in_words(self._size)}")
+        elif not self._told:
+            self._told = True
+            start, begun = self._first
+            left = (now - begun) / max(done - start, 1) * (total - done)
+            self._say(f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}")
+        self._bar(done)
+
+    def _say(self, text: str) -> None:
+        host.say(text, self._node_id)
+
+
+def _duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    units = ((48 * 3600, 24 * 3600, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
+    return next((f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds")
+
+
+class MaskLatent(io.ComfyNode):
+    """A search in a part of the picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_MaskLatent",
+            display_name="Mask Latent",
+            category="guided GAN/search",
+            description="Confines a search to a mask: elsewhere the latent stays as it is, to the bit. Paint the mask in the "
+            "host's mask editor, or let Text Mask find it. Near the mask the pixels may change a little even so, since a cell "
+            "colours its neighbours: Image Composite Masked puts the old ones back.",
+            search_aliases=["inpaint", "masked", "edit region", "VQGAN"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."),
+                sockets.Latent.Input("latent", tooltip="Where to start, from Encode Image or Load Latent."),
+                io.Mask.Input(
+                    "mask",
+                    tooltip="What may change: one mask, or one for each latent. One of another size is stretched over it.",
+                ),
+                io.Int.Input(
+                    "feather",
+                    default=1,
+                    min=0,
+                    max=64,
+                    tooltip="Cells that the mask's edge fades over, to either side: what lies there changes in part.",
+                ),
+            ],
+            outputs=[sockets.Basis.Output(display_name="basis", tooltip="The start of the confined search, for Optimize.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, latent: Latent, mask: Tensor, feather: int) -> io.NodeOutput:
+        with host.models():
+            basis = masking.masked(generator, latent, host.from_mask(mask), feather)
+        (shares,) = basis.mask.values()
+        host.say(f"{(shares > 0).sum()} of {shares.numel()} cells may change", cls.hidden.unique_id)
+        return io.NodeOutput(basis)
