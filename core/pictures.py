@@ -18,5 +18,5 @@ def check(pictures: Tensor, what: str = "picture") -> None:
     if not pictures.numel() or not pictures.isfinite().all():
         raise PackError(
             f"The {what} is empty, or has values that are not finite numbers; its shape is {list(pictures.shape)}: "
-            "check the node that it comes from."
+            "check where it comes from."
         )

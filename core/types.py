@@ -68,7 +68,7 @@ class Latent(_Shown):
         if self.generator != generator.name:
             raise LatentError(
                 f"This latent belongs to the generator {shortened(self.generator, 100)}, but the generator given is "
-                f"{generator.name}: connect the generator that the latent was made with."
+                f"{generator.name}: give the generator that the latent was made with."
             )
         lengths = {name: len(generator.spec.get(name, ())) for name in self.tensors}
         shapes = {name: tuple(value.shape[value.ndim - lengths[name] :]) for name, value in self.tensors.items()}

@@ -259,7 +259,7 @@ def test_numbers_out_of_range_are_refused(generator, encoder, wrong, words):
 
 
 def test_a_loss_without_aug_clip_and_an_unknown_weighting_are_refused(generator, encoder):
-    with pytest.raises(PackError, match="connect an AugCLIP Loss"):
+    with pytest.raises(PackError, match="give an AugCLIP loss"):
         initialise(generator, SumLoss([]), seeds=[1], count=100)
     with pytest.raises(ChoiceError, match="Unknown weighting mean: choose from scalar, softmax"):
         initialise(generator, loss_of(encoder), seeds=[1], count=100, weighting="mean")

@@ -156,7 +156,7 @@ GOOD = {"format": latent_files.FORMAT, "kind": "Latent", "notes": json.dumps(NOT
 def test_a_file_of_another_make_is_refused(tmp_path, metadata):
     path = tmp_path / "other.safetensors"
     save_file({"z": torch.ones(1, 3)}, path, metadata=metadata)
-    with pytest.raises(PackError, match=r"is not a latent of this pack .*choose a file that Save Latent wrote"):
+    with pytest.raises(PackError, match=r"is not a latent of this pack .*choose a file that a latent was saved to"):
         latent_files.load(path)
     save_file({"z": torch.ones(1, 3)}, path, metadata=GOOD)
     assert_same(latent_files.load(path), (Latent("toy-gan-0", {"z": torch.ones(1, 3)}), {}))

@@ -101,7 +101,7 @@ def test_words_that_the_clip_does_not_know_are_said(client, graph):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"clip": None}, "connect the CLIP that it was trained with"),
+        ({"clip": None}, "give the CLIP that it was trained with"),
         ({"generator": ["other", 0]}, "needs a StyleGAN-T, but the generator given is biggan"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_generator_of_prompts_draws_those(generator):
 
 def test_embedding_a_text_needs_a_fitting_encoder(generator):
     with pytest.raises(
-        PackError, match="connect the CLIP that it was trained with, one whose embeddings have 6 numbers"
+        PackError, match="give the CLIP that it was trained with, one whose embeddings have 6 numbers"
     ):
         generator.embed(["a tree"])
     assert generator.embed(["a tree", "a boat"], ToyEncoder()).shape == (2, 6)

@@ -117,7 +117,7 @@ def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
         wellformed.check(value)
         return value, json.loads(metadata["recipe"])
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that Save Latent wrote.") from error
+        raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that a latent was saved to.") from error
 
 
 def _pack(value: Latent | Basis | State | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -101,7 +101,7 @@ def autoencoder(generator: Generator) -> Autoencoder:
     if not isinstance(generator, Autoencoder):
         raise PackError(
             f"{generator.name} cannot turn pictures into latents, and has one size only: "
-            "connect a VQGAN from Load Generator, or VAE as Generator."
+            "give a VQGAN, or a VAE as a generator."
         )
     return generator
 

@@ -53,7 +53,7 @@ def initialise(
     """
     terms = aug_clip_terms(loss)
     if not terms:
-        raise PackError("Basis Init ranks candidates by AugCLIP: connect an AugCLIP Loss, or a sum that has one.")
+        raise PackError("Candidates are ranked by AugCLIP: give an AugCLIP loss, or a sum that has one.")
     if weighting not in WEIGHTINGS:
         raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
     check_counts(k, count)

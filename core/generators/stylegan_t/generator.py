@@ -58,7 +58,7 @@ class StyleGANTGenerator(Managed):
             return self._fitting(encoder.encode_text(texts), f"The CLIP {encoder.name}")
         if "text" not in self.module:
             raise PackError(
-                f"{self.name} came without a text encoder: connect the CLIP that it was trained with, "
+                f"{self.name} came without a text encoder: give the CLIP that it was trained with, "
                 f"one whose embeddings have {self.c_dim} numbers."
             )
         return cast(text.TextTower, self.module["text"]).encode(texts)
@@ -110,7 +110,7 @@ class StyleGANTGenerator(Managed):
     def _fitting(self, c: Tensor, what: str) -> Tensor:
         if c.shape[1] != self.c_dim:
             raise ShapeError(
-                f"{what} has {c.shape[1]} numbers, but {self.name} was trained with {self.c_dim}: connect that CLIP."
+                f"{what} has {c.shape[1]} numbers, but {self.name} was trained with {self.c_dim}: give that CLIP."
             )
         return c
 
