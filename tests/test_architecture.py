@@ -152,9 +152,9 @@ def pack(tmp_path_factory):
     (root / "core" / "losses" / "brightness.py").write_text(recipe("loss"), encoding="utf-8")
     insert(root / "core" / "augment" / "vqgan_clip.py", "(2, _noise),\n}\n", recipe("augmentation"))
     insert(root / "core" / "search" / "optimizers.py", "OPTIMIZERS: dict[str, Row] = {\n", recipe("optimiser"))
-    (root / "nodes" / "brightness.py").write_text(recipe("node"), encoding="utf-8")
-    insert(root / "nodes" / "__init__.py", "from . import (\n", "    brightness,\n")
-    insert(root / "nodes" / "__init__.py", "NODES: list[type[io.ComfyNode]] = [\n", "    brightness.BrightnessLoss,\n")
+    (root / "nodes" / "loss_brightness.py").write_text(recipe("node"), encoding="utf-8")
+    insert(root / "nodes" / "__init__.py", "from . import (\n", "    loss_brightness,\n")
+    insert(root / "nodes" / "__init__.py", "_NODES: list[type[io.ComfyNode]] = [\n", "    loss_brightness.BrightnessLoss,\n")
     return root
 
 
