@@ -1,6 +1,7 @@
 """The nodes as the host and the editor see them: pinned names, help for everything, and nothing heavy at import."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,25 @@ def test_help_pages_name_every_input(nodes, client):
         missing = [name for name, _, _ in inputs(node) if f"`{name}`" not in page]
         assert not missing, f"{identity}.md says nothing of {missing}"
     assert {path.stem for path in (ROOT / "web" / "docs").glob("*.md")} == set(nodes)
+
+
+def test_the_readme_lists_the_nodes_in_the_menus_folders_and_order(nodes):
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| folder | node |", 1)[1].split("\n\n", 1)[0]
+    listed, folder = [], ""
+    for row in table.splitlines()[2:]:
+        cells = [cell.strip() for cell in row.split("|")]
+        folder = cells[1] or folder
+        listed += [(folder, name) for name in cells[2].split(", ")]
+    assert listed == [(node["category"].partition("/")[2], node["display_name"]) for node in nodes.values()]
+
+
+def test_a_file_of_nodes_begins_as_their_folder_is_called():
+    found = set()
+    for path in (ROOT / "nodes").glob("*.py"):
+        for folder in re.findall(r'category="guided GAN/(.+?)"', path.read_text(encoding="utf-8")):
+            assert path.stem.split("_")[0] == folder.lower().removesuffix("-t"), path
+            found.add(folder)
+    assert len(found) == 8
 
 
 def test_inputs_are_what_execute_takes(nodes, probe):
