@@ -490,16 +490,14 @@ def test_backends_are_found_whatever_the_package_is_called(folder):
 # ---- Doubling
 
 
-def test_a_folded_doubling_is_the_doubling():
-    plain, folded = doubling.DoublingConv(5, 7), doubling.FoldedDoublingConv(5, 7)
-    state = {
-        name: torch.randn(value.shape, generator=seeded(i))
-        for i, (name, value) in enumerate(plain.state_dict().items())
-    }
-    plain.load_state_dict(state)
-    named = {f"conv.{name}": value for name, value in state.items()}
-    doubling.fold_doublings(torch.nn.ModuleDict({"conv": folded}), named)
-    folded.load_state_dict({name.removeprefix("conv."): value for name, value in named.items()})
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_folded_doubling_is_the_doubling(layout):
+    plain = doubling.DoublingConv(5, 7, 6).requires_grad_(False)
+    for i, value in enumerate(plain.parameters()):
+        value.copy_(torch.randn(value.shape, generator=seeded(i)))
+    folded = doubling.folded(plain.to(memory_format=layout))
+    assert folded.weight.is_contiguous(memory_format=layout)
+    assert not any(value.requires_grad for value in folded.parameters())
     x = torch.randn(2, 5, 6, 9, generator=seeded(3), requires_grad=True)
     (expected, found), up = (conv(x) for conv in (plain, folded)), torch.randn(2, 7, 12, 18, generator=seeded(4))
     gradient, quicker = (torch.autograd.grad(y, x, up)[0] for y in (expected, found))
@@ -507,6 +505,8 @@ def test_a_folded_doubling_is_the_doubling():
     assert (quicker - gradient).norm() < 1e-6 * gradient.norm()
 
 
-def test_both_doublings_are_in_use(generator):
-    kinds = {type(module) for module in generator.module.modules()}
-    assert {doubling.DoublingConv, doubling.FoldedDoublingConv} <= kinds
+def test_only_larger_maps_are_doubled_by_folded_convolutions(generator):
+    sides = [module.side for module in generator.module.modules() if isinstance(module, doubling.DoublingConv)]
+    assert sides
+    assert all(side < doubling.FOLDED_FROM for side in sides)
+    assert any(isinstance(module, torch.nn.ConvTranspose2d) for module in generator.module.modules())

@@ -1,7 +1,7 @@
 """BigGAN (not deep): the network of FuseDream, in the names of its published PyTorch conversion.
 
 Source: Brock et al. 2019, figure 15 and tables 4 to 6; hierarchical latents and shared class embeddings of section 3.
-Spectral norms, batch norms and what doubles the larger maps are folded into the weights.
+Spectral norms and batch norms are folded into the weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .class_conditional import (
     fold_norm,
     foldable,
 )
-from .doubling import double, doubling_conv, fold_doublings
+from .doubling import DoublingConv, double
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
@@ -70,7 +70,7 @@ class Block(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, condition: int, side: int) -> None:
         super().__init__()
         self.bn1 = ConditionalNorm(in_channels, condition)
-        self.conv1 = doubling_conv(in_channels, out_channels, side)
+        self.conv1 = DoublingConv(in_channels, out_channels, side)
         self.bn2 = ConditionalNorm(out_channels, condition)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.conv_sc = nn.Conv2d(in_channels, out_channels, 1)
@@ -126,7 +126,6 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     tensors = foldable(network, tensors, _FOLDED)
     digest = fingerprint({**tensors, "shared.weight": embeddings}, eps)
     _fold(tensors, eps["BN_eps"], eps["SN_eps"])
-    fold_doublings(network, tensors)
     fit(network, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** len(shape.widths)

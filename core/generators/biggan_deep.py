@@ -1,7 +1,7 @@
 """BigGAN-deep as Hugging Face's `pytorch_pretrained_biggan` computes it (Brock et al. 2019, appendix B).
 
-The package gives the description of a network and the names of its tensors. Its spectral norms, what doubles the larger maps,
-and its batch norms at truncation 1 are folded into the weights here. A condition is z followed by the class embedding.
+The package gives the description of a network and the names of its tensors. Its spectral norms, and its batch norms at
+truncation 1, are folded into the weights here. A condition is z followed by the class embedding.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .class_conditional import (
     fold_norm,
     foldable,
 )
-from .doubling import double, doubling_conv, fold_doublings
+from .doubling import DoublingConv, double
 
 if TYPE_CHECKING:
     from pytorch_pretrained_biggan import BigGANConfig
@@ -79,7 +79,7 @@ class _Block(nn.Module):
         self.bn_0 = ConditionalNorm(in_channels, condition)
         self.conv_0 = nn.Conv2d(in_channels, middle, 1)
         self.bn_1, self.bn_2, self.bn_3 = (ConditionalNorm(middle, condition) for _ in range(3))
-        self.conv_1 = doubling_conv(middle, middle, side) if up else nn.Conv2d(middle, middle, 3, padding=1)
+        self.conv_1 = DoublingConv(middle, middle, side) if up else nn.Conv2d(middle, middle, 3, padding=1)
         self.conv_2 = nn.Conv2d(middle, middle, 3, padding=1)
         self.conv_3 = nn.Conv2d(middle, out_channels, 1)
 
@@ -111,7 +111,6 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     digest = fingerprint({**tensors, "embeddings.weight": embeddings}, config.layers, config.eps)
     tensors = {name: value.float() for name, value in tensors.items()}
     _fold(tensors, config.eps)
-    fold_doublings(module, tensors)
     fit(module, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** sum(up for up, _, _ in config.layers)

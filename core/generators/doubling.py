@@ -19,44 +19,32 @@ def double(x: Tensor) -> Tensor:
 
 
 class DoublingConv(nn.Conv2d):
-    """`double` and a 3 x 3 convolution: [N, A, H, W] to [N, B, 2 H, 2 W]."""
+    """`double` and a 3 x 3 convolution: [N, A, H, W] to [N, B, 2 H, 2 W]; side is H."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, side: int) -> None:
         super().__init__(in_channels, out_channels, 3, padding=1)
+        self.side = side
 
     def forward(self, input: Tensor) -> Tensor:
         """[N, B, 2 H, 2 W] of [N, A, H, W]."""
         return super().forward(double(input))
 
 
-class FoldedDoublingConv(nn.ConvTranspose2d):
-    """A `DoublingConv` folded, with the weights that `folded` gives."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 4, stride=2, padding=1)
-
-    @classmethod
-    def of(cls, conv: nn.Conv2d) -> FoldedDoublingConv:
-        """The frozen one that computes what a 3 x 3 convolution computes of a doubled map."""
-        with torch.device("meta"):
-            made = cls(conv.in_channels, conv.out_channels)
-        made.weight, made.bias = nn.Parameter(folded(conv.weight.detach())), conv.bias
-        return made.requires_grad_(False)
-
-
-def doubling_conv(in_channels: int, out_channels: int, side: int) -> DoublingConv | FoldedDoublingConv:
-    """The quicker one for maps of this side."""
-    return (FoldedDoublingConv if side >= FOLDED_FROM else DoublingConv)(in_channels, out_channels)
-
-
-def folded(kernel: Tensor) -> Tensor:
-    """[A, B, 4, 4] of the transposed convolution, of the kernel [B, A, 3, 3] of the convolution."""
+def folded(conv: nn.Conv2d) -> nn.ConvTranspose2d:
+    """What computes the same as a 3 x 3 convolution of a doubled map, frozen, and laid out as that is."""
+    with torch.device("meta"):
+        made = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
+    kernel = conv.weight.detach()
     sums = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]]).to(kernel)
-    return sums @ kernel.transpose(0, 1) @ sums.T
+    layout = torch.channels_last if kernel.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    kernel = (sums @ kernel.transpose(0, 1) @ sums.T).contiguous(memory_format=layout)
+    made.weight, made.bias = nn.Parameter(kernel), conv.bias
+    return made.requires_grad_(False)
 
 
-def fold_doublings(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Fold the kernels in `state` that belong to a network's folded doublings, in place."""
-    for name, module in network.named_modules():
-        if isinstance(module, FoldedDoublingConv) and f"{name}.weight" in state:
-            state[f"{name}.weight"] = folded(state[f"{name}.weight"])
+def fold_doublings(network: nn.Module) -> None:
+    """Exchange, in place, each `DoublingConv` of a network that is not trained for the quicker of both."""
+    for part in list(network.modules()):
+        for name, layer in list(part.named_children()):
+            if isinstance(layer, DoublingConv) and layer.side >= FOLDED_FROM:
+                setattr(part, name, folded(layer))

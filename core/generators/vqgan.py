@@ -25,7 +25,7 @@ from ..files.checkpoints import Checkpoint, fingerprint
 from ..files.weights import count, fit, hollow, used
 from ..types import Latent
 from .backend import Backend
-from .doubling import FoldedDoublingConv
+from .doubling import folded
 from .latent_grid import GridGenerator
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
@@ -282,7 +282,7 @@ def _fold(decoder: nn.Module) -> None:
     for part in list(decoder.modules()):
         for name, layer in list(part.named_children()):
             if isinstance(layer, Upsample):
-                setattr(part, name, FoldedDoublingConv.of(layer.conv))
+                setattr(part, name, folded(layer.conv))
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------
