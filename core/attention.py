@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-MOST = 2**21  # scores at once, of all heads together,
-LEAST = 64  # but at least those of so many queries: shorter products are slow
+MOST = 2**21  # attention scores held at once, over all heads
+LEAST = 64  # queries of a part at least, even if their scores are more than MOST: shorter products are slow
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:

@@ -34,7 +34,7 @@ OPTIMIZER = io.Combo.Input(
     default=Options.optimizer,
     optional=True,
     advanced=True,
-    tooltip=f"What takes the steps. {_described(optimizers.OPTIMIZERS)}.",
+    tooltip=f"The optimiser of the search. {_described(optimizers.OPTIMIZERS)}.",
 )
 SCHEDULE = io.Combo.Input(
     "schedule",
@@ -87,7 +87,8 @@ def inputs() -> list[io.Input]:
             min=1,
             max=10_000,
             advanced=True,
-            tooltip="Steps between two scores under a fixed draw, by which the best is kept and the curve is drawn.",
+            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by these the "
+            "best is kept and the curve is drawn.",
         ),
     ]
 

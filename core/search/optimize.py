@@ -115,7 +115,7 @@ class Search:
         state = state or State(basis, None)
         self.done = state.basis.steps
         device = next(generator.module.parameters()).device
-        self._parameters = Parameters(state.basis, device)
+        self._parameters = Parameters.of(state.basis, device)
         leaves = self._parameters.leaves
         self._optimizer = optimizers.OPTIMIZERS[options.optimizer].make(list(leaves.values()), options.lr)
         optimizers.restore(self._optimizer, options.optimizer, leaves, state.basis.moments)
@@ -144,8 +144,7 @@ class Search:
         for group in self._optimizer.param_groups:
             group["lr"] = self.options.lr * optimizers.SCHEDULES[self.options.schedule].factor(self.done / self._end)
         self._optimizer.step()
-        with torch.no_grad():
-            self._parameters.constrain(self._generator.constrain(self._parameters.vectors()))
+        self._parameters.constrain(self._generator)
         self.done += 1
         if self.done % self.options.evaluate_every == 0 or not self.left:
             self._evaluate()

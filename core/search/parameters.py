@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..types import Basis, Latent
+from ..types import Basis, Generator, Latent
 from .weightings import mix
 
 _SEARCHED = ("vectors", "weights")
@@ -18,25 +18,29 @@ _GIVEN = ("fixed", "anchor", "mask")
 class Parameters:
     """The leaves of N searches, and the latents that they stand for.
 
-    leaves: "vectors.z" or the like -> [N, ...] float32 on the device, in an order that the basis's own does not change.
+    basis: what the search does not change, on the device of the leaves.
+    leaves: "vectors.z" or the like -> [N, ...] float32, sorted by name.
     """
 
-    def __init__(self, basis: Basis, device: torch.device) -> None:
-        self._basis = replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN})
+    def __init__(self, basis: Basis, leaves: dict[str, Tensor]) -> None:
+        self._basis, self.leaves = basis, leaves
+
+    @classmethod
+    def of(cls, basis: Basis, device: torch.device) -> Parameters:
+        """The leaves of a basis, copied to a device."""
         # By name: a file does not keep their order, which sums over all of them would show.
-        self.leaves = {
+        leaves = {
             f"{group}.{name}": value.detach().clone().to(device, torch.float32).requires_grad_()
             for group in _SEARCHED
             for name, value in sorted(getattr(basis, group).items())
         }
+        return cls(replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN}), leaves)
 
     def rows(self, rows: slice) -> Parameters:
         """Some of the searches, with leaves of their own: their gradients are of these rows alone."""
-        part = object.__new__(Parameters)
-        part.leaves = {name: value.detach()[rows].requires_grad_() for name, value in self.leaves.items()}
+        leaves = {name: value.detach()[rows].requires_grad_() for name, value in self.leaves.items()}
         given = {group: {name: value[rows] for name, value in getattr(self._basis, group).items()} for group in _GIVEN}
-        part._basis = replace(self._basis, **given)
-        return part
+        return Parameters(replace(self._basis, **given), leaves)
 
     def latent(self) -> Latent:
         """The latents that the leaves combine to (Eq. 4), differentiable in them."""
@@ -57,14 +61,12 @@ class Parameters:
         return {name: value.shape[2:] for name, value in self._basis.vectors.items()}
 
     @torch.no_grad()
-    def constrain(self, within: Latent) -> None:
-        """Take on vectors that a generator's `constrain` gave."""
-        for name in self._basis.vectors:
-            self.leaves[f"vectors.{name}"].copy_(within.tensors[name])
-
-    def vectors(self) -> Latent:
-        """The basis vectors, [N, k, ...] each, and what is fixed, as a latent: what a generator's `constrain` takes."""
-        return Latent(self._basis.generator, {**self._groups()["vectors"], **self._basis.fixed})
+    def constrain(self, generator: Generator) -> None:
+        """Bring the basis vectors into the range that the generator was trained on."""
+        vectors = self._groups()["vectors"]
+        within = generator.constrain(Latent(generator.name, {**vectors, **self._basis.fixed})).tensors
+        for name, value in vectors.items():
+            value.copy_(within[name])
 
     def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
         """The basis that the leaves are after so many steps, on the CPU."""
