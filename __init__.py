@@ -1,7 +1,7 @@
 """ComfyUI nodes that turn text into pictures with GANs: FuseDream, VQGAN-CLIP and StyleGAN-T.
 
-ComfyUI takes `comfy_entrypoint` and `WEB_DIRECTORY` from here. The nodes are imported when the first is asked for, so that
-`guided_gan.core` can be used, and the tests collected, where there is no ComfyUI.
+ComfyUI takes `comfy_entrypoint` and `WEB_DIRECTORY` from here. The nodes are imported when the first is asked for, so
+that `guided_gan.core` can be used, and the tests collected, where there is no ComfyUI.
 """
 
 from typing import TYPE_CHECKING

@@ -36,7 +36,8 @@ DEVIATION, MEAN = (0.26862954, 0.26130258, 0.27577711), (0.48145466, 0.4578275, 
 class Sizes:
     """How large the models and the work are.
 
-    widths: channels between BigGAN's blocks. attention: the blocks that end in it. clip: as open_clip describes a model.
+    widths: channels between BigGAN's blocks. attention: the blocks that end in it. clip: as open_clip describes a
+        model.
     """
 
     widths: Sequence[int]
@@ -62,7 +63,9 @@ PUBLISHED = Sizes(
     attention=4,
     chunk=20,
     y_dim=128,
-    clip=_clip(224, 32, 768, 12, 512, {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12}),
+    clip=_clip(
+        224, 32, 768, 12, 512, {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12}
+    ),
     vqgan=Shape(False, 128, (1, 1, 2, 2, 4), 2, (4,), 256, 256, 16384),
     stylegan_t=stylegan_t.LITE,
     k=5,
@@ -90,7 +93,8 @@ class Fixed:
     """Work whose random numbers lie in buffers.
 
     run: does it, and gives what two ways of doing it must agree in. buffers: where it finds its numbers. draw: those of
-    a step, on the CPU. state: the tensors that it changes, once it has run. count: how many steps, pictures or candidates
+    a step, on the CPU. state: the tensors that it changes, once it has run. count: how many steps, pictures or
+        candidates
     one run is.
     """
 
@@ -110,7 +114,8 @@ class Fixed:
 class Job:
     """A row of the table.
 
-    library: gives the function that does the work once, as the library does it. count: of that, as in `Fixed`. fixed: by
+    library: gives the function that does the work once, as the library does it. count: of that, as in `Fixed`. fixed:
+        by
     what they leave out, the most complete first; those after it are for where it cannot be captured. models: whose
     precision to set. searches: gives a step of so many searches, so many of them at once.
     """
@@ -195,7 +200,10 @@ def _fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: o
     """A step of a search: decoding, the loss, its gradient, Adam and the constraint, with the numbers of seed 0."""
     device = next(generator.module.parameters()).device
     generator = _placed(generator, device)
-    groups = {group: {n: v.to(device).clone().requires_grad_() for n, v in getattr(start, group).items()} for group in PARAMETERS}
+    groups = {
+        group: {n: v.to(device).clone().requires_grad_() for n, v in getattr(start, group).items()}
+        for group in PARAMETERS
+    }
     leaves = [value for group in groups.values() for value in group.values()]
     # A graph needs Adam's count of steps on the device, and a CPU has no such Adam.
     adam = torch.optim.Adam(leaves, lr=options.lr, capturable=device.type == "cuda")
@@ -316,16 +324,21 @@ def vqgan_clip(sizes: Sizes, device: torch.device) -> Job:
         return CutoutLoss(encoder, target, copies=sizes.cutouts, strengths=dict.fromkeys(AUGMENTATIONS, strength))
 
     def starts(count: int) -> Basis:
-        return weightings.of_latent(Latent.cat([generator.sample(1, draws.rng(seed, "start")) for seed in range(count)]))
+        return weightings.of_latent(
+            Latent.cat([generator.sample(1, draws.rng(seed, "start")) for seed in range(count)])
+        )
 
     searches = _steps(generator, cutouts(1.0), starts, options)
     return Job(
-        f"VQGAN-CLIP step, f{generator.factor}-{sizes.vqgan.n_embed} at {generator.resolution[0]}, {sizes.cutouts} cutouts",
+        f"VQGAN-CLIP step, f{generator.factor}-{sizes.vqgan.n_embed} at {generator.resolution[0]}, {sizes.cutouts} "
+        "cutouts",
         lambda: searches(1, 1),
         1,
         {
             "": lambda: _fixed_step(generator, cutouts(1.0), starts(1), options),
-            "crops only, without the other augmentations": lambda: _fixed_step(generator, cutouts(0.0), starts(1), options),
+            "crops only, without the other augmentations": lambda: _fixed_step(
+                generator, cutouts(0.0), starts(1), options
+            ),
         },
         [generator, encoder],
         searches,

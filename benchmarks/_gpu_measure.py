@@ -16,7 +16,11 @@ from ..core.types import Model
 from ._gpu_jobs import Fixed
 
 PRECISIONS = {"float32": torch.float32, "TF32": torch.float32, "bfloat16": torch.bfloat16}
-TOLERANCE = {"float32": 1e-4, "TF32": 5e-3, "bfloat16": 2e-2}  # of what a captured step gives, relative to the eager one
+TOLERANCE = {
+    "float32": 1e-4,
+    "TF32": 5e-3,
+    "bfloat16": 2e-2,
+}  # of what a captured step gives, relative to the eager one
 CHECKED = 3  # steps that are compared
 Step = Callable[[], object]
 
@@ -60,7 +64,7 @@ class Meter:
         return time.perf_counter() - begun
 
     def times(self, step: Step, least: int = 3, most: int = 50) -> dict[str, float]:
-        """Of a call: median seconds, tenth and ninetieth percentile, most bytes in tensors; and how many calls that was."""
+        """Median, 10th and 90th percentile of a call's seconds, its peak memory in bytes, and the number of calls."""
         if self.cuda:
             torch.cuda.reset_peak_memory_stats()
         for _ in range(2):  # they choose kernels and take memory
@@ -82,8 +86,15 @@ class Meter:
         events = [(event.name, str(event.device_type).endswith("CUDA")) for event in profile.events() or ()]
         launches = sum(not there and ("LaunchKernel" in name or "GraphLaunch" in name) for name, there in events)
         kernels = sum(there and not name.startswith(("Memcpy", "Memset")) for name, there in events)
-        copies = {way: sum(there and name.startswith(f"Memcpy {way}") for name, there in events) for way in ("HtoD", "DtoH")}
-        return {"kernels": kernels, "launches": launches or kernels, "to_device": copies["HtoD"], "to_host": copies["DtoH"]}
+        copies = {
+            way: sum(there and name.startswith(f"Memcpy {way}") for name, there in events) for way in ("HtoD", "DtoH")
+        }
+        return {
+            "kernels": kernels,
+            "launches": launches or kernels,
+            "to_device": copies["HtoD"],
+            "to_host": copies["DtoH"],
+        }
 
     def waits(self, step: Step) -> dict[str, float]:
         """Operations of one call for whose end on the device the processor stands still."""

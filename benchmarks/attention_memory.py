@@ -1,4 +1,5 @@
-"""What the attention of a VQGAN holds in memory, forward and backward on a CPU: it grows with the pixels, not their square.
+"""What the attention of a VQGAN holds in memory, forward and backward on a CPU: it grows with the pixels, not their
+square.
 
 Each size is measured in a fresh process, by the most memory that it held meanwhile, which only Linux tells.
 """
@@ -38,7 +39,9 @@ def _memory(key: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024, 1536, 2048], help="of the pictures, in pixels")
+    parser.add_argument(
+        "--sides", type=int, nargs="+", default=[512, 1024, 1536, 2048], help="of the pictures, in pixels"
+    )
     parser.add_argument("--factor", type=int, default=16, help="pixels along the side of one cell")
     parser.add_argument("--channels", type=int, default=512, help="where the published models have attention")
     options = parser.parse_args()

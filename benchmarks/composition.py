@@ -152,7 +152,9 @@ def main() -> None:
         folder = Path(name)
         for number in range(2):  # fill the candidates' banks, which all prompts share
             loss = AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
-            basis_init.initialise(models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder)
+            basis_init.initialise(
+                models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder
+            )
         rows = each(made, wanted, options, folder, jobs=options.jobs)
     print(
         f"{len(rows)} prompts, {options.steps} steps ({options.alone} of each layer alone), {options.copies} copies, "

@@ -1,10 +1,12 @@
 """What a graphics card does with the library: time, launches, waits, memory and share of the floor of each of its jobs.
 
-The models have their published sizes and random weights, so nothing is fetched. Each job is measured as the library does
-it, and once more with its random numbers in buffers, without and with capture as a CUDA graph; last, several searches
-at once. The floor is the time in which the matrix rate measured here would do the job's floating-point operations.
+The models have their published sizes and random weights, so nothing is fetched. Each job is measured as the library
+does it, and once more with its random numbers in buffers, without and with capture as a CUDA graph; last, several
+searches at once. The floor is the time in which the matrix rate measured here would do the job's floating-point
+operations.
 
-It needs PyTorch alone, of at least 2.7: a job whose packages (open_clip, kornia, taming) are missing says so in its rows.
+It needs PyTorch alone, of at least 2.7: a job whose packages (open_clip, kornia, taming) are missing says so in its
+    rows.
 Without run.py, start it from a folder that holds this repository as `guided_gan`: python3 -m guided_gan.benchmarks.gpu
 """
 
@@ -166,7 +168,9 @@ class Run:
             row.update(apart, count=fixed.count)
             self.measure(row, replay, lambda: (fixed.refill(1), replay()))
             if apart["apart"] > TOLERANCE[precision]:
-                raise ArithmeticError(f"captured and eager are {apart['apart']:.1e} apart, above {TOLERANCE[precision]:g}")
+                raise ArithmeticError(
+                    f"captured and eager are {apart['apart']:.1e} apart, above {TOLERANCE[precision]:g}"
+                )
             row["note"] = f"as without, up to {apart['apart']:.0e}"
 
         without = self.attempt({**place, "how": EAGER}, eager)
@@ -216,7 +220,9 @@ def cells(row: Row) -> list[str]:
 
     times = [figure(key, ".3f", 1e3 / count) for key in ("seconds", "low", "high")]
     each = {key: figure(key, ".4g", 1 / count) for key in ("launches", "kernels", "to_device", "to_host", "waits")}
-    launches = f"{each['launches']} ({each['kernels']} kernels)" if each["launches"] != each["kernels"] else each["launches"]
+    launches = (
+        f"{each['launches']} ({each['kernels']} kernels)" if each["launches"] != each["kernels"] else each["launches"]
+    )
     copies = f"{each['to_device']} / {each['to_host']}" if each["to_device"] else ""
     how = ", ".join(filter(None, [row["how"], row.get("but")]))
     spread = f"{times[1]} to {times[2]}" if times[1] else ""
@@ -241,7 +247,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda", help="default: cuda")
     parser.add_argument("--tiny", action="store_true", help="models of a few numbers: does the script work?")
     parser.add_argument("--seconds", type=float, default=300, help="after which no row is begun (default: 300)")
-    parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=JOBS, metavar="NAME", help=f"of {', '.join(JOBS)}")
+    parser.add_argument(
+        "--jobs", nargs="+", default=list(JOBS), choices=JOBS, metavar="NAME", help=f"of {', '.join(JOBS)}"
+    )
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS, metavar="NAME")
     parser.add_argument("--no-searches", action="store_true", help="leave out several searches at once")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write gpu.json and gpu.md here, anew after each row")

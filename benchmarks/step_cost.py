@@ -2,7 +2,8 @@
 
 The unit is the sgemm-GFLOP, the CPU time of the job times the rate of a 2048 x 2048 product in float32 that is measured
 between the jobs in the same process, so that figures of different machines and days compare. Lower is better. The last
-column is the share of the matrix rate: floating-point operations of the job over what a product of matrices in the job's
+column is the share of the matrix rate: floating-point operations of the job over what a product of matrices in the
+    job's
 own precision would do in its time.
 """
 
@@ -112,7 +113,7 @@ def measured(name: str, sizes: Sizes, precisions: Sequence[str], rounds: int) ->
 
 
 def row(name: str, chosen: str, middle: Mapping[tuple[str, str], float], operations: int, count: int) -> list[str]:
-    """A line below HEAD. middle: CPU seconds by precision and part. count: of what the job counts by, in one call of it."""
+    """A row below HEAD. middle: CPU seconds by precision and part. count: units of the job's work in one call."""
     job, product_flop = middle[chosen, "job"], 2 * SIDE**3
     shares = [middle.get((chosen, part), 0) / job for part in ("generator", "CLIP")]
     gflop = job / count * product_flop / middle["float32", "rate"] / 1e9
@@ -123,7 +124,9 @@ def row(name: str, chosen: str, middle: Mapping[tuple[str, str], float], operati
 def main() -> None:
     default = ["float32", *(["bfloat16"] if precision.default() is torch.bfloat16 else [])]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--jobs", nargs="+", default=list(PARTS), choices=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--jobs", nargs="+", default=list(PARTS), choices=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}"
+    )
     parser.add_argument("--precisions", nargs="+", default=default, choices=("float32", "bfloat16"), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tiny", action="store_true", help="models of a few numbers: does the script work?")

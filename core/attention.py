@@ -1,4 +1,4 @@
-"""Attention by the quickest way that torch has for a device and precision, with memory that grows with the rows alone."""
+"""Attention by torch's quickest kernel for a device and precision, in memory linear in the number of rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def attend_places(query: Tensor, key: Tensor, value: Tensor, scale: float | None
 
 
 def _side_by_side(heads: Tensor, width: int) -> Tensor:
-    """Heads of that width whose numbers lie side by side: only for these has torch a kernel that never holds all scores."""
+    """Heads of that width, contiguous: only for these does torch have a kernel that never holds all scores."""
     heads = F.pad(heads, (0, width - heads.shape[3])) if heads.shape[3] < width else heads
     return heads if heads.stride(3) == 1 else heads.contiguous()
 

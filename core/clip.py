@@ -110,7 +110,8 @@ class Ensemble:
     def __init__(self, encoders: Sequence[JointEncoder], weights: Sequence[float]) -> None:
         if len(encoders) != len(weights) or not encoders:
             raise PackError(
-                f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} weights."
+                f"An ensemble needs one weight for each encoder; got {len(encoders)} encoders and {len(weights)} "
+                "weights."
             )
         if min(weights) <= 0:
             raise PackError(
@@ -250,7 +251,7 @@ def _filled(model: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 @contextlib.contextmanager
 def _without_logs_of(package: ModuleType) -> Iterator[None]:
-    """Drop what a package writes to the root log: open_clip warns there of random weights, which we are about to fill."""
+    """Silence the root log: open_clip warns there of random weights, which are about to be filled."""
 
     def keep(record: logging.LogRecord) -> bool:
         return Path(record.pathname).parent != Path(str(package.__file__)).parent

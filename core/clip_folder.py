@@ -162,9 +162,7 @@ def panics_as_errors(what: str) -> Iterator[None]:
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise CheckpointError(
-            f"{what} is broken ({shortened(error)}): use the one that was published."
-        ) from None
+        raise CheckpointError(f"{what} is broken ({shortened(error)}): use the one that was published.") from None
 
 
 @contextlib.contextmanager

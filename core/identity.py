@@ -1,4 +1,4 @@
-"""What a value is, by its content: so that what was kept of a search is found again by that very search and by no other."""
+"""Fingerprints of values by content: a stopped search's state is found again by that very search and no other."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Identified(Protocol):
 def digest(*values: object) -> str:
     """24 hex digits that differ where the values do.
 
-    Convention: numbers, texts and tensors are their content, and collections that of their members. A model is its class,
-    its `name`, which holds a fingerprint of the weights, and its dtype. Anything else, such as a loss or a target, is its
-    class and all its attributes, so that nothing which such a class is given later can be left out, but for what is
+    Convention: numbers, texts and tensors are their content, and collections that of their members. A model is its
+        class,
+    its `name`, which holds a fingerprint of the weights, and its dtype. Anything else, such as a loss or a target, is
+    its class and all its attributes, so that nothing which such a class is given later can be left out, but for what is
     `Identified`.
 
     The cost is that of reading each distinct object once, however often it is referred to.

@@ -1,4 +1,4 @@
-"""Walks from latent to latent: what the pictures between two results look like (FuseDream, Liu et al. 2021, appendix)."""
+"""Walks from latent to latent, for the pictures between two results (FuseDream, Liu et al. 2021, appendix)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _linear(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 
 def _spherical(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Along the great circle, so that points between two normal draws stay as long as those (Shoemake 1985; White 2016)."""
+    """Along the great circle, so that points between two normal draws keep their norm (Shoemake 1985; White 2016)."""
     a, b = start.double(), end.double()
     angle = ((a * b).sum() / (a.norm() * b.norm())).clamp(-1, 1).acos()
     if not angle.sin() > 1e-6:  # one of them is 0, or both point the same way or opposite ways: no circle, or many
@@ -30,7 +30,9 @@ def _spherical(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": _linear, "spherical": _spherical}
 
 
-def interpolate(start: Latent, end: Latent, frames: int, *, path: str = "linear", there_and_back: bool = False) -> Latent:
+def interpolate(
+    start: Latent, end: Latent, frames: int, *, path: str = "linear", there_and_back: bool = False
+) -> Latent:
     """Points from each latent of `start` to that of `end`: `walk` with two stops."""
     return walk([start, end], frames, path=path, there_and_back=there_and_back)
 

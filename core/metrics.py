@@ -31,7 +31,8 @@ class Eyes:
 class Distances:
     """FID (Heusel et al. 2017) and KID (Binkowski et al. 2018) between two sets; 0 where they are alike.
 
-    kid: unbiased, over all pairs rather than over random subsets, so it may fall below 0. eyes: the name of what was looked
+    kid: unbiased, over all pairs rather than over random subsets, so it may fall below 0. eyes: the name of what was
+        looked
     through; only through Inception are these the published distances. counts: pictures of each set.
     """
 
@@ -91,7 +92,7 @@ def distances(eyes: Eyes, real: Iterable[Tensor], made: Iterable[Tensor]) -> Dis
 
 
 def _kernel_distance(real: Tensor, made: Tensor) -> float:
-    """Squared maximum mean discrepancy of the kernel (x . y / D + 1)^3, in parts: all pairs at once would fill the memory."""
+    """Squared maximum mean discrepancy of the kernel (x . y / D + 1)^3, in parts: all pairs would fill the memory."""
 
     def total(x: Tensor, y: Tensor) -> float:
         return sum(((part @ y.T / y.shape[1] + 1) ** 3).sum().item() for part in x.split(1000))
@@ -124,5 +125,7 @@ def clip_score(encoder: JointEncoder, images: Tensor, texts: Sequence[str]) -> T
         PackError: there are not as many texts as pictures.
     """
     if len(images) != len(texts):
-        raise PackError(f"The CLIP score takes one text for each picture; got {len(images)} pictures and {len(texts)} texts.")
+        raise PackError(
+            f"The CLIP score takes one text for each picture; got {len(images)} pictures and {len(texts)} texts."
+        )
     return (encoder.encode_image(images).cpu() * encoder.encode_text(texts)).sum(1)

@@ -18,7 +18,7 @@ def pixels(height: int, width: int, rng: torch.Generator) -> Tensor:
 
 
 def octaves(height: int, width: int, rng: torch.Generator) -> Tensor:
-    """Clouds: the mean of noise of OCTAVES frequencies, each half as coarse as the one before, stretched to the full range."""
+    """Clouds: the mean of noise at OCTAVES frequencies, each twice the last, stretched to the full range."""
     layers = []
     for cells in (2**octave for octave in range(1, OCTAVES + 1)):
         noise = _uniform(min(cells, height), min(cells, width), rng)

@@ -1,7 +1,7 @@
 """Poisson image editing (Pérez, Gangnet and Blake 2003): a part of one picture pasted into another by its gradients.
 
-Inside the mask the blend f comes as near as it can to given differences v between neighbouring pixels, and outside it is
-the destination. With q for the neighbours of p within the picture, this is (their Eq. 7)
+Inside the mask the blend f comes as near as it can to given differences v between neighbouring pixels, and outside it
+is the destination. With q for the neighbours of p within the picture, this is (their Eq. 7)
 
     sum_q (f_p - f_q) = sum_q v_pq    for every p inside,
 
@@ -201,7 +201,7 @@ def _cycle(grids: list[_Grid], target: Tensor) -> Tensor:
 
 
 def _solve(grids: list[_Grid], target: Tensor) -> Tensor:
-    """The solution of `grids[0] @ field == target` [1, C, h, w]: preconditioned conjugate gradients, each channel its own."""
+    """Solve `grids[0] @ field == target` [1, C, h, w] by preconditioned conjugate gradients, channel by channel."""
     field, residual, direction = torch.zeros_like(target), target, torch.zeros_like(target)
     before = torch.ones_like(_dot(target, target))
     for _ in range(MOST_STEPS):

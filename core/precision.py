@@ -33,7 +33,7 @@ def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
 
 
 def of(model: Model) -> torch.autocast:
-    """The context for a pass through a model's network: what its `dtype` speeds up runs in that, the rest in float32."""
+    """Autocast for a pass through a model: what its `dtype` speeds up runs in that, the rest in float32."""
     device = next(model.module.parameters()).device
     return torch.autocast(device.type, model.dtype, enabled=model.dtype is not torch.float32)
 
@@ -41,7 +41,8 @@ def of(model: Model) -> torch.autocast:
 def gradient(losses: Tensor, leaves: Sequence[Tensor], retain_graph: bool = False) -> tuple[Tensor, ...]:
     """Gradients of the sum of losses [N] toward the leaves, zero where they do not lead.
 
-    They travel magnified: float16 would make the small ones that pictures get zero (Micikevicius et al. 2018, Section 3.2).
+    They travel magnified: float16 would make the small ones that pictures get zero (Micikevicius et al. 2018, Section
+        3.2).
     """
     found = torch.autograd.grad(losses.sum() * SCALE, leaves, retain_graph=retain_graph, materialize_grads=True)
     return tuple(value / SCALE for value in found)

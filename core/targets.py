@@ -63,7 +63,8 @@ def combine(targets: Sequence[Target]) -> Target:
     encoders = {target.encoder for target in targets}
     if len(encoders) > 1:
         raise PackError(
-            f"Targets of different encoders cannot be combined: {', '.join(sorted(encoders))}. Encode all with one CLIP."
+            f"Targets of different encoders cannot be combined: {', '.join(sorted(encoders))}. Encode all with one "
+            "CLIP."
         )
     vectors, weights = (torch.cat([getattr(target, name) for target in targets]) for name in ("vectors", "weights"))
     return Target(targets[0].encoder, vectors, weights, tuple(says for target in targets for says in target.says))

@@ -59,8 +59,8 @@ def text_mask(
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.
 
     Raises:
-        PackError: the text is none that `prompts.parse` reads, a number is out of its range, a picture is none, or a mask
-            selects nothing.
+        PackError: the text is none that `prompts.parse` reads, a number is out of its range, a picture is none, or a
+            mask selects nothing.
     """
     pictures.check(images)
     check(text, smallest, largest)
@@ -109,11 +109,13 @@ def check(text: str, smallest: float, largest: float) -> None:
     """
     targets.check_prompts(text)
     if not 0 < smallest <= largest:
-        raise PackError(f"The smallest crop must be above 0 and not above the largest; got {smallest:g} and {largest:g}.")
+        raise PackError(
+            f"The smallest crop must be above 0 and not above the largest; got {smallest:g} and {largest:g}."
+        )
 
 
 def heat_map(images: Tensor, heat: Tensor) -> Tensor:
-    """Heat [N, H, W] in [0, 1] over pictures [N, 3, H, W], which turn grey: [N, 3, H, W], blue where cold, yellow where hot."""
+    """Heat [N, H, W] in [0, 1] over greyed pictures [N, 3, H, W]: [N, 3, H, W], blue where cold, yellow where hot."""
     place = heat[:, None] * (len(_RAMP) - 1)
     index = torch.arange(len(_RAMP)).to(heat).view(1, -1, 1, 1)
     colours = torch.einsum("nkhw,kc->nchw", (1 - (place - index).abs()).clamp(min=0), _RAMP.to(heat))

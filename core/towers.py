@@ -1,8 +1,8 @@
 """Quicker arithmetic for the towers of open_clip's models: the same weights under the same names, equal up to rounding.
 
-torch's attention transposes the batch, which makes its projection a batched product over an expanded weight, and a patch
-embedding is a convolution. On contiguous rows [N * L, C] both are plain products of matrices, which a CPU does at its full
-rate, in bfloat16 above all.
+torch's attention transposes the batch, which makes its projection a batched product over an expanded weight, and a
+patch embedding is a convolution. On contiguous rows [N * L, C] both are plain products of matrices, which a CPU does at
+its full rate, in bfloat16 above all.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class PatchEmbedding(nn.Conv2d):
         """[N, B, H / h, W / w], its channels last in memory, of pictures [N, A, H, W] and a kernel [B, A, h, w]."""
         height, width = self.kernel_size
         rows, columns = input.shape[2] // height, input.shape[3] // width
-        patches = input[:, :, : rows * height, : columns * width].unflatten(3, (columns, width)).unflatten(2, (rows, height))
+        patches = (
+            input[:, :, : rows * height, : columns * width].unflatten(3, (columns, width)).unflatten(2, (rows, height))
+        )
         y = F.linear(patches.permute(0, 2, 4, 1, 3, 5).flatten(3), self.weight.flatten(1), self.bias)
         return y.permute(0, 3, 1, 2)
 

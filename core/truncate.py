@@ -1,4 +1,4 @@
-"""What can be done to StyleGAN-T's latents because they keep noise and text apart, w = [f(z), c] (Sauer et al. 2023)."""
+"""Edits of StyleGAN-T's latents, which keep noise and text apart: w = [f(z), c] (Sauer et al. 2023)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ def edit(generator: StyleGANTGenerator, latent: Latent, c: Tensor, strength: flo
     Args:
         generator: whose latents they are.
         latent: N latents.
-        c: text embeddings [P, c_dim]. One latent meets each of them, one of them meets each latent, or they go in pairs.
+        c: text embeddings [P, c_dim]. One latent meets each of them, one of them meets each latent, or they go in
+            pairs.
         strength: 0 changes nothing, 1 arrives at c, and beyond 1 exaggerates the difference.
 
     Raises:
         ShapeError: neither one latent, nor one text, nor as many of both. LatentError: as `truncate`.
     """
     if 1 not in (len(latent), len(c)) and len(latent) != len(c):
-        raise ShapeError(f"{len(latent)} latents and {len(c)} prompts do not pair up: give one of either, or as many of both.")
+        raise ShapeError(
+            f"{len(latent)} latents and {len(c)} prompts do not pair up: give one of either, or as many of both."
+        )
     f, start = _split(generator, latent)
     moved = torch.lerp(start, c.to(start), strength)
     return _join(latent, f.expand(len(moved), -1), moved)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from .errors import LatentError, shortened
 
-# How each of a basis's tensors is combined, see `weightings.WEIGHTINGS`: by one weight per basis latent, or one per number of it.
+# How each of a basis's tensors is combined, see `weightings.WEIGHTINGS`: by one weight per basis latent, or one per
+# number of it.
 SCALAR, SOFTMAX = "scalar", "softmax"
 
 
@@ -60,7 +61,7 @@ class Latent(_Shown):
         return replace(self, tensors={name: function(value) for name, value in self.tensors.items()})
 
     def check(self, generator: Generator) -> None:
-        """Refuse a generator that this latent does not belong to; further axes before a latent's own shape are let pass.
+        """Refuse a generator that this latent does not belong to; axes before a latent's own shape do not matter.
 
         Raises:
             LatentError: naming both generators, or the tensors that do not fit.
@@ -82,7 +83,9 @@ class Latent(_Shown):
     def cat(latents: Sequence[Latent]) -> Latent:
         """Latents of one generator as one batch."""
         names = latents[0].tensors
-        return replace(latents[0], tensors={name: torch.cat([latent.tensors[name] for latent in latents]) for name in names})
+        return replace(
+            latents[0], tensors={name: torch.cat([latent.tensors[name] for latent in latents]) for name in names}
+        )
 
 
 def _listed(shapes: Mapping[str, Sequence[int]]) -> str:
@@ -140,10 +143,10 @@ class Generator(Model, Protocol):
 
 @runtime_checkable
 class Autoencoder(Generator, Protocol):
-    """A generator whose latents are grids of cells: it turns pictures into latents, and works at any size of whole cells."""
+    """A generator whose latents are grids of cells: it encodes pictures, and works at any size of whole cells."""
 
     def at(self, height: int, width: int) -> Autoencoder:
-        """The generator of the same weights for pictures of another size, rounded to whole cells: see its `resolution`."""
+        """The generator of the same weights at another size, rounded to whole cells: see its `resolution`."""
         ...
 
     def encode(self, images: Tensor) -> Latent:
@@ -155,7 +158,8 @@ class Autoencoder(Generator, Protocol):
 class JointEncoder(Protocol):
     """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
 
-    name: architecture and a fingerprint of the weights. image_size: (H, W) of what it looks at; any picture is resized to
+    name: architecture and a fingerprint of the weights. image_size: (H, W) of what it looks at; any picture is resized
+        to
     that. models: those that it encodes with.
     """
 
@@ -244,14 +248,17 @@ class Curve(_Shown):
 
     def add(self, step: int, scores: Mapping[str, Sequence[float]]) -> Curve:
         """The curve with one more point."""
-        return Curve((*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()})
+        return Curve(
+            (*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()}
+        )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Best(_Shown):
     """What evaluations under fixed augmentations have found for each of N searches: latents [N], pictures [N, 3, H, W].
 
-    losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the same.
+    losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the
+        same.
     lowest: [N] float64, the lowest loss at any evaluation.
     """
 
@@ -286,7 +293,8 @@ class Result(_Shown):
     """What a search has found so far.
 
     best: the latents of the lowest loss at any evaluation, [N]; of two losses, see `optimize.Search`. images: their
-    pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores at
+    pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores
+        at
     the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped: why
     it ended early, or empty.
     """

@@ -29,7 +29,7 @@ def in_words(error: OSError) -> str:
     """One sentence about a file or folder that could not be read or written."""
     where = error.filename2 or error.filename
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full, so {where or 'a file'} could not be written; free some space, and run the command again."
+        return f"the disk is full, so {where or 'a file'} could not be written; free some space, then run it again."
     if where is None:
         return str(error)
     taken = isinstance(error, FileExistsError | NotADirectoryError)

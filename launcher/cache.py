@@ -99,7 +99,10 @@ def show(cache: Path) -> None:
     for entry in kept:
         about = "; ".join(filter(None, [entry.note, entry.busy]))
         place = entry.path.relative_to(cache).as_posix()
-        print(f"{entry.kind:13}{size(entry.path) / 1e6:>10,.1f} MB{entry.age:>7.1f} days  {place}{about and f'  ({about})'}")
+        print(
+            f"{entry.kind:13}{size(entry.path) / 1e6:>10,.1f} MB{entry.age:>7.1f} days  "
+            f"{place}{about and f'  ({about})'}"
+        )
 
 
 def empty(cache: Path, kinds: Sequence[str]) -> None:
@@ -112,7 +115,7 @@ def empty(cache: Path, kinds: Sequence[str]) -> None:
 
 
 def retire(cache: Path, kind: str, new: Path) -> None:
-    """Now that `new` was made, remove others of its kind that are past their limit, and clones whose checkout is gone."""
+    """After `new` was made, remove others of its kind beyond their limit, and clones whose checkout is gone."""
     for entry in entries(cache):
         gone = entry.kind == "clones" and not _checkout(entry.path).exists()
         if entry.kind == kind and entry.path != new and (gone or entry.age > LIMITS[kind]):
@@ -130,7 +133,9 @@ def size(folder: Path) -> int:
                     if item.is_file(follow_symlinks=False):
                         total += item.stat(follow_symlinks=False).st_size
                     elif item.is_dir(follow_symlinks=False) and not getattr(item, "is_junction", bool)():
-                        open_folders.append(Path(item.path))  # Python before 3.12 cannot tell junctions, Windows' own links
+                        open_folders.append(
+                            Path(item.path)
+                        )  # Python before 3.12 cannot tell junctions, Windows' own links
     return total
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from . import ROOT, LauncherError, cache, children, comfyui, environment, in_words, locks
 
 LOCK_COMMAND = [
-    *"-m uv pip compile pyproject.toml --quiet --output-file requirements.lock --group dev --universal --upgrade".split(),
-    *("--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
+    *"-m uv pip compile pyproject.toml --quiet --output-file requirements.lock --group dev --universal".split(),
+    *("--upgrade", "--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
 TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
@@ -29,9 +29,13 @@ PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help
 def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--fresh", action="store_true", help="make the environment anew and fetch ComfyUI again")
-    common.add_argument("--python", metavar="PATH", help="use this interpreter; only what it lacks is installed, never torch")
+    common.add_argument(
+        "--python", metavar="PATH", help="use this interpreter; only what it lacks is installed, never torch"
+    )
     output = argparse.ArgumentParser(add_help=False)
-    output.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="where pictures go (default: output)")
+    output.add_argument(
+        "--output", type=Path, default=Path("output"), metavar="DIR", help="where pictures go (default: output)"
+    )
 
     top = argparse.ArgumentParser(
         prog="run.py",
@@ -54,9 +58,14 @@ def parser() -> argparse.ArgumentParser:
 
     demo = add("demo", "make a picture from a prompt with one of the workflows", output)
     demo.add_argument(
-        "prompts", nargs="*", metavar="PROMPT", help="what to show; some workflows take several (default: the saved ones)"
+        "prompts",
+        nargs="*",
+        metavar="PROMPT",
+        help="what to show; some workflows take several (default: the saved ones)",
     )
-    demo.add_argument("--workflow", default="fusedream", metavar="NAME", help="a file of workflows/ (default: fusedream)")
+    demo.add_argument(
+        "--workflow", default="fusedream", metavar="NAME", help="a file of workflows/ (default: fusedream)"
+    )
     demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
         "--set",
@@ -67,20 +76,26 @@ def parser() -> argparse.ArgumentParser:
         help="change an input; NODE is a node's id, title or type, e.g. GuidedGAN_Optimize.steps=50 (repeatable)",
     )
     demo.add_argument(
-        "--json", action="store_true", help="end with one line of JSON: images, prompts and seed of each, scores, seconds"
+        "--json",
+        action="store_true",
+        help="end with one line of JSON: images, prompts and seed of each, scores, seconds",
     )
     serve = add("serve", "start ComfyUI with this pack, for the browser", output)
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
     serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
     add("test", "run pytest; further arguments go to it")
     add("lint", "check style and types")
-    train = add("train", "make the shipped models, or train a StyleGAN-T; further arguments, --help too, go to the training")
+    train = add(
+        "train", "make the shipped models, or train a StyleGAN-T; further arguments, --help too, go to the training"
+    )
     train.add_argument("name", nargs="?", choices=list(TRAININGS), help="which training")
     bench = add("bench", "run a benchmark; further arguments, --help too, go to it")
     bench.add_argument("name", nargs="?", metavar="NAME", help="which benchmark")
     models = add("models", "published weights: list them, get some, check what is here, convert a file to .safetensors")
     models.add_argument("action", choices=["list", "get", "check", "convert"])
-    models.add_argument("names", nargs="*", metavar="NAME", help="of get and convert: what `list` shows, or a file's path")
+    models.add_argument(
+        "names", nargs="*", metavar="NAME", help="of get and convert: what `list` shows, or a file's path"
+    )
     kept = add("cache", "show what run.py keeps, with sizes and ages, or empty it", more=cache.LIMITS_IN_WORDS)
     kept.add_argument("action", nargs="?", choices=["list", "empty"], default="list", help="default: list")
     kept.add_argument("kinds", nargs="*", metavar="KIND", help=f"of empty: {', '.join(cache.KINDS)}")
@@ -150,7 +165,9 @@ def known(command: str) -> str:
     else:
         modules = files(ROOT / "benchmarks", ".py")
     width = max(map(len, modules))
-    about = {name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for name, path in modules.items()}
+    about = {
+        name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for name, path in modules.items()
+    }
     return "\n".join(f"  {name:{width}}  {text.partition(chr(10))[0]}" for name, text in about.items())
 
 
@@ -169,7 +186,8 @@ def named_file(folder: Path, name: str, suffix: str) -> Path:
 
 
 def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Path, dict[str, str]]:
-    """The interpreter to use and the variables that tell what it runs where all is; makes and fetches what is not there yet.
+    """The interpreter to use and the variables that tell what it runs where all is; makes and fetches what is not there
+    yet.
 
     held: closed once they are no longer used.
     """
@@ -193,13 +211,14 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
     base = environment.clone_folder(cache)
     held.enter_context(locks.using(base))
     environment.make_clone(base)
-    # The package is found through PYTHONPATH, not through the environment, which other clones share. Checking types takes
-    # the host's own modules too, which would get in the way of all else.
+    # The package is found through PYTHONPATH, not through the environment, which other clones share. Checking types
+    # takes the host's own modules too, which would get in the way of all else.
     modules = [base / "custom_nodes", *([host] if options.command == "lint" else [])]
     return python, {
         "PATH": _path(python.parent, before="PATH"),
         "PYTHONPATH": _path(*modules, before="PYTHONPATH"),
-        # Compiled modules halve the host's start; kept here, they and the tools' caches leave the clone and the host alone.
+        # Compiled modules halve the host's start; kept here, they and the tools' caches leave the clone and the host
+        # alone.
         "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
         "RUFF_CACHE_DIR": str(base / "ruff"),

@@ -40,9 +40,14 @@ class Result:
 
 
 async def run(
-    host: Host, graph: Mapping[str, Any], texts: Sequence[str] = (), seed: int | None = None, settings: Sequence[str] = ()
+    host: Host,
+    graph: Mapping[str, Any],
+    texts: Sequence[str] = (),
+    seed: int | None = None,
+    settings: Sequence[str] = (),
 ) -> Result:
-    """Run the graph with the given changes: its prompts in order, or none to leave them; its seed; NODE.INPUT=VALUE each.
+    """Run the graph with the given changes: its prompts in order, or none to leave them; its seed; NODE.INPUT=VALUE
+    each.
 
     Raises:
         LauncherError: a change does not fit the graph, the host refused it, or a node failed.
@@ -110,7 +115,11 @@ async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], wor
                 match event["type"]:
                     case "executing" if data["node"] is not None:
                         begun += 1
-                        label, reached, total = f"{begun}/{len(workflow.prompt)} {workflow.title(data['node'])}", 0.0, 0.0
+                        label, reached, total = (
+                            f"{begun}/{len(workflow.prompt)} {workflow.title(data['node'])}",
+                            0.0,
+                            0.0,
+                        )
                     case "progress":
                         reached, total = data["value"], data["max"]
                     case "executed":

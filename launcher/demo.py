@@ -1,4 +1,4 @@
-"""`run.py demo` and `run.py serve`, inside the environment: a host with this pack, for one workflow or for the browser."""
+"""`run.py demo` and `run.py serve`, inside the environment: a host with this pack, for a workflow or the browser."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def serve(options: argparse.Namespace) -> int:
         return running.process.wait()
 
 
-def start(options: argparse.Namespace, *, port: int = 0, quiet: bool = True) -> contextlib.AbstractContextManager[host.Host]:
+def start(
+    options: argparse.Namespace, *, port: int = 0, quiet: bool = True
+) -> contextlib.AbstractContextManager[host.Host]:
     """The host that run.py prepared, on the processor where torch has no accelerator.
 
     Raises:

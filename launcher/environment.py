@@ -100,13 +100,13 @@ def executable(folder: Path) -> Path:
 
 
 def install(folder: Path) -> None:
-    """Make a virtual environment and install the lock file: with uv, several times faster, or with pip where uv fails."""
+    """Make a virtual environment and install the lock file: with uv, which is faster, or with pip where uv fails."""
     venv = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
     if venv.returncode:
         raise failure(
             folder,
             f"could not make a virtual environment with {sys.executable}: {(venv.stderr or venv.stdout).strip()}\n"
-            "On Debian and Ubuntu, `apt install python3-venv` helps; or name another interpreter with --python."
+            "On Debian and Ubuntu, `apt install python3-venv` helps; or name another interpreter with --python.",
         )
     python = str(executable(folder))
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
@@ -141,7 +141,8 @@ def _install(folder: Path, command: list[str], environ: Mapping[str, str], packa
 
 
 def read_progress(log: str, packages: int, installed: int) -> tuple[str, int, int]:
-    """What pip or uv is doing (label, done, total), from what it has printed and the number of packages installed so far.
+    """What pip or uv is doing (label, done, total), from what it has printed and the number of packages installed so
+    far.
 
     Both first fetch everything and then install it; `packages` counts the lines of the lock file, of which a machine
     needs those that the installer does not say it ignores.
@@ -163,7 +164,9 @@ def uv_settings(pip_config: str) -> dict[str, str]:
                 words = str(ast.literal_eval(value)).split()
                 settings[UV_SETTINGS[name]] = ("," if name == "find-links" else " ").join(words)
     if settings:
-        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does: all indexes count, the pinned version decides
+        settings["UV_INDEX_STRATEGY"] = (
+            "unsafe-best-match"  # as pip does: all indexes count, the pinned version decides
+        )
     return settings
 
 
@@ -221,7 +224,7 @@ def clone_folder(cache_folder: Path) -> Path:
 
 
 def make_clone(base: Path) -> None:
-    """Make that folder. The host takes it as its base directory, and Python finds the package below its `custom_nodes`."""
+    """Make that folder: the host's base directory, below whose `custom_nodes` Python finds the package."""
     link = base / "custom_nodes" / "guided_gan"
     if link.exists():
         return

@@ -1,14 +1,15 @@
 """What a workflow says of itself in `extra.guided_gan`: its prompts in order, the inputs that they and the seed go to.
 
-    "prompts": [{"name": "foreground", "about": "what stands in front"}, {"name": "background", "about": "what is behind"}]
+    "prompts": [{"name": "foreground", "about": "what stands in front"}, {"name": "background", "about": "what is
+        behind"}]
     "texts": {"5.text": "{foreground}", "7.text": "{background}", "3.text": "{foreground} and {background}"}
     "seeds": {"9.seed": 0, "10.seed": 1}
 
 An input is named by its node's id and its own name. `texts` gives its text, with prompts by name; `seeds` what is added
 to the seed, so that two starts stay apart. The editor keeps `extra` as it is.
 
-The last prompt may be `"several": true`: it takes all further ones, a line each, and an input that it names as its `count`
-gets their number.
+The last prompt may be `"several": true`: it takes all further ones, a line each, and an input that it names as its
+`count` gets their number.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Fields:
         """
         if not self.prompts:
             raise LauncherError(
-                "this workflow does not say which of its inputs are prompts; leave the prompt out, and use --set instead."
+                "this workflow does not say which of its inputs are prompts; leave the prompt out, and use --set "
+                "instead."
             )
         repeats = self.prompts[-1].several
         if len(given) < len(self.prompts) or (len(given) > len(self.prompts) and not repeats):
@@ -80,7 +82,9 @@ class Fields:
             LauncherError: the workflow names no input that takes it.
         """
         if not self.seeds:
-            raise LauncherError("this workflow does not say which of its inputs take the seed; use --set NODE.seed=N instead.")
+            raise LauncherError(
+                "this workflow does not say which of its inputs take the seed; use --set NODE.seed=N instead."
+            )
         return {place: seed + offset for place, offset in self.seeds.items()}
 
     def described(self) -> str:
@@ -95,7 +99,7 @@ class Fields:
         return {name: _find(name, template, str(text)) for name, (template, text) in shown.items()}
 
     def read_seed(self, prompt: Mapping[str, Any]) -> int | None:
-        """The seed that a prompt of the host was made with; None where nothing is left to chance, or another node decides."""
+        """The seed of a prompt of the host; None where nothing is left to chance, or another node gives it."""
         for place, offset in self.seeds.items():
             if isinstance(value := _value(place, prompt), int):
                 return value - offset
@@ -115,6 +119,8 @@ def _value(place: str, prompt: Mapping[str, Any]) -> Any:
 
 def _find(name: str, template: str, text: str) -> str:
     """The part of a text that the template has for a prompt; all of the text where it was not made by the template."""
-    parts = (f"(?P<{part[1:-1]}>.*)" if part.startswith("{") else re.escape(part) for part in re.split(r"({\w+})", template))
+    parts = (
+        f"(?P<{part[1:-1]}>.*)" if part.startswith("{") else re.escape(part) for part in re.split(r"({\w+})", template)
+    )
     found = re.fullmatch("".join(parts), text, re.DOTALL)
     return found[name] if found else text

@@ -111,7 +111,9 @@ def _wait(host: Host) -> None:
             if host.process.poll() is not None:
                 raise LauncherError(f"ComfyUI stopped while it was starting.\n{host.last_words()}".rstrip())
             if time.monotonic() > deadline:
-                raise LauncherError(f"ComfyUI did not answer within {START_SECONDS} seconds.\n{host.last_words()}".rstrip())
+                raise LauncherError(
+                    f"ComfyUI did not answer within {START_SECONDS} seconds.\n{host.last_words()}".rstrip()
+                )
             with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 direct.open(f"{host.url}/system_stats", timeout=5).close()
                 break

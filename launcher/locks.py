@@ -1,4 +1,4 @@
-"""Which process may work on a folder, and which folders a run is using. The system drops a lock when its holder ends."""
+"""Which process may work on a folder, and which folders a run uses. The system drops a lock when its holder ends."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ WIDTH = 24
 class Progress:
     """One line on stderr: a label, a bar, how far it is and for how long it has run.
 
-    Where stderr is no terminal, a line is printed for each new label and each further tenth, so that logs stay readable.
+    Where stderr is no terminal, a line is printed for each new label and each further tenth, so that logs stay
+    readable.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """A workflow as the editor saves it, and the prompt that the host takes, which names every input.
 
-The editor's file lists the values of a node's widgets by position; what stands where follows from the node's definition,
-which the running host gives (`/object_info`).
+The editor's file lists the values of a node's widgets by position; what stands where follows from the node's
+definition, which the running host gives (`/object_info`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Workflow:
         order: the places that the pictures had before they were put into another order.
         """
         prompts, seed = self.fields.read(self.prompt), self.fields.read_seed(self.prompt)
-        batch = any(node["inputs"].get("batch") == count for node in self.prompt.values())  # picture by picture, seed by seed
+        batch = any(
+            node["inputs"].get("batch") == count for node in self.prompt.values()
+        )  # picture by picture, seed by seed
         places = [0] * count if not batch else order if len(order) == count else range(count)
         return [{"prompts": prompts, "seed": None if seed is None else seed + place} for place in places]
 
@@ -76,7 +78,9 @@ class Workflow:
         target, equals, text = assignment.partition("=")
         name, _, key = target.partition(".")
         if not (equals and name and key):
-            raise LauncherError(f"--set takes NODE.INPUT=VALUE, such as GuidedGAN_EncodeText.text=a boat; got {assignment!r}.")
+            raise LauncherError(
+                f"--set takes NODE.INPUT=VALUE, such as GuidedGAN_EncodeText.text=a boat; got {assignment!r}."
+            )
         matches = [i for i, node in self.prompt.items() if name in (i, self.title(i), node["class_type"])]
         if not matches:
             known = ", ".join(f"{self.title(i)} ({i}, {node['class_type']})" for i, node in self.prompt.items())
@@ -84,7 +88,9 @@ class Workflow:
         for identity in matches:
             inputs = self.prompt[identity]["inputs"]
             if key not in inputs:
-                raise LauncherError(f"--set {assignment}: {self.title(identity)} has no input {key!r}, only {', '.join(inputs)}.")
+                raise LauncherError(
+                    f"--set {assignment}: {self.title(identity)} has no input {key!r}, only {', '.join(inputs)}."
+                )
             self._set(identity, key, _read_like(inputs[key], text, assignment))
 
     def _set_all(self, values: Mapping[str, Any]) -> None:
@@ -93,7 +99,9 @@ class Workflow:
             identity, _, key = place.partition(".")
             node = self._nodes.get(identity)
             if node is None or (identity in self.prompt and key not in self.prompt[identity]["inputs"]):
-                raise LauncherError(f"the workflow names the input {place}, which it does not have; mend its extra.guided_gan.")
+                raise LauncherError(
+                    f"the workflow names the input {place}, which it does not have; mend its extra.guided_gan."
+                )
             if identity in self.prompt:
                 self._set(identity, key, value)
 
@@ -115,7 +123,9 @@ class Workflow:
     def _widget_values(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
         """Values of a node's widgets by input name; those that the file lacks have their default, as in the editor."""
         if node["type"] not in self._definitions:
-            raise LauncherError(f"the host does not know {node['type']} (node {identity}); install the pack that brings it.")
+            raise LauncherError(
+                f"the host does not know {node['type']} (node {identity}); install the pack that brings it."
+            )
         saved = node.get("widgets_values") or []
         listed = _listed_places(node, saved)
         values: dict[str, Any] = {}
@@ -202,4 +212,6 @@ def _read_like(current: Any, text: str, assignment: str) -> Any:
         return json.loads(text)
     except ValueError:
         now = json.dumps(current)
-        raise LauncherError(f"--set {assignment}: the value now there is {now}; {text!r} is none of that kind.") from None
+        raise LauncherError(
+            f"--set {assignment}: the value now there is {now}; {text!r} is none of that kind."
+        ) from None

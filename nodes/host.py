@@ -80,7 +80,7 @@ def adopt(model: Model) -> None:
 
 
 def _precision(device: torch.device, size: int) -> torch.dtype:
-    """What the host chooses for so many weights, or has been told to; it knows of no CPU that is quick in half precision."""
+    """The choice of the host, or of its command line, for so many weights; on a CPU, the pack's own default."""
     dtype = mm.unet_dtype(device, size, precision.DTYPES)
     if dtype not in precision.DTYPES:  # of storage alone, such as float8: none to compute a gradient with
         return torch.float32
@@ -139,7 +139,7 @@ def from_image(image: Tensor) -> Tensor:
 
 
 def colours(image: Tensor) -> Tensor:
-    """The host's IMAGE as [N, H, W, 3]: of one or two channels the first is grey, of three or four they are the colours."""
+    """The host's IMAGE as [N, H, W, 3]: with one or two channels the first is grey, with four the last is dropped."""
     return image[..., :3] if image.shape[-1] > 2 else image[..., :1].expand(*image.shape[:-1], 3)
 
 

@@ -21,8 +21,8 @@ def wrapped(vae: VAE) -> vaes.VAEGenerator:
     patcher = vae.patcher.clone(disable_dynamic=True)
     network = patcher.model
     factor: Any = vae.downscale_ratio  # one number, as `_check` saw
-    # The range of pictures as the network sees it. `process_output`, the way back, would cut off the gradient of what lies
-    # outside, which the generator lets back in.
+    # The range of pictures as the network sees it. `process_output`, the way back, would cut off the gradient of what
+    # lies outside, which the generator lets back in.
     low, high = vae.process_input(torch.tensor([0.0, 1.0])).tolist()
 
     def encode(pictures: Tensor) -> Tensor:
@@ -48,7 +48,9 @@ def _check(vae: VAE) -> None:
     """Refuse a VAE that is not one of single pictures."""
     vae.throw_exception_if_invalid()
     if vae.latent_dim != 2 or vae.output_channels != 3 or vae.extra_1d_channel is not None:
-        raise PackError("This VAE is one of video or sound: VAE as Generator needs one of pictures, such as that of SD or SDXL.")
+        raise PackError(
+            "This VAE is one of video or sound: VAE as Generator needs one of pictures, such as that of SD or SDXL."
+        )
     if vae.downscale_ratio != vae.upscale_ratio:
         raise PackError(
             f"This VAE shrinks pictures by {vae.downscale_ratio} but enlarges latents by {vae.upscale_ratio}: "

@@ -20,7 +20,8 @@ class TextMask(io.ComfyNode):
             node_id="GuidedGAN_TextMask",
             display_name="Text Mask",
             category="guided GAN/image",
-            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes the weight "
+            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes "
+            "the weight "
             "of the crops over it. Look at the heat map, then move the threshold.",
             search_aliases=["segment", "CLIP mask", "self-masking"],
             inputs=[
@@ -30,9 +31,12 @@ class TextMask(io.ComfyNode):
                     "text",
                     dynamic_prompts=True,
                     default="a red house",
-                    tooltip="What to find. As in Encode Text, weights below 0 name what it is not: 'a house | a tree:-0.5'.",
+                    tooltip="What to find. As in Encode Text, weights below 0 name what it is not: 'a house | a "
+                    "tree:-0.5'.",
                 ),
-                io.Int.Input("seed", tooltip="Decides the crops of the first picture; the next ones follow.", **sockets.SEED),
+                io.Int.Input(
+                    "seed", tooltip="Decides the crops of the first picture; the next ones follow.", **sockets.SEED
+                ),
                 io.Int.Input(
                     "crops",
                     default=1000,
@@ -46,7 +50,8 @@ class TextMask(io.ComfyNode):
                     min=0.01,
                     max=2.0,
                     step=0.01,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side: less than what you look for.",
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side: less than what you "
+                    "look for.",
                 ),
                 io.Float.Input(
                     "largest",
@@ -71,7 +76,8 @@ class TextMask(io.ComfyNode):
                     min=-5.0,
                     max=10.0,
                     step=0.1,
-                    tooltip="The threshold: how many standard deviations above its mean the heat must be. Lower selects more.",
+                    tooltip="The threshold: how many standard deviations above its mean the heat must be. Lower "
+                    "selects more.",
                 ),
                 io.Int.Input(
                     "micro_batch",
@@ -85,7 +91,8 @@ class TextMask(io.ComfyNode):
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="1 where the picture shows it, 0 elsewhere."),
                 io.Image.Output(
-                    display_name="heat map", tooltip="The picture in grey under its heat, from blue through red to yellow."
+                    display_name="heat map",
+                    tooltip="The picture in grey under its heat, from blue through red to yellow.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -139,22 +146,27 @@ class PoissonBlend(io.ComfyNode):
             node_id="GuidedGAN_PoissonBlend",
             display_name="Poisson Blend",
             category="guided GAN/image",
-            description="Pastes the masked part of one picture into another without a seam: it keeps the source's details and "
+            description="Pastes the masked part of one picture into another without a seam: it keeps the source's "
+            "details and "
             "takes on the destination's colours from the edge of the mask inward.",
             search_aliases=["seamless clone", "gradient domain", "paste", "composite"],
             inputs=[
                 io.Image.Input(
                     "source", tooltip="What to paste, at its place already: of the destination's size. One, or a batch."
                 ),
-                io.Image.Input("destination", tooltip="What to paste into. Outside the mask it stays as it is. One, or a batch."),
+                io.Image.Input(
+                    "destination", tooltip="What to paste into. Outside the mask it stays as it is. One, or a batch."
+                ),
                 io.Mask.Input(
                     "mask",
-                    tooltip="What of the source to paste: where it is at least 0.5. Of the destination's size. One, or a batch.",
+                    tooltip="What of the source to paste: where it is at least 0.5. Of the destination's size. One, or "
+                    "a batch.",
                 ),
                 io.Combo.Input(
                     "gradients",
                     options=["seamless", "mixed"],
-                    tooltip="seamless: the source's details alone. mixed: of source and destination the stronger detail at each "
+                    tooltip="seamless: the source's details alone. mixed: of source and destination the stronger "
+                    "detail at each "
                     "pixel, so that the destination's texture shows through where the source is plain.",
                 ),
             ],

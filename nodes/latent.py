@@ -36,8 +36,10 @@ class RandomLatent(io.ComfyNode):
                     options=list(starts.STARTS),
                     default=starts.MODEL,
                     optional=True,
-                    tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, encoded: "
-                    "pixels of random colours (the paper), noise of several frequencies, or a gradient of four colours.",
+                    tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, "
+                    "encoded: "
+                    "pixels of random colours (the paper), noise of several frequencies, or a gradient of four "
+                    "colours.",
                 ),
             ],
             outputs=[sockets.Latent.Output(display_name="latent", tooltip="For Decode, or as the start of Optimize.")],
@@ -63,11 +65,14 @@ class EncodeImage(io.ComfyNode):
             search_aliases=["picture to latent", "init image", "img2img", "VQGAN"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip=f"The generator to encode with: {grids.GRID}."),
-                io.Image.Input("image", tooltip="The picture, or a batch. Grey becomes colour, transparency is dropped."),
+                io.Image.Input(
+                    "image", tooltip="The picture, or a batch. Grey becomes colour, transparency is dropped."
+                ),
                 io.Boolean.Input(
                     "keep_size",
                     default=True,
-                    tooltip="Take on the picture's size, rounded to whole cells; otherwise the picture is resized to the "
+                    tooltip="Take on the picture's size, rounded to whole cells; otherwise the picture is resized to "
+                    "the "
                     "generator's.",
                 ),
             ],
@@ -75,7 +80,9 @@ class EncodeImage(io.ComfyNode):
                 sockets.Generator.Output(
                     display_name="generator", tooltip="The generator at the size of the latent: go on with it."
                 ),
-                sockets.Latent.Output(display_name="latent", tooltip="One latent per picture, for Optimize or Mask Latent."),
+                sockets.Latent.Output(
+                    display_name="latent", tooltip="One latent per picture, for Optimize or Mask Latent."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -126,13 +133,16 @@ class LatentToVAE(io.ComfyNode):
             node_id="GuidedGAN_LatentToVAE",
             display_name="To VAE Latent",
             category="guided GAN/latent",
-            description="Hands a latent of VAE as Generator to the host's nodes, for example to refine it with KSampler.",
+            description="Hands a latent of VAE as Generator to the host's nodes, for example to refine it with "
+            "KSampler.",
             search_aliases=["KSampler", "convert latent"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="VAE as Generator, at the size of the latent."),
                 sockets.Latent.Input("latent", tooltip="From Optimize, Encode Image or Load Latent."),
             ],
-            outputs=[io.Latent.Output(display_name="vae_latent", tooltip="The host's latent, for KSampler or VAE Decode.")],
+            outputs=[
+                io.Latent.Output(display_name="vae_latent", tooltip="The host's latent, for KSampler or VAE Decode.")
+            ],
         )
 
     @classmethod
@@ -151,11 +161,16 @@ class VAEToLatent(io.ComfyNode):
             node_id="GuidedGAN_VAEToLatent",
             display_name="From VAE Latent",
             category="guided GAN/latent",
-            description="Takes a latent of the host's, for example from KSampler or VAE Encode, as the start of a search.",
+            description="Takes a latent of the host's, for example from KSampler or VAE Encode, as the start of a "
+            "search.",
             search_aliases=["KSampler", "convert latent"],
             inputs=[
-                sockets.Generator.Input("generator", tooltip="VAE as Generator of the same VAE; it takes on the latent's size."),
-                io.Latent.Input("vae_latent", tooltip="The host's latent. A noise mask in it is dropped: use Mask Latent."),
+                sockets.Generator.Input(
+                    "generator", tooltip="VAE as Generator of the same VAE; it takes on the latent's size."
+                ),
+                io.Latent.Input(
+                    "vae_latent", tooltip="The host's latent. A noise mask in it is dropped: use Mask Latent."
+                ),
             ],
             outputs=[
                 sockets.Generator.Output(

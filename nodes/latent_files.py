@@ -83,11 +83,15 @@ class LoadLatent(io.ComfyNode):
             description="Loads a latent or a basis from output/gan_latents or models/gan_latents.",
             inputs=[
                 io.Combo.Input(
-                    "file", options=folder_paths.get_filename_list("gan_latents"), tooltip="A file that Save Latent wrote."
+                    "file",
+                    options=folder_paths.get_filename_list("gan_latents"),
+                    tooltip="A file that Save Latent wrote.",
                 ),
             ],
             outputs=[
-                sockets.Latent.Output(display_name="latent", tooltip="The latents; of a basis, those that it combines to."),
+                sockets.Latent.Output(
+                    display_name="latent", tooltip="The latents; of a basis, those that it combines to."
+                ),
                 sockets.Basis.Output(display_name="basis", tooltip="The basis; of a latent, the latent alone."),
             ],
         )

@@ -22,20 +22,28 @@ class Interpolate(io.ComfyNode):
             node_id="GuidedGAN_Interpolate",
             display_name="Interpolate",
             category="guided GAN/latent",
-            description="Walks from one latent to another in equal steps, or through the latents of a batch, or, with a "
+            description="Walks from one latent to another in equal steps, or through the latents of a batch, or, with "
+            "a "
             "StyleGAN-T, from prompt to prompt. Decode turns the walk into the frames of a film, "
             "for Save Animated WEBP or Create Video.",
             search_aliases=["lerp", "slerp", "morph", "latent walk"],
             inputs=[
-                sockets.Latent.Input("latent_a", tooltip="Where the walk starts: from Optimize, Random Latent or Load Latent."),
+                sockets.Latent.Input(
+                    "latent_a", tooltip="Where the walk starts: from Optimize, Random Latent or Load Latent."
+                ),
                 sockets.Latent.Input(
                     "latent_b",
                     optional=True,
-                    tooltip="Where it ends: as many latents, of the same generator. Without it, and without prompts, the walk "
+                    tooltip="Where it ends: as many latents, of the same generator. Without it, and without prompts, "
+                    "the walk "
                     "goes through the latents of latent_a in turn.",
                 ),
                 io.Int.Input(
-                    "frames", default=24, min=2, max=1024, tooltip="Frames from start to end, or to the next stop, both included."
+                    "frames",
+                    default=24,
+                    min=2,
+                    max=1024,
+                    tooltip="Frames from start to end, or to the next stop, both included.",
                 ),
                 io.Combo.Input(
                     "path",
@@ -55,7 +63,8 @@ class Interpolate(io.ComfyNode):
                     dynamic_prompts=True,
                     default="",
                     optional=True,
-                    tooltip="For a StyleGAN-T, in place of latent_b: from latent_a to each line in turn, the noise as it is.",
+                    tooltip="For a StyleGAN-T, in place of latent_b: from latent_a to each line in turn, the noise as "
+                    "it is.",
                 ),
                 sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
             ],
@@ -92,7 +101,9 @@ def _stops(
     """Where the walk passes: to another latent, from prompt to prompt, or through the batch."""
     if prompts.strip():
         if end is not None or generator is None:
-            raise PackError("A walk through prompts needs latent_a and its generator, and no latent_b: connect just these.")
+            raise PackError(
+                "A walk through prompts needs latent_a and its generator, and no latent_b: connect just these."
+            )
         model = text_to_image(generator)
         return [start, *(truncate.edit(model, start, c) for c in model.embed(prompt.lines(prompts), clip).split(1))]
     return [start, end] if end is not None else start.split()

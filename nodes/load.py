@@ -39,16 +39,20 @@ class LoadGenerator(io.ComfyNode):
             node_id="GuidedGAN_LoadGenerator",
             display_name="Load Generator",
             category="guided GAN/load",
-            description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come with the "
-            "pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family is recognised by "
+            description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come "
+            "with the "
+            "pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family is "
+            "recognised by "
             "the file's contents.",
             search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
-                    tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded when this "
-                    "first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml beside it, "
+                    tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded "
+                    "when this "
+                    "first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml "
+                    "beside it, "
                     "StyleGAN-T.",
                 )
             ],
@@ -89,12 +93,20 @@ class VAEGenerator(io.ComfyNode):
             "To VAE Latent hands the result to a KSampler.",
             search_aliases=["VQGAN-CLIP", "stable diffusion", "latent"],
             inputs=[
-                io.Vae.Input("vae", tooltip="A VAE of pictures, from Load VAE or Load Checkpoint; not one of video or sound."),
-                io.Int.Input(
-                    "width", default=512, tooltip="Width of the pictures in pixels, rounded to whole cells.", **grids.SIDE
+                io.Vae.Input(
+                    "vae", tooltip="A VAE of pictures, from Load VAE or Load Checkpoint; not one of video or sound."
                 ),
                 io.Int.Input(
-                    "height", default=512, tooltip="Height of the pictures in pixels, rounded to whole cells.", **grids.SIDE
+                    "width",
+                    default=512,
+                    tooltip="Width of the pictures in pixels, rounded to whole cells.",
+                    **grids.SIDE,
+                ),
+                io.Int.Input(
+                    "height",
+                    default=512,
+                    tooltip="Height of the pictures in pixels, rounded to whole cells.",
+                    **grids.SIDE,
                 ),
             ],
             outputs=[
@@ -126,7 +138,9 @@ class SetSize(io.ComfyNode):
             "the node shows what became of it. A latent belongs to the size that it was made at.",
             search_aliases=["resolution", "width", "height", "VQGAN"],
             inputs=[
-                sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}. BigGANs have one size only."),
+                sockets.Generator.Input(
+                    "generator", tooltip=f"The generator: {grids.GRID}. BigGANs have one size only."
+                ),
                 io.Int.Input("width", default=256, tooltip="Width of the pictures in pixels.", **grids.SIDE),
                 io.Int.Input("height", default=256, tooltip="Height of the pictures in pixels.", **grids.SIDE),
             ],
@@ -150,14 +164,17 @@ class CodebookSampling(io.ComfyNode):
             node_id="GuidedGAN_CodebookSampling",
             display_name="Codebook Sampling",
             category="guided GAN/load",
-            description="Searches a VQGAN through a distribution over its codes in each cell, the older way of VQGAN-CLIP. "
-            "Slower and softer than the search of the codes themselves, there to compare. A latent_noise of 1.28 in Optimize "
+            description="Searches a VQGAN through a distribution over its codes in each cell, the older way of "
+            "VQGAN-CLIP. "
+            "Slower and softer than the search of the codes themselves, there to compare. A latent_noise of 1.28 in "
+            "Optimize "
             "stands for the draw of the codes.",
             search_aliases=["VQGAN", "logits"],
             inputs=[sockets.Generator.Input("generator", tooltip="A VQGAN from Load Generator.")],
             outputs=[
                 sockets.Generator.Output(
-                    display_name="generator", tooltip="The same VQGAN with other latents: draw or encode them with this one."
+                    display_name="generator",
+                    tooltip="The same VQGAN with other latents: draw or encode them with this one.",
                 )
             ],
         )
@@ -187,7 +204,8 @@ class LoadCLIP(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
-                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded at first use; "
+                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded at "
+                    "first use; "
                     "or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
             ],
@@ -229,7 +247,8 @@ class CombineCLIP(io.ComfyNode):
             node_id="GuidedGAN_CombineCLIP",
             display_name="Combine CLIP",
             category="guided GAN/load",
-            description="Several CLIPs as one: the score is the weighted mean of theirs. What fools one seldom fools another.",
+            description="Several CLIPs as one: the score is the weighted mean of theirs. What fools one seldom fools "
+            "another.",
             inputs=[
                 sockets.Encoder.Input("clip_1", tooltip="The first encoder."),
                 sockets.Encoder.Input("clip_2", tooltip="The second encoder; chain this node for more."),

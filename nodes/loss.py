@@ -19,7 +19,8 @@ _MICRO_BATCH = io.Int.Input(
     min=0,
     max=1024,
     advanced=True,
-    tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result is the same.",
+    tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result is "
+    "the same.",
 )
 _SHOWS = {
     "color": "brightness, saturation and contrast",
@@ -45,7 +46,8 @@ class AugCLIPLoss(io.ComfyNode):
             node_id="GuidedGAN_AugCLIPLoss",
             display_name="AugCLIP Loss",
             category="guided GAN/loss",
-            description="How well a picture shows the target, averaged over augmented copies, which is harder to fool than "
+            description="How well a picture shows the target, averaged over augmented copies, which is harder to fool "
+            "than "
             "CLIP alone. Without any augmentation it is the plain CLIP score.",
             inputs=[
                 _CLIP,
@@ -75,7 +77,9 @@ class AugCLIPLoss(io.ComfyNode):
     ) -> io.NodeOutput:
         policies = [name for name in POLICIES if switches[name]]
         return io.NodeOutput(
-            aug_clip.AugCLIPLoss(clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch)
+            aug_clip.AugCLIPLoss(
+                clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch
+            )
         )
 
 
@@ -89,19 +93,24 @@ class CutoutLoss(io.ComfyNode):
             node_id="GuidedGAN_CutoutLoss",
             display_name="Cutout Loss",
             category="guided GAN/loss",
-            description="How far random crops of a picture, augmented, are from the target: VQGAN-CLIP's loss. Crops make every "
-            "part of the picture count, and augmentations keep CLIP from being fooled. Of a target that combines a picture "
+            description="How far random crops of a picture, augmented, are from the target: VQGAN-CLIP's loss. Crops "
+            "make every "
+            "part of the picture count, and augmentations keep CLIP from being fooled. Of a target that combines a "
+            "picture "
             "with a phrase, it replaces what the picture shows and keeps its structure.",
             search_aliases=["VQGAN-CLIP", "spherical distance", "crops"],
             inputs=[
                 _CLIP,
-                sockets.Target.Input("target", tooltip="What to show: from Encode Text, Encode Image Prompt or Combine Targets."),
+                sockets.Target.Input(
+                    "target", tooltip="What to show: from Encode Text, Encode Image Prompt or Combine Targets."
+                ),
                 io.Int.Input(
                     "cutouts",
                     default=32,
                     min=1,
                     max=1024,
-                    tooltip="Crops per picture and step. More is steadier and slower; a quarter as many is twice as noisy.",
+                    tooltip="Crops per picture and step. More is steadier and slower; a quarter as many is twice as "
+                    "noisy.",
                 ),
                 io.Float.Input(
                     "smallest",
@@ -109,7 +118,8 @@ class CutoutLoss(io.ComfyNode):
                     min=0.05,
                     max=1.0,
                     step=0.05,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the picture "
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the "
+                    "picture "
                     "with detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
                 ),
                 io.Float.Input(
@@ -127,7 +137,8 @@ class CutoutLoss(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object, all of it there.",
+                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object, all of "
+                    "it there.",
                 ),
                 *[io.Float.Input(name, tooltip=f"Strength of {_DOES[name]}; 0 is off.", **strength) for name in _DOES],
                 _MICRO_BATCH,

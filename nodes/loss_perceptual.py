@@ -47,7 +47,8 @@ class PerceptualLoss(io.ComfyNode):
                     "models/lpips, downloaded when this first runs.",
                 ),
                 io.Image.Input(
-                    "image", tooltip="The reference, resized to the pictures' size. Of a batch, the mean distance counts."
+                    "image",
+                    tooltip="The reference, resized to the pictures' size. Of a batch, the mean distance counts.",
                 ),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Add Losses or Score.")],

@@ -44,7 +44,9 @@ class LatentRegularization(io.ComfyNode):
                     tooltip="What the weight loses at a time, until it is 0. The paper says 0.005, not how "
                     "often; the released notebook takes 0.3 every 50 steps.",
                 ),
-                io.Int.Input("every", default=default.every, min=1, max=100_000, tooltip="Steps between two losses of weight."),
+                io.Int.Input(
+                    "every", default=default.every, min=1, max=100_000, tooltip="Steps between two losses of weight."
+                ),
                 sockets.Latent.Input(
                     "latent",
                     optional=True,
@@ -89,10 +91,13 @@ class InitialImageLoss(io.ComfyNode):
             node_id="GuidedGAN_InitialImageLoss",
             display_name="Initial Image Loss",
             category="guided GAN/loss",
-            description="How far a picture's pixels are from a given picture's. Added to Cutout Loss it keeps an edit near the "
+            description="How far a picture's pixels are from a given picture's. Added to Cutout Loss it keeps an edit "
+            "near the "
             "picture that the search started from. Perceptual Loss compares what is seen rather than pixels.",
             search_aliases=["init weight", "MSE"],
-            inputs=[io.Image.Input("image", tooltip="The picture to stay near: one. It is resized to the generator's size.")],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to stay near: one. It is resized to the generator's size.")
+            ],
             outputs=[_OUTPUT],
         )
 

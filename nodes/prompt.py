@@ -36,11 +36,14 @@ class EncodeText(io.ComfyNode):
                     multiline=True,
                     dynamic_prompts=True,
                     default="a blue tree in the snow",
-                    tooltip="One short description, as of a photo. Or several, each with a weight after its last colon if you "
+                    tooltip="One short description, as of a photo. Or several, each with a weight after its last colon "
+                    "if you "
                     "like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
                 ),
                 io.Float.Input(
-                    "weight", tooltip="How much the text counts beside other targets; below 0 steers away from it.", **_WEIGHT
+                    "weight",
+                    tooltip="How much the text counts beside other targets; below 0 steers away from it.",
+                    **_WEIGHT,
                 ),
             ],
             outputs=[sockets.Target.Output(display_name="target", tooltip="For AugCLIP Loss or Cutout Loss.")],
@@ -67,15 +70,21 @@ class EncodeImagePrompt(io.ComfyNode):
             node_id="GuidedGAN_EncodeImagePrompt",
             display_name="Encode Image Prompt",
             category="guided GAN/prompt",
-            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the weight. "
-            "To replace what a picture shows and keep its structure, combine the picture with a phrase for Cutout Loss.",
+            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the "
+            "weight. "
+            "To replace what a picture shows and keep its structure, combine the picture with a phrase for Cutout "
+            "Loss.",
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
-                io.Float.Input("weight", tooltip="How much the picture counts; below 0 steers away from it.", **_WEIGHT),
+                io.Float.Input(
+                    "weight", tooltip="How much the picture counts; below 0 steers away from it.", **_WEIGHT
+                ),
             ],
             outputs=[
-                sockets.Target.Output(display_name="target", tooltip="For AugCLIP Loss or Cutout Loss, or to combine with words.")
+                sockets.Target.Output(
+                    display_name="target", tooltip="For AugCLIP Loss or Cutout Loss, or to combine with words."
+                )
             ],
         )
 
@@ -94,11 +103,14 @@ class CombineTargets(io.ComfyNode):
             node_id="GuidedGAN_CombineTargets",
             display_name="Combine Targets",
             category="guided GAN/prompt",
-            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss replaces what "
+            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss "
+            "replaces what "
             "the picture shows: the phrase says what by, the picture holds the rest in place.",
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
-                sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."),
+                sockets.Target.Input(
+                    "target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."
+                ),
             ],
             outputs=[sockets.Target.Output(display_name="target", tooltip="Both prompts.")],
         )
@@ -132,6 +144,6 @@ def tell(clip: JointEncoder, text: str, *more: str) -> None:
 
 
 def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
-    """Show on the running node the words of some texts that a CLIP does not know, after more lines, if there are any."""
+    """Show on the running node the words of texts that a CLIP does not know, after other lines, if there are any."""
     if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
         host.say_here("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Published weights in the loaders' menus: listed whether they are there or not, and downloaded when a loader first runs."""
+"""Published weights in the loaders' menus: listed whether present or not, downloaded when a loader first runs."""
 
 from __future__ import annotations
 

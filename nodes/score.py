@@ -21,7 +21,8 @@ class Score(io.ComfyNode):
             node_id="GuidedGAN_Score",
             display_name="Score",
             category="guided GAN/score",
-            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the best first.",
+            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the best "
+            "first.",
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
@@ -42,7 +43,8 @@ class Score(io.ComfyNode):
             scores = scores_of(host.from_image(image), loss, seed, cls.hidden.unique_id)
         best = scores.sort(descending=True)
         text = "\n".join(
-            f"picture {i + 1}: {value:.4f}" for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            f"picture {i + 1}: {value:.4f}"
+            for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
         host.say(text, cls.hidden.unique_id)
         report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist(), "order": best.indices.tolist()}
@@ -100,14 +102,17 @@ class Grid(io.ComfyNode):
             node_id="GuidedGAN_Grid",
             display_name="Grid",
             category="guided GAN/score",
-            description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations over seeds, "
+            description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations over "
+            "seeds, "
             "styles over objects. With a loss, each row also says its mean score.",
             search_aliases=["contact sheet", "comparison", "XY plot"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures, row by row; Batch Images joins those of several nodes."),
                 io.Int.Input("columns", default=4, min=1, max=64, tooltip="Pictures in a row."),
                 io.String.Input("row_labels", multiline=True, default="", tooltip="One line for each row, or nothing."),
-                io.String.Input("column_labels", multiline=True, default="", tooltip="One line for each column, or nothing."),
+                io.String.Input(
+                    "column_labels", multiline=True, default="", tooltip="One line for each column, or nothing."
+                ),
                 sockets.Loss.Input(
                     "loss", optional=True, tooltip="What to score the rows by, such as CLIP Loss; higher is better."
                 ),
@@ -129,10 +134,16 @@ class Grid(io.ComfyNode):
         with host.models(*(loss.models if loss else ())), torch.no_grad():
             pictures = host.from_image(image)
             if loss:
-                means = [row.mean().item() for row in scores_of(pictures, loss, seed, cls.hidden.unique_id).split(columns)]
+                means = [
+                    row.mean().item() for row in scores_of(pictures, loss, seed, cls.hidden.unique_id).split(columns)
+                ]
                 if rows and len(rows) != len(means):
-                    raise PackError(f"The grid has {len(means)} rows but {len(rows)} row labels: give one for each, or none.")
-                rows = [f"{says} {mean:.3f}".strip() for says, mean in zip(rows or [""] * len(means), means, strict=True)]
+                    raise PackError(
+                        f"The grid has {len(means)} rows but {len(rows)} row labels: give one for each, or none."
+                    )
+                rows = [
+                    f"{says} {mean:.3f}".strip() for says, mean in zip(rows or [""] * len(means), means, strict=True)
+                ]
             return io.NodeOutput(host.to_image(sheet.sheet(pictures, columns, rows, column_labels.splitlines())))
 
 

@@ -19,7 +19,8 @@ from . import host, sockets, stopped
 HELD_OUT = sockets.Loss.Input(
     "held_out",
     optional=True,
-    tooltip="A loss with another CLIP, for the curve only: if its score falls while AugCLIP rises, CLIP is being fooled.",
+    tooltip="A loss with another CLIP, for the curve only: if its score falls while AugCLIP rises, CLIP is being "
+    "fooled.",
 )
 
 
@@ -69,7 +70,8 @@ def inputs() -> list[io.Input]:
             max=1000.0,
             step=0.0005,
             round=1e-5,
-            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to 0.95).",
+            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to "
+            "0.95).",
         ),
         io.Float.Input(
             "latent_noise",
@@ -80,14 +82,17 @@ def inputs() -> list[io.Input]:
             tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper "
             "edges at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
         ),
-        io.Int.Input("preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."),
+        io.Int.Input(
+            "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
+        ),
         io.Int.Input(
             "evaluate_every",
             default=default.evaluate_every,
             min=1,
             max=10_000,
             advanced=True,
-            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by these the "
+            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by these "
+            "the "
             "best is kept and the curve is drawn.",
         ),
     ]
@@ -131,6 +136,6 @@ def run(
 
 
 def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
-    """Where the same search stopped short of `steps`; the best is found anew where evaluations measured something else."""
+    """The state of the same search stopped before `steps`; its best is found anew where evaluations have changed."""
     state, recipe = kept.furthest(steps) or (None, {})
     return replace(state, best=None, curve=Curve()) if state and recipe != measured else state

@@ -24,14 +24,17 @@ class Animate(io.ComfyNode):
             node_id="GuidedGAN_Animate",
             display_name="Animate (VQGAN-CLIP)",
             category="guided GAN/search",
-            description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a little "
+            description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a "
+            "little "
             "further toward the prompt. For Save Animated WEBP or Create Video. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more frames. "
             f"{stopped.HELP}",
             search_aliases=["zoom", "pan", "video", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
-                sockets.Loss.Input("loss", tooltip="What each frame's search lowers: AugCLIP Loss, or a sum of losses."),
+                sockets.Loss.Input(
+                    "loss", tooltip="What each frame's search lowers: AugCLIP Loss, or a sum of losses."
+                ),
                 sockets.Latent.Input("latent", tooltip="The first frame, one latent: best the result of an Optimize."),
                 io.Int.Input("seed", tooltip="Decides every frame's augmentations and noise.", **sockets.SEED),
                 io.Int.Input(
@@ -68,8 +71,12 @@ class Animate(io.ComfyNode):
                 io.Float.Input(
                     "pan_x", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels to the right, per frame."
                 ),
-                io.Float.Input("pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."),
-                io.Float.Input("rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."),
+                io.Float.Input(
+                    "pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."
+                ),
+                io.Float.Input(
+                    "rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."
+                ),
                 search.OPTIMIZER,
                 search.SCHEDULE,
             ],
@@ -112,7 +119,9 @@ class Animate(io.ComfyNode):
             stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,
         ):
             unfinished, _ = kept.furthest(frames) or (None, {})
-            film = animate.frames(generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report)
+            film = animate.frames(
+                generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report
+            )
             done = []
             try:
                 for frame in film:

@@ -24,17 +24,24 @@ class BasisInit(io.ComfyNode):
             node_id="GuidedGAN_BasisInit",
             display_name="Basis Init",
             category="guided GAN/search",
-            description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt computes "
+            description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt "
+            "computes "
             "the candidates and keeps them on disk, "
             f"up to {bank.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
             "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
-                sockets.Loss.Input("loss", tooltip="AugCLIP Loss, or a sum that has one: what the candidates are ranked by."),
-                io.Int.Input(
-                    "seed", tooltip="Decides the candidates of the first search; the next ones of a batch follow.", **sockets.SEED
+                sockets.Loss.Input(
+                    "loss", tooltip="AugCLIP Loss, or a sum that has one: what the candidates are ranked by."
                 ),
-                io.Int.Input("batch", tooltip="How many searches, each with its own seed and candidates.", **sockets.BATCH),
+                io.Int.Input(
+                    "seed",
+                    tooltip="Decides the candidates of the first search; the next ones of a batch follow.",
+                    **sockets.SEED,
+                ),
+                io.Int.Input(
+                    "batch", tooltip="How many searches, each with its own seed and candidates.", **sockets.BATCH
+                ),
                 io.Int.Input(
                     "k",
                     default=5,
@@ -43,7 +50,11 @@ class BasisInit(io.ComfyNode):
                     tooltip="Basis latents per search; the paper's tables have 5 and 10.",
                 ),
                 io.Int.Input(
-                    "candidates", default=10_000, min=1, max=1_000_000, tooltip="Random latents to choose from; the paper's M."
+                    "candidates",
+                    default=10_000,
+                    min=1,
+                    max=1_000_000,
+                    tooltip="Random latents to choose from; the paper's M.",
                 ),
                 io.Combo.Input(
                     "weighting",
@@ -55,14 +66,16 @@ class BasisInit(io.ComfyNode):
                     "pick",
                     default="",
                     optional=True,
-                    tooltip="Keep only these starts, counted from 1, with shares if you like: '1 3:0.5'. Empty keeps all.",
+                    tooltip="Keep only these starts, counted from 1, with shares if you like: '1 3:0.5'. Empty keeps "
+                    "all.",
                 ),
                 io.Boolean.Input(
                     "gaussian_y",
                     default=False,
                     optional=True,
                     advanced=True,
-                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to compare.",
+                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to "
+                    "compare.",
                 ),
             ],
             outputs=[
@@ -128,11 +141,13 @@ def _picks(text: str) -> list[tuple[int, float]]:
             for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
         ]
     except ValueError as error:
-        raise PackError(f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}.") from error
+        raise PackError(
+            f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}."
+        ) from error
 
 
 class _Forecast:
-    """The bar of a node that scores candidates; it says how many, how large and, from the second report on, how long."""
+    """The bar of a node that scores candidates: how many, how large and, from the second report on, how long."""
 
     def __init__(self, size: int, node_id: str | None) -> None:
         self._size, self._node_id = size, node_id
@@ -149,7 +164,9 @@ class _Forecast:
             self._told = True
             start, begun = self._first
             left = (now - begun) / max(done - start, 1) * (total - done)
-            self._say(f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}")
+            self._say(
+                f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}"
+            )
         self._bar(done)
 
     def _say(self, text: str) -> None:
@@ -159,7 +176,9 @@ class _Forecast:
 def _duration(seconds: float) -> str:
     """A time in the unit that suits it."""
     units = ((48 * 3600, 24 * 3600, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
-    return next((f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds")
+    return next(
+        (f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds"
+    )
 
 
 class MaskLatent(io.ComfyNode):
@@ -171,16 +190,21 @@ class MaskLatent(io.ComfyNode):
             node_id="GuidedGAN_MaskLatent",
             display_name="Mask Latent",
             category="guided GAN/search",
-            description="Confines a search to a mask: elsewhere the latent stays as it is, to the bit. Paint the mask in the "
-            "host's mask editor, or let Text Mask find it. Near the mask the pixels may change a little even so, since a cell "
+            description="Confines a search to a mask: elsewhere the latent stays as it is, to the bit. Paint the mask "
+            "in the "
+            "host's mask editor, or let Text Mask find it. Near the mask the pixels may change a little even so, since "
+            "a cell "
             "colours its neighbours: Image Composite Masked puts the old ones back.",
             search_aliases=["inpaint", "masked", "edit region", "VQGAN"],
             inputs=[
-                sockets.Generator.Input("generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."),
+                sockets.Generator.Input(
+                    "generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."
+                ),
                 sockets.Latent.Input("latent", tooltip="Where to start, from Encode Image or Load Latent."),
                 io.Mask.Input(
                     "mask",
-                    tooltip="What may change: one mask, or one for each latent. One of another size is stretched over it.",
+                    tooltip="What may change: one mask, or one for each latent. One of another size is stretched over "
+                    "it.",
                 ),
                 io.Int.Input(
                     "feather",
@@ -190,7 +214,9 @@ class MaskLatent(io.ComfyNode):
                     tooltip="Cells that the mask's edge fades over, to either side: what lies there changes in part.",
                 ),
             ],
-            outputs=[sockets.Basis.Output(display_name="basis", tooltip="The start of the confined search, for Optimize.")],
+            outputs=[
+                sockets.Basis.Output(display_name="basis", tooltip="The start of the confined search, for Optimize.")
+            ],
             hidden=[io.Hidden.unique_id],
         )
 

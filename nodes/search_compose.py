@@ -25,18 +25,22 @@ class ComposeOptimize(io.ComfyNode):
             node_id="GuidedGAN_ComposeOptimize",
             display_name="Compose Optimize",
             category="guided GAN/search",
-            description="FuseDream-Composition: searches a foreground and a background as one picture, for prompts with two "
+            description="FuseDream-Composition: searches a foreground and a background as one picture, for prompts "
+            "with two "
             "things that the GAN never draws together. Every place of the foreground is tried; the best score wins. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "
             f"{stopped.HELP}",
             search_aliases=["FuseDream", "composition", "two objects"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN that draws both layers."),
-                sockets.Loss.Input("loss", tooltip="What to lower, for the whole composition: AugCLIP Loss, or a sum of losses."),
+                sockets.Loss.Input(
+                    "loss", tooltip="What to lower, for the whole composition: AugCLIP Loss, or a sum of losses."
+                ),
                 sockets.Basis.Input("foreground", tooltip="The start of the foreground, from Basis Init or Optimize."),
                 sockets.Basis.Input(
                     "background",
-                    tooltip="The start of the background, from Basis Init or Optimize: another prompt, or the same one with "
+                    tooltip="The start of the background, from Basis Init or Optimize: another prompt, or the same one "
+                    "with "
                     "another seed.",
                 ),
                 io.String.Input(
@@ -47,12 +51,14 @@ class ComposeOptimize(io.ComfyNode):
                 io.String.Input(
                     "places",
                     default=_ALL,
-                    tooltip=f"Where the foreground may lie: '{_ALL}', or some of these with commas: {', '.join(compose.PLACES)}.",
+                    tooltip=f"Where the foreground may lie: '{_ALL}', or some of these with commas: "
+                    f"{', '.join(compose.PLACES)}.",
                 ),
                 io.Combo.Input(
                     "backbone",
                     options=loss_perceptual.choices(),
-                    tooltip="What compares the foreground with the background that it hides: picturebook's own backbone, "
+                    tooltip="What compares the foreground with the background that it hides: picturebook's own "
+                    "backbone, "
                     "or LPIPS over a backbone in models/lpips.",
                 ),
                 io.Combo.Input(
@@ -77,7 +83,8 @@ class ComposeOptimize(io.ComfyNode):
                     min=0,
                     max=1024,
                     advanced=True,
-                    tooltip="Places that go through the models together; 0 is all on a graphics card, as memory allows, "
+                    tooltip="Places that go through the models together; 0 is all on a graphics card, as memory "
+                    "allows, "
                     "and four on the processor.",
                 ),
                 search.HELD_OUT,
@@ -90,11 +97,17 @@ class ComposeOptimize(io.ComfyNode):
                     display_name="runners_up",
                     tooltip="The other places, best first; with a single place, the composition itself.",
                 ),
-                io.Image.Output(display_name="background", tooltip="The background alone: the destination for Poisson Blend."),
-                io.Mask.Output(display_name="mask", tooltip="The foreground without its rim: the mask for Poisson Blend."),
+                io.Image.Output(
+                    display_name="background", tooltip="The background alone: the destination for Poisson Blend."
+                ),
+                io.Mask.Output(
+                    display_name="mask", tooltip="The foreground without its rim: the mask for Poisson Blend."
+                ),
                 sockets.Latent.Output(display_name="foreground_latent", tooltip="The latent of the foreground."),
                 sockets.Latent.Output(display_name="background_latent", tooltip="The latent of the background."),
-                sockets.Curve.Output(display_name="curve", tooltip="Scores of all places as the search went, for Score Curve."),
+                sockets.Curve.Output(
+                    display_name="curve", tooltip="Scores of all places as the search went, for Score Curve."
+                ),
                 sockets.Curve.Output(
                     display_name="trace",
                     tooltip="Each step's score, perceptual distance, lambda and angle between the gradients, "

@@ -33,7 +33,9 @@ class Optimize(io.ComfyNode):
                     optional=True,
                     tooltip="The start, from Basis Init or Mask Latent, or from an Optimize to go on with.",
                 ),
-                sockets.Latent.Input("latent", optional=True, tooltip="Or one latent per search as the start, without a basis."),
+                sockets.Latent.Input(
+                    "latent", optional=True, tooltip="Or one latent per search as the start, without a basis."
+                ),
                 search.HELD_OUT,
                 search.OPTIMIZER,
                 search.SCHEDULE,

@@ -29,5 +29,10 @@ TYPES: dict[str, type] = {
     io.Vae.io_type: VAE,
 }
 # All seeds that the host's KSampler takes.
-SEED: dict[str, Any] = {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": io.ControlAfterGenerate.fixed}
+SEED: dict[str, Any] = {
+    "default": 0,
+    "min": 0,
+    "max": 2**64 - 1,
+    "control_after_generate": io.ControlAfterGenerate.fixed,
+}
 BATCH: dict[str, Any] = {"default": 1, "min": 1, "max": 64}

@@ -23,7 +23,11 @@ DAYS = 30  # that a state stays which nothing uses
 FOLDER = "gan_stopped"  # of the pictures, in the output folder
 
 HELP = f"What that takes is kept for {DAYS} days after its last use, {MOST_BYTES // 10**9} GB in all."
-HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]  # what a node must ask for to keep what it found
+HIDDEN = [
+    io.Hidden.unique_id,
+    io.Hidden.prompt,
+    io.Hidden.extra_pnginfo,
+]  # what a node must ask for to keep what it found
 
 Kind = TypeVar("Kind", State, Film)
 _UNITS = {State: "step", Film: "frame"}  # that say how far a state came
@@ -67,9 +71,13 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         """Keep the state of a search that came to its end, so that one with more steps goes on from there."""
         problem = self._save(reached, state, recipe)
         if problem:
-            host.say(f"Done, but more of the same would start anew: its state could not be kept. {problem}", hidden.unique_id)
+            host.say(
+                f"Done, but more of the same would start anew: its state could not be kept. {problem}", hidden.unique_id
+            )
 
-    def stop(self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder) -> None:
+    def stop(
+        self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder
+    ) -> None:
         """Keep the state of a search that the user stops, and what it has found; say where."""
         problem = self._save(reached, state, recipe)
         going_on = f"Queued again, it goes on from {_UNITS[self._kind]} {reached}."
@@ -77,7 +85,7 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
 
     def _save(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
-        """Keep a state in place of those before it, which go once it is whole; returns why it cannot be kept, or nothing."""
+        """Keep a state in place of those before it, removed once it is whole; returns why that failed, or nothing."""
         if not self.key:
             return self._problem
         path = self._path(reached)

@@ -23,7 +23,8 @@ class StyleGANTSample(io.ComfyNode):
             node_id="GuidedGAN_StyleGANTSample",
             display_name="StyleGAN-T Sample",
             category="guided GAN/StyleGAN-T",
-            description="Draws pictures of a prompt in one pass, without a search. A seed keeps its look from prompt to prompt.",
+            description="Draws pictures of a prompt in one pass, without a search. A seed keeps its look from prompt "
+            "to prompt.",
             search_aliases=["StyleGAN-T", "text to image"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="A StyleGAN-T, from Load Generator."),
@@ -45,11 +46,14 @@ class StyleGANTSample(io.ComfyNode):
                 sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
             ],
             outputs=[
-                sockets.Latent.Output(display_name="latent", tooltip="For Truncate, Edit Latent, Interpolate or Optimize."),
+                sockets.Latent.Output(
+                    display_name="latent", tooltip="For Truncate, Edit Latent, Interpolate or Optimize."
+                ),
                 io.Image.Output(display_name="image", tooltip="The pictures."),
                 sockets.Generator.Output(
                     display_name="generator",
-                    tooltip="The generator bound to these prompts, for Random Latent, Basis Init and what follows them.",
+                    tooltip="The generator bound to these prompts, for Random Latent, Basis Init and what follows "
+                    "them.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -79,7 +83,9 @@ def _one_or_each(prompts: str, batch: int) -> list[str]:
     """The prompts of a batch: one for all, or one for each."""
     texts = prompt.lines(prompts)
     if len(texts) not in (1, batch):
-        raise PackError(f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}.")
+        raise PackError(
+            f"There are {len(texts)} prompts for a batch of {batch}: give one for all, or set batch to {len(texts)}."
+        )
     return texts
 
 
@@ -139,7 +145,8 @@ class EditLatent(io.ComfyNode):
                     multiline=True,
                     dynamic_prompts=True,
                     default="a red tree in the snow",
-                    tooltip="What it should show instead. One line, or one for each latent; a list of styles for one latent.",
+                    tooltip="What it should show instead. One line, or one for each latent; a list of styles for one "
+                    "latent.",
                 ),
                 io.Float.Input(
                     "strength",

@@ -70,7 +70,9 @@ def host(comfyui, host_folders):
 
     options = [f"--{name}-directory={host_folders / name}" for name in ("models", "user", "input")]
     base = Path(os.environ["GUIDED_GAN_BASE"])
-    with launcher.running(comfyui, base, host_folders / "output", options=["--cpu", "--fp32-unet", *options]) as running:
+    with launcher.running(
+        comfyui, base, host_folders / "output", options=["--cpu", "--fp32-unet", *options]
+    ) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md: the map is that of the code, imports go the way it says, and each recipe, applied word by word, works."""
+"""ARCHITECTURE.md: its map is the code's, imports go as it says, and each recipe works, applied word by word."""
 
 import ast
 import importlib
@@ -154,7 +154,11 @@ def pack(tmp_path_factory):
     insert(root / "core" / "search" / "optimizers.py", "OPTIMIZERS: dict[str, Row] = {\n", recipe("optimiser"))
     (root / "nodes" / "loss_brightness.py").write_text(recipe("node"), encoding="utf-8")
     insert(root / "nodes" / "__init__.py", "from . import (\n", "    loss_brightness,\n")
-    insert(root / "nodes" / "__init__.py", "_NODES: list[type[io.ComfyNode]] = [\n", "    loss_brightness.BrightnessLoss,\n")
+    insert(
+        root / "nodes" / "__init__.py",
+        "_NODES: list[type[io.ComfyNode]] = [\n",
+        "    loss_brightness.BrightnessLoss,\n",
+    )
     return root
 
 

@@ -43,7 +43,9 @@ def test_it_computes_what_the_map_would(dtype, width, masked, most, monkeypatch)
     mask = torch.zeros(rows, 5).masked_fill_(draw(rows, 5, seed=4) > 1, float("-inf")) if masked else None
     tensors = [value.to(dtype) for value in (query, key, value)]
     upstream = draw(2, 3, rows, 8, seed=5).to(dtype)
-    found = with_gradients(lambda q, k, v: attend(q, k, v, None if mask is None else mask.to(dtype), 0.7), tensors, upstream)
+    found = with_gradients(
+        lambda q, k, v: attend(q, k, v, None if mask is None else mask.to(dtype), 0.7), tensors, upstream
+    )
     exact = [value.double() for value in tensors]
     wide = None if mask is None else mask.double()
     expected = with_gradients(lambda q, k, v: by_the_map(q, k, v, wide, 0.7), exact, upstream.double())

@@ -76,7 +76,11 @@ def test_all_that_is_kept_is_listed_with_its_size(kept, capsys):
     cache.show(kept)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["environments", "0.0", "MB", "12.0", "days", "env-py311-a"] in lines
-    assert ["banks", *"0.0 MB 0.0 days clones/0123/user/guided_gan/banks (of".split(), f"{kept.parent / 'checkout'})"] in lines
+    assert [
+        "banks",
+        *"0.0 MB 0.0 days clones/0123/user/guided_gan/banks (of".split(),
+        f"{kept.parent / 'checkout'})",
+    ] in lines
 
 
 @pytest.mark.parametrize("kind", cache.KINDS)

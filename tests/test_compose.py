@@ -268,9 +268,7 @@ def test_a_stopped_composition_goes_on_from_its_file(composite, loss, tmp_path):
     state, _ = latent_files.load(tmp_path / "stopped.safetensors")
     assert isinstance(state, State)
     seam = Tradeoff(Seam(composite, distance))
-    again = Search(
-        composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, state=state
-    )
+    again = Search(composite, loss, start, seeds=[7, 7], options=Options(**options), tradeoff=seam, state=state)
     resumed = run(again)
     assert torch.equal(resumed.images, unbroken.images)
     assert resumed.trace == unbroken.trace
@@ -305,7 +303,9 @@ def test_the_seam_of_decoded_pictures_is_that_of_their_latent(composite, generat
     found = []
     for pictures in (images, images.detach()):  # the latter are not known: their layers are decoded
         losses = seam(pictures, latent, [])
-        found.append((losses, *torch.autograd.grad(losses.sum(), [latent.tensors[f"{layer}.z"] for layer in compose.LAYERS])))
+        found.append(
+            (losses, *torch.autograd.grad(losses.sum(), [latent.tensors[f"{layer}.z"] for layer in compose.LAYERS]))
+        )
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     del images, pictures
     assert len(composite._layers_of) == 0

@@ -185,7 +185,9 @@ def test_switching_one_off_leaves_the_draws_of_the_others(encoder, target, image
     assert 0 < unflipped.sum() < 36
     without = CutoutLoss(encoder, target, copies=12, strengths={"flip": 0.0})
     torch.testing.assert_close(without.augment(images, drawn)[unflipped], loss.augment(images, drawn)[unflipped])
-    assert not torch.allclose(without.augment(images, drawn)[~unflipped], loss.augment(images, drawn)[~unflipped], atol=0.1)
+    assert not torch.allclose(
+        without.augment(images, drawn)[~unflipped], loss.augment(images, drawn)[~unflipped], atol=0.1
+    )
     assert torch.equal(without.draw(rngs(1, 2, 3)), drawn)
 
 

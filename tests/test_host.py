@@ -266,8 +266,16 @@ def changed(node: str, **inputs):
         (linked("basis", "pick", "PrimitiveString", "7"), "BasisInit", "from 1 to 3"),
         (linked("optimize", "steps", "PrimitiveInt", -1), "Optimize", "steps must be from 1 to 100000; got -1"),
         (linked("text", "text", "PrimitiveString", "a tree \ud800"), "EncodeText", "half of a character"),
-        (changed("loss", clip="picturebook"), "AugCLIPLoss", 'clip needs a link .* CLIP_JOINT; got the text "picturebook"'),
-        (changed("optimize", loss={"a": 1}), "Optimize", "loss needs a link .* GUIDANCE_LOSS; got a value of type dict"),
+        (
+            changed("loss", clip="picturebook"),
+            "AugCLIPLoss",
+            'clip needs a link .* CLIP_JOINT; got the text "picturebook"',
+        ),
+        (
+            changed("optimize", loss={"a": 1}),
+            "Optimize",
+            "loss needs a link .* GUIDANCE_LOSS; got a value of type dict",
+        ),
         (changed("optimize", basis=7), "Optimize", "basis needs a link .* GAN_BASIS; got a value of type int"),
         (lambda s: s.optimize.inputs.pop("basis"), "Optimize", "needs one start"),
         (

@@ -252,9 +252,7 @@ def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generato
     whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
 
     def search(steps, state=None):
-        going = Search(
-            generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), state=state
-        )
+        going = Search(generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), state=state)
         while going.left:
             going.step()
         return going

@@ -1,4 +1,4 @@
-"""Pictures and masks of every odd shape, in a host with a node that makes them: taken for what they show, or refused."""
+"""Pictures and masks of odd shapes, in a host with a node that makes them: taken for what they show, or refused."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ NODES = '''
 import torch
 
 class Odd:
-    """Grey from dark to light, or of a value, in a shape; its last channel is a constant where there are two or four."""
+    """Grey from dark to light, or of a value; the last channel is constant where there are two or four."""
     RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE", "MASK"), "make", "test"
 
     @classmethod

@@ -63,7 +63,10 @@ def test_a_model_computes_in_the_precision_that_it_is_told(run, dtype):
 
 def test_texts_are_read_in_that_precision_too():
     encoder = clip.load(MODELS / "clip")
-    whole, half = encoder.encode_text(["a red boat"]), precision.compute_in(encoder, torch.bfloat16).encode_text(["a red boat"])
+    whole, half = (
+        encoder.encode_text(["a red boat"]),
+        precision.compute_in(encoder, torch.bfloat16).encode_text(["a red boat"]),
+    )
     assert not torch.equal(half, whole)
     assert (half @ whole.T).item() > 0.99
 

@@ -79,6 +79,7 @@ def test_a_cpu_with_matrix_units_computes_in_bfloat16_unless_the_hosts_options_s
     assert probe.returncode == 0, probe.stderr
     assert json.loads(probe.stdout.splitlines()[-1]) == {
         "True": "bfloat16", "False": "float32", "fp32_unet True": "float32", "force_fp32 True": "float32",
-        "fp32_unet False": "float32", "force_fp32 False": "float32", "fp16_unet True": "float16", "fp16_unet False": "float16",
+        "fp32_unet False": "float32", "force_fp32 False": "float32",
+        "fp16_unet True": "float16", "fp16_unet False": "float16",
         "fp64_unet True": "float32", "fp64_unet False": "float32",
     }  # fmt: skip

@@ -74,7 +74,9 @@ def test_the_changelog_knows_the_version():
 
 
 def test_every_folder_of_the_library_and_the_nodes_is_packaged():
-    packages = re.findall(r'^    "(guided_gan[\w.]*)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    packages = re.findall(
+        r'^    "(guided_gan[\w.]*)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     folders = [path.parent.relative_to(ROOT) for name in ("core", "nodes") for path in ROOT.glob(f"{name}/**/*.py")]
     assert {".".join(("guided_gan", *folder.parts)) for folder in folders} <= set(packages)
 

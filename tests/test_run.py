@@ -498,7 +498,9 @@ class TestCommands:
         process = SimpleNamespace(wait=lambda: 0)
         monkeypatch.setenv("GUIDED_GAN_MODELS", "models")
         monkeypatch.setattr(demo.webbrowser, "open", pages.append)
-        monkeypatch.setattr(demo, "start", lambda *_, **__: nullcontext(SimpleNamespace(url="http://here", process=process)))
+        monkeypatch.setattr(
+            demo, "start", lambda *_, **__: nullcontext(SimpleNamespace(url="http://here", process=process))
+        )
         assert demo.serve(cli.parser().parse_args(["serve", *arguments])) == 0
         assert pages == opened
 
@@ -517,7 +519,11 @@ class TestCommands:
 class TestRefusal:
     def test_a_sentence_of_a_node_is_told_once_and_for_itself(self, workflow):
         own = [
-            {"type": "custom_validation_failed", "message": "Custom validation failed", "details": f"{name} - It is empty - so."}
+            {
+                "type": "custom_validation_failed",
+                "message": "Custom validation failed",
+                "details": f"{name} - It is empty - so.",
+            }
             for name in ("text", "weight")
         ]
         hosts = {"type": "value_bigger_than_max", "message": "Value 7 bigger than max of 5", "details": "steps"}

@@ -81,7 +81,9 @@ def test_a_basis_saved_before_there_was_more_than_adam_goes_on_as_it_did(tmp_pat
     moments = {}
     for name, value in basis.moments.items():
         _, leaf, key = name.split("/")
-        moments |= {f"{new}.{leaf}": value for old, new in (("exp_avg", "mean"), ("exp_avg_sq", "square")) if key == old}
+        moments |= {
+            f"{new}.{leaf}": value for old, new in (("exp_avg", "mean"), ("exp_avg_sq", "square")) if key == old
+        }
     latent_files.save(tmp_path / "old.safetensors", replace(basis, moments=moments), RECIPE)
     back, _ = latent_files.load(tmp_path / "old.safetensors")
     assert isinstance(back, Basis)

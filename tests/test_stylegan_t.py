@@ -175,9 +175,7 @@ def test_a_generator_of_prompts_draws_those(generator):
 
 
 def test_embedding_a_text_needs_a_fitting_encoder(generator):
-    with pytest.raises(
-        PackError, match="give the CLIP that it was trained with, one whose embeddings have 6 numbers"
-    ):
+    with pytest.raises(PackError, match="give the CLIP that it was trained with, one whose embeddings have 6 numbers"):
         generator.embed(["a tree"])
     assert generator.embed(["a tree", "a boat"], ToyEncoder()).shape == (2, 6)
     with pytest.raises(ShapeError, match=r"toy-clip-0 has 6 numbers.*trained with 5"):
@@ -323,7 +321,10 @@ def test_a_snapshot_cut_short_is_refused(recording, tmp_path, share):
 
 def test_a_frozen_network_computes_as_one_in_training():
     frozen, plain = network().freeze(), network().requires_grad_(True)
-    z, c = torch.randn(2, frozen.shape.z_dim, generator=seeded(1)), torch.randn(2, frozen.shape.c_dim, generator=seeded(2))
+    z, c = (
+        torch.randn(2, frozen.shape.z_dim, generator=seeded(1)),
+        torch.randn(2, frozen.shape.c_dim, generator=seeded(2)),
+    )
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
     torch.testing.assert_close(frozen(z, c), plain(z, c), atol=1e-6, rtol=1e-6)
     assert list(frozen.state_dict()) == list(plain.state_dict())
@@ -332,7 +333,10 @@ def test_a_frozen_network_computes_as_one_in_training():
 @pytest.mark.parametrize("requires_grad", [True, False], ids=["trained itself", "the average of one in training"])
 def test_a_network_whose_weights_change_forgets_what_it_knew(requires_grad):
     changed, fresh = (copy.deepcopy(network().freeze()).requires_grad_(requires_grad), network())
-    z, c = torch.randn(2, fresh.shape.z_dim, generator=seeded(1)), torch.randn(2, fresh.shape.c_dim, generator=seeded(2))
+    z, c = (
+        torch.randn(2, fresh.shape.z_dim, generator=seeded(1)),
+        torch.randn(2, fresh.shape.c_dim, generator=seeded(2)),
+    )
     changed(z, c)
     with torch.no_grad():
         for model in (changed, fresh):

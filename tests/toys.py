@@ -34,6 +34,7 @@ class ToyGenerator(Managed):
 
     resolution: tuple[int, int] = (12, 10)
     spec: Mapping[str, tuple[int, ...]] = {"z": (3,), "y": (2, 2)}
+
     def __init__(self, seed=0):
         self.name = f"toy-gan-{seed}"
         self.module = linear(seeded(seed), 7, 3 * 12 * 10, 2.0)

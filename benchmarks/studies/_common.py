@@ -83,9 +83,11 @@ def aug_clip(text: str, copies: int = LOOK) -> AugCLIPLoss:
 
 
 def start(text: str, options: argparse.Namespace, folder: Path, **changes: Any) -> Basis:
-    """The search's start for a text; `changes` are arguments of `basis_init.initialise` that differ from the options."""
+    """The search's start for a text; `changes` replace arguments of `basis_init.initialise`."""
     chosen: dict[str, Any] = {"seeds": [options.seed], "k": options.k, "count": options.candidates} | changes
-    return basis_init.initialise(models()[0], aug_clip(text, options.copies), weighting="softmax", folder=folder, **chosen)
+    return basis_init.initialise(
+        models()[0], aug_clip(text, options.copies), weighting="softmax", folder=folder, **chosen
+    )
 
 
 @contextmanager

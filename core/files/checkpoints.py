@@ -33,7 +33,7 @@ SNAPSHOT = "G_ema"  # what training snapshots call the averaged generator
 # What is saved under a weight file's name by mistake, by its first bytes.
 _IMPOSTORS = {
     b"<": "a web page, not weights: the download was redirected; fetch the file itself",
-    b"version https://git-lfs": "a Git LFS pointer, not weights: fetch the file itself, for example with `git lfs pull`",
+    b"version https://git-lfs": "a Git LFS pointer, not weights: fetch the file itself, as by `git lfs pull`",
     b"{": "a JSON text, not weights: choose the weight file that belongs to it",
 }
 # Weights and other things in forms that are not read here, by their first bytes.
@@ -142,7 +142,7 @@ def find(folder: Path, names: Sequence[str]) -> Path:
 
 
 def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
-    """Eight hex digits of the names, shapes and contents of tensors, and of whatever else decides what a model computes."""
+    """Eight hex digits of the names, shapes and contents of tensors, and of all else that decides the output."""
     digest = hashlib.sha256(repr(settings).encode())
     for name in sorted(tensors):
         value = tensors[name]

@@ -1,7 +1,7 @@
 """Fetch a published file into a folder: whole and checked, or not at all.
 
-A download grows in a `.part` file beside its place and goes on there after a break, in this run or a later one. Only once
-its length and its SHA-256 are right does it get its name.
+A download grows in a `.part` file beside its place and goes on there after a break, in this run or a later one. Only
+once its length and its SHA-256 are right does it get its name.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
     """The file in the folder, downloaded if it is not there; endpoint is where the hub is, if not at its usual place.
 
     Raises:
-        CheckpointError: no source gives the file, another program is fetching it, or it cannot be saved. The message says
-            how to get it by hand.
+        CheckpointError: no source gives the file, another program is fetching it, or it cannot be saved. The message
+            says how to get it by hand.
     """
     target = folder / file.name
     if target.is_file():

@@ -32,7 +32,9 @@ def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
         OSError: the disk is full or the place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")  # a process's number is not its own across machines
+    part = path.with_name(
+        f"{path.name}.{secrets.token_hex(8)}{PART}"
+    )  # a process's number is not its own across machines
     try:
         yield part
         with part.open("rb+") as file:
@@ -56,7 +58,9 @@ def _take(part: Path, path: Path) -> None:
         os.replace(part, path)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True
+) -> None:
     """Write a safetensors file, as `whole` does.
 
     Raises:
@@ -66,7 +70,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     from safetensors.torch import save_file
 
     # Copies: the file format refuses tensors that share memory, as a masked latent and where it starts do.
-    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    copies = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
+    }
     with whole(path, replace=replace) as part:
         try:
             save_file(copies, str(part), dict(metadata))
@@ -92,7 +98,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
-def save(path: Path, value: Latent | Basis | State | Film, recipe: Mapping[str, object], *, replace: bool = True) -> None:
+def save(
+    path: Path, value: Latent | Basis | State | Film, recipe: Mapping[str, object], *, replace: bool = True
+) -> None:
     """Save a latent, a basis or the state of a search with the recipe that made it (any JSON), as `whole` does.
 
     Raises:
@@ -117,7 +125,9 @@ def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
         wellformed.check(value)
         return value, json.loads(metadata["recipe"])
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise PackError(f"{path} is not a latent of this pack ({error}): choose a file that a latent was saved to.") from error
+        raise PackError(
+            f"{path} is not a latent of this pack ({error}): choose a file that a latent was saved to."
+        ) from error
 
 
 def _pack(value: Latent | Basis | State | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -148,7 +158,9 @@ def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> L
 def _unpack_basis(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Basis:
     groups = {group: _group(tensors, group) for group in _GROUPS}
     groups["moments"] = _with_optimizer(groups["moments"], notes["steps"])
-    return Basis(notes["generator"], weighting=notes["weighting"], scores=tensors["scores"], steps=notes["steps"], **groups)
+    return Basis(
+        notes["generator"], weighting=notes["weighting"], scores=tensors["scores"], steps=notes["steps"], **groups
+    )
 
 
 def _with_optimizer(moments: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:

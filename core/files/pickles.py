@@ -1,8 +1,9 @@
 """Read the tensors of a torch archive, or of pickled networks, that hold other things too, and make nothing of those.
 
 A pickle is a program: it names functions and classes, and calls them. Here every name but the few that torch needs to
-describe a tensor becomes `_Inert`, which takes whatever the program does to it and keeps nothing. So nothing is imported and
-nothing of the file's choosing is called. What describes a tensor becomes `Stored`; its numbers are read once it is chosen.
+describe a tensor becomes `_Inert`, which takes whatever the program does to it and keeps nothing. So nothing is
+imported and nothing of the file's choosing is called. What describes a tensor becomes `Stored`; its numbers are read
+once it is chosen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read the tensors of a TorchScript archive, such as OpenAI's CLIPs, without torch.jit: the code in it is never looked at."""
+"""Read the tensors of a TorchScript archive, as OpenAI's CLIPs are, without torch.jit: its code is never run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def read(path: Path) -> dict[str, Tensor]:
             load = cache(lambda key: bytearray(archive.read(parts[f"data/{key}"])))
             return {name: stored.tensor(load) for name, stored in _walk(root, "", set())}
     except Exception as error:  # a broken file may raise anything at all
-        raise CheckpointError(f"{path} cannot be read as a whole ({first_line(error)}): download the file again.") from error
+        raise CheckpointError(
+            f"{path} cannot be read as a whole ({first_line(error)}): download the file again."
+        ) from error
 
 
 def _parts(archive: zipfile.ZipFile, end: int) -> dict[str, zipfile.ZipInfo]:

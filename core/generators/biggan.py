@@ -167,7 +167,7 @@ def _fold(state: dict[str, Tensor], bn_eps: float, sn_eps: float) -> None:
 
 
 def _sigma(weight: Tensor, u: Tensor, eps: float) -> Tensor:
-    """Largest singular value of weight [A, B] after one power iteration from u [1, A] (Miyato et al. 2018, algorithm 1)."""
+    """Largest singular value of weight [A, B] by one power iteration from u [1, A] (Miyato et al. 2018, Alg. 1)."""
     v = F.normalize(weight.T @ u[0], dim=0, eps=eps)
     u = weight @ v
     return u @ F.normalize(u, dim=0, eps=eps)

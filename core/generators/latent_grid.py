@@ -1,4 +1,4 @@
-"""What generators over a latent grid share: any size of whole cells, pictures to latents, and a clamp that lets gradients in."""
+"""What generators over a latent grid share: sizes of whole cells, encoding, and a clamp that lets gradients in."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def autoencoder(generator: Generator) -> Autoencoder:
 
 
 def clamp_with_grad(images: Tensor) -> Tensor:
-    """Clamp to [-1, 1]; outside, only the gradient passes whose descent leads back in (VQGAN-CLIP, Crowson et al. 2022)."""
+    """Clamp to [-1, 1]; outside, only gradients that lead back in pass (VQGAN-CLIP, Crowson et al. 2022)."""
     return _Clamp.apply(images)  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""The autoencoder of a latent diffusion model as a generator: VQGAN-CLIP's search (Crowson et al. 2022) without a codebook."""
+"""A latent diffusion model's autoencoder as a generator: VQGAN-CLIP's search (Crowson et al. 2022), no codebook."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class VAEGenerator(GridGenerator):
         self._encode_map, self._decode_map = encode, decode
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n grids of normal numbers, each channel with the mean and the deviation that it has in latents of noise."""
+        """Draw n grids of normal numbers, each channel with its mean and deviation in latents of noise pictures."""
         mean, deviation = self._spread
         return self._latent(mean + deviation * torch.randn(n, *self.spec["z"], generator=rng))
 
@@ -59,7 +59,8 @@ class VAEGenerator(GridGenerator):
         expected = self.spec["z"]
         if samples.ndim != 4 or samples.shape[1:] != expected:
             raise ShapeError(
-                f"{self.name} has latents of {list(expected)} (channels, rows, columns); got {list(samples.shape[1:])}: "
+                f"{self.name} has latents of {list(expected)} (channels, rows, columns); got "
+                f"{list(samples.shape[1:])}: "
                 "use the latents of this VAE, and the generator at their size."
             )
         return self._latent(samples.detach().float().cpu().clone())

@@ -117,7 +117,7 @@ class GumbelQuantizer(nn.Module):
 
 
 def closeness(z: Tensor, codebook: Tensor) -> Tensor:
-    """|z|^2 - |z - c|^2 of each place of z [N, C, h, w] and each code c of [K, C]: [N, K, h, w], greatest where nearest."""
+    """|z|^2 - |z - c|^2 of each cell of z [N, C, h, w] and code c of [K, C]: [N, K, h, w], greatest where nearest."""
     # One product of matrices in full precision: a convolution may be done in less, which would mistake close codes.
     return (z.movedim(1, -1) @ (2 * codebook.T) - codebook.square().sum(1)).movedim(-1, 1)
 
@@ -171,9 +171,9 @@ class CodebookGenerator(VQGANGenerator):
     """A VQGAN over a categorical distribution at each place: the latent is `logits` [N, K, h, w], K codes.
 
     Codebook sampling, the older way of VQGAN-CLIP (Crowson et al. 2022). There each step draws the codes; here decoding
-    takes the likeliest ones, and what is drawn is noise on the logits, which a search adds (the likeliest code under Gumbel
-    noise is a draw from the distribution; normal noise of deviation 1.28 comes close). The gradient is that of the
-    expected code.
+    takes the likeliest ones, and what is drawn is noise on the logits, which a search adds (the likeliest code under
+    Gumbel noise is a draw from the distribution; normal noise of deviation 1.28 comes close). The gradient is that of
+    the expected code.
     """
 
     def __init__(self, generator: VQGANGenerator) -> None:
@@ -346,7 +346,7 @@ def _side(weights: Path, shape: Shape) -> int:
 
 
 def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
-    """The architecture, and the side of the pictures in training, that a configuration of taming-transformers describes.
+    """The architecture and the training pictures' side that a configuration of taming-transformers describes.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError: it describes something else.

@@ -61,8 +61,7 @@ class CopiesLoss:
             raise PackError(f"copies must be at least 1 and micro_batch at least 0; got {copies} and {micro_batch}.")
         if target.encoder != encoder.name:
             raise PackError(
-                f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: "
-                "use one CLIP for both."
+                f"This target was encoded by {target.encoder}, but the loss uses {encoder.name}: use one CLIP for both."
             )
         self.encoder, self.target = encoder, target
         self.copies, self.distance = copies, distance

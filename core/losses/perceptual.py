@@ -45,7 +45,7 @@ class _Network(nn.Module):
         return found
 
     def forward(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-        """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, f of unit norm over c (Zhang et al. 2018, Eq. 1)."""
+        """d(a, b) = sum_l mean_hw sum_c w_lc (f_lchw(a) - f_lchw(b))^2, |f| = 1 over c (Zhang et al. 2018, Eq. 1)."""
         distances = []
         for head, *maps in zip(self.heads.values(), a, b, strict=True):
             one, other = (F.normalize(each.to(head.get_parameter("weight")), dim=1) for each in maps)
@@ -141,12 +141,16 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
         )
     title, build = KINDS[kind]
     # Neither the classifier nor what counts the steps of its training is needed.
-    tensors = {k: v.float() for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.") and v.is_floating_point()}
+    tensors = {
+        k: v.float() for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.") and v.is_floating_point()
+    }
     try:
         return precision.compute_in(build(tensors), dtype)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
         reason = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
-        raise CheckpointError(f"{path} looks like {title} but does not fit it: {reason}. Use the file as published.") from error
+        raise CheckpointError(
+            f"{path} looks like {title} but does not fit it: {reason}. Use the file as published."
+        ) from error
 
 
 def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:
@@ -171,7 +175,9 @@ def _published_heads(name: str) -> list[Tensor]:
 def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
     """Stages of convolution, batch norm and ReLU, each at half the side of the one before; all channels count alike."""
     rest = dict(tensors)
-    places = sorted((int(i), int(j)) for _, i, j, _ in (name.split(".") for name, value in tensors.items() if value.ndim == 4))
+    places = sorted(
+        (int(i), int(j)) for _, i, j, _ in (name.split(".") for name, value in tensors.items() if value.ndim == 4)
+    )
     layers: list[nn.Module] = []
     state: dict[str, Tensor] = {}
     widths = [(0, 3)]
@@ -194,18 +200,27 @@ def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
 def _fold(tensors: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
     """Take a convolution and the batch norm after it out of `tensors`: weight and bias of the one that does both."""
     weight, bias = (tensors.pop(f"{conv}.{name}") for name in ("weight", "bias"))
-    mean, var, gain, offset = (tensors.pop(f"{norm}.{name}") for name in ("running_mean", "running_var", "weight", "bias"))
+    mean, var, gain, offset = (
+        tensors.pop(f"{norm}.{name}") for name in ("running_mean", "running_var", "weight", "bias")
+    )
     return fuse_conv_bn_weights(weight, bias, mean, var, _NORM_EPS, gain, offset)
 
 
 def _assemble(
-    name: str, features: nn.Sequential, tensors: Mapping[str, Tensor], heads: Mapping[int, Tensor], mean: Tensor, std: Tensor
+    name: str,
+    features: nn.Sequential,
+    tensors: Mapping[str, Tensor],
+    heads: Mapping[int, Tensor],
+    mean: Tensor,
+    std: Tensor,
 ) -> Perceptual:
     """The distance of `features` (on the meta device), of their tensors and of the heads by layer."""
     with hollow():
         network = _Network(features, {layer: head.shape[1] for layer, head in heads.items()})
     scale = {"scale.gain": 1 / std, "scale.offset": -mean / std}
-    return Perceptual(fit(network, {**tensors, **scale, **{f"heads.{i}.weight": head for i, head in heads.items()}}), name)
+    return Perceptual(
+        fit(network, {**tensors, **scale, **{f"heads.{i}.weight": head for i, head in heads.items()}}), name
+    )
 
 
 def _least_side(features: nn.Sequential) -> int:

@@ -1,7 +1,7 @@
 """The published weights that the pack knows: what they are good for, where they are, and how to tell them from others.
 
-Sizes, hashes and addresses are those that the publishers, or the keepers of a mirror, have published; what nobody has is left
-out. The hub's own files are checked by the hash that the hub tells.
+Sizes, hashes and addresses are those that the publishers, or the keepers of a mirror, have published; what nobody has
+is left out. The hub's own files are checked by the hash that the hub tells.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def find(name: str) -> Published:
     for entry in TABLE:
         if name in (entry.name, _stem(entry)):
             return entry
-    raise ChoiceError(f"No published weights are called {name!r}; known are {', '.join(entry.name for entry in TABLE)}.")
+    raise ChoiceError(
+        f"No published weights are called {name!r}; known are {', '.join(entry.name for entry in TABLE)}."
+    )
 
 
 def by_hash(sha256: str) -> Published | None:
@@ -103,7 +105,12 @@ _GENERATORS = (
     _deep(512, "ImageNet at 512 pixels: the largest pictures, slow without a GPU"),
     _fusedream(256, "ImageNet at 256 pixels as FuseDream used it"),
     _fusedream(512, "ImageNet at 512 pixels: the model of FuseDream's pictures"),
-    _vqgan("imagenet-1024", [_heibox("8088892a516d4e3baf92")], 957_954_257, "anything, in broader strokes than with 16384 codes"),
+    _vqgan(
+        "imagenet-1024",
+        [_heibox("8088892a516d4e3baf92")],
+        957_954_257,
+        "anything, in broader strokes than with 16384 codes",
+    ),
     _vqgan(
         "imagenet-16384",
         [*_mirrors("imagenet", "imagenet"), _heibox("a7530b09fed84f80a887")],
@@ -212,7 +219,9 @@ _CLIPS = (
         "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c",
         "a convolutional network at 448 pixels; for a large GPU",
     ),
-    _laion("ViT-B-32", "laion2b_s34b_b79k", "laion2B-s34B-b79K", "as quick as OpenAI's, of openly known training pictures"),
+    _laion(
+        "ViT-B-32", "laion2b_s34b_b79k", "laion2B-s34B-b79K", "as quick as OpenAI's, of openly known training pictures"
+    ),
     _laion("ViT-B-16", "laion2b_s34b_b88k", "laion2B-s34B-b88K", "finer patches than ViT-B-32, at four times the work"),
     _laion("ViT-L-14", "laion2b_s32b_b82k", "laion2B-s32B-b82K", "knows more than the small ones"),
     _laion("ViT-H-14", "laion2b_s32b_b79k", "laion2B-s32B-b79K", "large; for a GPU"),

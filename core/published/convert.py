@@ -1,4 +1,4 @@
-"""Turn published weights into .safetensors: without what only training needs, and with a note of where they come from."""
+"""Turn published weights into .safetensors, without what only training needs, and with a note of their origin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def convert(path: Path) -> Path:
     The metadata say what the file was called, its SHA-256, its family and, where it is a published one, its licence.
 
     Raises:
-        CheckpointError: nothing here can use the file, a file is in the way, or it would compute something else afterwards.
+        CheckpointError: nothing here can use the file, a file is in the way, or it would compute something else
+            afterwards.
     """
     target = path.with_suffix(".safetensors")
     if target.exists():

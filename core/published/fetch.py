@@ -108,7 +108,7 @@ def verify(path: Path) -> None:
 
 
 def licence(path: Path) -> str:
-    """The licence of published weights in a file or folder of their name, or converted from them; "" where it is not known."""
+    """The licence of published weights, of a file or folder of their name or converted from them; "" if unknown."""
     by_name = next((entry.licence for entry in TABLE if entry.name == path.name), "")
     if by_name or path.suffix != ".safetensors":
         return by_name

@@ -93,7 +93,8 @@ def check_counts(k: int, count: int) -> None:
         raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
     if count < k:
         raise PackError(
-            f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or lower k."
+            f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or "
+            "lower k."
         )
 
 

@@ -54,8 +54,8 @@ class Tradeoff:
     Args:
         loss: the second loss.
         rule: a name of RULES.
-        strength: beta of the dynamic barrier, above 0 (the paper takes 1); or lambda of the linear rule, 0 to 1, where 1
-            leaves the second loss out.
+        strength: beta of the dynamic barrier, above 0 (the paper takes 1); or lambda of the linear rule, 0 to 1, where
+            1 leaves the second loss out.
 
     Raises:
         ChoiceError: an unknown rule.
@@ -72,7 +72,9 @@ class Tradeoff:
         if self.rule == "linear" and not 0 <= self.strength <= 1:
             raise PackError(f"The strength of the linear rule, lambda, must be from 0 to 1; got {self.strength}.")
         if not 0 <= self.strength < math.inf or (self.strength == 0 and self.rule != "linear"):
-            raise PackError(f"The strength of the {self.rule} rule, beta, must be a number above 0; got {self.strength}.")
+            raise PackError(
+                f"The strength of the {self.rule} rule, beta, must be a number above 0; got {self.strength}."
+            )
 
     def direction(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
         """What the optimiser is fed as the gradient, sample by sample, and the figures behind it.
@@ -82,8 +84,8 @@ class Tradeoff:
             second: those of the second loss.
 
         Returns:
-            v in the layout of the gradients; and, [N] each, "lambda" (the first gradient's factor, or the second's under
-            the inverse rule) and "angle", between the gradients in degrees (90 where one of them is 0).
+            v in the layout of the gradients; and, [N] each, "lambda" (the first gradient's factor, or the second's
+            under the inverse rule) and "angle", between the gradients in degrees (90 where one of them is 0).
         """
         norm, second_norm, product = _inner(first, first), _inner(second, second), _inner(first, second)
         a, b = RULES[self.rule](norm, second_norm, product, self.strength)

@@ -1,6 +1,7 @@
 """Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 3.3).
 
-The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any other: its
+The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any
+    other: its
 latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many places.
 """
 
@@ -129,7 +130,8 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
     """
     if len(foreground) != len(background) or foreground.weighting != background.weighting:
         raise PackError(
-            f"The layers' bases must hold as many searches and the same weighting: the foreground has {len(foreground)} "
+            "The layers' bases must hold as many searches and the same weighting: the foreground has "
+            f"{len(foreground)} "
             f"({foreground.weighting}), the background {len(background)} ({background.weighting})."
         )
     layers = dict(zip(LAYERS, (foreground, background), strict=True))
@@ -137,7 +139,9 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
         Latent(basis.generator, basis.vectors).check(composite.base)
 
     def joined(group: str) -> dict[str, Tensor]:
-        parts = {f"{layer}.{name}": value for layer, basis in layers.items() for name, value in getattr(basis, group).items()}
+        parts = {
+            f"{layer}.{name}": value for layer, basis in layers.items() for name, value in getattr(basis, group).items()
+        }
         return {name: value.repeat_interleave(len(place), 0) for name, value in parts.items()}
 
     scores = torch.cat([basis.scores for basis in layers.values()], 1).repeat_interleave(len(place), 0)
@@ -196,8 +200,8 @@ def covered(place: Tensor, like: Tensor) -> Tensor:
 def interior(place: Tensor, like: Tensor) -> Tensor:
     """What `covered` gives without the foreground's rim, [N, 1, H, W] bool: the mask to blend a composition with.
 
-    Blending keeps the differences between neighbours. Those across the pasted border are the seam itself, so the border's
-    pixels are left to the background. A side on the picture's own edge has no such border.
+    Blending keeps the differences between neighbours. Those across the pasted border are the seam itself, so the
+    border's pixels are left to the background. A side on the picture's own edge has no such border.
     """
     outside = 1 - covered(place, like).float()
     return F.max_pool2d(outside, 3, stride=1, padding=1) == 0

@@ -1,4 +1,4 @@
-"""Evaluation of a search: its scores without noise, under augmentations that are the same each time, and the best so far."""
+"""Evaluation of a search: its scores without noise under fixed augmentations, and the best so far."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLACK = 0.01  # of two losses: an evaluation whose first is within this share of
 
 
 def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
-    """What the score curve records: every term, the plain CLIP score beside AugCLIP, a second loss, a held-out score."""
+    """What the score curve records: each term, the plain CLIP score beside AugCLIP, a second loss, a held-out score."""
     monitors: dict[str, Loss] = {}
     for _, term in terms_of(loss):
         monitors[_free_name(term.name, monitors)] = term
@@ -47,7 +47,9 @@ class Evaluation:
     def cat(parts: Sequence[Evaluation]) -> Evaluation:
         """Several evaluations as one."""
         scores = {name: [value for part in parts for value in part.scores[name]] for name in parts[0].scores}
-        return Evaluation(Latent.cat([part.latents for part in parts]), torch.cat([part.images for part in parts]), scores)
+        return Evaluation(
+            Latent.cat([part.latents for part in parts]), torch.cat([part.images for part in parts]), scores
+        )
 
 
 class Evaluator:
@@ -80,7 +82,9 @@ class Evaluator:
         lowest = torch.minimum(before.lowest, losses)
         limit = lowest + SLACK * lowest.abs() if self._second else lowest
         better = (losses <= limit) & ((before.losses > limit) | (second < before.second))
-        latents = {name: _select(better, value, before.latents.tensors[name]) for name, value in found.latents.tensors.items()}
+        latents = {
+            name: _select(better, value, before.latents.tensors[name]) for name, value in found.latents.tensors.items()
+        }
         return Best(
             replace(found.latents, tensors=latents),
             _select(better, found.images, before.images),

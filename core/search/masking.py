@@ -1,7 +1,9 @@
 """A search in a part of the picture only: a mask over the cells of a latent grid (VQGAN-CLIP, Crowson et al. 2022).
 
-The paper zeroes the gradient outside the mask. Here the latent itself is held there, which also holds against latent noise
-and lets the mask have soft edges: with an optimiser that scales gradients, a small gradient moves as far as a large one.
+The paper zeroes the gradient outside the mask. Here the latent itself is held there, which also holds against latent
+noise
+and lets the mask have soft edges: with an optimiser that scales gradients, a small gradient moves as far as a large
+    one.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
     Args:
         generator: an `Autoencoder`, which the latent belongs to.
         latent: N latents; what lies outside the mask stays theirs, to the bit.
-        mask: [1 or N, H, W] in [0, 1], how much of each pixel may change; of any size, it is stretched over the picture.
+        mask: [1 or N, H, W] in [0, 1], how much of each pixel may change; of any size, it is stretched over the
+            picture.
         feather: how many cells the edge of the mask fades over, to either side; at least 0.
 
     Returns:
@@ -67,7 +70,7 @@ def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
 
 
 def _fade(length: int, feather: int) -> Tensor:
-    """[length, length]: what each cell takes from those within `feather` of it, less from the farther ones; rows sum to 1."""
+    """[length, length]: weights of the cells within `feather` of each cell, falling with distance; rows sum to 1."""
     index = torch.arange(length, dtype=torch.float64)
     weight = (feather + 1 - (index[:, None] - index).abs()).clamp(min=0)
     return weight / weight.sum(1, keepdim=True)

@@ -1,6 +1,7 @@
 """The optimisation of over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4 and Algorithm 1).
 
-Unless told otherwise, each sample of a batch is decoded and scored by itself, so that it goes through the very arithmetic
+Unless told otherwise, each sample of a batch is decoded and scored by itself, so that it goes through the very
+arithmetic
 of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one sample.
 """
 
@@ -51,8 +52,8 @@ def key(
 ) -> str:
     """What a `Search` of these arguments is, by their content: where one stopped, another of an equal key goes on.
 
-    It takes the very same steps, and may take more of them, so `options.steps` is not part of the key, unless a schedule
-    makes the learning rate depend on it.
+    It takes the very same steps, and may take more of them, so `options.steps` is not part of the key, unless a
+    schedule makes the learning rate depend on it.
 
     Raises:
         IdentityError: a loss has no content to be known by.
@@ -63,7 +64,7 @@ def key(
 
 
 def evaluation_key(loss: Loss, end: int) -> str:
-    """What the evaluations of a search that ends at a step measure: another end may leave a scheduled loss other weights.
+    """A key of what a search's evaluations measure: a scheduled loss has the weights of the step where it ends.
 
     Raises:
         IdentityError: as `key`.
@@ -82,7 +83,8 @@ class Search:
         basis: the start, one row per seed.
         seeds: one per row; they decide the augmentations and the latent noise of every step.
         options: see `Options`.
-        tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by `loss`.
+        tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by
+            `loss`.
         held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
         state: the `state` of an earlier search with the same `key`; this one goes on there. Without a best, as where
             `evaluation_key` differs, it goes on with the steps alone and looks for the best anew.
@@ -171,7 +173,7 @@ class Search:
         return [loss.detach() for loss in losses], image.detach(), gradients
 
     def _direction(self, losses: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
-        """What the optimiser is fed: the gradient, or with a second loss the rule's mixture, whose figures are recorded."""
+        """The optimiser's input: the gradient, or with a second loss the rule's mixture, whose figures are recorded."""
         if self._tradeoff is None:
             return gradients[0]
         direction, figures = self._tradeoff.direction(*gradients)
@@ -253,7 +255,9 @@ def optimize(
     callback: Callback | None = None,
 ) -> Result:
     """Search from `basis` for `options.steps` steps; see `Search`. callback(steps, mean loss, pictures) after each."""
-    search = Search(generator, loss, basis, seeds=seeds, options=options or Options(), tradeoff=tradeoff, held_out=held_out)
+    search = Search(
+        generator, loss, basis, seeds=seeds, options=options or Options(), tradeoff=tradeoff, held_out=held_out
+    )
     while search.left and not search.stopped:
         losses, images = search.step()
         if callback:
@@ -265,11 +269,15 @@ def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Op
     Latent(basis.generator, {**basis.vectors, **basis.fixed}).check(generator)
     optimizers.check(options.optimizer, options.schedule)
     if len(seeds) != len(basis):
-        raise PackError(f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each.")
+        raise PackError(
+            f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each."
+        )
     if options.at_once < 0:
         raise PackError(f"at_once must be at least 0; got {options.at_once}.")
     if options.steps < 1 or options.evaluate_every < 1:
-        raise PackError(f"steps and evaluate_every must be at least 1; got {options.steps} and {options.evaluate_every}.")
+        raise PackError(
+            f"steps and evaluate_every must be at least 1; got {options.steps} and {options.evaluate_every}."
+        )
     if not (math.isfinite(options.lr) and options.lr > 0):
         raise PackError(f"lr must be a number above 0; got {options.lr}.")
     if not (math.isfinite(options.latent_noise) and options.latent_noise >= 0):

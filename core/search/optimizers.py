@@ -46,7 +46,7 @@ def _drops(share: float) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule of the learning rate: what people should know of it, and its factor after a share of the steps, 0 to 1."""
+    """A learning-rate schedule: its description, and its factor after a share, 0 to 1, of the steps."""
 
     says: str
     factor: Callable[[float], float]
@@ -78,7 +78,9 @@ def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tenso
         row can be taken out and go on by itself.
     """
     state = {}
-    for (leaf, tensor), (_, values) in zip(leaves.items(), sorted(optimizer.state_dict()["state"].items()), strict=False):
+    for (leaf, tensor), (_, values) in zip(
+        leaves.items(), sorted(optimizer.state_dict()["state"].items()), strict=False
+    ):
         for key in _keys(name):
             kept = torch.as_tensor(values[key]).detach().cpu().clone()
             state[f"{name}/{leaf}/{key}"] = kept if kept.ndim else kept.repeat(len(tensor))

@@ -1,4 +1,4 @@
-"""What a search changes: the basis vectors and weights of Eq. 4 (FuseDream, Liu et al. 2021) as leaves of the gradient."""
+"""What a search changes: the basis vectors and weights of Eq. 4 (FuseDream, Liu et al. 2021) as leaf tensors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Parameters:
 
     def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
         """The basis that the leaves are after so many steps, on the CPU."""
-        groups = {group: {name: home(value) for name, value in values.items()} for group, values in self._groups().items()}
+        groups = {
+            group: {name: home(value) for name, value in values.items()} for group, values in self._groups().items()
+        }
         given = {group: _on(torch.device("cpu"), getattr(self._basis, group)) for group in _GIVEN}
         return replace(self._basis, **groups, **given, steps=steps, moments=moments)
 

@@ -1,4 +1,4 @@
-"""Latents to start a search from: drawn by chance, or a picture that shows nothing, encoded (VQGAN-CLIP, Crowson et al. 2022)."""
+"""Latents to start a search from: random, or an encoded picture of nothing (VQGAN-CLIP, Crowson et al. 2022)."""
 
 from __future__ import annotations
 

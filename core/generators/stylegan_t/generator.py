@@ -122,12 +122,14 @@ def text_to_image(generator: Generator) -> StyleGANTGenerator:
         LatentError: it is not.
     """
     if not isinstance(generator, StyleGANTGenerator):
-        raise LatentError(f"This needs a StyleGAN-T, but the generator given is {generator.name}: load the weights of one.")
+        raise LatentError(
+            f"This needs a StyleGAN-T, but the generator given is {generator.name}: load the weights of one."
+        )
     return generator
 
 
 def build(checkpoint: Checkpoint) -> StyleGANTGenerator:
-    """The generator of a checkpoint with the published names, of any width and side, with its text encoder if it has one.
+    """The generator of a checkpoint with the published names, of any width and side, with the text encoder it brings.
 
     Raises:
         CheckpointError: the tensors do not fit together.

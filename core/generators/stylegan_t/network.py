@@ -1,4 +1,4 @@
-"""The generator network of StyleGAN-T (Sauer et al. 2023, section 3.1), with its tensors named as published snapshots name them.
+"""The generator network of StyleGAN-T (Sauer et al. 2023, section 3.1), its tensors named as published snapshots'.
 
 Convention: z is noise, c a unit-norm text embedding, w = [f(z), c] the latent that styles every layer. Feature maps are
 kept channels-last, and a modulated convolution scales its input and output rather than its weights: both are faster on
@@ -122,7 +122,7 @@ class Network(nn.Module):
         noise: str = "const",
         rngs: Sequence[torch.Generator] | None = None,
     ) -> Tensor:
-        """Pictures [N, 3, H, H], about [-1, 1], of z [N, z_dim] and c [N, c_dim]; the rest as `Mapping` and `Synthesis`."""
+        """Pictures [N, 3, H, H], about [-1, 1], of z [N, z_dim] and c [N, c_dim]; rest: see `Mapping`, `Synthesis`."""
         return self.synthesis(self.mapping(z, c, psi), noise, rngs)
 
 
@@ -165,7 +165,7 @@ class Mapping(nn.Module):
             return self.mlp["fc1"](x)
 
     def forward(self, z: Tensor, c: Tensor, psi: float = 1.0) -> Tensor:
-        """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), and leaves c."""
+        """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z) but not c."""
         return torch.cat((torch.lerp(self.x_avg, self.f(z), psi), c), 1)
 
 
@@ -287,7 +287,8 @@ class ResidualLayer(Layer):
 
     def _normalise(self, x: Tensor) -> Tensor:
         norm = self.norm
-        # Torch's kernel for channels-last maps takes the mean square less the squared mean, which a mean far from 0 spoils.
+        # Torch's kernel for channels-last maps takes the mean square less the squared mean, which a mean far from 0
+        # spoils.
         means = x.mean((2, 3)).unflatten(1, (norm.num_groups, -1)).mean(2, keepdim=True)
         x = x - means.expand(-1, -1, x.shape[1] // norm.num_groups).flatten(1)[:, :, None, None]
         return F.group_norm(x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
