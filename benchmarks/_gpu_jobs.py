@@ -37,7 +37,7 @@ class Sizes:
     """How large the models and the work are.
 
     widths: channels between BigGAN's blocks. attention: the blocks that end in it. clip: as open_clip describes a
-        model.
+    model.
     """
 
     widths: Sequence[int]
@@ -94,8 +94,7 @@ class Fixed:
 
     run: does it, and gives what two ways of doing it must agree in. buffers: where it finds its numbers. draw: those of
     a step, on the CPU. state: the tensors that it changes, once it has run. count: how many steps, pictures or
-        candidates
-    one run is.
+    candidates one run is.
     """
 
     run: Callable[[], Tensor]

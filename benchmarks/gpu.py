@@ -6,8 +6,8 @@ searches at once. The floor is the time in which the matrix rate measured here w
 operations.
 
 It needs PyTorch alone, of at least 2.7: a job whose packages (open_clip, kornia, taming) are missing says so in its
-    rows.
-Without run.py, start it from a folder that holds this repository as `guided_gan`: python3 -m guided_gan.benchmarks.gpu
+rows. Without run.py, start it from a folder that holds this repository as `guided_gan`: python3 -m
+guided_gan.benchmarks.gpu
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 The unit is the sgemm-GFLOP, the CPU time of the job times the rate of a 2048 x 2048 product in float32 that is measured
 between the jobs in the same process, so that figures of different machines and days compare. Lower is better. The last
 column is the share of the matrix rate: floating-point operations of the job over what a product of matrices in the
-    job's
-own precision would do in its time.
+job's own precision would do in its time.
 """
 
 from __future__ import annotations

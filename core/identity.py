@@ -29,10 +29,9 @@ def digest(*values: object) -> str:
     """24 hex digits that differ where the values do.
 
     Convention: numbers, texts and tensors are their content, and collections that of their members. A model is its
-        class,
-    its `name`, which holds a fingerprint of the weights, and its dtype. Anything else, such as a loss or a target, is
-    its class and all its attributes, so that nothing which such a class is given later can be left out, but for what is
-    `Identified`.
+    class, its `name`, which holds a fingerprint of the weights, and its dtype. Anything else, such as a loss or a
+    target, is its class and all its attributes, so that nothing which such a class is given later can be left out, but
+    for what is `Identified`.
 
     The cost is that of reading each distinct object once, however often it is referred to.
 

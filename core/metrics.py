@@ -32,8 +32,7 @@ class Distances:
     """FID (Heusel et al. 2017) and KID (Binkowski et al. 2018) between two sets; 0 where they are alike.
 
     kid: unbiased, over all pairs rather than over random subsets, so it may fall below 0. eyes: the name of what was
-        looked
-    through; only through Inception are these the published distances. counts: pictures of each set.
+    looked through; only through Inception are these the published distances. counts: pictures of each set.
     """
 
     fid: float

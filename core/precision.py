@@ -42,7 +42,7 @@ def gradient(losses: Tensor, leaves: Sequence[Tensor], retain_graph: bool = Fals
     """Gradients of the sum of losses [N] toward the leaves, zero where they do not lead.
 
     They travel magnified: float16 would make the small ones that pictures get zero (Micikevicius et al. 2018, Section
-        3.2).
+    3.2).
     """
     found = torch.autograd.grad(losses.sum() * SCALE, leaves, retain_graph=retain_graph, materialize_grads=True)
     return tuple(value / SCALE for value in found)

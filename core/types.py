@@ -159,8 +159,7 @@ class JointEncoder(Protocol):
     """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
 
     name: architecture and a fingerprint of the weights. image_size: (H, W) of what it looks at; any picture is resized
-        to
-    that. models: those that it encodes with.
+    to that. models: those that it encodes with.
     """
 
     name: str
@@ -258,8 +257,7 @@ class Best(_Shown):
     """What evaluations under fixed augmentations have found for each of N searches: latents [N], pictures [N, 3, H, W].
 
     losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the
-        same.
-    lowest: [N] float64, the lowest loss at any evaluation.
+    same. lowest: [N] float64, the lowest loss at any evaluation.
     """
 
     latents: Latent

@@ -22,8 +22,7 @@ class Shelf:
     """A folder of safetensors files that several processes may share.
 
     folder: made when it is first written to. most: bytes of all files together, but for those in use and the newest
-        one.
-    days: how long a file stays that nothing uses.
+    one. days: how long a file stays that nothing uses.
     """
 
     folder: Path

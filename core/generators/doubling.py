@@ -1,8 +1,7 @@
 """Repeating pixels to twice the side and a 3 x 3 convolution, as one transposed convolution.
 
 It multiplies less than half as often, and gives the same up to rounding: along one side, each output pixel sees two of
-    the
-three doubled pixels as one, so their numbers in the kernel add up.
+the three doubled pixels as one, so their numbers in the kernel add up.
 """
 
 from __future__ import annotations

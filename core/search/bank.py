@@ -44,8 +44,7 @@ class Bank:
     """Mean vectors [M, D] of a seed's candidates, kept in `folder` where one is given.
 
     It grows: a bank of 10,000 serves every smaller M, and a build that was stopped goes on where it stopped. All banks
-        of
-    a folder take up to MOST_BYTES, the least recently used go first.
+    of a folder take up to MOST_BYTES, the least recently used go first.
     """
 
     def __init__(

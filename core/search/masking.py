@@ -1,9 +1,8 @@
 """A search in a part of the picture only: a mask over the cells of a latent grid (VQGAN-CLIP, Crowson et al. 2022).
 
 The paper zeroes the gradient outside the mask. Here the latent itself is held there, which also holds against latent
-noise
-and lets the mask have soft edges: with an optimiser that scales gradients, a small gradient moves as far as a large
-    one.
+noise and lets the mask have soft edges: with an optimiser that scales gradients, a small gradient moves as far as a
+large one.
 """
 
 from __future__ import annotations

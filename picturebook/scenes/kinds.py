@@ -1,7 +1,7 @@
 """What the second edition's scenes hold: their vocabulary, the batch of scenes, chance, and who has seen what.
 
-A `Scenes` batch is the ground truth. Everything that a caption may say of it is either one of its fields or follows from
-them here (`size_of`, `place_flags`, `relation_flags`), and all of it is decided by the seed.
+A `Scenes` batch is the ground truth. Everything that a caption may say of it is either one of its fields or follows
+from them here (`size_of`, `place_flags`, `relation_flags`), and all of it is decided by the seed.
 
 Convention: positions and sizes are fractions of the picture's side, x to the right, y down. Of two objects the first is
 the nearer one: it is drawn last.
@@ -196,7 +196,9 @@ def _above(rng: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
 
 def _in_front(rng: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
     """The second object is the bigger one, the first stands before one of its sides, a step nearer to the viewer."""
-    apart = torch.stack([_sign(rng, n) * _uniform(rng, n, low=0.19, high=0.24), _uniform(rng, n, low=0.1, high=0.15)], -1)
+    apart = torch.stack(
+        [_sign(rng, n) * _uniform(rng, n, low=0.19, high=0.24), _uniform(rng, n, low=0.1, high=0.15)], -1
+    )
     middle = 0.5 + _uniform(rng, n, 2, low=-0.04, high=0.04)
     size = _uniform(rng, n, 2) * torch.tensor([0.04, 0.04]) + torch.tensor([0.19, 0.26])
     return size, torch.stack([middle + apart * 0.6, middle - apart * 0.4], 1)
