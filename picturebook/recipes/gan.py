@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_pretrained_biggan import BigGAN, BigGANConfig
@@ -61,21 +64,30 @@ def scene_of(z: Tensor, label: Tensor) -> world.Scenes:
     return world.single(kind, colour, z[:, 3:9].argmax(1), cx, cy, size, share[:, 9:16])
 
 
-class _PairEmbedding(nn.Module):
-    """Class vectors in two halves: one of the object, one of the colour."""
+class PairEmbedding(nn.Module):
+    """Class vectors in two halves, for classes [C, 2] of an object and a colour: one of each."""
 
-    def __init__(self) -> None:
+    classes: Tensor
+
+    def __init__(self, classes: Tensor, width: int) -> None:
         super().__init__()
-        half = CONFIG["class_embed_dim"] // 2
-        self.kind = nn.Parameter(0.5 * torch.randn(len(world.KINDS), half))
-        self.colour = nn.Parameter(0.5 * torch.randn(len(world.COLOURS), half))
+        kinds, colours = (classes.amax(0) + 1).tolist()
+        self.kind = nn.Parameter(0.5 * torch.randn(kinds, width // 2))
+        self.colour = nn.Parameter(0.5 * torch.randn(colours, width // 2))
+        self.register_buffer("classes", classes, persistent=False)
 
     def table(self) -> Tensor:
-        """The vectors of all classes, [C, 16]."""
-        return torch.cat([self.kind[CLASSES[:, 0]], self.colour[CLASSES[:, 1]]], 1)
+        """The vectors of all classes, [C, width]."""
+        return torch.cat([self.kind[self.classes[:, 0]], self.colour[self.classes[:, 1]]], 1)
 
     def forward(self, onehot: Tensor) -> Tensor:
         return onehot @ self.table()
+
+    def linear(self) -> nn.Linear:
+        """The same as the package's own layer."""
+        theirs = nn.Linear(len(self.classes), self.table().shape[1], bias=False)
+        theirs.weight = nn.Parameter(self.table().T.detach().clone())
+        return theirs
 
 
 class _BatchStatistics(BigGANBatchNorm):
@@ -100,21 +112,22 @@ def _norms(model: BigGAN) -> list[_BatchStatistics]:
     return [module for module in model.modules() if isinstance(module, _BatchStatistics)]
 
 
-def _trainable_biggan() -> BigGAN:
-    model = BigGAN(BigGANConfig.from_dict(CONFIG))
+def trainable(config: dict[str, Any], classes: Tensor) -> BigGAN:
+    """The package's BigGAN-deep, ready to be trained on classes [C, 2] of an object and a colour."""
+    model = BigGAN(BigGANConfig.from_dict(config))
     for module in list(model.modules()):
         if isinstance(module, BigGANBatchNorm):
             module.__class__ = _BatchStatistics
     nn.init.ones_(model.generator.bn.weight)  # the package leaves these two uninitialised
     nn.init.zeros_(model.generator.bn.bias)
-    model.register_module("embeddings", _PairEmbedding())
+    model.register_module("embeddings", PairEmbedding(classes, config["class_embed_dim"]))
     return model
 
 
 def gan(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
-    model = _trainable_biggan().to(device).to(memory_format=torch.channels_last)
+    model = trainable(CONFIG, CLASSES).to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
     critic = Discriminator(len(CLASSES)).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone.shipped(device)
@@ -147,19 +160,13 @@ def gan(steps: int, device: torch.device) -> Recipe:
         adam.zero_grad()
         loss.backward()
         adam.step()
-        _follow(average, model, min(EMA, (1 + i) / (10 + i)))
+        follow(average, model, min(EMA, (1 + i) / (10 + i)))
         return {"paint": paint.item(), "look": look.item(), **figures}
 
     def finish() -> dict[str, float]:
-        record_statistics(average, torch.Generator().manual_seed(SEED + 1), device)
-        folder = MODELS / "biggan"
-        ours = average.get_submodule("embeddings")
-        assert isinstance(ours, _PairEmbedding)
-        theirs = nn.Linear(len(CLASSES), CONFIG["class_embed_dim"], bias=False)
-        theirs.weight = nn.Parameter(ours.table().T)
-        average.embeddings = theirs
-        ship(average, folder / "model.safetensors", half=False)
-        (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+        rng = torch.Generator().manual_seed(SEED + 1)
+        record_statistics(average, lambda n: draw_latents(n, rng), device)
+        keep(average, CONFIG, MODELS / "biggan", half=False)
         return measure()
 
     modules = {"model": model, "average": average, "critic": critic}
@@ -172,7 +179,7 @@ def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _follow(average: BigGAN, model: BigGAN, keep: float) -> None:
+def follow(average: BigGAN, model: BigGAN, keep: float) -> None:
     for mean, value in zip(average.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
     for mean, value in zip(average.buffers(), model.buffers(), strict=True):
@@ -180,21 +187,32 @@ def _follow(average: BigGAN, model: BigGAN, keep: float) -> None:
 
 
 @torch.no_grad()
-def record_statistics(model: BigGAN, rng: torch.Generator, device: torch.device) -> None:
-    """Fill the norms' statistics at each truncation, as the published models carry them."""
+def record_statistics(model: BigGAN, draw: Callable[[int], tuple[Tensor, Tensor]], device: torch.device) -> None:
+    """Fill the norms' statistics at each truncation, as the published models carry them, from latents and classes."""
+
+    def run(n: int, truncation: float) -> None:
+        z, label = draw(n)
+        model((z * truncation).to(device), F.one_hot(label, model.config.num_classes).float().to(device), 1.0)
+
     model.train()
     for _ in range(20):  # let the power iteration of the spectral norms settle on the averaged weights
-        z, label = draw_latents(8, rng)
-        model(z.to(device), F.one_hot(label, len(CLASSES)).float().to(device), 1.0)
+        run(8, 1.0)
     model.eval()
-    for index in range(CONFIG["n_stats"]):
-        z, label = draw_latents(128, rng)
+    for index in range(model.config.n_stats):
         for norm in _norms(model):
             norm.recording = index
-        z = z * index / (CONFIG["n_stats"] - 1)
-        model(z.to(device), F.one_hot(label, len(CLASSES)).float().to(device), 1.0)
+        run(128, index / (model.config.n_stats - 1))
     for norm in _norms(model):
         norm.recording = None
+
+
+def keep(model: BigGAN, config: dict[str, Any], folder: Path, *, half: bool) -> None:
+    """Save a model that `trainable` made, with its configuration, in the package's own layout."""
+    ours = model.get_submodule("embeddings")
+    assert isinstance(ours, PairEmbedding)
+    model.embeddings = ours.linear()
+    ship(model, folder / "model.safetensors", half=half)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 @torch.no_grad()

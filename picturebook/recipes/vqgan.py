@@ -47,7 +47,7 @@ QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; u
 SEED = 55
 
 
-class _Census(nn.Module):
+class Census(nn.Module):
     """Moving averages of how often each code was taken and the sum of what took it; the codebook is their quotient."""
 
     count: Tensor
@@ -76,7 +76,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
     rng = torch.Generator().manual_seed(SEED)
     model = VQGAN(described(CONFIG)[0]).to(device)
     codebook = model.quantize.codebook.requires_grad_(False)
-    census = _Census(codebook).to(device)
+    census = Census(codebook).to(device)
     backbone = PerceptualBackbone.shipped(device)
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99))
 
@@ -98,7 +98,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         loss.backward()
         adam.step()
         census.follow(codebook, h.detach().movedim(1, -1).flatten(0, 2), tokens.flatten(), rng)
-        return {"psnr": _psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
+        return {"psnr": psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
 
     def finish() -> dict[str, float]:
         folder = MODELS / "vqgan"
@@ -119,7 +119,7 @@ def normalise(model: VQGAN) -> None:
     model.post_quant_conv.weight.div_(scale)
 
 
-def _psnr(error: Tensor) -> Tensor:
+def psnr(error: Tensor) -> Tensor:
     """Peak signal to noise in dB, of errors in [-2, 2]."""
     return 10 * torch.log10(4 / error.detach().square().mean())
 
@@ -137,7 +137,7 @@ def measure() -> dict[str, float]:
         counts += tokens.flatten().bincount(minlength=len(counts))
     share = counts / counts.sum()
     return {
-        "psnr": _psnr(torch.cat(errors)).item(),
+        "psnr": psnr(torch.cat(errors)).item(),
         "codes_used": (counts > 0).float().mean().item(),
         "perplexity": math.exp(-torch.special.xlogy(share, share).sum()),
     }
