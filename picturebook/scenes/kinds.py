@@ -29,6 +29,7 @@ RELATIONS = ("beside", "above", "below", "in front of", "behind")
 
 SMALL, BIG = 0.25, 0.34  # half extents below and above which a caption may say so
 MARGIN = 0.1  # how far from the middle a centre must lie to count as left, right, top or bottom
+ALONE = 0.2, 0.4  # the least and the greatest half extent of an object alone
 NEAR, CLEAR = 0.6, 0.85  # two objects overlap, or are apart, where their distance over their sizes is below or above
 TINT = 3  # the first numbers of an object's variety shift its red, green and blue
 NUM_VARIETY = 12  # free uniform numbers per object: the tint, then its proportions
@@ -159,6 +160,26 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.3, shaded: fl
     return Scenes(kind, colour, facing, cx, cy, size, variety, count, background, style, jitter)
 
 
+def single(
+    kind: Tensor,
+    colour: Tensor,
+    background: Tensor,
+    facing: Tensor,
+    cx: Tensor,
+    cy: Tensor,
+    size: Tensor,
+    variety: Tensor,
+    jitter: Tensor,
+) -> Scenes:
+    """Shaded scenes of one object each; every argument is [N], variety [N, NUM_VARIETY], jitter [N, NUM_JITTER]."""
+
+    def pair(value: Tensor) -> Tensor:
+        return torch.stack([value, value], 1)
+
+    objects = [pair(value) for value in (kind, colour, facing, cx, cy, size, variety)]
+    return Scenes(*objects, torch.ones_like(kind), background, torch.zeros_like(kind), jitter)
+
+
 def _pick(rng: torch.Generator, n: int, choices: int, *shape: int) -> Tensor:
     return torch.randint(choices, (n, *shape), generator=rng)
 
@@ -178,7 +199,7 @@ def _within(size: Tensor, fraction: Tensor) -> Tensor:
 
 def _alone(rng: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
     """Sizes [n, 2], and fractions [n, 2, 2] of the way that each has."""
-    return _uniform(rng, n, 2, low=0.2, high=0.4), _uniform(rng, n, 2, 2)
+    return _uniform(rng, n, 2, low=ALONE[0], high=ALONE[1]), _uniform(rng, n, 2, 2)
 
 
 def _beside(rng: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
