@@ -13,7 +13,7 @@ from guided_gan.core.generators.stylegan_t import text_to_image
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, captions, judge, world
 from guided_gan.picturebook.captions import FIELDS, PLACES, SIZES, UNSAID
-from guided_gan.picturebook.recipes import classifier, stylegan_t
+from guided_gan.picturebook.recipes import choices, classifier, stylegan_t
 from guided_gan.picturebook.recipes import clip as clip_recipe
 from guided_gan.picturebook.recipes import gan as gan_recipe
 from guided_gan.picturebook.world import BACKGROUNDS, COLOURS, GAN_COLOURS, KINDS, STYLES
@@ -193,7 +193,7 @@ def test_noise_that_the_mapping_has_seen_names_what_captions_leave_open():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = stylegan_t.untrained(stylegan_t.SHAPE)
-    stylegan_t.choosing(network.mapping)
+    choices.fix(network.mapping, stylegan_t.functions())
     z, says = torch.randn(500, 64, generator=seeded(8)), torch.full((500, len(FIELDS)), UNSAID)
     says[:, FIELDS.index("kind")] = KINDS.index("cat")
     scenes = stylegan_t.scene_of(z, says)

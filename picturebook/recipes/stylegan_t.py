@@ -11,21 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...core import clip, draws, metrics
-from ...core.generators.stylegan_t.network import Linear, Mapping, Network, Shape
+from ...core.generators.stylegan_t.network import Network, Shape
 from ...training import features
 from ...training.data import Batch
 from ...training.trainer import VIEWS, Settings, Trainer
 from .. import MODELS, captions, judge, world
 from ..captions import FIELDS, PLACES, SIZES, UNSAID, Captions
 from ..networks import PerceptualBackbone
+from . import choices
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
@@ -121,15 +120,9 @@ class Lessons:
 
 # --- what noise means ------------------------------------------------------------------------------------------------
 
-# The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`shares`).
+# The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`choices`).
 SIZE, X, Y, COLOUR, BACKGROUND, JITTER = 0, 1, 2, 3, 4, 5
 ROUND = range(JITTER + 4, JITTER + 7)  # phases: their ends meet
-_EDGE = 0.004  # how wide, as a share, the passage from one choice to the next is for the mapping
-
-
-def shares(z: Tensor) -> Tensor:
-    """Each number of z [N, 64] as a uniform one in [0, 1]; the generator sees no more of it than its direction."""
-    return torch.special.ndtr(z * z.square().mean(1, keepdim=True).rsqrt())
 
 
 def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
@@ -137,7 +130,7 @@ def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
 
     Size and place spread as in `world.sample`, as far as the caption lets them.
     """
-    share = shares(z)
+    share = choices.shares(z)
     said = dict(zip(FIELDS, says.T, strict=True))
 
     def between(low: Tensor, high: Tensor, column: int) -> Tensor:
@@ -164,59 +157,18 @@ def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
     return world.single(said["kind"], colour, background, cx, cy, size, share[:, JITTER : JITTER + world.NUM_JITTER])
 
 
-@torch.no_grad()
-def choosing(mapping: Mapping) -> None:
-    """Have f(z) say what z decides, in numbers of deviation 1 that styles can follow, and leave the mapping at that.
-
-    Each number of f is a function of one of z, linear between knots and constant beyond the outermost: a hidden unit
-    bends it at each knot. A choice among names becomes one number for each name, which is high within its share; a
-    phase becomes its share, sine and cosine; anything else its share. So short a training would not find the steep
-    steps of a choice.
-    """
-    fc0, fc1 = (cast("Linear", mapping.mlp[name]) for name in ("fc0", "fc1"))
-    for parameter in mapping.parameters():
-        parameter.zero_()
-        parameter.requires_grad_(False)
-    steep = 8.0  # of the hidden units: half precision holds the weights on both sides
-    scale = fc0.rate / fc0.weight.shape[1] ** 0.5  # of a stored weight, as the layer computes with it
-    unit = number = 0
-    for column, knots, values in _functions():
-        bends = torch.special.ndtri(knots)
-        slopes = F.pad((values[1:] - values[:-1]) / (bends[1:] - bends[:-1])[:, None], (0, 0, 1, 1)).diff(dim=0)
-        units, numbers = slice(unit, unit + len(knots)), slice(number, number + values.shape[1])
-        fc0.weight[units, column] = steep / scale
-        fc0.bias[units] = -steep * bends / fc0.rate
-        # The slopes' changes add up to 0, so what a leaky unit lets through below 0 does too, but for a constant.
-        fc1.weight[numbers, units] = slopes.T / (steep * 0.8 * 2**0.5 * scale)
-        fc1.bias[numbers] = (values[0] + 0.25 * (slopes * bends[:, None]).sum(0)) / fc1.rate
-        unit, number = units.stop, numbers.stop
-    for parameter in mapping.parameters():
-        parameter.copy_(parameter.half())  # as it will be shipped
-
-
-def _functions() -> list[tuple[int, Tensor, Tensor]]:
-    """What f says of z: the number of z, knots [K] as shares, and values at them [K, numbers of f]."""
-
-    def choice(column: int, count: int) -> tuple[int, Tensor, Tensor]:
-        borders = torch.arange(1, count) / count
-        knots = torch.stack([borders - _EDGE / 2, borders + _EDGE / 2], 1).flatten()
-        chosen = F.one_hot(torch.arange(count), count).float()
-        values = torch.stack([chosen[:-1], chosen[1:]], 1).flatten(0, 1)  # before each border, and after it
-        return column, knots, (values - 1 / count) / ((count - 1) / count**2) ** 0.5
-
-    def level(column: int, count: int) -> tuple[int, Tensor, Tensor]:
-        knots = (torch.arange(count) + 0.2) / (count - 0.6)
-        return column, knots, (knots[:, None] - 0.5) * 12**0.5
-
-    def phase(column: int) -> tuple[int, Tensor, Tensor]:
-        _, knots, values = level(column, 6)
-        turn = 2 * torch.pi * knots[:, None]
-        return column, knots, torch.cat([values, 2**0.5 * turn.cos(), 2**0.5 * turn.sin()], 1)
-
-    tint = [level(JITTER + i, 2) for i in range(3)]
-    horizon = level(JITTER + 3, 4)
-    choices = [choice(COLOUR, len(world.COLOURS)), choice(BACKGROUND, len(world.BACKGROUNDS))]
-    return [*(level(column, 4) for column in (SIZE, X, Y)), *choices, *tint, horizon, *map(phase, ROUND)]
+def functions() -> list[choices.Function]:
+    """What f says of z: all that `scene_of` reads."""
+    borders = choices.choice(COLOUR, len(world.COLOURS)), choices.choice(BACKGROUND, len(world.BACKGROUNDS))
+    tint = [choices.level(JITTER + i, 2) for i in range(3)]
+    horizon = choices.level(JITTER + 3, 4)
+    return [
+        *(choices.level(column, 4) for column in (SIZE, X, Y)),
+        *borders,
+        *tint,
+        horizon,
+        *map(choices.phase, ROUND),
+    ]
 
 
 @torch.no_grad()
@@ -243,9 +195,10 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SETTINGS.seed)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
     reader = clip.load(MODELS / "clip")
-    told = sum(values.shape[1] for _, _, values in _functions())  # numbers of f that are not 0
+    said = functions()
+    told = sum(values.shape[1] for _, _, values in said)  # numbers of f that are not 0
     network = untrained(SHAPE, noise=0.7 * (SHAPE.w_dim / told) ** 0.5)  # styles move 0.7 times as far as by the text
-    choosing(network.mapping)
+    choices.fix(network.mapping, said)
     eyes = features.load(MODELS / "perceptual" / "model.safetensors")
     trainer = Trainer(network, eyes, reader, SETTINGS, accelerator)
     backbone = PerceptualBackbone.shipped(device)

@@ -1,0 +1,75 @@
+"""A mapping network that is set and not trained: what it says of noise are choices, levels and phases.
+
+So short a training as the recipes' would not find the steep steps of a choice among names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...core.generators.stylegan_t.network import Linear, Mapping
+
+# What some numbers of f(z) say of one of z: the number of z, knots [K] as shares, and values [K, numbers] at them.
+# Each is linear in the normal number between knots, and constant beyond the outermost.
+Function: TypeAlias = tuple[int, Tensor, Tensor]
+
+EDGE = 0.004  # how wide, as a share, the passage from one choice to the next is
+
+
+def shares(z: Tensor) -> Tensor:
+    """Each number of z [N, Z] as a uniform one in [0, 1]; the generator sees no more of it than its direction."""
+    return torch.special.ndtr(z * z.square().mean(1, keepdim=True).rsqrt())
+
+
+def choice(column: int, count: int) -> Function:
+    """A choice among names: one number for each, high within its share."""
+    borders = torch.arange(1, count) / count
+    knots = torch.stack([borders - EDGE / 2, borders + EDGE / 2], 1).flatten()
+    chosen = F.one_hot(torch.arange(count), count).float()
+    values = torch.stack([chosen[:-1], chosen[1:]], 1).flatten(0, 1)  # before each border, and after it
+    return column, knots, (values - 1 / count) / ((count - 1) / count**2) ** 0.5
+
+
+def level(column: int, count: int) -> Function:
+    """The share itself, through so many knots."""
+    knots = (torch.arange(count) + 0.2) / (count - 0.6)
+    return column, knots, (knots[:, None] - 0.5) * 12**0.5
+
+
+def phase(column: int) -> Function:
+    """The share, its sine and its cosine: its ends meet."""
+    _, knots, values = level(column, 6)
+    turn = 2 * torch.pi * knots[:, None]
+    return column, knots, torch.cat([values, 2**0.5 * turn.cos(), 2**0.5 * turn.sin()], 1)
+
+
+@torch.no_grad()
+def fix(mapping: Mapping, functions: Sequence[Function]) -> None:
+    """Have f(z) compute these functions, in numbers of deviation 1 that styles can follow, and leave it at that.
+
+    A hidden unit bends a function at each knot; what no function needs stays 0.
+    """
+    fc0, fc1 = (cast("Linear", mapping.mlp[name]) for name in ("fc0", "fc1"))
+    for parameter in mapping.parameters():
+        parameter.zero_()
+        parameter.requires_grad_(False)
+    steep = 8.0  # of the hidden units: half precision holds the weights on both sides
+    scale = fc0.rate / fc0.weight.shape[1] ** 0.5  # of a stored weight, as the layer computes with it
+    unit = number = 0
+    for column, knots, values in functions:
+        bends = torch.special.ndtri(knots)
+        slopes = F.pad((values[1:] - values[:-1]) / (bends[1:] - bends[:-1])[:, None], (0, 0, 1, 1)).diff(dim=0)
+        units, numbers = slice(unit, unit + len(knots)), slice(number, number + values.shape[1])
+        fc0.weight[units, column] = steep / scale
+        fc0.bias[units] = -steep * bends / fc0.rate
+        # The slopes' changes add up to 0, so what a leaky unit lets through below 0 does too, but for a constant.
+        fc1.weight[numbers, units] = slopes.T / (steep * 0.8 * 2**0.5 * scale)
+        fc1.bias[numbers] = (values[0] + 0.25 * (slopes * bends[:, None]).sum(0)) / fc1.rate
+        unit, number = units.stop, numbers.stop
+    for parameter in mapping.parameters():
+        parameter.copy_(parameter.half())  # as it will be shipped
