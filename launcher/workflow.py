@@ -118,7 +118,7 @@ class Workflow:
             for name in [name for name in inputs if name.startswith(f"{key}.")]:
                 del inputs[name]
             for name, spec in widgets(self._definitions[node["type"]]["input"], inputs):
-                inputs.setdefault(name, _default(spec))
+                inputs.setdefault(name, default(spec))
 
     def _widget_values(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
         """Values of a node's widgets by input name; those that the file lacks have their default, as in the editor."""
@@ -127,15 +127,17 @@ class Workflow:
                 f"the host does not know {node['type']} (node {identity}); install the pack that brings it."
             )
         saved = node.get("widgets_values") or []
+        inputs = self._definitions[node["type"]]["input"]
         listed = _listed_places(node, saved)
+        free = {at for name, at in listed.items() if not _has(inputs, name)} if listed else set(range(len(saved)))
         values: dict[str, Any] = {}
         place = 0
-        for name, spec in widgets(self._definitions[node["type"]]["input"], values):
-            at = listed.get(name, len(saved)) if listed else place
-            values[name] = saved[at] if at < len(saved) else _default(spec)
+        for name, spec in widgets(inputs, values):
+            at = listed.get(name, place if place in free else len(saved))
+            values[name] = saved[at] if at < len(saved) else default(spec)
             if at < len(saved):
                 self._places[identity, name] = at
-            place += 1
+                place = at + 1
             if _has_control(name, spec) and place < len(saved) and saved[place] in CONTROLS:
                 place += 1
         return values
@@ -173,10 +175,16 @@ def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = 
                     yield from widgets(option["inputs"], values, f"{prefix}{name}.")
 
 
+def _has(inputs: Mapping[str, Any], name: str) -> bool:
+    """Whether a node's definition has an input; of one within an option, the option's combo."""
+    return any(name.partition(".")[0] in inputs.get(group, {}) for group in ("required", "optional"))
+
+
 def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
     """Where each widget's value is, for a file that names the widgets; empty for one that does not.
 
-    The names make up for inputs that the node has gained since. Control words have no name of their own.
+    The names make up for inputs that the node has gained since; one that has another name now is where it was. Control
+    words have no name of their own.
     """
     names = [i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")]
     places: dict[str, int] = {}
@@ -195,7 +203,8 @@ def _has_control(name: str, spec: list[Any]) -> bool:
     return bool(options.get("control_after_generate", name in {"seed", "noise_seed"}))
 
 
-def _default(spec: list[Any]) -> Any:
+def default(spec: list[Any]) -> Any:
+    """What a widget holds at first."""
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     if "default" in options:
         return options["default"]

@@ -30,7 +30,7 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
         try:
             for one in _inputs(cls):
                 if one.id in given and not (one.optional and given[one.id] is None):
-                    _check(one, given[one.id])
+                    check(one, given[one.id])
             return work(cls, **given)
         except OSError as cause:
             error = PackError(f"A file cannot be read or written ({cause}): look at the disk's room and rights.")
@@ -44,7 +44,7 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     return node
 
 
-def refusal(node: type[io.ComfyNode], check: Callable[..., Any], **values: Any) -> bool | str:
+def refusal(node: type[io.ComfyNode], work: Callable[..., Any], **values: Any) -> bool | str:
     """For `validate_inputs`: True, or why these values of the node's inputs cannot work.
 
     Of inputs that `validate_inputs` names the host checks the type alone, so their ranges are checked here, too. Where
@@ -53,9 +53,9 @@ def refusal(node: type[io.ComfyNode], check: Callable[..., Any], **values: Any) 
     try:
         for one in _inputs(node):
             if values.get(one.id) is not None:
-                _check(one, values[one.id])
+                check(one, values[one.id])
         if None not in values.values():
-            check(**values)
+            work(**values)
     except PackError as error:
         return str(error)
     return True
@@ -65,7 +65,7 @@ def _inputs(node: type[io.ComfyNode]) -> list[io.Input]:
     return node.define_schema().inputs  # anew: the menus of files may have changed
 
 
-def _check(one: io.Input, value: Any) -> None:
+def check(one: io.Input, value: Any) -> None:
     """Refuse a value that its input does not allow."""
     kind = one.get_io_type()
     if kind in _TYPED:
@@ -93,6 +93,17 @@ def _check_text(one: Any, value: Any) -> None:
 def _check_choice(one: Any, value: Any) -> None:
     if value not in one.options:
         raise PackError(f"{one.id} must be one of {', '.join(map(str, one.options[:20]))}; got {quoted(value)}.")
+
+
+def _check_option(one: Any, value: Any) -> None:
+    """A dynamic combo with the inputs of the chosen option. The host hands on a key that it does not know as it is."""
+    key = value.get(one.id) if isinstance(value, dict) else value
+    chosen = [option for option in one.options if option.key == key]
+    if not chosen:
+        raise PackError(f"{one.id} must be one of {', '.join(o.key for o in one.options)}; got {shortened(key)}.")
+    for inner in chosen[0].inputs:
+        if isinstance(value, dict) and value.get(inner.id) is not None:
+            check(inner, value[inner.id])
 
 
 def _check_image(one: Any, value: Any) -> None:
@@ -129,6 +140,7 @@ _TYPED: dict[str, Callable[[Any, Any], None]] = {
     "FLOAT": _check_number,
     "STRING": _check_text,
     "COMBO": _check_choice,
+    "COMFY_DYNAMICCOMBO_V3": _check_option,
     "IMAGE": _check_image,
     "MASK": _check_mask,
     "LATENT": _check_latent,

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.losses.seam import Seam
-from ..core.search import bilevel, compose
+from ..core.search import compose
+from ..core.search.bilevel import Tradeoff
 from ..core.search.optimize import Options
 from ..core.types import Basis, Generator, Loss, Result
 from . import checks, host, loss_perceptual, search, sockets, stopped
 
 _ALL = "all"
+_BETA = io.Float.Input(
+    "beta",
+    optional=True,
+    default=1.0,
+    min=0.01,
+    max=100.0,
+    step=0.05,
+    tooltip="Beta of the dynamic barrier; the paper takes 1. A larger value puts the guarded loss first: the score "
+    "under bi-level, the perceptual distance under inverse.",
+)
+_LAMBDA = io.Float.Input(
+    "lambda",
+    optional=True,
+    default=0.5,
+    min=0.0,
+    max=1.0,
+    step=0.05,
+    tooltip="The score's share of the sum; the perceptual distance has the rest. At 1 it is left out.",
+)
+# By rule; optional, since graphs saved before each rule had its own parameter have `strength` in its place.
+_PARAMETERS = {"bi-level": _BETA, "linear": _LAMBDA, "inverse": _BETA}
 
 
 class ComposeOptimize(io.ComfyNode):
@@ -61,20 +85,11 @@ class ComposeOptimize(io.ComfyNode):
                     "backbone, "
                     "or LPIPS over a backbone in models/lpips.",
                 ),
-                io.Combo.Input(
+                io.DynamicCombo.Input(
                     "rule",
-                    options=list(bilevel.RULES),
+                    options=[io.DynamicCombo.Option(name, [parameter]) for name, parameter in _PARAMETERS.items()],
                     tooltip="bi-level: lower the perceptual distance without giving up the score (the paper). "
                     "linear: a weighted sum of both. inverse: the roles swapped, there to compare.",
-                ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.05,
-                    tooltip="bi-level, inverse: beta; more puts the guarded loss first. "
-                    "linear: the score's share lambda, 0 to 1; 1 leaves the perceptual distance out.",
                 ),
                 *search.inputs(),
                 io.Int.Input(
@@ -115,11 +130,14 @@ class ComposeOptimize(io.ComfyNode):
                 ),
             ],
             hidden=stopped.HIDDEN,
+            accept_all_inputs=True,  # for the `strength` of older graphs
         )
 
     @classmethod
-    def validate_inputs(cls, scales: str, places: str) -> bool | str:
-        return checks.refusal(cls, _placements, scales=scales, places=places)
+    def validate_inputs(cls, scales: str, places: str, rule: io.DynamicCombo.Type | str) -> bool | str:
+        return checks.refusal(
+            cls, lambda scales, places, rule: _placements(scales, places), scales=scales, places=places, rule=rule
+        )
 
     @classmethod
     def execute(
@@ -131,8 +149,6 @@ class ComposeOptimize(io.ComfyNode):
         scales: str,
         places: str,
         backbone: str,
-        rule: str,
-        strength: float,
         seed: int,
         steps: int,
         lr: float,
@@ -143,13 +159,15 @@ class ComposeOptimize(io.ComfyNode):
         held_out: Loss | None = None,
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
+        rule: io.DynamicCombo.Type | str = Tradeoff.rule,
+        **older: Any,
     ) -> io.NodeOutput:
         place = _placements(scales, places)
         composite = compose.Composite(generator)
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
         metric = loss_perceptual.load(backbone, cls.hidden.unique_id)
-        tradeoff = bilevel.Tradeoff(Seam(composite, metric, [metric]), rule, strength)
+        tradeoff = Tradeoff(Seam(composite, metric, [metric]), *_ruled(rule, older.get("strength")))
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
             result = search.run(
                 composite,
@@ -187,6 +205,19 @@ def _found(composite: compose.Composite, result: Result, places: int) -> stopped
     winners, _ = compose.ranked(result.losses, places)
     layers = {f"_{which}": composite.layer(result.best[winners], which) for which in compose.LAYERS}
     return stopped.Found(layers, result.images[winners])
+
+
+def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]:
+    """The rule's name and the value of its parameter, which older graphs give as `strength`.
+
+    In those, a link may give `rule`, which then is the name alone.
+    """
+    chosen = rule if isinstance(rule, dict) else {"rule": rule}
+    parameter = _PARAMETERS[chosen["rule"]]
+    given = (strength, chosen.get(parameter.id), parameter.default)
+    value = next(value for value in given if value is not None)
+    checks.check(parameter, value)
+    return chosen["rule"], value
 
 
 def _placements(scales: str, places: str) -> Tensor:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from host_client import Graph, Link, Prompt
+from host_client import Graph, Link, Prompt, within
 
 from guided_gan.core import errors
 from guided_gan.core.published import catalogue
@@ -234,8 +234,7 @@ def tries(definitions: dict[str, Any], count: int, seed: int) -> Iterator[Try]:
         (name.removeprefix(PREFIX), key, spec)
         for name, node in definitions.items()
         if name.startswith(PREFIX)
-        for group in ("required", "optional")
-        for key, spec in node["input"].get(group, {}).items()
+        for key, spec, _ in within(node)
     ]
     while count > 0:
         rng.shuffle(places)

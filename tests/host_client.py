@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,35 @@ import numpy as np
 from PIL import Image
 
 from guided_gan.launcher.client import TEXT_EVENT, progress_text
-from guided_gan.launcher.workflow import widgets
+from guided_gan.launcher.workflow import default, widgets
 
 PREVIEW_EVENT = 4
 TIMEOUT = 300  # seconds for one prompt
 
 Prompt = dict[str, dict[str, Any]]
 Link = list[Any]
+
+
+def inputs(node: Mapping[str, Any]) -> list[tuple[str, list[Any], bool]]:
+    """Name, specification and whether it may be left out, for each input in order."""
+    groups = ("required", "optional")
+    return [
+        (name, spec, group == "optional") for group in groups for name, spec in node["input"].get(group, {}).items()
+    ]
+
+
+def options(spec: list[Any]) -> dict[str, Any]:
+    """What a specification says beside the type."""
+    return spec[1] if len(spec) > 1 else {}
+
+
+def within(node: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], bool]]:
+    """Those of `inputs`, and as `combo.input` those of every option of a dynamic combo."""
+    for name, spec, optional in inputs(node):
+        yield name, spec, optional
+        if spec[0] == "COMFY_DYNAMICCOMBO_V3":
+            every = [one for option in options(spec)["options"] for one in inputs({"input": option["inputs"]})]
+            yield from {inner: (f"{name}.{inner}", *rest) for inner, *rest in every}.values()
 
 
 class Graph:
@@ -40,9 +62,7 @@ class Graph:
         full = f"GuidedGAN_{kind}" if f"GuidedGAN_{kind}" in self._definitions else kind
         values = dict(inputs)
         for name, spec in widgets(self._definitions[full]["input"], values):
-            options = spec[1] if len(spec) > 1 else {}
-            choices = spec[0] if isinstance(spec[0], list) else options.get("options", [])
-            values.setdefault(name, options.get("default", next(iter(choices), None)))
+            values.setdefault(name, default(spec))
         count = sum(node["class_type"] == full for node in self.prompt.values())
         identity = kind if not count else f"{kind} {count + 1}"
         values = {name: value[0] if isinstance(value, Node) else value for name, value in values.items()}

@@ -89,6 +89,9 @@ def test_a_stopped_composition_goes_on(client):
         ({"places": ""}, "at least one"),
         ({"places": "upstairs"}, "top left"),
         ({"places": "up" * 10**4}, "Unknown place upup"),
+        ({"rule": "sideways"}, "rule must be one of bi-level, linear, inverse; got sideways"),
+        ({"rule.beta": 0.0}, "smaller than min"),
+        ({"rule": "linear", "rule.lambda": 3.0}, "bigger than max"),
     ],
 )
 def test_a_field_that_cannot_work_is_named_when_the_graph_is_queued(client, wrong, says):
@@ -97,15 +100,45 @@ def test_a_field_that_cannot_work_is_named_when_the_graph_is_queued(client, wron
     assert len(found[0]) < 1200
 
 
+def older(graph, compose, **given):
+    """The same graph as it was saved before each rule had a parameter of its own: `strength` was that of all three."""
+    inputs = {name: value for name, value in compose.inputs.items() if not name.startswith("rule")}
+    compose.inputs.clear()
+    compose.inputs.update(inputs, **given)
+    return graph.prompt
+
+
+@pytest.mark.parametrize(("rule", "parameter", "value"), [("bi-level", "beta", 20.0), ("linear", "lambda", 0.3)])
+def test_an_older_graph_gives_the_same_picture(client, rule, parameter, value):
+    def picture(s, prompt):
+        run = client.run(prompt)
+        assert run.status == "success", run.error
+        return saved(client, run, s.save)[0]
+
+    new = composition(client, places="centre", preview_every=0, **{"rule": rule, f"rule.{parameter}": value})
+    old = composition(client, places="centre", preview_every=0)
+    default = composition(client, places="centre", preview_every=0, rule=rule)
+    drawn = picture(new, new.graph.prompt)
+    prompt = older(old.graph, old.compose, rule=rule, strength=value, left_over="an input that no version had")
+    assert np.array_equal(picture(old, prompt), drawn)
+    assert not np.array_equal(picture(default, default.graph.prompt), drawn)
+    wire = old.graph.add("PrimitiveFloat", value=value)
+    words = old.graph.add("PrimitiveString", value=rule)
+    prompt = older(old.graph, old.compose, rule=words[0], strength=wire[0])
+    assert np.array_equal(picture(old, prompt), drawn)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"strength": 0.0}, "above 0"),
-        ({"rule": "linear", "strength": 3.0}, "from 0 to 1"),
+        ({"rule": "bi-level", "strength": 0.0}, "beta must be from 0.01 to 100.0; got 0.0"),
+        ({"rule": "linear", "strength": 3.0}, "lambda must be from 0.0 to 1.0; got 3.0"),
+        ({"rule": "linear", "strength": "half"}, "lambda must be a number; got half"),
     ],
 )
-def test_a_mistake_is_named_before_any_work(client, wrong, says):
-    run = client.run(composition(client, **wrong).graph.prompt)
+def test_a_mistake_in_an_older_graph_is_named_before_any_work(client, wrong, says):
+    s = composition(client)
+    run = client.run(older(s.graph, s.compose, **wrong))
     assert run.error[0] == "ComposeOptimize"
     assert says in run.error[1]
     assert not run.progress("ComposeOptimize")

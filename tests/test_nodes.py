@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from host_client import inputs, options, within
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"kornia", "lpips", "matplotlib", "open_clip", "pytorch_pretrained_biggan", "taming", "timm"}
@@ -28,23 +29,11 @@ def probe(comfyui):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def inputs(node):
-    """Name, specification and whether it may be left out, for each input in order."""
-    groups = ("required", "optional")
-    return [
-        (name, spec, group == "optional") for group in groups for name, spec in node["input"].get(group, {}).items()
-    ]
-
-
-def options(spec):
-    return spec[1] if len(spec) > 1 else {}
-
-
 def surface(nodes):
     """What graphs that people saved rely on."""
     return {
         identity: {
-            "inputs": {name: spec[0] + (" (optional)" if optional else "") for name, spec, optional in inputs(node)},
+            "inputs": {name: spec[0] + (" (optional)" if optional else "") for name, spec, optional in within(node)},
             "outputs": {name: kind for name, kind in zip(node["output_name"], node["output"], strict=True)},
         }
         for identity, node in nodes.items()
@@ -62,7 +51,10 @@ def locale(nodes):
         identity: {
             "display_name": node["display_name"],
             "description": node["description"],
-            "inputs": {name: {"name": name, "tooltip": options(spec)["tooltip"]} for name, spec, _ in inputs(node)},
+            "inputs": {
+                name.replace(".", "_"): {"name": name.rpartition(".")[2], "tooltip": options(spec)["tooltip"]}
+                for name, spec, _ in within(node)
+            },
             "outputs": {str(i): {"name": name, "tooltip": tooltip} for i, (name, tooltip) in enumerate(outputs(node))},
         }
         for identity, node in nodes.items()
@@ -84,7 +76,7 @@ def test_every_input_and_output_is_explained(nodes):
         assert node["display_name"], identity
         assert node["description"].endswith("."), identity
         assert node["category"].startswith("guided GAN/"), identity
-        for name, spec, _ in inputs(node):
+        for name, spec, _ in within(node):
             assert options(spec).get("tooltip"), f"{identity}.{name} has no tooltip"
         assert all(node["output_tooltips"] or []), f"{identity} has an output without a tooltip"
 
@@ -92,7 +84,7 @@ def test_every_input_and_output_is_explained(nodes):
 def test_numbers_snap_to_their_step(nodes):
     """The editor rounds to min + a multiple of the step, which would turn 2,000 into 2,001."""
     for identity, node in nodes.items():
-        for name, spec, _ in inputs(node):
+        for name, spec, _ in within(node):
             step = options(spec).get("step", 1)
             if spec[0] == "INT":
                 assert options(spec)["min"] % step == 0 or step == 1, f"{identity}.{name}"
@@ -102,7 +94,7 @@ def test_help_pages_name_every_input(nodes, client):
     for identity, node in nodes.items():
         page = client.get(f"/extensions/guided_gan/docs/{identity}.md").decode()
         assert page.startswith(f"# {node['display_name']}\n"), identity
-        missing = [name for name, _, _ in inputs(node) if f"`{name}`" not in page]
+        missing = [name for name, _, _ in within(node) if f"`{name.rpartition('.')[2]}`" not in page]
         assert not missing, f"{identity}.md says nothing of {missing}"
     assert {path.stem for path in (ROOT / "web" / "docs").glob("*.md")} == set(nodes)
 

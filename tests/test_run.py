@@ -166,6 +166,18 @@ class TestConversion:
         expected = {"steps": 50, "seed": 7, "method.lr": 0.1, "preview": False}
         assert {name: converted[name] for name in expected} == expected
 
+    def test_an_input_within_an_option_is_where_its_forerunner_was(self):
+        """A file from before the options had inputs of their own calls what followed the combo by another name."""
+        old = graph()
+        names = ["seed", "method", "force", "steps"]
+        old["nodes"][2]["inputs"] += [{"name": n, "type": "x", "widget": {"name": n}, "link": None} for n in names]
+        old["nodes"][2]["widgets_values"] = [7, "fixed", "adam", 0.3, 50]
+        workflow = Workflow(old, DEFINITIONS)
+        expected = {"seed": 7, "method": "adam", "method.lr": 0.3, "steps": 50, "preview": False}
+        assert {name: inputs(workflow, "3")[name] for name in expected} == expected
+        workflow.set_input("3.method.lr=0.7")
+        assert workflow.graph["nodes"][2]["widgets_values"] == [7, "fixed", "adam", 0.7, 50]
+
     def test_a_linked_widget_is_fed_by_its_link(self):
         linked = graph()
         linked["nodes"][1]["inputs"].append({**link("text", 14, "STRING"), "widget": {"name": "text"}})
