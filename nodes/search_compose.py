@@ -215,7 +215,7 @@ def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]
     chosen = rule if isinstance(rule, dict) else {"rule": rule}
     parameter = _PARAMETERS[chosen["rule"]]
     given = (strength, chosen.get(parameter.id), parameter.default)
-    value = next(value for value in given if value is not None)
+    value: Any = next(one for one in given if one is not None)
     checks.check(parameter, value)
     return chosen["rule"], value
 

@@ -43,8 +43,8 @@ def within(node: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], bool]]:
     for name, spec, optional in inputs(node):
         yield name, spec, optional
         if spec[0] == "COMFY_DYNAMICCOMBO_V3":
-            every = [one for option in options(spec)["options"] for one in inputs({"input": option["inputs"]})]
-            yield from {inner: (f"{name}.{inner}", *rest) for inner, *rest in every}.values()
+            nested = {one[0]: one for option in options(spec)["options"] for one in inputs({"input": option["inputs"]})}
+            yield from ((f"{name}.{inner}", spec, optional) for inner, spec, optional in nested.values())
 
 
 class Graph:

@@ -176,6 +176,7 @@ class TestConversion:
         expected = {"seed": 7, "method": "adam", "method.lr": 0.3, "steps": 50, "preview": False}
         assert {name: inputs(workflow, "3")[name] for name in expected} == expected
         workflow.set_input("3.method.lr=0.7")
+        assert workflow.graph is not None
         assert workflow.graph["nodes"][2]["widgets_values"] == [7, "fixed", "adam", 0.7, 50]
 
     def test_a_linked_widget_is_fed_by_its_link(self):
