@@ -24,6 +24,16 @@ def rngs(seeds: list[int], *place: str | int) -> list[torch.Generator]:
     return [rng(seed, *place) for seed in seeds]
 
 
+def streams(rngs: Iterable[torch.Generator], *place: str | int) -> list[torch.Generator]:
+    """A generator for one of several draws of each: of its seed and the place, whatever else has been drawn from it."""
+    return [rng(one.initial_seed(), *place) for one in rngs]
+
+
+def uniform(rngs: Iterable[torch.Generator], *shape: int) -> Tensor:
+    """Numbers in [0, 1), a row of each generator's own: [N, *shape] on the CPU."""
+    return torch.stack([torch.rand(shape, generator=rng) for rng in rngs])
+
+
 def normal(rngs: Iterable[torch.Generator], *shape: int) -> Tensor:
     """Standard normal numbers, a row of each generator's own: [N, *shape] on the CPU."""
     return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])

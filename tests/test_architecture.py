@@ -19,6 +19,7 @@ from test_repository import imported
 from toys import ToyEncoder, seeded
 
 import guided_gan.core
+from guided_gan.core.augment import vqgan_clip
 from guided_gan.launcher import ROOT
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -227,6 +228,9 @@ def test_a_new_augmentation_has_its_strength_in_a_loss(library, generator):
     assert (value(0.5) - value(0.0)).abs().min() > 1e-4
     loss = cutouts.CutoutLoss(encoder, target, copies=8, strengths={**strengths, "fade": 1.0})
     assert rose(searched(library, generator, loss), "cutouts")
+    drawn, without = (module.draw(8, [seeded(1), seeded(2)]) for module in (library("augment.vqgan_clip"), vqgan_clip))
+    assert torch.equal(drawn[..., : without.shape[2]], without)  # the others draw what they did
+    assert drawn.shape[2] == without.shape[2] + 1
 
 
 def test_a_new_optimiser_searches_and_resumes(library, generator):

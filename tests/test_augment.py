@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from toys import rngs
 
-from guided_gan.core.augment import diffaug
+from guided_gan.core.augment import diffaug, table
 from guided_gan.core.augment.diffaug import POLICIES
 from guided_gan.core.errors import ChoiceError
 
@@ -123,6 +123,27 @@ def test_draws_do_not_know_the_batch():
     assert torch.equal(together[1], alone[0])
     assert together.min() >= 0
     assert together.max() < 1
+
+
+def test_an_augmentation_more_leaves_the_numbers_of_the_others_as_they_were():
+    counts = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}
+    before = table.split(counts, table.draw(counts, 5, rngs(7, 8)))
+    for wider in ({"blur": 4, **counts}, {"color": 3, "blur": 1, "cutout": 2}):
+        after = table.split(wider, table.draw(wider, 5, rngs(7, 8)))
+        for name in counts.keys() & wider.keys():
+            assert torch.equal(after[name], before[name]), name
+    assert torch.equal(diffaug.draw(5, rngs(7, 8)), torch.cat(list(before.values()), -1))
+    numbers = torch.cat(list(before.values()), -1)
+    assert numbers.unique().numel() == numbers.numel()  # no two streams are one
+
+
+def test_drawing_leaves_a_generator_as_it_was_and_does_not_heed_where_it_stands():
+    rng = rngs(7)[0]
+    state = rng.get_state()
+    drawn = diffaug.draw(3, [rng])
+    assert torch.equal(rng.get_state(), state)
+    torch.rand(5, generator=rng)
+    assert torch.equal(diffaug.draw(3, [rng]), drawn)
 
 
 def test_switching_one_policy_off_leaves_the_others_as_they_were():

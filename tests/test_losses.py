@@ -154,14 +154,24 @@ def test_a_sum_weighs_its_terms_and_stays_flat(encoder, target, images):
     assert list(total.models) == [encoder] * 3
 
 
+def test_terms_of_one_name_draw_their_own_numbers_whatever_else_is_summed(encoder, target, images):
+    loss, bright = AugCLIPLoss(encoder, target, copies=2), Bright()
+    alone, twice = (total(images, NOWHERE, rngs(1, 2, 3)) for total in (loss, SumLoss([(1.0, loss), (1.0, loss)])))
+    assert (twice - 2 * alone).abs().min() > 1e-4
+    with_bright = SumLoss([(0.0, bright), (1.0, loss), (0.0, bright), (1.0, loss)])
+    torch.testing.assert_close(with_bright(images, NOWHERE, rngs(1, 2, 3)), twice)
+    assert torch.equal(SumLoss([(1.0, loss)])(images, NOWHERE, rngs(1, 2, 3)), alone)
+
+
+class Bright:
+    name = "bright"
+    models = ()
+
+    def __call__(self, images, latent, rngs):
+        return -images.mean((1, 2, 3))
+
+
 def test_only_aug_clip_terms_rank_candidates(encoder, target):
-    class Bright:
-        name = "bright"
-        models = ()
-
-        def __call__(self, images, latent, rngs):
-            return -images.mean((1, 2, 3))
-
     term = AugCLIPLoss(encoder, target)
     assert aug_clip_terms(SumLoss([(1.0, Bright()), (0.5, term)])) == [(0.5, term)]
     assert aug_clip_terms(Bright()) == []

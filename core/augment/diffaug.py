@@ -1,8 +1,8 @@
 """Differentiable augmentation as FuseDream uses it (Liu et al. 2021; DiffAugment, Zhao et al. 2020, plus a resize).
 
 Colour, translation, resize and cutout, in this order, on pictures in [-1, 1], so that what is filled with zero is
-mid-grey. Each augmented copy of a picture draws its own parameters, and always as many: switching one policy off leaves
-the others' as they were.
+mid-grey. Each augmented copy of a picture draws its own parameters, for all policies: switching one off leaves the
+others' as they were.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import torch
 from torch import Tensor
 
 from .. import resample
-from ..errors import ChoiceError
+from . import table
 
-POLICIES = ("color", "translation", "resize", "cutout")
 TRANSLATION = 0.125  # of the side
 RESIZE = (0.8, 1.2)
 CUTOUT = 0.5  # of the side
-_PARAMETERS = 8  # per copy
+_COUNTS = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}  # parameters of a copy, in the order of applying
+POLICIES = tuple(_COUNTS)
 
 
 def check_policies(policies: Collection[str]) -> None:
     """Raise ChoiceError for a name that is not in POLICIES."""
-    unknown = sorted(set(policies) - set(POLICIES))
-    if unknown:
-        raise ChoiceError(f"Unknown augmentation {', '.join(unknown)}: choose from {', '.join(POLICIES)}.")
+    table.check(policies, POLICIES)
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i comes from rngs[i] alone."""
-    return torch.stack([torch.rand(copies, _PARAMETERS, generator=rng) for rng in rngs])
+    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone."""
+    return table.draw(_COUNTS, copies, rngs)
 
 
 def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLICIES) -> Tensor:
@@ -45,15 +43,15 @@ def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLI
     Returns:
         [N * C, 3, H, W], the copies of one picture side by side.
     """
-    n, copies = parameters.shape[:2]
-    parameters = parameters.to(images).reshape(n * copies, _PARAMETERS)
-    x = images.repeat_interleave(copies, 0)
-    if "color" in policies:
-        x = _color(x, *parameters[:, :3].unbind(1))
-    if "translation" in policies or "resize" in policies:
-        x = _move(x, parameters[:, 3:6], translate="translation" in policies, resize="resize" in policies)
-    if "cutout" in policies:
-        x = _cutout(x, *parameters[:, 6:].unbind(1))
+    parts = table.split(_COUNTS, parameters.to(images).flatten(0, 1))
+    own = {name: part for name, part in parts.items() if name in policies}
+    x = images.repeat_interleave(parameters.shape[1], 0)
+    if "color" in own:
+        x = _color(x, *own["color"].unbind(1))
+    if "translation" in own or "resize" in own:
+        x = _move(x, own.get("translation"), own.get("resize"))
+    if "cutout" in own:
+        x = _cutout(x, *own["cutout"].unbind(1))
     return x
 
 
@@ -67,14 +65,14 @@ def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) 
     return torch.baddbmm(offset, matrix, x.flatten(2)).view_as(x)
 
 
-def _move(x: Tensor, parameters: Tensor, *, translate: bool, resize: bool) -> Tensor:
-    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero."""
+def _move(x: Tensor, shares: Tensor | None, number: Tensor | None) -> Tensor:
+    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero; None leaves one out."""
     low, high = RESIZE
-    ratio = low + (high - low) * parameters[:, 2] if resize else torch.ones_like(parameters[:, 2])
-    shares = parameters[:, :2].unbind(1)
+    still, same = x.new_zeros(len(x)), x.new_ones(len(x))
+    ratio = same if number is None else low + (high - low) * number[:, 0]
     rows, columns = (
-        resample.zoom_matrix(size, ratio, _shift(share, size) if translate else torch.zeros_like(share))
-        for size, share in zip(x.shape[2:], shares, strict=True)
+        resample.zoom_matrix(size, ratio, still if shares is None else _shift(shares[:, axis], size))
+        for axis, size in enumerate(x.shape[2:])
     )
     return resample.apply(x, rows, columns)
 

@@ -1,7 +1,7 @@
 """The augmentations of VQGAN-CLIP (Crowson, Biderman et al. 2022): random crops, and what is done to each of them.
 
 As the paper lists it: horizontal flip, affine, perspective, colour jitter and Gaussian noise. Each augmented copy of a
-picture draws its own parameters, and always as many: switching one augmentation off leaves the others' as they were.
+picture draws its own parameters, for all of them: switching one off leaves the others' as they were.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ..errors import ChoiceError, PackError
+from ..errors import PackError
+from . import table
 
 STRONGEST = 5.0  # at which perspective may fold a copy into its centre
 WINDOW = 4  # parameters of a crop, before those of its augmentations
@@ -25,9 +26,7 @@ def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
         ChoiceError: a name that is not in AUGMENTATIONS.
         PackError: a strength that is not from 0 to STRONGEST.
     """
-    unknown = sorted(set(strengths) - set(AUGMENTATIONS))
-    if unknown:
-        raise ChoiceError(f"Unknown augmentation {', '.join(unknown)}: choose from {', '.join(AUGMENTATIONS)}.")
+    table.check(strengths, AUGMENTATIONS)
     for name, strength in strengths.items():
         if not 0 <= strength <= STRONGEST:
             raise PackError(f"The strength of {name} must be from 0 (off) to {STRONGEST:g}; got {strength}.")
@@ -35,11 +34,11 @@ def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Augmentation parameters [len(rngs), copies, K], uniform in [0, 1), on the CPU; row i comes from rngs[i] alone.
+    """Augmentation parameters [len(rngs), copies, K], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone.
 
     The first WINDOW of the K are for `windows`, the others for `augment`.
     """
-    return torch.stack([torch.rand(copies, WINDOW + sum(_COUNTS.values()), generator=rng) for rng in rngs])
+    return table.draw({"crop": WINDOW, **_COUNTS}, copies, rngs)
 
 
 def windows(
@@ -77,7 +76,7 @@ def augment(copies: Tensor, parameters: Tensor, strengths: Mapping[str, float]) 
     Returns:
         [M, 3, H, W]; noise and jitter may leave the range.
     """
-    own = dict(zip(_COUNTS, parameters.split(list(_COUNTS.values()), 1), strict=True))
+    own = table.split(_COUNTS, parameters)
     moves = [move(own[name], strengths[name]) for name, (_, move) in _MOVES.items() if strengths[name]]
     if moves:
         copies = _warp(copies, reduce(torch.matmul, moves))

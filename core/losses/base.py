@@ -5,13 +5,13 @@ A score, as the curves and the Score stage show it, is the negative of a loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from .. import precision
+from .. import draws, precision
 from ..errors import ChoiceError, PackError
 from ..memory import batches_of
 from ..types import JointEncoder, Latent, Loss, Model, Target
@@ -140,7 +140,10 @@ class _WithGradient(torch.autograd.Function):
 
 
 class SumLoss:
-    """Weighted sum of losses; `terms` holds them flat, so that each stays visible to the score curve."""
+    """Weighted sum of losses; `terms` holds them flat, so that each stays visible to the score curve.
+
+    Of several terms of one name, each draws numbers of its own.
+    """
 
     name = "total"
 
@@ -159,12 +162,32 @@ class SumLoss:
         return [model for _, loss in self.terms for model in loss.models]
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        return torch.stack([weight * loss(images, latent, rngs) for weight, loss in self.terms]).sum(0)
+        terms = zip(self.terms, self._own(rngs), strict=True)
+        return torch.stack([weight * loss(images, latent, own) for (weight, loss), own in terms]).sum(0)
+
+    def _own(self, rngs: Sequence[torch.Generator]) -> list[Sequence[torch.Generator]]:
+        """Each term's generators: the first of a name draws what it would alone."""
+        names = named_terms(self).items()
+        return [rngs if name == loss.name else draws.streams(rngs, name) for name, (_, loss) in names]
 
 
 def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
     """The weighted terms of a loss: its own where it is a sum, else itself with weight 1."""
     return loss.terms if isinstance(loss, SumLoss) else ((1.0, loss),)
+
+
+def named_terms(loss: Loss) -> dict[str, tuple[float, Loss]]:
+    """The terms of a loss by names of which no two are equal, such as "AugCLIP" and "AugCLIP 2"."""
+    named: dict[str, tuple[float, Loss]] = {}
+    for weight, term in terms_of(loss):
+        named[free_name(term.name, named)] = weight, term
+    return named
+
+
+def free_name(name: str, taken: Mapping[str, object]) -> str:
+    """The name, or the first of "name 2", "name 3" and so on that is not taken."""
+    numbered = (f"{name} {i}" for i in range(2, len(taken) + 3))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
 # --- the schedule ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..losses.aug_clip import aug_clip_terms
-from ..losses.base import terms_of
+from ..losses.base import free_name, named_terms, terms_of
 from ..types import Best, Generator, Latent, Loss
 
 SLACK = 0.01  # of two losses: an evaluation whose first is within this share of the lowest is ranked by its second
@@ -17,22 +17,15 @@ SLACK = 0.01  # of two losses: an evaluation whose first is within this share of
 
 def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
     """What the score curve records: each term, the plain CLIP score beside AugCLIP, a second loss, a held-out score."""
-    monitors: dict[str, Loss] = {}
-    for _, term in terms_of(loss):
-        monitors[_free_name(term.name, monitors)] = term
+    monitors = {name: term for name, (_, term) in named_terms(loss).items()}
     for _, term in aug_clip_terms(loss):
         if term.policies:
-            monitors[_free_name("CLIP", monitors)] = term.plain()
+            monitors[free_name("CLIP", monitors)] = term.plain()
     if second is not None:
-        monitors[_free_name(second.name, monitors)] = second
+        monitors[free_name(second.name, monitors)] = second
     if held_out is not None:
         monitors["held-out"] = held_out
     return monitors
-
-
-def _free_name(name: str, taken: Mapping[str, Loss]) -> str:
-    numbered = (f"{name} {i}" for i in range(2, len(taken) + 3))
-    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
 @dataclass(frozen=True)
