@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .brush import Brush, Number, blend, both
+from .brush import Brush, Number, blend, both, union
 
 
 def cat(brush: Brush) -> None:
@@ -21,6 +21,8 @@ def cat(brush: Brush) -> None:
         brush.fill(brush.ellipse(0.12 + dx, -0.62, 0.035, 0.10), "shade", inner=True)
     _face(brush, 0.20, -0.26, 0.22, brush.vary(6, 0.075, 0.10))
     brush.fill(brush.polygon((0.16, -0.15), (0.28, -0.15), (0.22, -0.08)), "blush", inner=True)
+    smile = union(*(brush.circle(0.22 + side * 0.055, -0.06, 0.055).abs() - 0.016 for side in (-1, 1)))
+    brush.fill(both(smile, brush.half(0.0, -0.05, 0, -1)), "eye", inner=True)
 
 
 def _pricked_ears(brush: Brush, x: float, y: float, head: Number) -> None:
@@ -114,4 +116,4 @@ def fish(brush: Brush) -> None:
     brush.fill(brush.circle(0.58, -0.10, eye), "paper", inner=True)
     brush.fill(brush.circle(0.61, -0.09, eye * 0.6), "ink", inner=True)
     brush.fill(brush.circle(0.58, -0.13, eye * 0.22), "paper", inner=True)
-    brush.fill(brush.stroke((0.70, 0.17), (0.86, 0.10), 0.03), "eye", inner=True)
+    brush.fill(both(brush.circle(0.76, 0.06, 0.13).abs() - 0.026, brush.half(0.0, 0.10, 0.3, -1)), "eye", inner=True)

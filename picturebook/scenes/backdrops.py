@@ -94,7 +94,7 @@ class _View:
         assert distance is not None
         return distance.sqrt_() - r
 
-    def clouds(self, rgb: Colour, strength: float = 0.9) -> None:
+    def clouds(self, rgb: Colour, under: Colour, strength: float = 0.92) -> None:
         """One cloud, far left or far right, above the horizon."""
         x, y = self.vary(1, 0.05, 0.95), self.vary(2, 0.10, 0.22)
         puffs = None
@@ -102,7 +102,7 @@ class _View:
             puff = self.disc(x + dx, y + dy, r)
             puffs = puff if puffs is None else torch.minimum(puffs, puff)
         assert puffs is not None
-        self.lay(torch.maximum(puffs, self.y - y - 0.045), self.colour(rgb), strength)
+        self.lay(torch.maximum(puffs, self.y - y - 0.045), self.fade(rgb, under, y - 0.03, y + 0.06), strength)
 
     def sun(self, rgb: Colour, halo: Colour, r: float = 0.075) -> None:
         x, y = self.vary(3, 0.12, 0.88), self.vary(4, 0.10, 0.2)
@@ -118,7 +118,7 @@ def _plain(view: _View) -> None:
 def _meadow(view: _View) -> None:
     view.sky((0.40, 0.70, 0.95), (0.83, 0.94, 0.98))
     view.sun((1.0, 0.90, 0.48), (1.0, 0.96, 0.75))
-    view.clouds((1.0, 1.0, 1.0))
+    view.clouds((1.0, 1.0, 1.0), (0.80, 0.89, 0.97))
     phase = view.vary(5, 0.0, 6.3)
     view.ridge(
         view.hills(0.05, 5.0, phase, 0.022),
@@ -137,12 +137,12 @@ def _meadow(view: _View) -> None:
 def _sea(view: _View) -> None:
     view.sky((0.55, 0.80, 0.97), (0.93, 0.97, 0.97))
     view.sun((1.0, 0.95, 0.70), (1.0, 0.98, 0.85), 0.06)
-    view.clouds((1.0, 1.0, 1.0))
+    view.clouds((1.0, 1.0, 1.0), (0.80, 0.89, 0.97))
     view.ridge(view.horizon + 0 * view.x, view.fade((0.30, 0.70, 0.82), (0.05, 0.36, 0.62), view.horizon, 1.0))
     depth = (view.y - view.horizon).clamp(min=0)
-    line = depth.sqrt() * 14 + 0.35 * torch.sin(view.x * 22 + view.vary(5, 0.0, 6.3))  # waves lie closer far away
+    line = depth.sqrt() * 14 + 0.28 * torch.sin(view.x * 19 + view.vary(5, 0.0, 6.3))  # waves lie closer far away
     crest = (line % 1 - 0.5).abs_().sub_(0.12).mul_(0.06)
-    view.lay(torch.maximum(crest, 0.02 - depth), view.colour((0.75, 0.93, 0.96)), 0.55)
+    view.lay(torch.maximum(crest, 0.02 - depth), view.colour((0.75, 0.93, 0.96)), 0.42)
 
 
 def _night(view: _View) -> None:
@@ -214,7 +214,7 @@ def _forest(view: _View) -> None:
 
 def _mountains(view: _View) -> None:
     view.sky((0.45, 0.68, 0.92), (0.90, 0.93, 0.95))
-    view.clouds((1.0, 1.0, 1.0))
+    view.clouds((1.0, 1.0, 1.0), (0.80, 0.89, 0.97))
     phase, width = view.vary(5, 0.0, 1.0), 0.42
     for shift, tall, tint in ((0.0, 0.30, 0.0), (0.5, 0.22, 0.08)):
         cell = (view.x / width + phase + shift) % 1
@@ -227,9 +227,9 @@ def _mountains(view: _View) -> None:
         cap = view.horizon - tall * 0.66 + 0.03 * (view.x * 40).sin()
         view.lay(torch.maximum(peak - view.y, view.y - cap), view.colour((0.97, 0.98, 1.0)))
     view.ridge(view.hills(0.02, 6.0, phase * 6.3, 0.015), view.colour((0.36, 0.56, 0.44)))
-    view.ridge(
-        view.hills(-0.03, 5.0, phase * 9, 0.015), view.fade((0.55, 0.70, 0.42), (0.34, 0.52, 0.34), view.horizon, 1.0)
-    )
+    far, near = view.hills(-0.03, 5.0, phase * 9, 0.015), view.hills(-0.18, 4.0, phase * 11, 0.02)
+    view.ridge(far, view.fade((0.60, 0.75, 0.45), (0.36, 0.56, 0.36), view.horizon, 1.0))
+    view.ridge(near, view.fade((0.52, 0.70, 0.38), (0.30, 0.50, 0.31), view.horizon + 0.12, 1.0))
 
 
 def _sunset(view: _View) -> None:

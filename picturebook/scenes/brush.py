@@ -23,22 +23,23 @@ _OWN = ("body", "shade", "light")  # the paints that carry the object's colour
 class Brush:
     """A batch of n tiles of one kind, and what has been painted on them so far.
 
-    pixels: [n, 1, 1], pixels per unit. per_side: [n, 1, 1], units per picture side. mirrored: whether u runs to the
-    left. variety: [n, V, 1, 1]. lit: [n, 1, 1], 0 where the style is flat. paints: [n, 4, 1, 1] each. striped,
-    outlined: which tiles are. canvas: [n, 4, H, W], RGB times coverage, and coverage. light: [n, H, W], what the paint
-    is multiplied with. edge: [n, H, W], the distance to the object's outline.
+    pixels: [n, 1, 1], pixels per unit. per_side: [n, 1, 1], units per picture side. forward: how many tiles, from the
+    first on, have u to the right; the others have it to the left. variety: [n, V, 1, 1]. lit: [n, 1, 1], 0 where the
+    style is flat. paints: [n, 4, 1, 1] each. striped, outlined: which tiles are. canvas: [n, 4, H, W], RGB times
+    coverage, and coverage. light: [n, H, W], what the paint is multiplied with. edge: [n, H, W], the distance to the
+    object's outline.
     """
 
     u: Tensor
     v: Tensor
     pixels: Tensor
     per_side: Tensor
-    mirrored: bool
+    forward: int
     variety: Tensor
     lit: Tensor
     paints: dict[str, Tensor]
-    striped: slice
-    outlined: slice
+    striped: list[slice]
+    outlined: list[slice]
     canvas: Tensor
     light: Tensor
     edge: Tensor
@@ -143,16 +144,14 @@ class Brush:
         self.canvas.lerp_(self.paints[paint], cover[:, None])
 
     def _decorate(self, distance: Tensor, cover: Tensor) -> None:
-        for tiles, paint in ((self.striped, "stripe"), (self.outlined, "paper")):
-            if tiles.start == tiles.stop:
-                continue
-            if paint == "stripe":
-                bands = ((self.u[tiles] + self.v[tiles]) * 1.7 % 1 - 0.5).abs() / 1.7 - 0.13
-                inside = torch.rsub(bands * self.pixels[tiles], 0.5).clamp_(0, 1) * cover[tiles]
-            else:
-                line = distance[tiles] + _LINE * self.per_side[tiles]
-                inside = torch.rsub(line * self.pixels[tiles], 0.5).clamp_(0, 1)
-            self.canvas[tiles].lerp_(self.paints[paint][tiles], inside[:, None])
+        for tiles in self.striped:
+            bands = ((self.u[tiles] + self.v[tiles]) * 1.7 % 1 - 0.5).abs() / 1.7 - 0.13
+            inside = torch.rsub(bands * self.pixels[tiles], 0.5).clamp_(0, 1) * cover[tiles]
+            self.canvas[tiles].lerp_(self.paints["stripe"][tiles], inside[:, None])
+        for tiles in self.outlined:
+            line = distance[tiles] + _LINE * self.per_side[tiles]
+            inside = torch.rsub(line * self.pixels[tiles], 0.5).clamp_(0, 1)
+            self.canvas[tiles].lerp_(self.paints["paper"][tiles], inside[:, None])
 
     def _dome(self, distance: Tensor, depth: Number) -> Tensor:
         """Lambert's light on a surface that rises from the outline and is level at `depth`: [n, H, W], about 1.
@@ -160,12 +159,9 @@ class Brush:
         The distance's slope along the diagonal is how far its normal turns away from the light at the top left.
         """
         slope = torch.zeros_like(distance)
-        ahead, behind = (
-            (distance[:, 2:, :-2], distance[:, :-2, 2:])
-            if self.mirrored
-            else (distance[:, 2:, 2:], distance[:, :-2, :-2])
-        )
-        torch.sub(ahead, behind, out=slope[:, 1:-1, 1:-1])
+        forward, back = distance[: self.forward], distance[self.forward :]
+        torch.sub(forward[:, 2:, 2:], forward[:, :-2, :-2], out=slope[: self.forward, 1:-1, 1:-1])
+        torch.sub(back[:, 2:, :-2], back[:, :-2, 2:], out=slope[self.forward :, 1:-1, 1:-1])
         tilt = (1 + distance / depth).clamp_(0, 1)
         facing = slope.mul_(tilt).mul_(self.pixels * (-0.40 / 2.83)).addcmul_(tilt, tilt, value=-0.14)
         return facing.add_(0.08).mul_(self.lit).add_(1)

@@ -176,8 +176,9 @@ def single(
     def pair(value: Tensor) -> Tensor:
         return torch.stack([value, value], 1)
 
-    objects = [pair(value) for value in (kind, colour, facing, cx, cy, size, variety)]
-    return Scenes(*objects, torch.ones_like(kind), background, torch.zeros_like(kind), jitter)
+    kind, colour, facing, variety = pair(kind), pair(colour), pair(facing), pair(variety)
+    one, shaded = torch.ones_like(background), torch.zeros_like(background)
+    return Scenes(kind, colour, facing, pair(cx), pair(cy), pair(size), variety, one, background, shaded, jitter)
 
 
 def _pick(rng: torch.Generator, n: int, choices: int, *shape: int) -> Tensor:

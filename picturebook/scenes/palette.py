@@ -40,7 +40,8 @@ _PALE = {"white": (0.72, 0.78, 0.90)}  # where others take paper, a white thing 
 _ACCENT = {"red": (0.25, 0.45, 0.85), "pink": (0.30, 0.50, 0.85), "orange": (0.25, 0.50, 0.80)}
 _EYE = {"black": (1.00, 0.90, 0.50)}  # a black face's eyes shine, with a dark pupil
 _GLINT = {"black": FIXED["ink"]}
-_STRIPE = {"white": (0.62, 0.68, 0.80), "yellow": (0.93, 0.60, 0.20), "black": (0.60, 0.60, 0.66)}
+_STRIPE = {"white": (0.66, 0.67, 0.72), "yellow": (0.93, 0.60, 0.20), "black": (0.60, 0.60, 0.66)}
+_AIR = {"night": (0.93, 0.94, 1.00), "sunset": (1.00, 0.94, 0.90), "forest": (0.93, 0.98, 0.93)}  # how light is tinted
 _DIM = ("night", "forest")  # backgrounds so dark that a dark thing needs a light edge
 _DARK = ("black", "brown", "purple", "blue")
 AMBIENT = torch.tensor((0.20, 0.24, 0.38))  # what is left of a paint where no light falls: shadows are cool
@@ -48,11 +49,12 @@ AMBIENT = torch.tensor((0.20, 0.24, 0.38))  # what is left of a paint where no l
 
 def paints(colour: Tensor, background: Tensor, tint: Tensor) -> dict[str, Tensor]:
     """Every paint for things of colours [n] before backgrounds [n], shifted by tint [n, 3] in [0, 1]: [n, 3] each."""
-    body = (_table(_RGB, None, colour) + (tint - 0.5) * 0.07).clamp(0, 1)
+    body = _table(_RGB, None, colour)
+    body = (body + (tint - 0.5) * (0.02 + 0.06 * body)).clamp(0, 1)
     pale, white = torch.lerp(body, body.new_tensor((1.0, 0.98, 0.93)), 0.42), colour == COLOURS.index("white")
     night = background == BACKGROUNDS.index("night")
     fixed = {name: body.new_tensor(rgb).expand_as(body) for name, rgb in FIXED.items()}
-    return fixed | {
+    every = fixed | {
         "body": body,
         "shade": body * body.new_tensor((0.72, 0.70, 0.77)),
         "light": torch.where(white[:, None], body * body.new_tensor((0.84, 0.87, 0.94)), pale),
@@ -65,6 +67,8 @@ def paints(colour: Tensor, background: Tensor, tint: Tensor) -> dict[str, Tensor
         "pane": torch.where(night[:, None], fixed["glow"], fixed["glass"]),
         "rim": _rim(body, colour, background),
     }
+    air = torch.tensor([_AIR.get(name, (1.0, 1.0, 1.0)) for name in BACKGROUNDS], device=colour.device)[background]
+    return {name: rgb * air for name, rgb in every.items()}
 
 
 def _table(rows: dict[str, tuple[float, ...]], otherwise: tuple[float, ...] | None, colour: Tensor) -> Tensor:

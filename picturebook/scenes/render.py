@@ -7,6 +7,7 @@ alone, not on its batch, and at any resolution it is the same picture.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -122,16 +123,19 @@ class _Window:
 
 def _painted(scenes: Scenes, slot: int, resolution: int) -> Iterator[tuple[Tensor, _Window, Brush]]:
     """Paint the objects of a slot, a few tiles of one kind at a time: of which scenes, where, and the paint."""
-    there = scenes.count > slot
-    to_left = has_front(scenes.kind[:, slot]) & (scenes.facing[:, slot] == FACINGS.index("left"))
-    for kind, shape in enumerate(SHAPES):
-        for mirrored in (False, True):
-            chosen = (there & (scenes.kind[:, slot] == kind) & (to_left == mirrored)).nonzero()[:, 0]
-            for part in _few(chosen, scenes.size[chosen, slot], _TILES):
-                part = part[scenes.style[part].argsort(stable=True)]
-                window, brush = _prepare(scenes[part], slot, shape, mirrored, resolution)
-                shape.paint(brush)
-                yield part, window, brush
+    there, kind = scenes.count > slot, scenes.kind[:, slot]
+    backward = (has_front(kind) & (scenes.facing[:, slot] == FACINGS.index("left"))).long()
+    order = backward * len(STYLES) + scenes.style  # tiles that are treated alike lie together
+    colours = palette.paints(scenes.colour[:, slot], scenes.background, scenes.variety[:, slot, :TINT])
+    opaque = functional.pad(torch.stack(list(colours.values())), (0, 1), value=1.0)
+    for index, shape in enumerate(SHAPES):
+        chosen = (there & (kind == index)).nonzero()[:, 0]
+        for part in _few(chosen, scenes.size[chosen, slot], _TILES):
+            part = part[order[part].argsort(stable=True)]
+            paints = dict(zip(colours, opaque[:, part, :, None, None], strict=True))
+            window, brush = _prepare(scenes[part], slot, shape, order[part].tolist(), paints, resolution)
+            shape.paint(brush)
+            yield part, window, brush
 
 
 def _few(chosen: Tensor, size: Tensor, most: int) -> tuple[Tensor, ...]:
@@ -139,39 +143,40 @@ def _few(chosen: Tensor, size: Tensor, most: int) -> tuple[Tensor, ...]:
     return chosen[size.argsort()].split(most) if len(chosen) else ()
 
 
-def _prepare(scenes: Scenes, slot: int, shape: Shape, mirrored: bool, resolution: int) -> tuple[_Window, Brush]:
+def _prepare(
+    scenes: Scenes, slot: int, shape: Shape, order: list[int], paints: dict[str, Tensor], resolution: int
+) -> tuple[_Window, Brush]:
+    """Blank tiles for the objects of a slot, where those are in their pictures, and a brush to paint on them."""
     cx, cy, size = scenes.cx[:, slot], scenes.cy[:, slot], scenes.size[:, slot]
     margin = _MARGIN + 1.5 / resolution
     window = _Window.around(cx, cy, shape.wide * size + margin, shape.high * size + margin, resolution)
     cx, cy, size = (value[:, None, None] for value in (cx, cy, size))
     u, v = (window.x - cx) / size, (window.y - cy) / size
-    colour, variety = scenes.colour[:, slot], scenes.variety[:, slot]
-    paints = palette.paints(colour, scenes.background, variety[:, :TINT])
-    paints = {name: torch.cat([rgb, torch.ones_like(rgb[:, :1])], 1)[:, :, None, None] for name, rgb in paints.items()}
+    forward = bisect_left(order, len(STYLES))
+    u[forward:].neg_()
     canvas = u.new_zeros(len(cx), 4, v.shape[1], u.shape[2])
     return window, Brush(
-        u=-u if mirrored else u,
+        u=u,
         v=v,
         pixels=size * resolution,
         per_side=1 / size,
-        mirrored=mirrored,
-        variety=variety[:, :, None, None],
+        forward=forward,
+        variety=scenes.variety[:, slot, :, None, None],
         lit=(scenes.style != STYLES.index("flat")).to(u)[:, None, None],
         paints=paints,
-        striped=_run(scenes.style, "striped"),
-        outlined=_run(scenes.style, "outline"),
+        striped=_runs(order, "striped"),
+        outlined=_runs(order, "outline"),
         canvas=canvas,
         light=torch.ones_like(canvas[:, 0]),
         edge=torch.full_like(canvas[:, 0], 9.0),
     )
 
 
-def _run(style: Tensor, name: str) -> slice:
-    """Where sorted styles [n] have this one."""
-    first, last = torch.searchsorted(
-        style, torch.tensor([STYLES.index(name), STYLES.index(name) + 1], device=style.device)
-    )
-    return slice(int(first), int(last))
+def _runs(order: list[int], style: str) -> list[slice]:
+    """Where the tiles of a style lie: among those that face right, and among those that face left."""
+    values = (STYLES.index(style), len(STYLES) + STYLES.index(style))
+    runs = [slice(bisect_left(order, value), bisect_right(order, value)) for value in values]
+    return [run for run in runs if run.start < run.stop]
 
 
 def _cast_shadows(picture: Tensor, scenes: Scenes, slot: int) -> None:

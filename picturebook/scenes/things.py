@@ -19,7 +19,7 @@ def balloon(brush: Brush) -> None:
     skirt = brush.polygon(
         (-0.80 * r, 0.55 * r - 0.32), (0.80 * r, 0.55 * r - 0.32), (0.17, knot + 0.05), (-0.17, knot + 0.05)
     )
-    envelope = blend(brush.circle(0.0, -0.32, r), skirt, 0.15)
+    envelope = blend(brush.circle(0.0, -0.32, r), skirt, 0.05)
     form = brush.ellipse(0.0, -0.26, r, 0.78)
     brush.fill(envelope, "body", dome=0.7, form=form)
     bulge = (1 - ((brush.v + 0.32) / (r + 0.1)).square()).clamp(min=0.05).sqrt()
@@ -52,11 +52,11 @@ def umbrella(brush: Brush) -> None:
     dome = brush.ellipse(0.0, 0.08, 0.98, high)
     scallops = union(*(brush.ellipse(x, 0.10, 0.18, 0.16) for x in (-0.79, -0.40, 0.0, 0.40, 0.79)))
     canopy = both(dome, -both(scallops, -(brush.v + 0.06)), brush.half(0.0, 0.06, 0, 1))
-    brush.fill(canopy, "body", dome=0.7)
+    brush.fill(canopy, "body", dome=0.8, form=dome)
     rise = (1 - ((brush.v - 0.08) / high).square()).clamp(min=0.0).sqrt()
     for x in (-0.595, 0.20):
         gore = both(canopy, x * rise - brush.u, brush.u - (x + 0.395) * rise)
-        brush.fill(gore, "light", dome=0.7, form=canopy, inner=True)
+        brush.fill(gore, "light", dome=0.8, form=dome, inner=True)
 
 
 def _smile(brush: Brush, x: Number, y: Number, apart: float, eye: Number) -> None:

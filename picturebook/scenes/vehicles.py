@@ -67,8 +67,8 @@ def rocket(brush: Brush) -> None:
     u, v = brush.u * cos + brush.v * sin, brush.v * cos - brush.u * sin
     brush = brush.turned(u, v)
     fat, port, fin = brush.vary(3, 0.30, 0.38), brush.vary(4, -0.30, -0.15), brush.vary(5, 0.55, 0.68)
-    brush.fill(brush.ellipse(0.0, 0.68, 0.20, 0.30), "flame", shine=1.1)
-    brush.fill(brush.ellipse(0.0, 0.64, 0.11, 0.20), "glow", shine=1.15, inner=True)
+    brush.fill(brush.ellipse(0.0, 0.66, 0.21, 0.36), "flame", shine=1.1)
+    brush.fill(brush.ellipse(0.0, 0.64, 0.12, 0.25), "glow", shine=1.15, inner=True)
     for side in (-1, 1):
         vane = [(side * 0.18, 0.02), (side * fin, 0.50), (side * fin, 0.76), (side * 0.18, 0.54)]
         brush.fill(brush.polygon(*(vane if side > 0 else vane[::-1])), "shade", dome=0.2)
