@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ... import draws
 from ...errors import CheckpointError, ChoiceError
+from ...feature_maps import activate, group_norm
 
 FIRST_SIDE = 8  # of the Fourier features that everything starts from
 BANDWIDTH = 2.0  # their highest frequency, in periods per unit of length, of which the map spans one
@@ -230,6 +231,8 @@ class Layer(nn.Module):
     gain: of the output, relative to the one that keeps the variance.
     """
 
+    _into = 1.0  # scale of the input, beside its style
+
     noise_const: Tensor
     resample_filter: Tensor
     squares: Tensor | None  # of a frozen network
@@ -254,14 +257,13 @@ class Layer(nn.Module):
         style = self.affine(w)
         if x.dtype == torch.float16:  # demodulation takes out any scale, so give it one that half precision holds
             style = style / style.abs().amax(1, keepdim=True)
-        y = self._convolve(x * style.to(x.dtype)[:, :, None, None])
+        y = self._convolve(x * (self._into * style).to(x.dtype)[:, :, None, None])
         # Leaky ReLU is homogeneous, so its gain may come first.
         gain = 2**0.5 * self._gain
         squares = self.sum_squares() if self.squares is None else self.squares
         demodulation = gain * (style.square() @ squares + 1e-8).rsqrt()
-        y = torch.addcmul((gain * self.bias)[:, None, None].to(y.dtype), y, demodulation.to(y.dtype)[:, :, None, None])
-        y = y + (gain * self.noise_strength * noise(self.noise_const)).to(y.dtype)
-        return F.leaky_relu(y, 0.2).clamp(-CLAMP * self._gain, CLAMP * self._gain)
+        drawn = noise(self.noise_const)
+        return activate(y, demodulation, gain * self.bias, gain * self.noise_strength, drawn, CLAMP * self._gain)
 
     def _convolve(self, x: Tensor) -> Tensor:
         weight = self.weight.to(x.dtype)
@@ -273,7 +275,12 @@ class Layer(nn.Module):
 
 
 class ResidualLayer(Layer):
-    """A layer on the group-normalised input, scaled by gamma (layer scale, Touvron et al. 2021) and added to it."""
+    """A layer on the group-normalised input, scaled by gamma (layer scale, Touvron et al. 2021) and added to it.
+
+    All of it is scaled by the root of 2, which the norm's weights and gamma take upon them.
+    """
+
+    _into = 0.5**0.5
 
     def __init__(self, channels: int, w_dim: int, side: int, gain: float) -> None:
         super().__init__(channels, channels, w_dim, side, gain=gain)
@@ -282,16 +289,9 @@ class ResidualLayer(Layer):
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
         """[N, C, H, W] of x [N, C, H, W] and w [N, w_dim]."""
-        x = self._normalise(x)
-        return torch.addcmul(x, self.gamma.to(x.dtype), super().forward(x, w, noise)) * 2**0.5
-
-    def _normalise(self, x: Tensor) -> Tensor:
         norm = self.norm
-        # Torch's kernel for channels-last maps takes the mean square less the squared mean, which a mean far from 0
-        # spoils.
-        means = x.mean((2, 3)).unflatten(1, (norm.num_groups, -1)).mean(2, keepdim=True)
-        x = x - means.expand(-1, -1, x.shape[1] // norm.num_groups).flatten(1)[:, :, None, None]
-        return F.group_norm(x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
+        x = group_norm(x, norm.num_groups, 2**0.5 * norm.weight, 2**0.5 * norm.bias, norm.eps)
+        return x + (2**0.5 * self.gamma).to(x.dtype) * super().forward(x, w, noise)
 
 
 class ToRGB(nn.Module):
@@ -390,11 +390,11 @@ class Noise:
             raise ChoiceError(f"Random noise needs one generator for each of {rows} pictures; got {len(rngs or ())}.")
         self._kind, self._rngs = kind, rngs or ()
 
-    def __call__(self, const: Tensor) -> Tensor:
-        """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]."""
-        if self._kind == "random":
-            return draws.normal(self._rngs, 1, *const.shape).to(const)
-        return (const if self._kind == "const" else torch.zeros_like(const))[None, None]
+    def __call__(self, const: Tensor) -> Tensor | None:
+        """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]; None if there is none."""
+        if self._kind == "none":
+            return None
+        return draws.normal(self._rngs, 1, *const.shape).to(const) if self._kind == "random" else const[None, None]
 
 
 def fir_filter() -> Tensor:
