@@ -1,13 +1,14 @@
 """BigGAN-deep as Hugging Face's `pytorch_pretrained_biggan` computes it (Brock et al. 2019, appendix B).
 
-The package gives the description of a network and the names of its tensors. Its spectral norms, and its batch norms at
-truncation 1, are folded into the weights here. A condition is z followed by the class embedding.
+Tensors have the package's names. Its spectral norms, and its batch norms at truncation 1, are folded into the weights
+here. A condition is z followed by the class embedding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +31,6 @@ from .class_conditional import (
 )
 from .doubling import DoublingConv, double
 
-if TYPE_CHECKING:
-    from pytorch_pretrained_biggan import BigGANConfig
-
-
 ENDINGS, CONFIGS = ("-config.json", ".json"), ("config.json",)  # of a configuration beside the weights
 _FOLDED = {
     "weight",
@@ -46,16 +43,31 @@ _FOLDED = {
 }  # of a layer's tensors
 
 
+@dataclass(frozen=True)
+class Shape:
+    """The architecture, in the words of the package's configuration.
+
+    layers: of each block whether it doubles the side, and its input and output in channel widths.
+    attention_layer_position: the block before which self-attention comes, or -1 for none. eps: of the norms.
+    """
+
+    z_dim: int
+    channel_width: int
+    layers: Sequence[tuple[bool, int, int]]
+    attention_layer_position: int
+    eps: float
+
+
 class _Network(nn.Module):
     """Pictures [N, 3, H, W] in [-1, 1] of z and y [N, z_dim] each."""
 
-    def __init__(self, config: BigGANConfig) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        width, condition = config.channel_width, 2 * config.z_dim
+        width, condition = shape.channel_width, 2 * shape.z_dim
         self.gen_z = nn.Linear(condition, 4 * 4 * 16 * width)
         self.layers, side = nn.ModuleList(), 4
-        for i, (up, a, b) in enumerate(config.layers):
-            if i == config.attention_layer_position:
+        for i, (up, a, b) in enumerate(shape.layers):
+            if i == shape.attention_layer_position:
                 self.layers.append(Attention(a * width))
             self.layers.append(_Block(a * width, b * width, condition, up, side))
             side *= 1 + up
@@ -101,25 +113,23 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     Raises:
         CheckpointError: the tensors, or the tensors and their configuration, do not fit together.
     """
-    config = _config(checkpoint)
+    shape = _shape(checkpoint)
     tensors = checkpoint.take()
     embeddings = tensors["embeddings.weight"]
     with hollow():
-        network = _Network(config)
+        network = _Network(shape)
     module = nn.ModuleDict({"generator": network})  # so the file calls it
     tensors = foldable(module, tensors, _FOLDED, _called)
-    digest = fingerprint({**tensors, "embeddings.weight": embeddings}, config.layers, config.eps)
+    digest = fingerprint({**tensors, "embeddings.weight": embeddings}, shape.layers, shape.eps)
     tensors = {name: value.float() for name, value in tensors.items()}
-    _fold(tensors, config.eps)
+    _fold(tensors, shape.eps)
     fit(module, tensors)
     del tensors  # the generator lays the weights out anew, one by one
-    side = 4 * 2 ** sum(up for up, _, _ in config.layers)
-    return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, config.z_dim, embeddings.float().T)
+    side = 4 * 2 ** sum(up for up, _, _ in shape.layers)
+    return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, shape.z_dim, embeddings.float().T)
 
 
-def _config(checkpoint: Checkpoint) -> BigGANConfig:
-    from pytorch_pretrained_biggan import BigGANConfig
-
+def _shape(checkpoint: Checkpoint) -> Shape:
     seen = _architecture(checkpoint.tensors)
 
     def understand(content: Any) -> tuple[list[bool], float]:
@@ -138,7 +148,7 @@ def _config(checkpoint: Checkpoint) -> BigGANConfig:
         raise CheckpointError("its blocks are not those of a published model, so it needs its config.json beside it")
     upsampling, eps = told or (published, 1e-4)
     layers = [(up, a, b) for up, (a, b) in zip(upsampling, seen.pop("widths"), strict=True)]
-    return BigGANConfig.from_dict({**seen, "layers": layers, "class_embed_dim": seen["z_dim"], "eps": eps})
+    return Shape(seen["z_dim"], seen["channel_width"], layers, seen["attention_layer_position"], eps)
 
 
 def _architecture(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
