@@ -147,7 +147,13 @@ def nearest_colour(pixels):
 
 def test_black_and_white_things_stand_out_from_every_background():
     """Around an object lies an edge that is clearly lighter or darker than what is behind it."""
-    for colour, background in (("black", "night"), ("black", "forest"), ("white", "snow"), ("white", "plain")):
+    for colour, background in (
+        ("black", "night"),
+        ("black", "forest"),
+        ("black", "sunset"),
+        ("white", "snow"),
+        ("white", "plain"),
+    ):
         drawn = alone(20, **{**table(20, 1, 1), "background": torch.full((20,), BACKGROUNDS.index(background))})
         drawn = replace(drawn, colour=torch.full((20, 2), COLOURS.index(colour)))
         behind = render(replace(drawn, count=torch.zeros(20, dtype=torch.long)), 128).mean(1)

@@ -6,7 +6,7 @@ from .brush import Brush, Number, blend, both, union
 
 
 def cat(brush: Brush) -> None:
-    fat, head, up = brush.vary(3, 0.44, 0.56), brush.vary(4, 0.42, 0.50), brush.vary(5, -0.25, 0.15)
+    fat, head, up = brush.vary(3, 0.40, 0.58), brush.vary(4, 0.38, 0.51), brush.vary(5, -0.45, 0.20)
     tail = [(-0.40, 0.84), (-0.68, 0.80), (-0.84, 0.62), (-0.86, 0.36 + up / 2), (-0.74, up + 0.12), (-0.60, up + 0.10)]
     brush.fill(brush.curve(tail, 0.10), "shade", dome=0.11)
     trunk = brush.ellipse(-0.08, 0.47, fat, 0.48)
@@ -14,26 +14,26 @@ def cat(brush: Brush) -> None:
     brush.fill(brush.ellipse(0.10, 0.62, 0.24, 0.30), "light", dome=0.5, form=trunk, inner=True)
     for x in (-0.02, 0.26):
         brush.fill(brush.ellipse(x, 0.88, 0.14, 0.10), "body", dome=0.12)
-    _pricked_ears(brush, 0.10, -0.32, head)
+    _pricked_ears(brush, 0.10, -0.32, head, brush.vary(7, 1.20, 1.45))
     brush.fill(brush.ellipse(0.10, -0.25, head * 1.12, head * 0.94), "body", dome=0.5)
     brush.fill(brush.ellipse(0.22, -0.10, 0.22, 0.15), "light", inner=True)
     for dx in (-0.16, 0.0, 0.16):  # the stripes on its forehead
         brush.fill(brush.ellipse(0.12 + dx, -0.62, 0.035, 0.10), "shade", inner=True)
-    _face(brush, 0.20, -0.26, 0.22, brush.vary(6, 0.075, 0.10))
+    _face(brush, 0.20, -0.26, 0.22, brush.vary(6, 0.07, 0.105))
     brush.fill(brush.polygon((0.16, -0.15), (0.28, -0.15), (0.22, -0.08)), "blush", inner=True)
     smile = union(*(brush.circle(0.22 + side * 0.055, -0.06, 0.055).abs() - 0.016 for side in (-1, 1)))
     brush.fill(both(smile, brush.half(0.0, -0.05, 0, -1)), "eye", inner=True)
 
 
-def _pricked_ears(brush: Brush, x: float, y: float, head: Number) -> None:
+def _pricked_ears(brush: Brush, x: float, y: float, head: Number, tall: Number) -> None:
     for side in (-1, 1):
         foot, tip = x + side * head * 0.62, x + side * head * 0.98
         outer, inner = foot + side * head * 0.45, foot - side * head * 0.52
-        ring = [(inner, y - head * 0.55), (tip, y - head * 1.42), (outer, y - head * 0.1)]
+        ring = [(inner, y - head * 0.55), (tip, y - head * tall), (outer, y - head * 0.1)]
         brush.fill(brush.polygon(*(ring if side > 0 else ring[::-1])), "body", dome=0.2)
         heart = [
             (inner + side * 0.08, y - head * 0.62),
-            (tip - side * 0.03, y - head * 1.16),
+            (tip - side * 0.03, y - head * (tall - 0.26)),
             (outer - side * 0.1, y - head * 0.35),
         ]
         brush.fill(brush.polygon(*(heart if side > 0 else heart[::-1])), "blush", inner=True)
@@ -48,26 +48,28 @@ def _face(brush: Brush, x: Number, y: Number, apart: Number, eye: Number) -> Non
 
 
 def dog(brush: Brush) -> None:
-    long, leg, wag = brush.vary(3, 0.50, 0.60), brush.vary(4, 0.62, 0.72), brush.vary(5, -0.35, -0.1)
-    brush.fill(brush.curve([(-0.55, 0.12), (-0.80, -0.02), (-0.88, wag)], 0.085), "shade", dome=0.09)
-    for x in (-0.40, 0.30):  # the legs on the far side
-        brush.fill(brush.box(x + 0.14, leg, 0.09, 0.84 - leg, 0.05), "shade", shine=0.85)
+    long, low, wag = brush.vary(3, 0.48, 0.62), brush.vary(4, 0.16, 0.34), brush.vary(5, -0.50, 0.05)
+    brush.fill(brush.curve([(-0.55, low - 0.12), (-0.80, low - 0.26), (-0.88, wag)], 0.085), "shade", dome=0.09)
+    for x in (-0.26, 0.44):  # the legs on the far side
+        brush.fill(brush.box(x, 0.62, 0.09, 0.22, 0.05), "shade", shine=0.85)
     for x in (-0.45, 0.25):
-        brush.fill(brush.box(x, leg, 0.11, 0.90 - leg, 0.06), "body", dome=0.12)
-    trunk = blend(brush.ellipse(-0.12, 0.26, long, 0.32), brush.stroke((0.28, 0.2), (0.40, -0.2), 0.22), 0.15)
+        brush.fill(brush.box(x, 0.65, 0.11, 0.25, 0.06), "body", dome=0.12)
+    trunk = blend(brush.ellipse(-0.12, low, long, 0.31), brush.stroke((0.28, 0.2), (0.40, -0.2), 0.22), 0.15)
     brush.fill(trunk, "body", dome=0.32)
     brush.fill(brush.stroke((0.18, 0.0), (0.56, 0.10), 0.06), "accent", inner=True)  # its collar
-    muzzle = brush.ellipse(0.74, -0.24, brush.vary(6, 0.22, 0.27), 0.17)
+    muzzle = brush.ellipse(0.74, -0.24, brush.vary(6, 0.19, 0.27), 0.17)
     brush.fill(blend(brush.ellipse(0.42, -0.36, 0.38, 0.36), muzzle, 0.12), "body", dome=0.36)
     brush.fill(brush.ellipse(0.78, -0.18, 0.17, 0.11), "light", inner=True)
     brush.fill(brush.ellipse(0.90, -0.32, 0.095, 0.08), "ink", inner=False)
     brush.fill(brush.ellipse(0.54, -0.42, 0.065, 0.085), "eye", inner=True)
     brush.fill(brush.circle(0.515, -0.455, 0.028), "glint", inner=True)
-    brush.fill(brush.ellipse(0.20, -0.26, brush.vary(7, 0.14, 0.19), 0.36, 0.25), "shade", dome=0.2)
+    brush.fill(
+        brush.ellipse(0.20, -0.26, brush.vary(7, 0.12, 0.20), brush.vary(8, 0.28, 0.44), 0.25), "shade", dome=0.2
+    )
 
 
 def rabbit(brush: Brush) -> None:
-    ear, lean, fat = brush.vary(3, 0.40, 0.50), brush.vary(4, -0.05, 0.10), brush.vary(5, 0.42, 0.52)
+    ear, lean, fat = brush.vary(3, 0.30, 0.60), brush.vary(4, -0.10, 0.18), brush.vary(5, 0.38, 0.54)
     for x, paint in ((-0.12, "shade"), (0.20, "body")):
         top = x - lean
         brush.fill(brush.stroke((top, -0.95 + ear * 0.3), (x, -0.40), 0.125), paint, dome=0.13)
@@ -85,7 +87,7 @@ def rabbit(brush: Brush) -> None:
 
 
 def bird(brush: Brush) -> None:
-    fat, wing, tail = brush.vary(3, 0.54, 0.62), brush.vary(4, -0.62, -0.30), brush.vary(5, -0.15, 0.15)
+    fat, wing, tail = brush.vary(3, 0.50, 0.64), brush.vary(4, -0.72, -0.05), brush.vary(5, -0.25, 0.20)
     for end, paint in ((0.18, "shade"), (0.0, "body")):
         brush.fill(brush.stroke((-0.40, 0.18), (-0.84, tail + end), 0.11), paint, dome=0.14)
     for x in (-0.08, 0.18):
@@ -102,7 +104,7 @@ def bird(brush: Brush) -> None:
 
 
 def fish(brush: Brush) -> None:
-    deep, tail, fin = brush.vary(3, 0.42, 0.55), brush.vary(4, 0.36, 0.52), brush.vary(5, 0.6, 0.75)
+    deep, tail, fin = brush.vary(3, 0.38, 0.58), brush.vary(4, 0.28, 0.54), brush.vary(5, 0.56, 0.78)
     for side in (-1, 1):
         brush.fill(brush.stroke((-0.52, 0.0), (-0.82, side * tail), 0.15), "shade", dome=0.16)
     brush.fill(brush.polygon((-0.30, -0.25), (-0.22, -fin), (0.18, -fin + 0.12), (0.30, -0.25)), "shade", dome=0.3)

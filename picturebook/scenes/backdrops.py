@@ -84,15 +84,15 @@ class _View:
         return self.horizon - rise + size * swing
 
     def dots(self, count: int, low: Tensor | float, high: Tensor | float, r: float, shift: float = 0.0) -> Tensor:
-        """Scattered dots between two heights, on a spiral that the jitter shifts: the nearest one's distance."""
+        """Dots of several sizes, spread between two heights as the jitter says: the nearest one's distance."""
         distance = None
         for index in range(count):
-            x = (index * 0.618 + shift + self.vary(5, 0.0, 1.0)) % 1
-            y = low + (high - low) * ((index * 0.649 + shift + self.vary(6, 0.0, 1.0)) % 1)
-            spot = (self.x - x).square() + (self.y - y).square()
-            distance = spot if distance is None else torch.minimum(distance, spot)
+            x = (0.755 * index + shift + self.vary(5, 0.0, 1.0)) % 1
+            y = low + (high - low) * ((0.57 * index + 0.31 * index * index + shift + self.vary(6, 0.0, 1.0)) % 1)
+            dot = self.disc(x, y, r * (0.7 + 0.6 * (0.43 * index % 1)))
+            distance = dot if distance is None else torch.minimum(distance, dot)
         assert distance is not None
-        return distance.sqrt_() - r
+        return distance
 
     def clouds(self, rgb: Colour, under: Colour, strength: float = 0.92) -> None:
         """One cloud, far left or far right, above the horizon."""
@@ -115,6 +115,12 @@ def _plain(view: _View) -> None:
     view.glow(view.vary(3, 0.3, 0.7), view.vary(4, 0.2, 0.5), 0.8, (1.0, 0.99, 0.96), 0.8)
 
 
+def _firs(view: _View, height: Tensor, spacing: float, tall: float) -> Tensor:
+    """A row of pointed trees standing on a line [n, 1, R]: its upper edge."""
+    cell = (view.x / spacing + view.vary(6, 0.0, 1.0)) % 1
+    return height - tall * (1 - (cell - 0.5).abs() * 2.6).clamp(min=0)
+
+
 def _meadow(view: _View) -> None:
     view.sky((0.40, 0.70, 0.95), (0.83, 0.94, 0.98))
     view.sun((1.0, 0.90, 0.48), (1.0, 0.96, 0.75))
@@ -128,7 +134,8 @@ def _meadow(view: _View) -> None:
         view.hills(0.0, 7.0, phase * 2, 0.012), view.fade((0.60, 0.82, 0.38), (0.30, 0.60, 0.26), view.horizon, 1.0)
     )
     near = view.hills(-0.17, 4.0, phase * 3, 0.02)
-    view.ridge(near, view.fade((0.55, 0.80, 0.34), (0.28, 0.58, 0.25), view.horizon + 0.12, 1.0))
+    grass = _firs(view, near, 0.029, 0.016)
+    view.ridge(grass, view.fade((0.55, 0.80, 0.34), (0.28, 0.58, 0.25), view.horizon + 0.12, 1.0))
     low = view.horizon + 0.08
     view.lay(view.dots(6, low, 1.0, 0.012), view.colour((1.0, 0.97, 0.85)))
     view.lay(view.dots(5, low, 0.98, 0.012, shift=0.31), view.colour((0.99, 0.72, 0.62)))
@@ -159,12 +166,6 @@ def _night(view: _View) -> None:
     )
 
 
-def _firs(view: _View, height: Tensor, spacing: float, tall: float) -> Tensor:
-    """A row of pointed trees standing on a line [n, 1, R]: its upper edge."""
-    cell = (view.x / spacing + view.vary(6, 0.0, 1.0)) % 1
-    return height - tall * (1 - (cell - 0.5).abs() * 2.6).clamp(min=0)
-
-
 def _snow(view: _View) -> None:
     view.sky((0.62, 0.72, 0.86), (0.90, 0.92, 0.96))
     phase = view.vary(5, 0.0, 6.3)
@@ -174,6 +175,8 @@ def _snow(view: _View) -> None:
     view.ridge(
         view.hills(0.0, 6.0, phase * 2, 0.015), view.fade((0.97, 0.98, 1.0), (0.80, 0.86, 0.95), view.horizon, 1.0)
     )
+    near = view.hills(-0.19, 4.0, phase * 3, 0.025)
+    view.ridge(near, view.fade((0.98, 0.99, 1.0), (0.78, 0.84, 0.94), view.horizon + 0.15, 1.0))
     view.lay(view.dots(11, 0.0, view.horizon, 0.012), view.colour((1.0, 1.0, 1.0)))
 
 
@@ -196,7 +199,7 @@ def _desert(view: _View) -> None:
         view.hills(0.0, 5.0, phase * 2, 0.022), view.fade((0.98, 0.83, 0.55), (0.85, 0.62, 0.36), view.horizon, 1.0)
     )
     shade = view.hills(-0.16, 4.0, phase * 2 + 1.5, 0.035)
-    view.ridge(shade, view.fade((0.95, 0.78, 0.50), (0.84, 0.62, 0.37), view.horizon + 0.1, 1.0))
+    view.ridge(shade, view.fade((0.95, 0.76, 0.47), (0.80, 0.57, 0.33), view.horizon + 0.1, 1.0))
 
 
 def _forest(view: _View) -> None:
@@ -244,6 +247,8 @@ def _sunset(view: _View) -> None:
     view.ridge(
         view.hills(0.0, 6.0, phase * 2, 0.015), view.fade((0.46, 0.26, 0.42), (0.22, 0.13, 0.28), view.horizon, 1.0)
     )
+    near = view.hills(-0.18, 4.0, phase * 3, 0.025)
+    view.ridge(near, view.fade((0.38, 0.21, 0.38), (0.18, 0.10, 0.25), view.horizon + 0.12, 1.0))
 
 
 _PAINT: dict[str, Callable[[_View], None]] = {

@@ -22,7 +22,7 @@ def _arch(brush: Brush, x: Number, top: Number, bottom: Number, a: float) -> Ten
 
 
 def house(brush: Brush) -> None:
-    eaves, ridge, gable = brush.vary(3, -0.14, 0.02), brush.vary(4, -0.92, -0.76), brush.vary(7, 0.05, 0.60)
+    eaves, ridge, gable = brush.vary(3, -0.18, 0.06), brush.vary(4, -0.90, -0.66), brush.vary(7, 0.03, 0.62)
     door, chimney = brush.vary(5, -0.42, 0.10), brush.vary(6, 0.38, 0.52)
     brush.fill(brush.box(chimney, (ridge - 0.3) / 2, 0.11, (0.16 - ridge) / 2), "brick", shine=0.92)
     brush.fill(brush.box(chimney, ridge - 0.04, 0.15, 0.05), "brick")
@@ -46,7 +46,7 @@ def house(brush: Brush) -> None:
 
 
 def castle(brush: Brush) -> None:
-    wing, keep, tall = brush.vary(3, -0.12, 0.08), brush.vary(4, -0.45, -0.25), brush.vary(5, 0.48, 0.60)
+    wing, keep, tall = brush.vary(3, -0.16, 0.12), brush.vary(4, -0.46, -0.20), brush.vary(5, 0.42, 0.64)
     notch = 0.5 * ((brush.u * 4.2 + 0.25) % 1 - 0.5).abs() / 2.1 - 0.055
     brush.fill(brush.polygon((0.0, keep - 0.52), (0.26, keep - 0.40), (0.0, keep - 0.28)), "accent")
     brush.fill(brush.box(0.0, keep - 0.30, 0.022, 0.24), "wood")

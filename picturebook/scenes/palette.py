@@ -41,8 +41,8 @@ _ACCENT = {"red": (0.25, 0.45, 0.85), "pink": (0.30, 0.50, 0.85), "orange": (0.2
 _EYE = {"black": (1.00, 0.90, 0.50)}  # a black face's eyes shine, with a dark pupil
 _GLINT = {"black": FIXED["ink"]}
 _STRIPE = {"white": (0.66, 0.67, 0.72), "yellow": (0.93, 0.60, 0.20), "black": (0.60, 0.60, 0.66)}
-_AIR = {"night": (0.93, 0.94, 1.00), "sunset": (1.00, 0.94, 0.90), "forest": (0.93, 0.98, 0.93)}  # how light is tinted
-_DIM = ("night", "forest")  # backgrounds so dark that a dark thing needs a light edge
+_AIR = {"night": (0.93, 0.94, 1.00), "sunset": (1.00, 0.94, 0.90), "forest": (0.97, 0.99, 0.96)}  # how light is tinted
+_DIM = ("night", "forest", "sunset")  # backgrounds so dark that a dark thing needs a light edge
 _DARK = ("black", "brown", "purple", "blue")
 AMBIENT = torch.tensor((0.20, 0.24, 0.38))  # what is left of a paint where no light falls: shadows are cool
 

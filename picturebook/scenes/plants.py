@@ -10,7 +10,7 @@ from .brush import Brush, blend, both, union
 
 
 def tree(brush: Brush) -> None:
-    wide, low, lean = brush.vary(3, 0.42, 0.50), brush.vary(4, -0.05, 0.10), brush.vary(5, -0.08, 0.08)
+    wide, low, lean = brush.vary(3, 0.38, 0.51), brush.vary(4, -0.10, 0.12), brush.vary(5, -0.12, 0.12)
     trunk = brush.polygon((-0.12, 0.1), (0.12, 0.1), (0.20, 0.95), (-0.20, 0.95))
     brush.fill(trunk, "wood", dome=0.2)
     brush.fill(brush.stroke((0.0, 0.55), (0.30, 0.25), 0.06), "wood", dome=0.06)
@@ -24,7 +24,7 @@ def tree(brush: Brush) -> None:
 
 
 def flower(brush: Brush) -> None:
-    turn, r, bow = brush.vary(3, 0.0, 1.05), brush.vary(4, 0.24, 0.30), brush.vary(5, -0.12, 0.12)
+    turn, r, bow = brush.vary(3, 0.0, 1.05), brush.vary(4, 0.20, 0.30), brush.vary(5, -0.18, 0.18)
     brush.fill(brush.curve([(0.0, -0.2), (bow, 0.4), (0.0, 0.95)], 0.055), "leaf", dome=0.06)
     for side in (-1, 1):
         leaf = brush.ellipse(side * 0.30, 0.60 - side * 0.06, 0.30, 0.13, 0.0)
@@ -39,7 +39,7 @@ def flower(brush: Brush) -> None:
 
 
 def mushroom(brush: Brush) -> None:
-    high, stem, spread = brush.vary(3, 0.74, 0.92), brush.vary(4, 0.22, 0.32), brush.vary(5, -0.1, 0.1)
+    high, stem, spread = brush.vary(3, 0.68, 0.98), brush.vary(4, 0.18, 0.34), brush.vary(5, -0.1, 0.1)
     stalk = blend(brush.box(0.0, 0.5, stem, 0.42, 0.12), brush.ellipse(0.0, 0.78, stem + 0.1, 0.17), 0.15)
     brush.fill(stalk, "paper", dome=0.3)
     brush.fill(brush.ellipse(0.0, 0.13, 0.80, 0.15), "cream", shine=0.72)
@@ -50,7 +50,7 @@ def mushroom(brush: Brush) -> None:
 
 
 def apple(brush: Brush) -> None:
-    wide, tall, leaf = brush.vary(3, 0.42, 0.48), brush.vary(4, 0.55, 0.62), brush.vary(5, 0.22, 0.30)
+    wide, tall, leaf = brush.vary(3, 0.40, 0.50), brush.vary(4, 0.50, 0.64), brush.vary(5, 0.22, 0.30)
     brush.fill(brush.curve([(0.0, -0.35), (0.02, -0.62), (0.10, -0.80)], 0.055), "wood")
     body = blend(brush.ellipse(-0.36, 0.20, wide, tall), brush.ellipse(0.36, 0.20, wide, tall), 0.35)
     brush.fill(body, "body", dome=0.7, form=brush.ellipse(0.0, 0.2, 0.86, 0.68))

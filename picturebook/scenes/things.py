@@ -11,7 +11,7 @@ from .brush import Brush, Number, blend, both, union
 
 def balloon(brush: Brush) -> None:
     """One to ride in, with a basket."""
-    r, knot = brush.vary(3, 0.60, 0.68), brush.vary(4, 0.42, 0.52)
+    r, knot = brush.vary(3, 0.56, 0.68), brush.vary(4, 0.36, 0.54)
     for x in (-0.16, 0.16):
         brush.fill(brush.stroke((x * 1.3, knot - 0.1), (x, 0.78), 0.018), "ink")
     brush.fill(brush.box(0.0, 0.86, 0.20, 0.11, 0.03), "wood", shine=1.05 - 0.6 * brush.u)
@@ -30,7 +30,7 @@ def balloon(brush: Brush) -> None:
 
 
 def cake(brush: Brush) -> None:
-    wide, tall, wave = brush.vary(3, 0.44, 0.54), brush.vary(4, -0.32, -0.20), brush.vary(5, 0.0, 6.3)
+    wide, tall, wave = brush.vary(3, 0.40, 0.58), brush.vary(4, -0.34, -0.14), brush.vary(5, 0.0, 6.3)
     brush.fill(brush.ellipse(0.0, 0.84, 0.96, 0.10), "metal", shine=1.1)
     for x, low in ((-0.22, 0.0), (0.0, -0.03), (0.22, 0.0)):
         brush.fill(brush.box(x, tall - 0.22 + low, 0.045, 0.20), "accent", shine=1.05)
@@ -44,7 +44,7 @@ def cake(brush: Brush) -> None:
 
 
 def umbrella(brush: Brush) -> None:
-    high, hook = brush.vary(3, 0.86, 0.98), brush.vary(4, 0.14, 0.20)
+    high, hook = brush.vary(3, 0.76, 0.98), brush.vary(4, 0.14, 0.20)
     brush.fill(brush.box(0.0, -0.85, 0.03, 0.12), "wood")
     brush.fill(brush.box(0.0, 0.2, 0.04, 0.56), "wood", dome=0.05)
     crook = both((brush.circle(hook, 0.76, hook)).abs() - 0.05, brush.half(0.0, 0.74, 0, -1))
@@ -69,7 +69,7 @@ def _smile(brush: Brush, x: Number, y: Number, apart: float, eye: Number) -> Non
 
 def star(brush: Brush) -> None:
     """Five points, folded onto one side of the upper one, with rounded corners."""
-    turn, waist, corner = brush.vary(3, -0.2, 0.2), brush.vary(4, 0.46, 0.54), 0.09
+    turn, waist, corner = brush.vary(3, -0.3, 0.3), brush.vary(4, 0.44, 0.57), 0.09
     cos, sin = torch.cos(turn), torch.sin(turn)
     u = (brush.u * cos + (brush.v - 0.06) * sin).abs_()
     up = brush.u * sin - (brush.v - 0.06) * cos
@@ -88,7 +88,7 @@ def star(brush: Brush) -> None:
 
 def heart(brush: Brush) -> None:
     """Two lobes over a right angle, in units of the square that spans them."""
-    tall = brush.vary(3, 1.0, 1.12)
+    tall = brush.vary(3, 1.0, 1.18)
     u, up = brush.u.abs() * 0.60, (0.93 - brush.v) * (0.60 * tall)
     upper = ((u - 0.25).square() + (up - 0.75).square()).sqrt_() - 0.125**0.5
     foot = (u + up).clamp(min=0).mul_(0.5)

@@ -11,7 +11,7 @@ def _wheel(brush: Brush, x: float, y: float, r: Number) -> None:
 
 
 def boat(brush: Brush) -> None:
-    high, belly, jib = brush.vary(3, -0.98, -0.82), brush.vary(4, 0.55, 0.70), brush.vary(5, 0.55, 0.75)
+    high, belly, jib = brush.vary(3, -0.98, -0.76), brush.vary(4, 0.50, 0.72), brush.vary(5, 0.45, 0.80)
     brush.fill(brush.box(-0.04, -0.2, 0.035, 0.78), "wood", dome=0.05)
     brush.fill(brush.polygon((0.0, high), (-0.04, high + 0.24), (-0.34, high + 0.12)), "body")
     brush.fill(brush.polygon((0.04, high + 0.12), (jib, 0.22), (0.04, 0.22)), "paper", shine=1.04 - 0.25 * brush.u)
@@ -66,7 +66,7 @@ def rocket(brush: Brush) -> None:
     cos, sin = 0.94, 0.34
     u, v = brush.u * cos + brush.v * sin, brush.v * cos - brush.u * sin
     brush = brush.turned(u, v)
-    fat, port, fin = brush.vary(3, 0.30, 0.38), brush.vary(4, -0.30, -0.15), brush.vary(5, 0.55, 0.68)
+    fat, port, fin = brush.vary(3, 0.27, 0.40), brush.vary(4, -0.34, -0.10), brush.vary(5, 0.50, 0.70)
     brush.fill(brush.ellipse(0.0, 0.66, 0.21, 0.36), "flame", shine=1.1)
     brush.fill(brush.ellipse(0.0, 0.64, 0.12, 0.25), "glow", shine=1.15, inner=True)
     for side in (-1, 1):
