@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import Model
-from ._gpu_jobs import Fixed
+from ._gpu_fixed import Fixed
 
 PRECISIONS = {"float32": torch.float32, "TF32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = {

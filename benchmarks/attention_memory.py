@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from ..core.generators.vqgan import _Attention
+from ..core.generators.vqgan.network import Attention
 from ._tables import table
 
 
 def held(cells: int, channels: int) -> int:
     """Bytes that attention over cells x cells places takes beyond what the process had before."""
     torch.set_num_threads(1)
-    attention = _Attention(channels).requires_grad_(False)
+    attention = Attention(channels).requires_grad_(False)
     x = torch.randn(1, channels, cells, cells, requires_grad=True)
     _pass(attention, x[:, :, :2, :2])  # what torch sets up at first use
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
@@ -29,7 +29,7 @@ def held(cells: int, channels: int) -> int:
     return _memory("VmHWM") - before
 
 
-def _pass(attention: _Attention, x: torch.Tensor) -> None:
+def _pass(attention: Attention, x: torch.Tensor) -> None:
     torch.autograd.grad(attention(x).sum(), x)
 
 

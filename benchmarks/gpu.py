@@ -26,8 +26,10 @@ from typing import Any
 
 import torch
 
-from ._gpu_jobs import JOBS, PUBLISHED, SEARCHES, TINY, Fixed, Job
+from ._gpu_fixed import Fixed
+from ._gpu_jobs import JOBS, SEARCHES, Job
 from ._gpu_measure import PRECISIONS, TOLERANCE, Meter, Uncapturable, captured, computing
+from ._gpu_models import PUBLISHED, TINY
 from ._tables import table
 
 Row = dict[str, Any]

@@ -20,8 +20,9 @@ import torch
 from ..core import draws, precision
 from ..core.search.bank import DECODE
 from ..core.types import Latent
-from ._gpu_jobs import JOBS, PUBLISHED, TINY, Job, Sizes
+from ._gpu_jobs import JOBS, Job
 from ._gpu_measure import PRECISIONS, Meter, computing
+from ._gpu_models import PUBLISHED, TINY, Sizes
 from ._tables import table
 
 SIDE = 2048  # of the matrices

@@ -1,7 +1,7 @@
 """What a CLIP's folder says of itself: read as plain data, and refused where it asks for code or for anything outside.
 
 open_clip and transformers act on what a folder's files say: they fetch models by name and import code. So they are
-shown not the folder but a copy, which holds only what is on the lists below.
+shown not the folder but a copy, which holds only what `clip_allowed` lists.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from . import clip_allowed
 from .errors import CheckpointError, shortened
 from .files import checkpoints, configs
 
@@ -33,61 +34,10 @@ VOCABULARY_MOST = 1 << 26  # bytes, unpacked; a multilingual one has some 30 mil
 _TOWER, _TOKENIZER = "config.json", "tokenizer_config.json"  # of a text tower, and of a tokenizer, of transformers
 _SETTINGS = (CONFIG, _TOWER, _TOKENIZER, "special_tokens_map.json", "added_tokens.json", "generation_config.json")
 _SETTINGS += ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.model",
-)
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
+_VOCABULARIES += ("sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _BESIDE_VOCABULARIES = ("merges.txt", "special_tokens_map.json", "added_tokens.json")
 _CODE = {"auto_map", "trust_remote_code"}  # the keys by which transformers is told to import what a folder brings
-
-# What a tokenizer may be told: how it cleans texts, marks their ends and fills them up.
-_TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
-_ARGUMENTS = _TOKENS | {
-    *("clean", "strip_sep_token", "language", "reduction_mask", "model_max_length", "padding_side", "truncation_side"),
-    *("do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space", "add_bos_token", "add_eos_token"),
-    *(
-        "src_lang",
-        "tgt_lang",
-        "extra_ids",
-        "legacy",
-        "use_fast",
-        "clean_up_tokenization_spaces",
-        "split_special_tokens",
-    ),
-}
-_TOKENIZER_SETTINGS = (_ARGUMENTS - {"clean", "strip_sep_token", "language", "reduction_mask", "use_fast"}) | {
-    *("tokenizer_class", "added_tokens_decoder", "additional_special_tokens", "extra_special_tokens", "never_split"),
-    *("do_basic_tokenize", "trim_offsets", "spaces_between_special_tokens", "model_input_names"),
-}
-_TOKENIZER_CLASSES = re.compile(
-    "(Bert|DistilBert|MPNet|Roberta|XLMRoberta|Albert|DebertaV2|T5|MT5|Siglip|Gemma|Nllb|M2M100|CLIP|GPT2|Llama|Qwen2)"
-    "Tokenizer(Fast)?|PreTrainedTokenizer(Fast)?|TokenizersBackend"
-)
-
-# What a text tower of transformers is made of, for the kinds of towers that open_clip knows.
-_TOWER_KINDS = {"bert", "roberta", "xlm-roberta", "mt5", "m2m_100"}
-_TOWER_SETTINGS = {
-    *("model_type", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"),
-    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act", "layer_norm_eps"),
-    *("max_position_embeddings", "type_vocab_size", "position_embedding_type", "d_model", "d_kv", "d_ff", "num_layers"),
-    *("num_decoder_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance"),
-    *("feed_forward_proj", "layer_norm_epsilon", "tie_word_embeddings", "is_encoder_decoder", "encoder_layers"),
-    *("decoder_layers", "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim"),
-    *("activation_function", "scale_embedding"),
-}
-_ROBERTA = {"model_type": "xlm-roberta", "vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}
-_ROBERTA |= {"layer_norm_eps": 1e-5, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu"}
-_ROBERTA_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-# The towers of the CLIPs that open_clip has published, whose folders name them but do not bring their configuration.
-_PUBLISHED_TOWERS = {
-    "roberta-base": {**_ROBERTA, "model_type": "roberta", "vocab_size": 50265},
-    "xlm-roberta-base": _ROBERTA,
-    "xlm-roberta-large": {**_ROBERTA, **_ROBERTA_LARGE},
-}
 
 
 @dataclass(frozen=True)
@@ -296,7 +246,11 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
     if not isinstance(arguments, dict):
         raise CheckpointError(f"{folder / CONFIG} gives its tokenizer no arguments by name.")
     for name, value in arguments.items():
-        if name not in _ARGUMENTS or not isinstance(value, str | int | float | None) or len(str(value)) > 100:
+        if (
+            name not in clip_allowed.ARGUMENTS
+            or not isinstance(value, str | int | float | None)
+            or len(str(value)) > 100
+        ):
             raise CheckpointError(
                 f"{folder / CONFIG} gives its tokenizer the argument {shortened(name)!r}, "
                 "which may not be set there: take it out."
@@ -306,17 +260,19 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
 def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> dict[str, Any]:
     """The configuration of a text tower: the folder's own, a published one, or the numbers of another folder's."""
     said: Mapping[str, Any] = own
-    if said.get("model_type") not in _TOWER_KINDS and isinstance(name, str):
-        said = _PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})
+    if said.get("model_type") not in clip_allowed.TOWER_KINDS and isinstance(name, str):
+        said = clip_allowed.PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})
         elsewhere = Path(name) / _TOWER
         if by_shape and _is_plain_path(name) and elsewhere.is_file():
             said = _settings(elsewhere)
-    if said.get("model_type") not in _TOWER_KINDS:
+    if said.get("model_type") not in clip_allowed.TOWER_KINDS:
         raise CheckpointError(
             f"{folder / CONFIG} has the text tower {shortened(name)!r}, whose {_TOWER} is not in the folder: "
-            f"put it there. It must be of one of the kinds {', '.join(sorted(_TOWER_KINDS))}."
+            f"put it there. It must be of one of the kinds {', '.join(sorted(clip_allowed.TOWER_KINDS))}."
         )
-    return {key: said[key] for key in sorted(_TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)}
+    return {
+        key: said[key] for key in sorted(clip_allowed.TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)
+    }
 
 
 def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,9 +281,9 @@ def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, An
             f"{folder / CONFIG} has the tokenizer {shortened(name)!r}, which is not in the folder: "
             f"put its {_VOCABULARIES[0]} and {_TOKENIZER} there."
         )
-    settings = {key: said[key] for key in sorted(_TOKENIZER_SETTINGS) if key in said}
+    settings = {key: said[key] for key in sorted(clip_allowed.TOKENIZER_SETTINGS) if key in said}
     kind = settings.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
-    if not isinstance(kind, str) or not _TOKENIZER_CLASSES.fullmatch(kind):
+    if not isinstance(kind, str) or not clip_allowed.TOKENIZER_CLASSES.fullmatch(kind):
         raise CheckpointError(
             f"{folder / _TOKENIZER} has a tokenizer of the class {shortened(kind)!r}, which is not known here."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core import clip, generators
 from ..core.errors import PackError
-from ..core.files import checkpoints
+from ..core.files import formats
 from ..core.files.download import in_words
 from ..core.losses import perceptual
 from ..core.published import catalogue, convert, fetch
@@ -100,7 +100,7 @@ def check(models: Path) -> int:
 
 
 def _is_weights(path: Path) -> bool:
-    return path.is_file() and checkpoints.is_named_as_weights(path)
+    return path.is_file() and formats.is_named_as_weights(path)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from ..core import precision
 from ..core.errors import first_line, printable
-from ..core.files import checkpoints, latent_files
+from ..core.files import formats, latent_files
 from ..core.memory import ran_out
 from ..core.types import Model
 
@@ -44,7 +44,7 @@ PREVIEW_MOST = 4  # pictures of a batch that a preview shows
 
 def register_folders() -> None:
     """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
-    weights = set(checkpoints.SUFFIXES)
+    weights = set(formats.SUFFIXES)
     folders = {"gan": weights, "clip_joint": {".json", *weights}, "lpips": weights, "gan_latents": {".safetensors"}}
     for name, extensions in folders.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))

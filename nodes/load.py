@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..core import clip, generators
 from ..core.errors import PackError
-from ..core.files import checkpoints, configs
+from ..core.files import configs, formats
 from ..core.generators import biggan_deep, vqgan
 from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
@@ -233,7 +233,7 @@ def _encoder_names() -> list[str]:
     """Model folders, which the host knows by the configuration in them, and the weight files that are in none."""
     files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
     folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
-    weights = [file for file in files if checkpoints.is_named_as_weights(file) and not set(file.parents) & set(folders)]
+    weights = [file for file in files if formats.is_named_as_weights(file) and not set(file.parents) & set(folders)]
     return [path.as_posix() for path in (*folders, *weights)]
 
 

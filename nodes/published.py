@@ -8,7 +8,7 @@ from pathlib import Path
 import folder_paths
 
 from ..core import clip
-from ..core.files import checkpoints
+from ..core.files import formats
 from ..core.files.download import in_words
 from ..core.published import catalogue, fetch
 from . import host
@@ -24,7 +24,7 @@ def path(kind: str, name: str) -> Path:
     """Where a menu's choice is, or will be once it is downloaded."""
     entry = _entry(kind, name)
     if (
-        entry is None and kind == "clip_joint" and not checkpoints.is_named_as_weights(name)
+        entry is None and kind == "clip_joint" and not formats.is_named_as_weights(name)
     ):  # a folder, known by a file in it
         return Path(folder_paths.get_full_path_or_raise(kind, f"{name}/{clip.CONFIG}")).parent
     if entry is None:

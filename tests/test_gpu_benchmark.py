@@ -7,6 +7,7 @@ import torch
 
 from guided_gan.benchmarks import _gpu_jobs, gpu
 from guided_gan.benchmarks._gpu_measure import Meter, Uncapturable, captured, computing
+from guided_gan.benchmarks._gpu_models import TINY
 from guided_gan.core.search import basis_init
 
 CPU = torch.device("cpu")
@@ -67,7 +68,7 @@ def test_rows_for_which_there_is_no_time_are_named(tmp_path):
 
 def test_a_step_in_buffers_is_the_step_of_the_search():
     """The same numbers in, the same losses out, step after step: what is captured is what the library does."""
-    job = _gpu_jobs.fusedream(_gpu_jobs.TINY, CPU)
+    job = _gpu_jobs.fusedream(TINY, CPU)
     fixed, step = job.fixed[""](), job.library()
     for number in range(3):
         fixed.refill(number)
@@ -75,7 +76,7 @@ def test_a_step_in_buffers_is_the_step_of_the_search():
 
 
 def test_cutouts_in_buffers_are_those_of_the_search():
-    job = _gpu_jobs.vqgan_clip(_gpu_jobs.TINY, CPU)
+    job = _gpu_jobs.vqgan_clip(TINY, CPU)
     fixed, step = job.fixed[""](), job.library()
     for number in range(3):
         fixed.refill(number)
@@ -83,7 +84,7 @@ def test_cutouts_in_buffers_are_those_of_the_search():
 
 
 def test_candidates_in_buffers_are_embedded_as_for_the_start():
-    job = _gpu_jobs.candidates(_gpu_jobs.TINY, CPU, plain=False)
+    job = _gpu_jobs.candidates(TINY, CPU, plain=False)
     fixed = job.fixed[""]()
     vectors = fixed.run()
     torch.testing.assert_close(vectors, fixed.run())
@@ -97,7 +98,7 @@ def test_operations_of_a_product():
 
 
 def test_a_precision_ends_where_it_was_asked_for():
-    job = _gpu_jobs.pictures(_gpu_jobs.TINY, CPU, 1)
+    job = _gpu_jobs.pictures(TINY, CPU, 1)
     before = torch.get_float32_matmul_precision()
     with computing("bfloat16", job.models):
         assert job.models[0].dtype is torch.bfloat16
@@ -108,6 +109,6 @@ def test_a_precision_ends_where_it_was_asked_for():
 
 
 def test_what_waits_is_not_captured():
-    job = _gpu_jobs.pictures(_gpu_jobs.TINY, CPU, 1)
+    job = _gpu_jobs.pictures(TINY, CPU, 1)
     with pytest.raises(Uncapturable, match="waits: 2, to device: 1"):
         captured(job.fixed[""](), {"waits": 2, "to_device": 1, "to_host": 0})

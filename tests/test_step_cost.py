@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from guided_gan.benchmarks import step_cost
-from guided_gan.benchmarks._gpu_jobs import TINY
+from guided_gan.benchmarks._gpu_models import TINY
 
 
 @pytest.fixture(autouse=True)

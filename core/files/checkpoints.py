@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, first_line
-from . import configs, pickles, torchscript
+from . import configs
+from .formats import is_named_as_weights, read_file
 
-SUFFIXES = (
-    ".safetensors",
-    ".pt",
-    ".pth",
-    ".bin",
-    ".ckpt",
-    ".pkl",
-)  # of weight files; what is in one, its content tells
 INDEX = ".index.json"  # what the index of a model in several files is called beyond the name of a single one
 INDEX_MOST = 1 << 24  # bytes
-SNAPSHOT = "G_ema"  # what training snapshots call the averaged generator
-
-# What is saved under a weight file's name by mistake, by its first bytes.
-_IMPOSTORS = {
-    b"<": "a web page, not weights: the download was redirected; fetch the file itself",
-    b"version https://git-lfs": "a Git LFS pointer, not weights: fetch the file itself, as by `git lfs pull`",
-    b"{": "a JSON text, not weights: choose the weight file that belongs to it",
-}
-# Weights and other things in forms that are not read here, by their first bytes.
-_OTHERS = {
-    b"\x89HDF": "an HDF5 file, as Keras writes it",
-    b"GGUF": "a GGUF file",
-    b"\x93NUMPY": "a NumPy array",
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a RAR archive",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-}
-# Where training scripts put the state dict, best first: averaged weights, then those of the last step.
-_NESTS = (
-    *("G_ema", "g_ema", "params_ema", "state_dict_ema", "model_ema", "ema_state_dict", "generator_ema", "ema"),
-    *(
-        "state_dict",
-        "model_state_dict",
-        "model",
-        "params",
-        "net",
-        "network",
-        "generator",
-        "netG",
-        "G",
-        "module",
-        "weights",
-    ),
-)
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # what torch puts around modules
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.\w+)")
 
@@ -109,16 +62,11 @@ def read(path: str | Path) -> Checkpoint:
         tensors, metadata = _read_parts(path)
         path = path.with_name(path.name.removesuffix(INDEX))
     else:
-        tensors, metadata = _read_file(path)
+        tensors, metadata = read_file(path)
     tensors = _unwrapped(tensors)
     for name, value in tensors.items():
         _check(path, name, value)
     return Checkpoint(tensors, metadata, path)
-
-
-def is_named_as_weights(path: str | Path) -> bool:
-    """Whether a file's name is that of a weight file."""
-    return Path(path).suffix.lower() in SUFFIXES
 
 
 def find(folder: Path, names: Sequence[str]) -> Path:
@@ -199,7 +147,7 @@ def _read_parts(index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     for file in dict.fromkeys(places.values()):
-        there, notes = _read_file(index.with_name(file))
+        there, notes = read_file(index.with_name(file))
         tensors |= {name: value for name, value in there.items() if places.get(name) == file}
         metadata |= notes
     if missing := places.keys() - tensors:
@@ -208,122 +156,6 @@ def _read_parts(index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "use the files that belong to it."
         )
     return tensors, metadata
-
-
-def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not is_named_as_weights(path):
-        raise CheckpointError(f"{path} is not a weight file: its name must end in one of {', '.join(SUFFIXES)}.")
-    if not path.is_file():
-        raise CheckpointError(f"{path} is not there: check the name, or download the file again.")
-    try:
-        tensors, metadata = _reader(path)(path)
-    except CheckpointError:
-        raise
-    except Exception as error:  # a broken file may make a reader raise anything at all
-        raise CheckpointError(
-            f"{path} cannot be read as a whole ({first_line(error)}): download the file again."
-        ) from error
-    if not tensors:
-        raise CheckpointError(
-            f"{path} holds no tensors: choose the file with the weights. If it is a whole model that was pickled, "
-            "save its state dict instead: torch.save(model.state_dict(), ...)."
-        )
-    return tensors, metadata
-
-
-# --- what is in a file -----------------------------------------------------------------------------------------------
-
-
-def _reader(path: Path) -> Callable[[Path], tuple[dict[str, Tensor], dict[str, str]]]:
-    """What reads the file, by its first bytes."""
-    with path.open("rb") as file:
-        head = file.read(512)
-    _refuse_impostors(path, head)
-    if head.startswith(b"PK\3\4"):
-        return _read_zip
-    if head[8:9] == b"{" and (head[4:8] == bytes(4) or head[0] != 0x80):  # after the length of the header
-        return _read_safetensors
-    if head[0] == 0x80:
-        return _read_torch if pickles.LEGACY in head[:16] else _read_pickle
-    raise ValueError("it begins neither as safetensors nor as a torch archive")
-
-
-def _refuse_impostors(path: Path, head: bytes) -> None:
-    if not head:
-        raise CheckpointError(f"{path} is empty: download the file again.")
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    for mark, what in _IMPOSTORS.items():
-        if start.startswith(mark) and b"\0" not in head:
-            raise CheckpointError(f"{path} is {what}.")
-    for mark, what in _OTHERS.items():
-        if head.startswith(mark):
-            raise CheckpointError(f"{path} is {what}: weights must be .safetensors or a torch archive.")
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt", device="cpu") as file:
-        names, metadata = file.keys(), dict(file.metadata() or {})
-    tensors = {}
-    for name in names:  # opened anew for each, because what has been looked at stays in memory while the file is open
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors[name] = file.get_tensor(name).clone()
-    return tensors, metadata
-
-
-def _read_zip(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if torchscript.is_archive(path):
-        return torchscript.read(path), {}
-    with zipfile.ZipFile(path) as archive:
-        if not any(name.rpartition("/")[2] == "data.pkl" for name in archive.namelist()):
-            raise CheckpointError(
-                f"{path} is a zip archive of other files: unpack it, and choose the weights among them."
-            )
-    return _read_torch(path)
-
-
-def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with warnings.catch_warnings(), path.open("rb") as file:  # by a path, torch would go by what it ends in
-            warnings.simplefilter("ignore")  # of torch about its own storages and archives
-            tensors = _state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError:  # it holds other things too, or is something else altogether
-        return pickles.read(path, _state_dict), {}
-    return {name: value.detach() for name, value in tensors.items()}, {}
-
-
-def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The averaged generator of a snapshot, and what its tensors do not say of a transformer; else a state dict."""
-    content = pickles.read_plain(path)
-    if isinstance(content, tuple) and any(getattr(part, "kind", "").startswith("dnnlib.tflib") for part in content):
-        raise CheckpointError(f"{path} holds a StyleGAN or StyleGAN2 of TensorFlow, which is not supported.")
-    network = content.get(SNAPSHOT) if isinstance(content, dict) else content
-    if isinstance(network, pickles.Part):
-        parts = dict(network.walk())
-        stored = {f"{prefix}{name}": value for prefix, part in parts.items() for name, value in part.tensors().items()}
-    else:
-        parts, stored = {}, _state_dict(content)
-    heads = [part.state["num_heads"] for part in parts.values() if isinstance(part.state.get("num_heads"), int)]
-    quick = any(part.kind.endswith(".QuickGELU") for part in parts.values())
-    metadata = {"num_heads": str(heads[0]), "quick_gelu": str(quick)} if heads else {}
-    return {name: value.tensor(pickles.nowhere) for name, value in stored.items()}, metadata
-
-
-def _state_dict(content: Any, known: dict[int, dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The tensors of a state dict, out of the dicts around it; `known`: what was found in those looked at already."""
-    known = {} if known is None else known
-    if not isinstance(content, dict) or id(content) in known:
-        return known.get(id(content), {})
-    known[id(content)] = {}
-    nested = {key: _state_dict(value, known) for key, value in content.items() if isinstance(key, str)}
-    kinds = Tensor, pickles.Stored
-    own = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, kinds)}
-    largest = max((own, *nested.values()), key=len)
-    # Averaged weights are preferred, but not a counter beside them.
-    named = [nested[key] for key in _NESTS if key in nested and 2 * len(nested[key]) >= max(1, len(largest))]
-    known[id(content)] = next(iter(named), own or largest)
-    return known[id(content)]
 
 
 def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,23 @@
+"""VQGAN as taming-transformers trains it (Esser et al. 2021), vector-quantised or Gumbel, as a generator to search."""
+
+from __future__ import annotations
+
+from ..backend import Backend
+from .architecture import CONFIGS, ENDINGS, described
+from .generator import CodebookGenerator, VQGANGenerator, build
+from .network import VQGAN, Shape, closeness
+
+__all__ = [
+    "BACKEND",
+    "CONFIGS",
+    "ENDINGS",
+    "VQGAN",
+    "CodebookGenerator",
+    "Shape",
+    "VQGANGenerator",
+    "closeness",
+    "described",
+]
+
+KEYS = ("encoder.conv_in.weight", "decoder.conv_out.weight", "post_quant_conv.weight", "quantize.embed*.weight")
+BACKEND = Backend("VQGAN", KEYS, build)

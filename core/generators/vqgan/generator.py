@@ -1,0 +1,118 @@
+"""A VQGAN as a generator, searched as VQGAN-CLIP does, and the way there from a checkpoint."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ... import precision
+from ...files.checkpoints import Checkpoint, fingerprint
+from ...files.weights import fit, hollow, used
+from ...types import Latent
+from ..latent_grid import GridGenerator
+from .architecture import shape_of, side_of
+from .network import VQGAN, closeness, fold
+
+_PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
+
+
+class VQGANGenerator(GridGenerator):
+    """A VQGAN whose latent z [N, C, h, w] lies in the space of its codes; decoding takes each place's nearest code."""
+
+    module: VQGAN
+
+    def __init__(self, module: VQGAN, digest: str, factor: int, side: int) -> None:
+        fold(module.decoder)
+        codebook = module.quantize.codebook
+        super().__init__(module, "vqgan", digest, codebook.shape[1], factor, side)
+        self._codebook = codebook.detach().clone()  # stays on the CPU, where `sample` draws
+        self._low, self._high = (bound[:, None, None] for bound in self._codebook.aminmax(dim=0))
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Draw n grids of random codes, each code as likely as any other."""
+        _, height, width = self.spec["z"]
+        tokens = torch.randint(len(self._codebook), (n, height, width), generator=rng)
+        return self._latent(_lookup(tokens, self._codebook))
+
+    def constrain(self, latent: Latent) -> Latent:
+        """The latent with each channel of z clamped to the range that it has in the codebook.
+
+        Raises:
+            LatentError: the latent belongs to another generator.
+        """
+        latent.check(self)
+        return latent.map(lambda z: z.clamp(self._low.to(z), self._high.to(z)))
+
+    def _decode(self, z: Tensor) -> Tensor:
+        codebook = self.module.quantize.codebook
+        codes = _lookup(closeness(z.detach(), codebook).argmax(1), codebook)
+        return self._pictures(codes + (z - z.detach()))  # the gradient goes straight through to z
+
+    def _encode(self, images: Tensor) -> Tensor:
+        return _lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
+
+    def _pictures(self, codes: Tensor) -> Tensor:
+        with precision.of(self):
+            return self.module(codes).float()
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with precision.of(self):
+            h = self.module.encode(images).float()
+        return self.module.quantize.logits(h)
+
+
+class CodebookGenerator(VQGANGenerator):
+    """A VQGAN over a categorical distribution at each place: the latent is `logits` [N, K, h, w], K codes.
+
+    Codebook sampling, the older way of VQGAN-CLIP (Crowson et al. 2022). There each step draws the codes; here decoding
+    takes the likeliest ones, and what is drawn is noise on the logits, which a search adds (the likeliest code under
+    Gumbel noise is a draw from the distribution; normal noise of deviation 1.28 comes close). The gradient is that of
+    the expected code.
+    """
+
+    def __init__(self, generator: VQGANGenerator) -> None:
+        vars(self).update(vars(generator))
+        self._set("vqgan-codebook", "logits", len(self._codebook), *generator.resolution)
+
+    def sample(self, n: int, rng: torch.Generator) -> Latent:
+        """Draw n grids of standard normal logits: each code is as likely as any other to be the likeliest."""
+        return self._latent(torch.randn(n, *self.spec["logits"], generator=rng))
+
+    def constrain(self, latent: Latent) -> Latent:
+        """The latent as it is: any logits are a distribution.
+
+        Raises:
+            LatentError: the latent belongs to another generator.
+        """
+        latent.check(self)
+        return latent
+
+    def _decode(self, logits: Tensor) -> Tensor:
+        codebook = self.module.quantize.codebook
+        expected = (logits.softmax(1).movedim(1, -1) @ codebook).movedim(-1, 1)
+        return self._pictures(_lookup(logits.argmax(1), codebook) + (expected - expected.detach()))
+
+    def _encode(self, images: Tensor) -> Tensor:
+        return self._logits(images)
+
+
+def _lookup(tokens: Tensor, codebook: Tensor) -> Tensor:
+    return codebook[tokens].movedim(-1, 1).contiguous()  # group norms are slow on what is laid out channels-last
+
+
+def build(checkpoint: Checkpoint) -> VQGANGenerator:
+    """The generator of a checkpoint with the package's names: a VQModel or a GumbelVQ.
+
+    The architecture is read from the tensors. A `.yaml` called as the file gives the side of the pictures in training,
+    and must agree with the tensors in everything else. So does one that is called plainly, if it agrees.
+
+    Raises:
+        CheckpointError: the tensors, or the tensors and their `.yaml`, do not fit together.
+    """
+    tensors = {name: value.float() for name, value in checkpoint.take().items() if name.startswith(_PARTS)}
+    shape = shape_of(tensors)
+    side = side_of(checkpoint.path, shape)
+    with hollow():
+        network = VQGAN(shape)
+    tensors = used(network, tensors)
+    return VQGANGenerator(fit(network, tensors), fingerprint(tensors), shape.factor, side)
