@@ -29,7 +29,7 @@ def _classifier(
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, fused=True)
     rng = torch.Generator().manual_seed(seed)
 
     def step(i: int) -> dict[str, float]:

@@ -25,7 +25,7 @@ from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...core import vocabulary
+from ...core import towers, vocabulary
 from .. import MODELS, captions, world
 from ..networks import Heads
 from .classifier import attribute_loss, blemish
@@ -67,12 +67,12 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         write_vocabulary(torch.Generator().manual_seed(SEED + 1))
     tokenizer = SimpleTokenizer(str(VOCABULARY), context_length=MODEL["text_cfg"]["context_length"])
     MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
-    model = CLIP(**MODEL).to(device).to(memory_format=torch.channels_last)
+    model = towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
     heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
     decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
     plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, rate))

@@ -23,6 +23,8 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...core.feature_maps import batch_norm
+from ...training.average import follow
 from .. import MODELS, judge, world
 from ..networks import Discriminator, PerceptualBackbone
 from .training import Recipe, cosine, set_learning_rate, ship
@@ -101,11 +103,9 @@ class _BatchStatistics(BigGANBatchNorm):
         if self.recording is not None:
             variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
             self.running_means[self.recording], self.running_vars[self.recording] = mean, variance
-        x = F.batch_norm(x, None, None, training=True, eps=self.eps)
         if self.conditional:
-            gain, offset = 1 + self.scale(condition_vector), self.offset(condition_vector)
-            return x * gain[..., None, None] + offset[..., None, None]
-        return x * self.weight[:, None, None] + self.bias[:, None, None]
+            return batch_norm(x, 1 + self.scale(condition_vector), self.offset(condition_vector), self.eps)
+        return batch_norm(x, self.weight, self.bias, self.eps)
 
 
 def _norms(model: BigGAN) -> list[_BatchStatistics]:
@@ -131,8 +131,8 @@ def gan(steps: int, device: torch.device) -> Recipe:
     average = copy.deepcopy(model)
     critic = Discriminator(len(CLASSES)).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone.shipped(device)
-    adam = torch.optim.Adam(model.parameters(), betas=(0.5, 0.99))
-    critic_adam = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.0, 0.99))
+    adam = torch.optim.Adam(model.parameters(), betas=(0.5, 0.99), fused=True)
+    critic_adam = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.0, 0.99), fused=True)
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, 3e-3))
@@ -176,14 +176,6 @@ def gan(steps: int, device: torch.device) -> Recipe:
 def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """z [n, 16] clamped to [-2, 2] and classes [n]."""
     return torch.randn(n, CONFIG["z_dim"], generator=rng).clamp(-2, 2), torch.randint(len(CLASSES), (n,), generator=rng)
-
-
-@torch.no_grad()
-def follow(average: BigGAN, model: BigGAN, keep: float) -> None:
-    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(value, 1 - keep)
-    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)
 
 
 @torch.no_grad()

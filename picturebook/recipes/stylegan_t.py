@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from ...core import clip, draws, metrics
 from ...core.generators.stylegan_t.network import Network, Shape
 from ...training import features
 from ...training.data import Batch
-from ...training.trainer import VIEWS, Settings, Trainer
+from ...training.trainer import VIEWS, Settings, Trainer, accelerated
 from .. import MODELS, captions, judge, world
 from ..captions import FIELDS, PLACES, SIZES, UNSAID, Captions
 from ..networks import PerceptualBackbone
@@ -193,7 +192,7 @@ def untrained(shape: Shape, noise: float = 0.3) -> Network:
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SETTINGS.seed)
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
+    accelerator = accelerated(device)
     reader = clip.load(MODELS / "clip")
     said = functions()
     told = sum(values.shape[1] for _, _, values in said)  # numbers of f that are not 0
@@ -202,7 +201,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     eyes = features.load(MODELS / "perceptual" / "model.safetensors")
     trainer = Trainer(network, eyes, reader, SETTINGS, accelerator)
     backbone = PerceptualBackbone.shipped(device)
-    painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99))
+    painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
     lessons = Lessons(device, trainer.clip_text)
     paints = int(PAINTS * steps)
 

@@ -78,7 +78,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
     codebook = model.quantize.codebook.requires_grad_(False)
     census = Census(codebook).to(device)
     backbone = PerceptualBackbone.shipped(device)
-    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99))
+    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99), fused=True)
 
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, 3e-3))

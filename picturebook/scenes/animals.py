@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .brush import Brush, Number, blend, both, union
+from .faces import face
 
 
 def cat(brush: Brush) -> None:
@@ -19,7 +20,7 @@ def cat(brush: Brush) -> None:
     brush.fill(brush.ellipse(0.22, -0.10, 0.22, 0.15), "light", inner=True)
     for dx in (-0.16, 0.0, 0.16):  # the stripes on its forehead
         brush.fill(brush.ellipse(0.12 + dx, -0.62, 0.035, 0.10), "shade", inner=True)
-    _face(brush, 0.20, -0.26, 0.22, brush.vary(6, 0.07, 0.105))
+    face(brush, 0.20, -0.26, 0.22, brush.vary(6, 0.07, 0.105))
     brush.fill(brush.polygon((0.16, -0.15), (0.28, -0.15), (0.22, -0.08)), "blush", inner=True)
     smile = union(*(brush.circle(0.22 + side * 0.055, -0.06, 0.055).abs() - 0.016 for side in (-1, 1)))
     brush.fill(both(smile, brush.half(0.0, -0.05, 0, -1)), "eye", inner=True)
@@ -37,14 +38,6 @@ def _pricked_ears(brush: Brush, x: float, y: float, head: Number, tall: Number) 
             (outer - side * 0.1, y - head * 0.35),
         ]
         brush.fill(brush.polygon(*(heart if side > 0 else heart[::-1])), "blush", inner=True)
-
-
-def _face(brush: Brush, x: Number, y: Number, apart: Number, eye: Number) -> None:
-    """Two eyes with a glint each, and cheeks."""
-    for side in (-1, 1):
-        brush.fill(brush.ellipse(x + side * apart, y, eye, eye * 1.2), "eye", inner=True)
-        brush.fill(brush.circle(x + side * apart - 0.03, y - 0.045, eye * 0.38), "glint", inner=True)
-        brush.glaze(brush.circle(x + side * apart * 1.55, y + 0.16, 0.08), "blush", 0.7, 0.1)
 
 
 def dog(brush: Brush) -> None:
@@ -81,7 +74,7 @@ def rabbit(brush: Brush) -> None:
         brush.fill(brush.ellipse(x, 0.88, 0.22, 0.09), "body", dome=0.1)
     brush.fill(brush.ellipse(0.10, -0.10, 0.42, 0.36), "body", dome=0.4)
     brush.fill(brush.ellipse(0.24, 0.06, 0.19, 0.13), "light", inner=True)
-    _face(brush, 0.20, -0.13, 0.20, brush.vary(6, 0.07, 0.09))
+    face(brush, 0.20, -0.13, 0.20, brush.vary(6, 0.07, 0.09))
     brush.fill(brush.ellipse(0.23, -0.01, 0.055, 0.04), "blush", inner=True)
     brush.fill(brush.box(0.24, 0.14, 0.05, 0.055), "paper", inner=True)  # its teeth
 

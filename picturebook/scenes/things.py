@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from .brush import Brush, Number, blend, both, union
+from .brush import Brush, blend, both, union
+from .faces import face
 
 
 def balloon(brush: Brush) -> None:
@@ -35,9 +36,9 @@ def cake(brush: Brush) -> None:
     for x, low in ((-0.22, 0.0), (0.0, -0.03), (0.22, 0.0)):
         brush.fill(brush.box(x, tall - 0.22 + low, 0.045, 0.20), "accent", shine=1.05)
         brush.fill(brush.ellipse(x, tall - 0.52 + low, 0.055, 0.095), "sun", shine=1.2)
-    for y, a, b, paint in ((0.52, 0.80, 0.30, "body"), ((tall + 0.2) / 2, wide, (0.34 - tall) / 2, "body")):
+    for y, a, b in ((0.52, 0.80, 0.30), ((tall + 0.2) / 2, wide, (0.34 - tall) / 2)):
         tier = brush.box(0.0, y, a, b, 0.08)
-        brush.fill(tier, paint, shine=1.10 - 0.28 * (brush.u / a + 0.3))
+        brush.fill(tier, "body", shine=1.10 - 0.28 * (brush.u / a + 0.3))
         drip = brush.v - (y - b + 0.15 + 0.055 * torch.sin(brush.u * 13.0 + wave))
         brush.fill(both(tier, drip), "icing", inner=True, shine=1.05)
     brush.fill(brush.circle(wide - 0.1, tall - 0.03, 0.09), "cherry", dome=0.1)
@@ -45,7 +46,7 @@ def cake(brush: Brush) -> None:
 
 def umbrella(brush: Brush) -> None:
     high, hook = brush.vary(3, 0.76, 0.98), brush.vary(4, 0.14, 0.20)
-    brush.fill(brush.box(0.0, -0.85, 0.03, 0.12), "wood")
+    brush.fill(brush.box(0.0, 0.06 - high, 0.03, 0.08), "wood")
     brush.fill(brush.box(0.0, 0.2, 0.04, 0.56), "wood", dome=0.05)
     crook = both((brush.circle(hook, 0.76, hook)).abs() - 0.05, brush.half(0.0, 0.74, 0, -1))
     brush.fill(crook, "wood", dome=0.06)
@@ -57,14 +58,6 @@ def umbrella(brush: Brush) -> None:
     for x in (-0.595, 0.20):
         gore = both(canopy, x * rise - brush.u, brush.u - (x + 0.395) * rise)
         brush.fill(gore, "light", dome=0.8, form=dome, inner=True)
-
-
-def _smile(brush: Brush, x: Number, y: Number, apart: float, eye: Number) -> None:
-    for side in (-1, 1):
-        brush.fill(brush.ellipse(x + side * apart, y, eye, eye * 1.25), "eye", inner=True)
-        brush.fill(brush.circle(x + side * apart - 0.02, y - 0.035, eye * 0.36), "glint", inner=True)
-        brush.glaze(brush.circle(x + side * apart * 1.7, y + 0.14, 0.07), "blush", 0.75, 0.1)
-    brush.fill(both(brush.circle(x, y + 0.08, 0.09).abs() - 0.022, brush.half(0.0, y + 0.11, 0, -1)), "eye", inner=True)
 
 
 def star(brush: Brush) -> None:
@@ -83,7 +76,8 @@ def star(brush: Brush) -> None:
     away = ((u - edge_u * along).square_() + (up - edge_up * along).square_()).sqrt_()
     outside = (up * edge_u - u * edge_up).sign_()
     brush.fill(away.mul_(outside) - corner, "body", dome=0.42)
-    _smile(brush, 0.0, 0.02, 0.17, brush.vary(5, 0.06, 0.08))
+    face(brush, 0.0, 0.02, 0.17, brush.vary(5, 0.06, 0.08))
+    brush.fill(both(brush.circle(0.0, 0.10, 0.09).abs() - 0.022, brush.half(0.0, 0.13, 0, -1)), "eye", inner=True)
 
 
 def heart(brush: Brush) -> None:
