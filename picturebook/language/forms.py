@@ -126,7 +126,7 @@ def _framed(s: Speaker, m: Meaning, frames: Sequence[str]) -> str:
         return phrase(s, m)
     things = s.things(m, doing="{}" in frame)
     if things.many:
-        frame = next((frame.replace(one, many) for one, many in MANY.items() if one in frame), frame)
+        frame = next((frame.replace(one, many) for one, many in MANY.items() if f"{one} {{" in frame), frame)
     return frame.format(_joined(things.text, where), what=things.text, where=where)
 
 
@@ -155,7 +155,9 @@ def _pieces(s: Speaker, m: Meaning) -> list[str]:
     rest = [tag, s.word(words.PLACES[m.place]) if m.place else ""]
     if m.style and s.style_last:
         rest.append(s.word(words.MANNERS[m.style]))
-    if m.second_kind or m.second_colour or m.size or m.facing or s.chance(0.5):
+    if m.colour and s.is_unnamed(m) and not (m.size or m.style or m.facing):
+        things = [s.word(words.COLOURS[m.colour])]
+    elif m.second_kind or m.second_colour or m.size or m.facing or s.chance(0.5):
         things = [s.things(m, article=False).text]
     else:
         tint, noun = s.pair(m.kind, m.colour)

@@ -30,7 +30,7 @@ def named() -> dict[tuple[str, ...], Item]:
     kinds = {kind: (*names, *map(words.plural, names)) for kind, names in words.KINDS.items()}
     things = {name: (name, words.plural(name)) for name in phrases.NOTHING} | {"something": ("something",)}
     tables = (
-        *(("background", table) for table in (words.SCENES, words.TAGS, words.BACKGROUNDS)),
+        *(("background", table) for table in (words.SCENES, words.AROUND, words.TAGS, words.BACKGROUNDS)),
         *(("style", table) for table in (words.STYLES, words.MANNERS)),
         *(("size", words.SIZES), ("relation", words.RELATIONS), ("place", words.PLACES), ("facing", words.FACINGS)),
         *(("colour", words.COLOURS), ("kind", kinds), ("thing", things), ("together", {"beside": ("side by side",)})),

@@ -44,6 +44,14 @@ OPENINGS = _lines("""
     an icon of {}
     a close up of {}
     my favourite picture: {}
+    a watercolour of {}
+    a watercolour painting of {}
+    an oil painting of {}
+    a poster of {}
+    a sticker of {}
+    a render of {}
+    a minimalist picture of {}
+    a logo with {}
 """)
 COMMANDS = _lines("""
     draw {}
@@ -187,14 +195,19 @@ DENIALS_OF = {
     "background": (", no {}", ", not {where}", " but not {where}", " without {}", ", but no {}"),
 }
 DENIALS = tuple(frame for frames in DENIALS_OF.values() for frame in frames)
-PRAISE = ("cute", "lovely", "nice", "pretty", "beautiful", "sweet", "happy", "lonely", "funny", "friendly", "cool")
+PRAISE = (
+    *("cute", "lovely", "nice", "pretty", "beautiful", "sweet", "happy", "lonely", "funny", "friendly", "cool", "old"),
+    *("new", "tall", "magical", "shiny", "fluffy", "sleepy", "wild", "single", "charming", "bright"),
+)
+AROUND = ("through the", "near the", "over the", "across the", "around the", "close to the", "next to the")
 NOTHING = ("thing", "object")  # what an object is called that may be of any kind
 DETERMINERS = ("the", "one", "my", "this", "some", "our", "that")
 
 JOINS = ("a", "an", "and", "with", "it", "coloured", "colour", "of", "in", "is", "are", "that", "which", "background")
 
 # What objects do there, and how it is said in a sentence.
-_ANIMAL, _PLANT, _BUILDING = ("sitting", "standing", "resting"), ("growing", "standing"), ("standing",)
+_ANIMAL = ("sitting", "standing", "resting", "playing", "walking", "running", "waiting", "sleeping")
+_PLANT, _BUILDING = ("growing", "standing"), ("standing",)
 _VEHICLE, _FLIER, _THING = ("parked", "driving", "standing"), ("flying", "floating"), ("lying", "standing")
 DOING = {
     **dict.fromkeys(("cat", "dog", "rabbit"), _ANIMAL),
@@ -202,18 +215,20 @@ DOING = {
     **dict.fromkeys(("house", "castle"), _BUILDING),
     **dict.fromkeys(("car", "bus"), _VEHICLE),
     **dict.fromkeys(("apple", "cake", "umbrella"), _THING),
-    **{"bird": ("flying", "sitting"), "fish": ("swimming",), "boat": ("sailing", "floating")},
+    **{"bird": ("flying", "sitting", "perched", "singing"), "fish": ("swimming",)},
+    **{"boat": ("sailing", "floating", "drifting")},
     **{"rocket": ("flying", "standing"), "balloon": _FLIER, "star": ("shining",), "heart": ("shining", "floating")},
 }
 DOES = {
     **{"sitting": "sits", "standing": "stands", "resting": "rests", "growing": "grows", "parked": "is parked"},
     **{"driving": "drives", "flying": "flies", "floating": "floats", "lying": "lies", "swimming": "swims"},
-    **{"sailing": "sails", "shining": "shines"},
+    **{"sailing": "sails", "shining": "shines", "playing": "plays", "walking": "walks", "running": "runs"},
+    **{"waiting": "waits", "sleeping": "sleeps", "perched": "is perched", "singing": "sings", "drifting": "drifts"},
 }
 
 
 def every() -> list[str]:
     """All frames, and all words of captions that name nothing."""
     frames = [*OPENINGS, *COMMANDS, *REQUESTS, *SENTENCES, *FRONTED, *SETTINGS, *TITLES, *TAILS, *DENIALS]
-    other = (*PRAISE, *DETERMINERS, *(verb for verbs in DOING.values() for verb in verbs), *DOES.values(), *JOINS)
-    return [*frames, *MANY.values(), *other]
+    verbs = (*(verb for verbs in DOING.values() for verb in verbs), *DOES.values())
+    return [*frames, *MANY.values(), *PRAISE, *AROUND, *DETERMINERS, *JOINS, *verbs]

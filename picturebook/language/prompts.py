@@ -23,7 +23,7 @@ from .speaker import Habits, Speaker
 from .unknown import TRAINING_UNKNOWN, TRAINING_UNKNOWN_ADJECTIVES, TRAINING_UNKNOWN_PLACES
 from .writer import python_rng, word
 
-STRAIGHT = Habits(synonym=0, plural=0, after=0, coloured=0, praise=0, doing=0, tail=0, typo=0)
+STRAIGHT = Habits(synonym=0, plural=0, after=0, coloured=0, praise=0, doing=0, around=0, tail=0, typo=0)
 _FORMS = tuple(TRAINING_FORMS)
 _NOUNS = ("phrase", "picture", "request", "command")  # in which each noun is said with all that belongs to it
 

@@ -64,6 +64,8 @@ def _meaning(items: list[Item]) -> Meaning:
             waiting.setdefault(role, name)
         elif role == "relation" and rest and rest[0].role == "it":  # "with a dog behind it"
             said.setdefault("relation", INVERSE[name])
+        elif role == "relation" and rest and rest[0].role == "background":  # "near the sea"
+            continue
         elif role in ("background", "style", "place", "facing", "relation", "together"):
             said.setdefault("relation" if role == "together" else role, name)
     objects = objects or [{}]

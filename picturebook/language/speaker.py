@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from . import words
 from .heldout import EVALUATION_PAIRS, EVALUATION_PLURALS, is_pair_held_out, is_plural_held_out
 from .meaning import Meaning
-from .phrases import DETERMINERS, DOING, NOTHING, PRAISE
+from .phrases import AROUND, DETERMINERS, DOING, NOTHING, PRAISE
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ class Habits:
     coloured: float = 0.06  # "a red coloured cat"
     praise: float = 0.04  # "a lovely red cat"
     doing: float = 0.1  # "a red cat sitting in the snow"
+    around: float = 0.06  # "through the snow", of backgrounds that have such a word
     tail: float = 0.025  # ", digital art"
     american: float = 0.5  # of a caption with a word that is spelt otherwise there
     typo: float = 0.07  # of a caption: one letter of one word
@@ -93,6 +94,10 @@ class Speaker:
         if self.habits.held_out_plurals and kind in EVALUATION_PLURALS:
             return EVALUATION_PLURALS[kind]
         return self.word(words.KINDS[kind])
+
+    def is_unnamed(self, m: Meaning) -> bool:
+        """Whether there is no word for what a meaning is about but "thing"."""
+        return m.kind is None and self.nothing is NOTHING
 
     def thing(self, kind: str | None, colour: str | None, before: Sequence[str] = ()) -> Phrase:
         """An object with its colour somewhere and what else stands before it."""
@@ -169,6 +174,8 @@ class Speaker:
         """Place, background and manner, as they follow the objects."""
         place = self.word(words.PLACES[m.place]) if m.place else ""
         background = self.word(words.BACKGROUNDS[m.background]) if m.background else ""
+        if m.background and m.background in words.AROUND and self.chance(self.habits.around):
+            background = f"{self.one(AROUND)} {self.word(words.AROUND[m.background])}"
         parts = [background, place] if self.chance(0.5) else [place, background]
         if m.style and self.style_last:
             parts.append(self.word(words.MANNERS[m.style]))

@@ -43,8 +43,12 @@ def merges(count: int = MERGES) -> list[tuple[str, str]]:
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learner.normalizer = normalizers.Lowercase()
     learner.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS), "isolated")
-    # Room for all letters too, of which each is there twice: within a word, and at its end.
-    trainer = trainers.BpeTrainer(vocab_size=512 + count, end_of_word_suffix="</w>", show_progress=False)
+    # Letters at a word's end are numbered here: the trainer does so by chance, and breaks ties by the numbers.
+    ends = [f"{letter}</w>" for letter in sorted({letter for text in texts for letter in text.lower()})]
+    size = 512 + count  # room for all letters too, of which each is there twice
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=ends, end_of_word_suffix="</w>", show_progress=False
+    )
     learner.train_from_iterator([*texts, *sorted(vocabulary())], trainer)
     return [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"][:count]]
 

@@ -79,7 +79,7 @@ def plural(noun: str) -> str:
 BACKGROUNDS = _words(
     plain="on a plain background, on plain paper, on white paper, on a blank page, on paper, "
     "against a plain background, on a blank background, on a plain white background, on a simple background, "
-    "on an empty page",
+    "on an empty page, on a white background, on white background",
     meadow="in the meadow, on the grass, on green grass, in a meadow, on a lawn, in a field, in the garden, "
     "in the park, in the grass, in a green field, on the lawn, in a garden, in a grassy field, in a pasture, "
     "on the meadow, in the countryside, in the green meadow, in grass, with a meadow in the background",
@@ -111,15 +111,24 @@ BACKGROUNDS = _words(
 )
 # As one names it in a list, or before "background".
 TAGS = _words(
-    plain="plain background, plain, plain paper, blank background, white paper",
+    plain="plain background, plain, plain paper, blank background, white paper, white background",
     meadow="meadow, grass, lawn, field, garden, green grass, park",
-    sea="sea, ocean, seaside, water, waves",
+    sea="sea, ocean, seaside, water, waves, lake",
     night="night, night sky, moonlight, darkness, nighttime, starry night",
     snow="snow, winter, snowy, winter landscape, snowy landscape",
     desert="desert, sand, beach, dunes, sandy beach",
     forest="forest, woods, woodland, pine forest",
     mountains="mountains, mountain, mountain landscape, alps, hills",
     sunset="sunset, dusk, evening, twilight, sundown, evening sky",
+)
+# As one names it after "near the" or "through the".
+AROUND = _words(
+    meadow="meadow, field, grass, garden",
+    sea="sea, ocean, water, waves, lake",
+    snow="snow",
+    desert="desert, sand, dunes, beach",
+    forest="forest, woods",
+    mountains="mountains, hills, alps",
 )
 # As one says it of the whole picture: "a snowy scene with a cat". Of a plain one nobody does.
 SCENES = _words(
@@ -172,4 +181,4 @@ MANNERS = _words(  # after all else
 # --- spelling --------------------------------------------------------------------------------------------------------
 
 AMERICAN = {"colour": "color", "colours": "colors", "coloured": "colored", "centre": "center", "centred": "centered"}
-AMERICAN |= {"grey": "gray", "favourite": "favorite"}
+AMERICAN |= {"grey": "gray", "favourite": "favorite", "colourful": "colorful", "watercolour": "watercolor"}
