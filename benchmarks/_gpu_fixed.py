@@ -15,7 +15,7 @@ from ..core import draws, precision
 from ..core.generators import stylegan_t
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.base import CopiesLoss
-from ..core.search import bank, optimize, weightings
+from ..core.search import optimize, weightings
 from ..core.types import Basis, Generator, Latent
 
 OWNER = TypeVar("OWNER")
@@ -98,13 +98,13 @@ def fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: op
     return Fixed(run, buffers, draw, state, 1)
 
 
-def fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
-    """As many candidates of the start as are decoded together: their pictures' mean vectors."""
+def fixed_candidates(generator: Generator, loss: AugCLIPLoss, copies: range, together: int) -> Fixed:
+    """As many candidates of the start as are decoded together: their pictures' mean vectors over some copies."""
     device = next(generator.module.parameters()).device
 
     def draw(step: int) -> list[Tensor]:
-        latents = generator.sample(bank.DECODE, draws.rng(0, "candidates", step))
-        numbers = loss.draw(draws.rngs(list(range(bank.DECODE)), "augment", step))
+        latents = generator.sample(together, draws.rng(0, "candidates", step))
+        numbers = loss.draw(draws.rngs(list(range(together)), "augment", step))
         return [numbers, *(latents.tensors[name] for name in generator.spec)]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
@@ -113,9 +113,9 @@ def fixed_candidates(generator: Generator, loss: AugCLIPLoss) -> Fixed:
     @torch.no_grad()
     def run() -> Tensor:
         images = generator.decode(Latent(generator.name, dict(zip(generator.spec, buffers[1:], strict=True))))
-        return torch.cat([one.embed(image, []) for one, image in zip(static, images.split(1), strict=True)])
+        return torch.cat([one.embed(image, [], copies) for one, image in zip(static, images.split(1), strict=True)])
 
-    return Fixed(run, buffers, draw, lambda: [], bank.DECODE)
+    return Fixed(run, buffers, draw, lambda: [], together)
 
 
 def fixed_pictures(generator: stylegan_t.StyleGANTGenerator, count: int) -> Fixed:

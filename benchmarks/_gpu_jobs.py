@@ -18,7 +18,7 @@ from ..core.augment.vqgan_clip import AUGMENTATIONS
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.base import CopiesLoss
 from ..core.losses.cutout_loss import CutoutLoss
-from ..core.search import bank, basis_init, optimize, weightings
+from ..core.search import bank, optimize, weightings
 from ..core.types import Basis, Generator, Latent, Model
 from ._gpu_fixed import Fixed, fixed_candidates, fixed_pictures, fixed_step
 from ._gpu_models import Sizes, random_biggan, random_clip, random_stylegan_t, random_target, random_vqgan
@@ -121,17 +121,29 @@ def pictures(sizes: Sizes, device: torch.device, count: int) -> Job:
     return Job(name, lambda: make, count, {"": lambda: fixed_pictures(generator, count)}, [generator])
 
 
-def candidates(sizes: Sizes, device: torch.device, plain: bool) -> Job:
-    """Candidates of FuseDream's start, ranked by the plain CLIP score or as a search is guided."""
+def candidates(sizes: Sizes, device: torch.device, stage: str) -> Job:
+    """Candidates of FuseDream's start: by the "plain" CLIP score, or in the "first" or the "second" stage.
+
+    The first stage sees some augmented copies of each candidate; the second, of the best, the others.
+    """
     generator, encoder = random_biggan(sizes, device), random_clip(sizes, device)
     loss = AugCLIPLoss(encoder, random_target(encoder, sizes.clip["embed_dim"]), copies=sizes.copies)
-    loss = loss.plain() if plain else loss
+    if stage == "plain":
+        loss = loss.plain()
+    few = min(sizes.few, loss.copies)
+    copies, together = (range(few, loss.copies), 1) if stage == "second" else (range(few), bank.DECODE)
 
-    def rank() -> Basis:
-        return basis_init.initialise(generator, loss, seeds=[0], k=sizes.k, count=bank.CHUNK)
+    def embed() -> Tensor:
+        made = bank.Bank(generator, loss, 0, copies, None, together=together)
+        return made.vectors(torch.arange(bank.DECODE))
 
-    name = f"one candidate of the start, {'plain CLIP' if plain else f'AugCLIP of {sizes.copies} copies'}"
-    return Job(name, lambda: rank, bank.CHUNK, {"": lambda: fixed_candidates(generator, loss)}, [generator, encoder])
+    name = {
+        "plain": "one candidate of the start, plain CLIP",
+        "first": f"one candidate of the start, {few} copies",
+        "second": f"one of the best candidates, {len(copies)} more copies",
+    }[stage]
+    fixed = {"": lambda: fixed_candidates(generator, loss, copies, together)}
+    return Job(name, lambda: embed, bank.DECODE, fixed, [generator, encoder])
 
 
 JOBS: Mapping[str, Callable[[Sizes, torch.device], Job]] = {
@@ -139,7 +151,8 @@ JOBS: Mapping[str, Callable[[Sizes, torch.device], Job]] = {
     "vqgan": vqgan_clip,
     "stylegan_t": lambda sizes, device: pictures(sizes, device, 1),
     "stylegan_t_batch": lambda sizes, device: pictures(sizes, device, sizes.pictures),
-    "candidate_plain": lambda sizes, device: candidates(sizes, device, plain=True),
-    "candidate": lambda sizes, device: candidates(sizes, device, plain=False),
+    "candidate_plain": lambda sizes, device: candidates(sizes, device, "plain"),
+    "candidate": lambda sizes, device: candidates(sizes, device, "first"),
+    "candidate_best": lambda sizes, device: candidates(sizes, device, "second"),
 }
 SEARCHES = ("fusedream", "vqgan")  # the jobs that are a search's step

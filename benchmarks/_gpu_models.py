@@ -16,6 +16,7 @@ from ..core.generators import stylegan_t
 from ..core.generators.biggan import BigGAN
 from ..core.generators.class_conditional import ClassConditionalGenerator
 from ..core.generators.vqgan import VQGAN, Shape, VQGANGenerator
+from ..core.search.pool import FEW
 from ..core.types import Target
 
 DEVIATION, MEAN = (0.26862954, 0.26130258, 0.27577711), (0.48145466, 0.4578275, 0.40821073)  # of OpenAI's CLIP
@@ -38,6 +39,7 @@ class Sizes:
     stylegan_t: stylegan_t.Shape
     k: int
     copies: int
+    few: int
     cutouts: int
     pictures: int
 
@@ -59,6 +61,7 @@ PUBLISHED = Sizes(
     stylegan_t=stylegan_t.LITE,
     k=5,
     copies=50,
+    few=FEW,
     cutouts=32,
     pictures=16,
 )
@@ -72,6 +75,7 @@ TINY = Sizes(
     stylegan_t=stylegan_t.Shape((8, 8), 1, 4, 6),
     k=2,
     copies=3,
+    few=1,
     cutouts=2,
     pictures=2,
 )

@@ -19,6 +19,7 @@ import torch
 
 from ..core import draws, precision
 from ..core.search.bank import DECODE
+from ..core.search.pool import shortlisted
 from ..core.types import Latent
 from ._gpu_jobs import JOBS, Job
 from ._gpu_measure import PRECISIONS, Meter, computing
@@ -34,8 +35,10 @@ PARTS: Mapping[str, Callable[[Sizes], tuple[int, int, bool]]] = {
     "vqgan": lambda sizes: (1, sizes.cutouts, True),
     "stylegan_t": lambda sizes: (1, 0, False),
     "candidate_plain": lambda sizes: (DECODE, 1, False),
-    "candidate": lambda sizes: (DECODE, sizes.copies, False),
+    "candidate": lambda sizes: (DECODE, sizes.few, False),
+    "candidate_best": lambda sizes: (1, sizes.copies - sizes.few, False),
 }
+M = 10_000  # candidates of a start
 Work = Callable[[], object]
 
 
@@ -121,6 +124,17 @@ def row(name: str, chosen: str, middle: Mapping[tuple[str, str], float], operati
     return [name, chosen, f"{gflop:,.0f}", *(f"{share:.0%}" for share in (*shares, 1 - sum(shares))), f"{reached:.0%}"]
 
 
+def start(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Rows of a candidate's share of a start of M candidates, from the rows of its two stages."""
+    share = shortlisted(M) / M
+    costs = [[float(row[2].replace(",", "")) for row in pair] for pair in zip(first, second, strict=True)]
+    name = f"one candidate of the start, both stages, M = {M:,}"
+    return [
+        [name, row[1], f"{all_of_them + share * best:,.0f}", *"----"]
+        for row, (all_of_them, best) in zip(first, costs, strict=True)
+    ]
+
+
 def main() -> None:
     default = ["float32", *(["bfloat16"] if precision.default() is torch.bfloat16 else [])]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -132,11 +146,13 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="models of a few numbers: does the script work?")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
+    found: dict[str, list[list[str]]] = {}
     for name in options.jobs:
-        for line in measured(name, TINY if options.tiny else PUBLISHED, options.precisions, options.rounds):
-            rows.append(line)
-            print(" | ".join(line), flush=True)
+        found[name] = measured(name, TINY if options.tiny else PUBLISHED, options.precisions, options.rounds)
+        print("\n".join(" | ".join(line) for line in found[name]), flush=True)
+    if {"candidate", "candidate_best"} <= found.keys():
+        found["start"] = start(found["candidate"], found["candidate_best"])
+    rows = [row for lines in found.values() for row in lines]
     rates = ", ".join(f"{name} {rate(PRECISIONS[name]) / 1e9:.0f}" for name in options.precisions)
     print(f"\nGFLOP/s of a {SIDE} x {SIDE} product: {rates}\n\n{table(HEAD, rows)}")
 

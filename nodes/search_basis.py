@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import torch
 from comfy_api.latest import io
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
-from ..core.search import bank, basis_init, masking, weightings
+from ..core.search import bank_file, basis_init, masking, weightings
 from ..core.types import Generator, Latent, Loss
 from . import checks, grids, host, sockets
 
@@ -24,10 +25,9 @@ class BasisInit(io.ComfyNode):
             node_id="GuidedGAN_BasisInit",
             display_name="Basis Init",
             category="guided GAN/search",
-            description="FuseDream's start: of many random latents, the k whose pictures score best. The first prompt "
-            "computes "
-            "the candidates and keeps them on disk, "
-            f"up to {bank.MOST_BYTES // 10**9} GB in all; every later prompt takes no time. "
+            description="FuseDream's start: of many random latents, the k whose pictures score best. The first run "
+            "computes a pool of candidates and keeps it on disk, "
+            f"up to {bank_file.MOST_BYTES // 10**9} GB in all; every later prompt and seed takes little time. "
             "Look at the starts, and pick by hand if you like.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -36,11 +36,13 @@ class BasisInit(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "seed",
-                    tooltip="Decides the candidates of the first search; the next ones of a batch follow.",
+                    tooltip="Decides which candidates the first search chooses from; the next ones of a batch follow.",
                     **sockets.SEED,
                 ),
                 io.Int.Input(
-                    "batch", tooltip="How many searches, each with its own seed and candidates.", **sockets.BATCH
+                    "batch",
+                    tooltip="How many searches, each with its own seed and choice of candidates.",
+                    **sockets.BATCH,
                 ),
                 io.Int.Input(
                     "k",
@@ -54,7 +56,8 @@ class BasisInit(io.ComfyNode):
                     default=10_000,
                     min=1,
                     max=1_000_000,
-                    tooltip="Random latents to choose from; the paper's M.",
+                    tooltip="Random latents in the pool that all seeds share, the paper's M. Each seed chooses from "
+                    f"{basis_init.SHARE:.0%} of them, which it draws, unless fresh is on.",
                 ),
                 io.Combo.Input(
                     "weighting",
@@ -76,6 +79,16 @@ class BasisInit(io.ComfyNode):
                     advanced=True,
                     tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to "
                     "compare.",
+                ),
+                io.Boolean.Input(
+                    "fresh",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    label_on="candidates for each seed",
+                    label_off="a pool for all seeds",
+                    tooltip="Draw and score all candidates anew for each seed, as in the paper. Otherwise they are "
+                    "scored once, and each seed draws a part of them.",
                 ),
             ],
             outputs=[
@@ -101,6 +114,7 @@ class BasisInit(io.ComfyNode):
         weighting: str,
         pick: str = "",
         gaussian_y: bool = False,
+        fresh: bool = False,
     ):
         with host.models(generator, *loss.models):
             warnings: list[str] = []
@@ -112,8 +126,9 @@ class BasisInit(io.ComfyNode):
                 count=candidates,
                 weighting=weighting,
                 gaussian_y=gaussian_y,
+                fresh=fresh,
                 folder=host.cache_folder("banks"),
-                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates), cls.hidden.unique_id),
+                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates, fresh=fresh), cls.hidden.unique_id),
                 warn=warnings.append,
             )
             if pick.strip():
@@ -147,30 +162,27 @@ def _picks(text: str) -> list[tuple[int, float]]:
 
 
 class _Forecast:
-    """The bar of a node that scores candidates: how many, how large and, from the second report on, how long."""
+    """The bar of a node that scores candidates: what is done, how large it gets and, from a second report on, how long.
+
+    Each of these is said once for every stage of the work.
+    """
 
     def __init__(self, size: int, node_id: str | None) -> None:
         self._size, self._node_id = size, node_id
         self._bar: host.Progress | None = None
-        self._first: tuple[int, float] | None = None
-        self._told = False
+        self._first = (0, 0.0)
+        self._reports: Counter[str] = Counter()  # by stage
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, stage: str) -> None:
         now = time.monotonic()
-        if self._bar is None or self._first is None:
+        if self._bar is None:
             self._bar, self._first = host.Progress(total, self._node_id), (done, now)
-            self._say(f"scoring {total - done:,} more candidates, kept in {in_words(self._size)}")
-        elif not self._told:
-            self._told = True
-            start, begun = self._first
-            left = (now - begun) / max(done - start, 1) * (total - done)
-            self._say(
-                f"scoring {total - done:,} more candidates, about {_duration(left)}, kept in {in_words(self._size)}"
-            )
+        self._reports[stage] += 1
+        start, begun = self._first
+        left = f", about {_duration((now - begun) / (done - start) * (total - done))}" if done > start else ""
+        if self._reports[stage] <= 2:
+            host.say(f"{stage}{left}, kept in {in_words(self._size)}", self._node_id)
         self._bar(done)
-
-    def _say(self, text: str) -> None:
-        host.say(text, self._node_id)
 
 
 def _duration(seconds: float) -> str:

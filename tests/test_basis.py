@@ -1,20 +1,29 @@
-"""Basis initialisation against brute force, the bank's promises, and the weightings by hand."""
+"""Basis initialisation against brute force, what a seed means, and the weightings by hand."""
 
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
+from toys import seeded, toy_autoencoder
 
 from guided_gan.core import draws, targets
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.files import latent_files
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
-from guided_gan.core.search import bank, weightings
-from guided_gan.core.search.bank import CHUNK, Bank, candidates
-from guided_gan.core.search.basis_init import choose, initialise, starts
+from guided_gan.core.search import weightings
+from guided_gan.core.search.bank import CHUNK, candidates
+from guided_gan.core.search.basis_init import (
+    MAX_BASIS,
+    SHARE,
+    SHARED,
+    bank_bytes,
+    choose,
+    initialise,
+    part_of_pool,
+    starts,
+)
+from guided_gan.core.search.pool import FEW, shortlisted
 from guided_gan.core.search.weightings import mix, of_latent
 from guided_gan.core.types import Basis, Latent
 
@@ -36,28 +45,57 @@ def same(a, b):
 # --- ranking ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"policies": ("color", "cutout")}, {"policies": ()}, {"micro_batch": 2}])
+def by_hand(generator, loss, seed, numbers):
+    """The candidates with these numbers of a seed's, and their AugCLIP scores."""
+    chunks = [candidates(generator, seed, chunk) for chunk in range(max(numbers) // CHUNK + 1)]
+    latents = Latent.cat(chunks)[torch.tensor(numbers)]
+    pairs = [(latent, draws.rng(seed, "augment", i)) for latent, i in zip(latents.split(), numbers, strict=True)]
+    return latents, -torch.cat([loss(generator.decode(latent), latent, [rng]) for latent, rng in pairs])
+
+
+def check_best(found, latents, scores):
+    """A basis of one search holds the best of these latents."""
+    best = scores.topk(found.scores.shape[1])
+    torch.testing.assert_close(found.scores[0], best.values)
+    for name, value in latents.tensors.items():
+        assert torch.equal(found.vectors[name][0], value[best.indices])
+    return best.indices
+
+
+OPTIONS = [{}, {"policies": ("color", "cutout")}, {"policies": ()}, {"micro_batch": 2}, {"copies": FEW}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 def test_the_best_are_those_of_a_brute_force_ranking(generator, encoder, options):
     loss = loss_of(encoder, **options)
-    pool = Latent.cat([candidates(generator, 7, chunk) for chunk in range(2)])[:150]
-    scores = []
-    for i in range(150):
-        image = generator.decode(pool[i : i + 1])
-        scores.append(-loss(image, pool[i : i + 1], [draws.rng(7, "augment", i)]))
-    best = torch.cat(scores).topk(4)
-    found = initialise(generator, loss, seeds=[7], k=4, count=150)
-    torch.testing.assert_close(found.scores[0], best.values)
-    for name, value in pool.tensors.items():
-        assert torch.equal(found.vectors[name][0], value[best.indices])
-    assert best.indices.max() >= CHUNK, "the test should reach into the second chunk"
+    found = initialise(generator, loss, seeds=[7], k=4, count=150, fresh=True)
+    best = check_best(found, *by_hand(generator, loss, 7, range(150)))
+    assert best.max() >= CHUNK, "the test should reach into the second chunk"
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_seed_finds_the_best_of_its_share_of_the_pool(generator, encoder, options):
+    loss = loss_of(encoder, **options)
+    found = initialise(generator, loss, seeds=[7], k=4, count=250)
+    check_best(found, *by_hand(generator, loss, SHARED, part_of_pool(7, 250).tolist()))
+
+
+@pytest.mark.parametrize("copies", [FEW + 1, 25])
+def test_those_that_are_best_by_few_copies_are_ranked_by_all(generator, encoder, copies):
+    few, loss = loss_of(encoder, copies=FEW), loss_of(encoder, copies=copies)
+    first = by_hand(generator, few, 7, range(600))[1].topk(shortlisted(600)).indices.tolist()
+    found = initialise(generator, loss, seeds=[7], k=5, count=600, fresh=True)
+    check_best(found, *by_hand(generator, loss, 7, first))
+    assert generator.decoded.count(1) == 600 + 2 * len(first)
 
 
 def test_a_sum_ranks_by_the_weighted_scores_of_its_aug_clip_terms(generator, encoder):
-    first, second = loss_of(encoder), loss_of(encoder, "a fish", copies=2)
-    vectors = [Bank(generator, term, 7, None).vectors(100) for term in (first, second)]
-    expected = (2.0 * first.rank(vectors[0]) - 0.5 * second.rank(vectors[1])).topk(3).values
-    found = initialise(generator, SumLoss([(2.0, first), (-0.5, second)]), seeds=[7], k=3, count=100)
-    torch.testing.assert_close(found.scores[0], expected)
+    terms = [(2.0, loss_of(encoder)), (-0.5, loss_of(encoder, "a fish", copies=FEW + 2))]
+    (latents, first), (_, second) = (by_hand(generator, term, 7, range(100)) for _, term in terms)
+    few = 2.0 * first - 0.5 * by_hand(generator, loss_of(encoder, "a fish", copies=FEW), 7, range(100))[1]
+    shortlist = few.topk(shortlisted(100)).indices
+    found = initialise(generator, SumLoss(terms), seeds=[7], k=3, count=100, fresh=True)
+    check_best(found, latents[shortlist], (2.0 * first - 0.5 * second)[shortlist])
 
 
 def test_the_scores_of_the_starts_are_those_of_their_pictures(generator, encoder):
@@ -70,10 +108,11 @@ def test_the_scores_of_the_starts_are_those_of_their_pictures(generator, encoder
 
 
 @pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
-def test_a_seed_starts_alike_alone_and_in_a_batch(generator, encoder, weighting):
-    loss = loss_of(encoder)
-    batch = initialise(generator, loss, seeds=[6, 7, 8], k=3, count=100, weighting=weighting)
-    alone = initialise(generator, loss, seeds=[7], k=3, count=100, weighting=weighting)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_seed_starts_alike_alone_and_in_a_batch(generator, encoder, weighting, fresh):
+    loss = loss_of(encoder, copies=FEW + 1)
+    batch = initialise(generator, loss, seeds=[6, 7, 8], k=3, count=100, weighting=weighting, fresh=fresh)
+    alone = initialise(generator, loss, seeds=[7], k=3, count=100, weighting=weighting, fresh=fresh)
     rows = [{name: value[1:2] for name, value in group.items()} for group in (batch.vectors, batch.weights)]
     assert same(replace(batch, vectors=rows[0], weights=rows[1], scores=batch.scores[1:2]), alone)
     assert not torch.equal(batch.vectors["z"][0], batch.vectors["z"][1])
@@ -91,152 +130,76 @@ def test_gaussian_y_draws_other_candidates(generator, encoder):
     assert (classes.vectors["y"] * 2).frac().eq(0).all()
 
 
-def test_progress_only_grows_and_ends_at_the_whole(generator, encoder):
-    loss, said = SumLoss([(1.0, loss_of(encoder)), (1.0, loss_of(encoder, copies=2))]), []
-    initialise(generator, loss, seeds=[1, 2], k=2, count=150, progress=lambda *numbers: said.append(numbers))
-    done, totals = zip(*said, strict=True)
+@pytest.mark.parametrize(("fresh", "total"), [(False, 2 * 200 + 4 * 24), (True, 4 * 200 + 4 * 24)])
+def test_progress_only_grows_and_says_the_stage(generator, encoder, fresh, total):
+    loss, said = SumLoss([(1.0, loss_of(encoder)), (1.0, loss_of(encoder, copies=FEW + 2))]), []
+    initialise(generator, loss, seeds=[1, 2], k=2, count=150, fresh=fresh, progress=lambda *now: said.append(now))
+    done, totals, stages = zip(*said, strict=True)
     assert list(done) == sorted(set(done))
-    assert set(totals) == {done[-1]} == {2 * 2 * 150}
+    assert set(totals) == {done[-1]} == {total}
+    assert stages[0] == "scoring 200 candidates by 3 augmented copies each"
+    assert f"scoring 200 candidates by {FEW} augmented copies each" in stages
+    assert stages[-1].endswith("candidates by 2 more augmented copies each")
 
 
-# --- the bank --------------------------------------------------------------------------------------------------------
+# --- the pool that seeds share ---------------------------------------------------------------------------------------
 
 
-def test_a_second_prompt_draws_no_picture(generator, encoder, tmp_path):
-    first = initialise(generator, loss_of(encoder), seeds=[1, 2], k=3, count=200, folder=tmp_path)
-    assert sum(generator.decoded) == 400
+def test_a_share_is_that_of_the_seed_and_the_count_alone():
+    part = part_of_pool(7, 10_000)
+    assert abs(len(part) / 10_000 - SHARE) < 0.02
+    assert torch.equal(part[part < 900], part_of_pool(7, 900))
+    assert len(torch.unique(part)) == len(part)
+    assert torch.equal(part, part.sort().values)
+    common = torch.isin(part_of_pool(8, 10_000), part).float().mean()
+    assert abs(common - SHARE) < 0.03
+    for count in (1, 5, MAX_BASIS, 20):
+        assert len(part_of_pool(7, count)) >= min(count, MAX_BASIS)
+
+
+def test_a_new_seed_and_a_new_prompt_draw_the_pictures_of_their_shortlists_alone(generator, encoder, tmp_path):
+    loss = loss_of(encoder, copies=FEW + 1)
+    initialise(generator, loss, seeds=[1], k=3, count=400, folder=tmp_path)
+    assert sum(generator.decoded) == 400 + shortlisted(len(part_of_pool(1, 400)))
+    for seed, text in ((2, "a tree"), (1, "a fish")):
+        generator.decoded.clear()
+        initialise(generator, loss_of(encoder, text, copies=FEW + 1), seeds=[seed], k=3, count=400, folder=tmp_path)
+        assert 0 < sum(generator.decoded) <= shortlisted(len(part_of_pool(seed, 400)))
     generator.decoded.clear()
-    second = initialise(generator, loss_of(encoder, "a fish"), seeds=[1, 2], k=3, count=200, folder=tmp_path)
+    initialise(generator, loss, seeds=[2, 1], k=5, count=400, folder=tmp_path)
     assert generator.decoded == []
-    assert not torch.equal(first.vectors["z"], second.vectors["z"])
-    assert same(second, initialise(generator, loss_of(encoder, "a fish"), seeds=[1, 2], k=3, count=200))
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_bank_grows_and_keeps_what_it_has(generator, encoder, tmp_path):
-    small = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100)
-    generator.decoded.clear()
-    large = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(250)
-    assert torch.equal(large[:100], small)
+def test_a_seed_means_the_same_whatever_was_asked_before(generator, encoder, tmp_path):
+    def start(folder, text="a tree", seed=7, count=200):
+        loss = loss_of(encoder, text, copies=FEW + 5)
+        return initialise(generator, loss, seeds=[seed], k=4, count=count, folder=folder)
+
+    alone = start(None)
+    for text, seed, count in (("a fish", 3, 300), ("a boat", 7, 100), ("a tree", 5, 200)):
+        start(tmp_path, text, seed, count)
+    assert same(start(tmp_path), alone)
+
+
+def test_fresh_candidates_are_those_of_the_seed_alone(generator, encoder, tmp_path):
+    loss = loss_of(encoder)
+    initialise(generator, loss, seeds=[1, 2], k=3, count=100, folder=tmp_path, fresh=True)
     assert sum(generator.decoded) == 200
-    assert len(large) == 250
-    generator.decoded.clear()
-    assert torch.equal(Bank(generator, loss_of(encoder), 7, tmp_path).vectors(120), large[:120])
-    assert generator.decoded == []
-    assert torch.equal(Bank(generator, loss_of(encoder), 7, None).vectors(250), large)
+    assert len(list(tmp_path.iterdir())) == 2
+    found = initialise(generator, loss, seeds=[2], k=3, count=100, folder=tmp_path, fresh=True)
+    assert sum(generator.decoded) == 200
+    assert same(found, initialise(generator, loss, seeds=[2], k=3, count=100, fresh=True))
 
 
-def test_a_bank_belongs_to_all_that_decides_its_vectors_and_to_no_prompt(generator, encoder, tmp_path):
-    def build(model=generator, loss=None, seed=7, gaussian_y=False):
-        before = sum(model.decoded)
-        Bank(model, loss or loss_of(encoder), seed, tmp_path, gaussian_y).vectors(1)
-        return sum(model.decoded) > before
-
-    assert build()
-    others = loss_of(encoder, "a fish", -2.0), loss_of(encoder, distance="spherical"), loss_of(encoder, micro_batch=1)
-    for other in others:
-        assert not build(loss=other)
-    assert build(model=ToyGenerator(1))
-    assert build(loss=loss_of(ToyEncoder(1)))
-    assert build(loss=loss_of(encoder, copies=4))
-    assert build(loss=loss_of(encoder, policies=("color",)))
-    assert build(seed=8)
-    assert build(gaussian_y=True)
-    assert not build()
-
-
-@pytest.mark.parametrize("kept", [0, 10, 0.5, -1])
-def test_a_corrupt_bank_is_computed_anew_with_a_word(generator, encoder, tmp_path, kept):
-    whole = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100)
-    (path,) = tmp_path.iterdir()
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    with pytest.warns(UserWarning, match="bank is computed anew: .*cannot be read"):
-        again = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100)
-    assert torch.equal(again, whole)
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda vectors: vectors.index_put((torch.tensor(3), torch.tensor(1)), torch.tensor(float("nan"))),
-        lambda vectors: vectors[:, :5],
-        lambda vectors: vectors[:70],  # not whole chunks: the rest would be of other candidates
-        lambda vectors: vectors[0],
-        lambda vectors: vectors.double(),
-        None,
-    ],
-    ids=["nan", "columns", "rows", "dimensions", "dtype", "missing"],
-)
-def test_a_bank_that_is_whole_but_wrong_is_computed_anew_and_kept(generator, encoder, tmp_path, spoil):
-    right = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(200)
-    (path,) = tmp_path.iterdir()
-    content = path.read_bytes()
-    tensors, recipe = latent_files.read_tensors(path)
-    wrong = {"vectors": spoil(tensors["vectors"]).contiguous()} if spoil else {"other": torch.zeros(1)}
-    latent_files.write_tensors(path, wrong, recipe)
-    said = []
-    again = Bank(generator, loss_of(encoder), 7, tmp_path, warn=said.append).vectors(200)
-    assert len(said) == 1
-    assert "computed anew" in said[0]
-    assert torch.equal(again, right)
-    assert path.read_bytes() == content
-
-
-def test_banks_have_a_limit_and_the_least_recently_used_goes_first(generator, encoder, tmp_path, monkeypatch):
-    def build(seed):
-        before = sum(generator.decoded)
-        Bank(generator, loss_of(encoder), seed, tmp_path).vectors(100)
-        return sum(generator.decoded) > before
-
-    assert build(0)
-    (path,) = tmp_path.iterdir()
-    monkeypatch.setattr(bank, "MOST_BYTES", 3 * path.stat().st_size)
-    assert all(build(seed) for seed in (1, 2))
-    assert not build(0)  # used again, so that 1 is now the first to go
-    assert build(3)
-    assert len(list(tmp_path.iterdir())) == 3
-    assert not build(0)
-    assert build(1)
-
-
-def test_a_shorter_bank_does_not_replace_a_longer_one(generator, encoder, tmp_path):
-    """Two processes build one bank; the shorter one is done last."""
-
-    def meanwhile(done, total):
-        if done == total:
-            Bank(ToyGenerator(), loss_of(ToyEncoder()), 7, tmp_path).vectors(300)
-
-    Bank(generator, loss_of(encoder), 7, tmp_path).vectors(100, meanwhile)
-    generator.decoded.clear()
-    Bank(generator, loss_of(encoder), 7, tmp_path).vectors(300)
-    assert generator.decoded == []
-
-
-def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(bank, "write_tensors", full)
-    monkeypatch.setattr(bank, "SAVE_SECONDS", -1)  # try to save after every chunk
-    with pytest.warns(UserWarning, match="could not be kept .No space left on device.") as said:
-        found = initialise(generator, loss_of(encoder), seeds=[7], k=3, count=300, folder=tmp_path)
-    assert len(said) == 1
-    assert same(found, initialise(generator, loss_of(encoder), seeds=[7], k=3, count=300))
-
-
-def test_a_stopped_build_goes_on_where_it_was_saved(generator, encoder, tmp_path):
-    def stop(done, total):
-        if done > 200:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Bank(generator, loss_of(encoder), 7, tmp_path).vectors(300, stop)
-    generator.decoded.clear()
-    vectors = Bank(generator, loss_of(encoder), 7, tmp_path).vectors(300)
-    assert sum(generator.decoded) == 100
-    assert torch.equal(vectors, Bank(generator, loss_of(encoder), 7, None).vectors(300))
+def test_a_pool_takes_as_much_room_as_is_said(generator, encoder, tmp_path):
+    loss = loss_of(encoder, copies=FEW + 1)
+    for fresh in (False, True):
+        folder = tmp_path / str(fresh)
+        initialise(generator, loss, seeds=[1, 2], k=3, count=1000, folder=folder, fresh=fresh)
+        kept = sum(file.stat().st_size for file in folder.iterdir())
+        expected = bank_bytes(loss, 2, 1000, fresh=fresh)
+        assert 0.9 * expected < kept < 1.1 * expected
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import torch
 from guided_gan.benchmarks import _gpu_jobs, gpu
 from guided_gan.benchmarks._gpu_measure import Meter, Uncapturable, captured, computing
 from guided_gan.benchmarks._gpu_models import TINY
-from guided_gan.core.search import basis_init
 
 CPU = torch.device("cpu")
 
@@ -27,20 +26,19 @@ def run(folder, *options):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_each_job_has_a_time_and_a_share_of_the_floor(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(basis_init, "CHUNK", 10)  # candidates at a time
+def test_each_job_has_a_time_and_a_share_of_the_floor(tmp_path, capsys):
     status, report = run(tmp_path, "--precisions", "float32")
     assert status == 0
     assert report["left_out"] == []
     measured = [row for row in report["rows"] if "seconds" in row]
     assert all(0 < row["low"] <= row["seconds"] <= row["high"] for row in measured)
-    for how, count in ((gpu.LIBRARY, 6), (gpu.EAGER, 7)):
+    for how, count in ((gpu.LIBRARY, 7), (gpu.EAGER, 8)):
         rows = [row for row in measured if row["how"] == how]
         assert len(rows) == count
         assert all(0 < row["floor"] < 1 for row in rows)
     assert len([row for row in measured if "at once" in row["how"]]) == 2 * len(gpu.AT_ONCE)
     printed = (tmp_path / "gpu.md").read_text()
-    assert printed.count("not captured: this is no CUDA device") == 7
+    assert printed.count("not captured: this is no CUDA device") == 8
     capsys.readouterr()
     assert gpu.main(["--show", str(tmp_path / "gpu.json")]) == 0
     assert capsys.readouterr().out.strip() == printed.strip()
@@ -83,10 +81,12 @@ def test_cutouts_in_buffers_are_those_of_the_search():
         torch.testing.assert_close(fixed.run(), step()[0])
 
 
-def test_candidates_in_buffers_are_embedded_as_for_the_start():
-    job = _gpu_jobs.candidates(TINY, CPU, plain=False)
+@pytest.mark.parametrize("stage", ["plain", "first", "second"])
+def test_candidates_in_buffers_are_embedded_as_for_the_start(stage):
+    job = _gpu_jobs.candidates(TINY, CPU, stage)
     fixed = job.fixed[""]()
     vectors = fixed.run()
+    assert (len(vectors), len(job.library()())) == (fixed.count, job.count)
     torch.testing.assert_close(vectors, fixed.run())
     fixed.refill(1)
     assert not torch.allclose(vectors, fixed.run(), atol=1e-4)

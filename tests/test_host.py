@@ -185,11 +185,12 @@ def test_candidates_are_computed_once_for_all_prompts(client, host_folders):
     s.basis.inputs["seed"] = 99
     assert client.run(s.graph.prompt).progress("BasisInit")
     kept = {file: file.stat().st_mtime_ns for file in banks.iterdir()}
-    s.text.inputs["text"] = "a yellow star"
-    run = client.run(s.graph.prompt)
-    assert "BasisInit" in run.executed
-    assert not run.progress("BasisInit")
-    assert {file: file.stat().st_mtime_ns for file in banks.iterdir()} == kept
+    for node, name, value in ((s.text, "text", "a yellow star"), (s.basis, "seed", 100)):
+        node.inputs[name] = value
+        run = client.run(s.graph.prompt)
+        assert "BasisInit" in run.executed
+        assert not run.progress("BasisInit")
+        assert {file: file.stat().st_mtime_ns for file in banks.iterdir()} == kept
 
 
 def test_a_changed_file_is_read_again(client, host_folders):
@@ -351,8 +352,9 @@ def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
     s.basis.inputs.update(seed=123, batch=64, candidates=1_000_000)
     run = client.run(s.graph.prompt, lambda run: sum(node == "BasisInit" for node, _ in run.texts) > 1)
     first, second = [line for node, line in run.texts if node == "BasisInit"][:2]
-    assert re.fullmatch(r"scoring 63,999,990 more candidates, kept in 32\.77 GB", first)
-    assert re.fullmatch(r"scoring 63,999,980 more candidates, about \d+ (days|hours), kept in 32\.77 GB", second)
+    what = r"scoring 1,000,000 candidates by \d+ augmented copies each"
+    assert re.fullmatch(rf"{what}, kept in 520 MB", first)
+    assert re.fullmatch(rf"{what}, about \d+ (days|hours|minutes), kept in 520 MB", second)
 
 
 def test_a_date_and_values_of_nodes_become_part_of_a_name(client, host_folders):

@@ -36,3 +36,10 @@ def test_the_figures_of_a_row():
     }  # fmt: skip
     found = step_cost.row("a step", "bfloat16", middle, operations=4 * 10**12, count=2)
     assert found == ["a step", "bfloat16", "400", "25%", "50%", "25%", "50%"]
+
+
+def test_a_start_costs_each_candidate_its_share_of_the_second_stage():
+    first, second = ["by few", "float32", "1,200", *"----"], ["by all", "float32", "5,000", *"----"]
+    ((name, chosen, gflop, *_),) = step_cost.start([first], [second])
+    assert (chosen, gflop) == ("float32", "1,232")
+    assert "M = 10,000" in name

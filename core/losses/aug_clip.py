@@ -50,14 +50,17 @@ class AugCLIPLoss(CopiesLoss):
         """The same loss without augmentation: the CLIP score."""
         return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
 
-    def embed(self, images: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Mean unit vector of each picture's augmented copies, [N, D].
+    def embed(self, images: Tensor, rngs: Sequence[torch.Generator], copies: range | None = None) -> Tensor:
+        """Mean unit vector of each picture's augmented copies, [N, D], or of some of them, counted from 0.
 
-        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target.
+        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target. The first copies are the
+        same however many there are.
         """
         parameters = self.draw(rngs)
+        if copies is not None:
+            parameters = parameters[:, copies.start : copies.stop]
         sums = self._in_parts(images, parameters, lambda part: self._vectors(images, part).sum(1))
-        return torch.stack(sums).sum(0) / self.copies
+        return torch.stack(sums).sum(0) / parameters.shape[1]
 
     def rank(self, means: Tensor) -> Tensor:
         """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""

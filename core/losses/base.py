@@ -106,7 +106,7 @@ class CopiesLoss:
     def _in_parts(self, images: Tensor, parameters: Tensor, work: Callable[[Tensor], Made]) -> list[Made]:
         """What `work` makes of the parameters [N, C, K] of so many copies as fit into memory at once, part by part."""
         batches = batches_of(self, images.device, self.micro_batch)
-        return batches.each(self.copies, lambda part: work(parameters[:, part]))
+        return batches.each(parameters.shape[1], lambda part: work(parameters[:, part]))
 
     def _vectors(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Unit vectors [N, C, D] of augmented copies."""

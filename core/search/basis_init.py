@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from .. import draws
 from ..errors import ChoiceError, PackError, shortened
-from ..losses.aug_clip import aug_clip_terms
+from ..losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from ..types import SCALAR, Basis, Generator, Latent, Loss
-from .bank import CHUNK, Bank, Progress, Warn, candidates
+from .bank import Report
+from .bank_file import Warn
+from .pool import Pool, shortlist, shortlisted, whole_chunks
 from .weightings import WEIGHTINGS
 
 MAX_BASIS = 15
+SHARED = 0  # the seed of the pool that all seeds share
+SHARE = 0.4  # of that pool, what a seed takes
+
+Progress = Callable[[int, int, str], None]  # candidates scored, to score in all, and what is being done
 
 
 def initialise(
@@ -27,22 +35,27 @@ def initialise(
     count: int = 10_000,
     weighting: str = SCALAR,
     gaussian_y: bool = False,
+    fresh: bool = False,
     folder: Path | None = None,
     progress: Progress | None = None,
     warn: Warn = warnings.warn,
 ) -> Basis:
-    """The k best of `count` candidates of each seed by AugCLIP: the start of FuseDream's search.
+    """The k best of many candidates of each seed by AugCLIP: the start of FuseDream's search.
+
+    All candidates are scored by the first `pool.FEW` augmented copies, the best of these again by all of them.
 
     Args:
         generator: must draw latents by chance; candidates are drawn as it was trained.
         loss: an AugCLIP loss, or a sum that has some; candidates are ranked by the (weighted) cosine score.
-        seeds: one search each; seed s draws the same candidates in every batch.
+        seeds: one search each; seed s chooses from the same candidates in every batch.
         k: basis latents per search, 1 to MAX_BASIS.
-        count: candidates per search (the paper's M), at least k.
+        count: candidates in the pool (the paper's M), at least k.
         weighting: a name of WEIGHTINGS.
         gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (the appendix compares).
+        fresh: draw `count` candidates for each seed alone, as in the paper. Otherwise all seeds share one pool, of
+            which each draws its SHARE, so that a new seed costs little once the pool is known.
         folder: where banks are kept; None keeps none.
-        progress: called with candidates done and to do.
+        progress: called with candidates scored, candidates to score in both stages, and what is being done.
         warn: called with a sentence where a bank cannot be used or kept.
 
     Returns:
@@ -51,9 +64,7 @@ def initialise(
     Raises:
         PackError: k, count or seeds out of range, no AugCLIP term to rank by, or no class vector for gaussian_y.
     """
-    terms = aug_clip_terms(loss)
-    if not terms:
-        raise PackError("Candidates are ranked by AugCLIP: give an AugCLIP loss, or a sum that has one.")
+    terms = _terms(loss)
     if weighting not in WEIGHTINGS:
         raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
     check_counts(k, count)
@@ -61,26 +72,69 @@ def initialise(
         raise PackError(f"gaussian_y draws the class vector of a BigGAN, and {generator.name} has none: turn it off.")
     if not seeds:
         raise PackError("At least one seed is needed.")
-    bases = []
-    for number, seed in enumerate(seeds):
-        scores = torch.zeros(count)
-        for place, (weight, term) in enumerate(terms, number * len(terms)):
-
-            def report(done: int, total: int, place: int = place) -> None:
-                if progress:
-                    progress(place * total + done, len(seeds) * len(terms) * total)
-
-            scores += weight * term.rank(Bank(generator, term, seed, folder, gaussian_y, warn).vectors(count, report))
-        best = scores.topk(k)
-        bases.append((_gather(generator, seed, best.indices.tolist(), gaussian_y), best.values))
-    vectors = {name: torch.stack([latent.tensors[name] for latent, _ in bases]) for name in generator.spec}
+    pools = [(SHARED, [part_of_pool(seed, count) for seed in seeds])]
+    if fresh:
+        pools = [(seed, [torch.arange(count)]) for seed in seeds]
+    sizes = [whole_chunks(count) + sum(shortlisted(len(part)) for part in parts) for _, parts in pools]
+    bar = _Bar(progress, sum(sizes) * len(terms))
+    found: list[tuple[Latent, Tensor]] = []
+    for seed, parts in pools:
+        pool = Pool(generator, terms, seed, folder, gaussian_y, warn)
+        by_few = pool.by_few(count, bar.part)
+        for part in parts:
+            numbers = part[shortlist(by_few[part])]
+            best = pool.by_all(numbers, bar.part).topk(k)
+            found.append((pool.latents(numbers[best.indices]), best.values))
+    vectors = {name: torch.stack([latent.tensors[name] for latent, _ in found]) for name in generator.spec}
     weights = WEIGHTINGS[weighting][0](vectors, seeds)
-    return Basis(generator.name, vectors, weights, weighting, torch.stack([values for _, values in bases]))
+    return Basis(generator.name, vectors, weights, weighting, torch.stack([scores for _, scores in found]))
 
 
-def bank_bytes(loss: Loss, searches: int, count: int) -> int:
-    """How large the banks of so many searches of `count` candidates are, on disk, and one of them in memory."""
-    return sum(4 * len(term.direction()) for _, term in aug_clip_terms(loss)) * searches * count
+def part_of_pool(seed: int, count: int, share: float = SHARE) -> Tensor:
+    """What a seed takes of a pool: about this share of the numbers below `count`, at least MAX_BASIS, ascending.
+
+    What it takes of a smaller pool is part of what it takes of a larger one.
+    """
+    drawn = torch.rand(count, generator=draws.rng(seed, "share"))
+    least = drawn.kthvalue(min(MAX_BASIS, count)).values.item()
+    return (drawn <= max(share, least)).nonzero()[:, 0]
+
+
+def bank_bytes(loss: Loss, seeds: int, count: int, *, fresh: bool = False) -> int:
+    """How large the banks of so many searches of `count` candidates become on disk."""
+    row = sum(8 + 4 * len(term.direction()) for _, term in aug_clip_terms(loss))  # a number and a vector
+    return row * ((seeds if fresh else 1) * count + seeds * shortlisted(count))
+
+
+def _terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
+    """The terms to rank by.
+
+    Raises:
+        PackError: there are none.
+    """
+    terms = aug_clip_terms(loss)
+    if not terms:
+        raise PackError("Candidates are ranked by AugCLIP: give an AugCLIP loss, or a sum that has one.")
+    return terms
+
+
+class _Bar:
+    """One bar for all that is to be scored, whatever of it is known already."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total = progress, total
+        self._begun = 0
+
+    def part(self, size: int) -> Report:
+        """How to report the next so many candidates."""
+        begun = self._begun
+        self._begun += size
+
+        def report(known: int, what: str) -> None:
+            if self._progress:
+                self._progress(begun + known, self._total, what)
+
+        return report
 
 
 def check_counts(k: int, count: int) -> None:
@@ -96,11 +150,6 @@ def check_counts(k: int, count: int) -> None:
             f"The number of candidates must be at least k: got {count} candidates for k = {k}. Raise candidates or "
             "lower k."
         )
-
-
-def _gather(generator: Generator, seed: int, indices: list[int], gaussian_y: bool) -> Latent:
-    chunks = {chunk: candidates(generator, seed, chunk, gaussian_y) for chunk in {i // CHUNK for i in indices}}
-    return Latent.cat([chunks[i // CHUNK][i % CHUNK : i % CHUNK + 1] for i in indices])
 
 
 def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
