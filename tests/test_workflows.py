@@ -22,7 +22,7 @@ TITLE = 30  # height of the bar above a node's place
 THUMBNAIL_BYTES = 200_000
 # Settings that make each node quick; those for nodes that a graph lacks are left out.
 QUICK = {
-    "GuidedGAN_BasisInit.candidates": 200,
+    "GuidedGAN_BasisInit.candidates": 500,  # of which a seed takes some 200
     "GuidedGAN_BasisInit.k": 1,
     "GuidedGAN_Optimize.steps": 2,
     "GuidedGAN_ComposeOptimize.steps": 2,

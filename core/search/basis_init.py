@@ -16,7 +16,7 @@ from ..losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from ..types import SCALAR, Basis, Generator, Latent, Loss
 from .bank import Report
 from .bank_file import Warn
-from .pool import Pool, shortlist, shortlisted, whole_chunks
+from .pool import Pool, shortlist, shortlisted, work
 from .weightings import WEIGHTINGS
 
 MAX_BASIS = 15
@@ -75,8 +75,7 @@ def initialise(
     pools = [(SHARED, [part_of_pool(seed, count) for seed in seeds])]
     if fresh:
         pools = [(seed, [torch.arange(count)]) for seed in seeds]
-    sizes = [whole_chunks(count) + sum(shortlisted(len(part)) for part in parts) for _, parts in pools]
-    bar = _Bar(progress, sum(sizes) * len(terms))
+    bar = _Bar(progress, sum(work(terms, count, parts) for _, parts in pools))
     found: list[tuple[Latent, Tensor]] = []
     for seed, parts in pools:
         pool = Pool(generator, terms, seed, folder, gaussian_y, warn)

@@ -32,12 +32,12 @@ class _Term:
     few: Bank
     rest: Bank | None
 
-    def means(self, numbers: Tensor, report: Report) -> Tensor:
+    def means(self, numbers: Tensor, part: Part) -> Tensor:
         """Mean vectors [n, D] over all copies."""
         few = self.few.vectors(numbers)
         if self.rest is None:
             return few
-        return torch.lerp(self.rest.vectors(numbers, report), few, FEW / self.loss.copies)
+        return torch.lerp(self.rest.vectors(numbers, part(len(numbers))), few, FEW / self.loss.copies)
 
 
 class Pool:
@@ -76,7 +76,7 @@ class Pool:
 
     def by_all(self, numbers: Tensor, part: Part) -> Tensor:
         """Scores [n] of the candidates with these numbers [n], by all copies: the AugCLIP scores of the loss."""
-        scores = [term.weight * term.loss.rank(term.means(numbers, part(len(numbers)))) for term in self._terms]
+        scores = [term.weight * term.loss.rank(term.means(numbers, part)) for term in self._terms]
         return torch.stack(scores).sum(0)
 
     def latents(self, numbers: Tensor) -> Latent:
@@ -88,6 +88,12 @@ class Pool:
 def whole_chunks(count: int) -> int:
     """So many candidates, rounded up to chunks."""
     return math.ceil(count / CHUNK) * CHUNK
+
+
+def work(terms: Sequence[tuple[float, AugCLIPLoss]], count: int, parts: Sequence[Tensor]) -> int:
+    """How many candidates a pool scores in both stages and for all terms, for so many of them and parts of these."""
+    closely = sum(shortlisted(len(part)) for part in parts)
+    return sum(whole_chunks(count) + closely * (loss.copies > FEW) for _, loss in terms)
 
 
 def shortlisted(count: int) -> int:
