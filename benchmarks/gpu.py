@@ -136,8 +136,9 @@ class Run:
         self._free()
 
     def _free(self) -> None:
-        gc.collect()
+        """Leave the card's memory to what is measured next."""
         if self.meter.cuda:
+            gc.collect()
             torch.cuda.empty_cache()
 
     def _alone(self, job: Job, precision: str) -> None:

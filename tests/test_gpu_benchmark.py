@@ -26,7 +26,8 @@ def run(folder, *options):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_each_job_has_a_time_and_a_share_of_the_floor(tmp_path, capsys):
+def test_each_job_has_a_time_and_a_share_of_the_floor(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gpu, "AT_ONCE", (1, 2))  # searches
     status, report = run(tmp_path, "--precisions", "float32")
     assert status == 0
     assert report["left_out"] == []

@@ -192,10 +192,13 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_half_one(tmp_path, monk
 TAKE = """
 import sys
 from pathlib import Path
-import conftest
+from types import ModuleType
+sys.modules["guided_gan"] = package = ModuleType("guided_gan")
+package.__path__ = [sys.argv[3]]
+import torch
 from guided_gan.core.files import latent_files
-from test_storage import latent
-folder, mine = Path(sys.argv[1]), latent()[:1]
+from guided_gan.core.types import Latent
+folder, mine = Path(sys.argv[1]), Latent("some GAN", {"z": torch.zeros(1, 4)})
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(40):
@@ -210,8 +213,9 @@ for number in range(40):
 def test_a_name_is_taken_by_one_process_alone(tmp_path):
     """Two processes that save under the same names at once: each name is the first one's, and none is lost."""
     start = [sys.executable, "-c", TAKE, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
-    both = {who: subprocess.Popen([*start, who], **pipes) for who in "ab"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    root = Path(__file__).resolve().parent.parent
+    both = {who: subprocess.Popen([*start, who, root], **pipes) for who in "ab"}
     for process in both.values():
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
