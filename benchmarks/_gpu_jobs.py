@@ -28,10 +28,9 @@ from ._gpu_models import Sizes, random_biggan, random_clip, random_stylegan_t, r
 class Job:
     """A row of the table.
 
-    library: gives the function that does the work once, as the library does it. count: of that, as in `Fixed`. fixed:
-        by
-    what they leave out, the most complete first; those after it are for where it cannot be captured. models: whose
-    precision to set. searches: gives a step of so many searches, so many of them at once.
+    library: gives the function that does the work once, as the library does it. count: of that, as in `Fixed`.
+    fixed: by what they leave out, the most complete first; those after it are for where it cannot be captured.
+    models: whose precision to set. searches: gives a step of so many searches, so many of them at once.
     """
 
     name: str

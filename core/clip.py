@@ -68,14 +68,14 @@ class OpenCLIP(Managed):
             check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
         with clip_folder.panics_as_errors(f"The tokenizer of {self.name}"):
             tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
-        with torch.no_grad(), precision.of(self):
+        with torch.no_grad(), precision.autocast(self):
             vectors = self.module.encode_text(tokens)
         return F.normalize(vectors.float(), dim=1).cpu()
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
         x = resize_to(images, *self.image_size) * self._gain.to(images) + self._offset.to(images)
-        with precision.of(self):
+        with precision.autocast(self):
             vectors = self.module.encode_image(x)
         return F.normalize(vectors.float(), dim=1)
 

@@ -106,7 +106,7 @@ def describing(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def panics_as_errors(what: str) -> Iterator[None]:
-    """Within it, a library in Rust that gives up, as on an odd tokenizer, raises what an `except Exception` catches."""
+    """Within it, a panic of a library in Rust, as on a broken tokenizer, is raised as a CheckpointError."""
     try:
         yield
     except BaseException as error:
@@ -117,7 +117,7 @@ def panics_as_errors(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staged(description: Description) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What open_clip calls a copy of what is harmless, while the copy is there, and the options for its tokenizer.
+    """The name by which open_clip loads a temporary copy of the harmless files, and the options for its tokenizer.
 
     Raises:
         CheckpointError: there is no room for the copy.

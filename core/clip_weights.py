@@ -52,7 +52,7 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 
 def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What open_clip makes of the layouts that it reads, for `model`, which may be without numbers.
+    """The tensors in the layout of `model`, which may be on the meta device, from any layout that open_clip reads.
 
     Those are Apple's MobileCLIPs, text towers that were not yet a part of their own, scales of another shape, models
     without a bias, and positions of other texts or pictures, which are interpolated.

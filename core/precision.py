@@ -32,8 +32,8 @@ def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
     return model
 
 
-def of(model: Model) -> torch.autocast:
-    """Autocast for a pass through a model: what its `dtype` speeds up runs in that, the rest in float32."""
+def autocast(model: Model) -> torch.autocast:
+    """torch.autocast in a model's `dtype`; disabled where that is float32."""
     device = next(model.module.parameters()).device
     return torch.autocast(device.type, model.dtype, enabled=model.dtype is not torch.float32)
 

@@ -192,7 +192,7 @@ class Target(_Shown):
 
 @runtime_checkable
 class Loss(Protocol):
-    """What a search lowers. name: how the score curve calls it. models: those that it looks through, if any."""
+    """A loss that a search minimises. name: its label in the score curve. models: the networks that it uses, if any."""
 
     name: str
 
@@ -272,7 +272,7 @@ class Best(_Shown):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class State(_Shown):
-    """All that a search of the same key goes on from, to end as if it had not been broken.
+    """All that a search of the same key needs to resume, so that it ends as if it had never been interrupted.
 
     basis: where it stands. best: None where it is to be found anew. curve and trace: as in `Result`, for eyes only.
     """
@@ -292,9 +292,8 @@ class Result(_Shown):
 
     best: the latents of the lowest loss at any evaluation, [N]; of two losses, see `optimize.Search`. images: their
     pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores
-        at
-    the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped: why
-    it ended early, or empty.
+    at the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped:
+    why it ended early, or empty.
     """
 
     best: Latent

@@ -20,9 +20,8 @@ class TextMask(io.ComfyNode):
             node_id="GuidedGAN_TextMask",
             display_name="Text Mask",
             category="guided GAN/image",
-            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel takes "
-            "the weight "
-            "of the crops over it. Look at the heat map, then move the threshold.",
+            description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel's "
+            "heat is the mean weight of the crops that cover it. Look at the heat map, then set the threshold.",
             search_aliases=["segment", "CLIP mask", "self-masking"],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
@@ -68,7 +67,8 @@ class TextMask(io.ComfyNode):
                     max=20.0,
                     step=0.1,
                     advanced=True,
-                    tooltip="How much better crops count more than worse ones.",
+                    tooltip="Inverse temperature of the softmax that weights the crops by their scores, which are "
+                    "divided by their standard deviation: higher lets the best crops count more.",
                 ),
                 io.Float.Input(
                     "sigmas",
@@ -147,8 +147,7 @@ class PoissonBlend(io.ComfyNode):
             display_name="Poisson Blend",
             category="guided GAN/image",
             description="Pastes the masked part of one picture into another without a seam: it keeps the source's "
-            "details and "
-            "takes on the destination's colours from the edge of the mask inward.",
+            "details and takes on the destination's colours from the edge of the mask inward.",
             search_aliases=["seamless clone", "gradient domain", "paste", "composite"],
             inputs=[
                 io.Image.Input(
@@ -159,15 +158,14 @@ class PoissonBlend(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "mask",
-                    tooltip="What of the source to paste: where it is at least 0.5. Of the destination's size. One, or "
-                    "a batch.",
+                    tooltip="What of the source to paste: where it is at least 0.5. Of the destination's size. One, "
+                    "or a batch.",
                 ),
                 io.Combo.Input(
                     "gradients",
                     options=["seamless", "mixed"],
                     tooltip="seamless: the source's details alone. mixed: of source and destination the stronger "
-                    "detail at each "
-                    "pixel, so that the destination's texture shows through where the source is plain.",
+                    "detail at each pixel, so that the destination's texture shows through where the source is plain.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The destination with the source in it.")],

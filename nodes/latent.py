@@ -25,8 +25,8 @@ class RandomLatent(io.ComfyNode):
             node_id="GuidedGAN_RandomLatent",
             display_name="Random Latent",
             category="guided GAN/latent",
-            description="Draws latents as the generator was trained: random pictures of its world, before any prompt. "
-            "For a VQGAN or a VAE also from pictures that show nothing yet.",
+            description="Draws latents as the generator was trained: random pictures of its world, before any "
+            "prompt. For a VQGAN or a VAE also from pictures that show nothing yet.",
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to draw from."),
                 io.Int.Input("seed", tooltip="Seed of the first latent; the next ones follow.", **sockets.SEED),
@@ -37,9 +37,8 @@ class RandomLatent(io.ComfyNode):
                     default=starts.MODEL,
                     optional=True,
                     tooltip="model: as the model draws, of a VQGAN a random code in each cell. VQGANs and VAEs only, "
-                    "encoded: "
-                    "pixels of random colours (the paper), noise of several frequencies, or a gradient of four "
-                    "colours.",
+                    "encoded: pixels of random colours (the paper), noise of several frequencies, or a gradient of "
+                    "four colours.",
                 ),
             ],
             outputs=[sockets.Latent.Output(display_name="latent", tooltip="For Decode, or as the start of Optimize.")],
@@ -72,8 +71,7 @@ class EncodeImage(io.ComfyNode):
                     "keep_size",
                     default=True,
                     tooltip="Take on the picture's size, rounded to whole cells; otherwise the picture is resized to "
-                    "the "
-                    "generator's.",
+                    "the generator's.",
                 ),
             ],
             outputs=[

@@ -22,10 +22,9 @@ class Interpolate(io.ComfyNode):
             node_id="GuidedGAN_Interpolate",
             display_name="Interpolate",
             category="guided GAN/latent",
-            description="Walks from one latent to another in equal steps, or through the latents of a batch, or, with "
-            "a "
-            "StyleGAN-T, from prompt to prompt. Decode turns the walk into the frames of a film, "
-            "for Save Animated WEBP or Create Video.",
+            description="Walks from one latent to another in equal steps, or through the latents of a batch, or, "
+            "with a StyleGAN-T, from prompt to prompt. Decode turns the walk into the frames of a film, for Save "
+            "Animated WEBP or Create Video.",
             search_aliases=["lerp", "slerp", "morph", "latent walk"],
             inputs=[
                 sockets.Latent.Input(
@@ -35,8 +34,7 @@ class Interpolate(io.ComfyNode):
                     "latent_b",
                     optional=True,
                     tooltip="Where it ends: as many latents, of the same generator. Without it, and without prompts, "
-                    "the walk "
-                    "goes through the latents of latent_a in turn.",
+                    "the walk goes through the latents of latent_a in turn.",
                 ),
                 io.Int.Input(
                     "frames",
@@ -48,8 +46,8 @@ class Interpolate(io.ComfyNode):
                 io.Combo.Input(
                     "path",
                     options=list(interpolate.PATHS),
-                    tooltip="linear: the straight line, as FuseDream. "
-                    "spherical: along a circle, which keeps the length of the latents.",
+                    tooltip="linear: the straight line, as FuseDream. spherical: along a circle, which keeps the "
+                    "length of the latents.",
                 ),
                 io.Boolean.Input(
                     "there_and_back",
@@ -63,8 +61,8 @@ class Interpolate(io.ComfyNode):
                     dynamic_prompts=True,
                     default="",
                     optional=True,
-                    tooltip="For a StyleGAN-T, in place of latent_b: from latent_a to each line in turn, the noise as "
-                    "it is.",
+                    tooltip="For a StyleGAN-T, in place of latent_b: from latent_a to each line in turn, the noise "
+                    "as it is.",
                 ),
                 sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
             ],

@@ -40,20 +40,16 @@ class LoadGenerator(io.ComfyNode):
             display_name="Load Generator",
             category="guided GAN/load",
             description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come "
-            "with the "
-            "pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family is "
-            "recognised by "
-            "the file's contents.",
+            "with the pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family "
+            "is recognised by the file's contents.",
             search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
                     tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded "
-                    "when this "
-                    "first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with its .yaml "
-                    "beside it, "
-                    "StyleGAN-T.",
+                    "when this first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with "
+                    "its .yaml beside it, StyleGAN-T.",
                 )
             ],
             outputs=[
@@ -89,8 +85,8 @@ class VAEGenerator(io.ComfyNode):
             node_id="GuidedGAN_VAEGenerator",
             display_name="VAE as Generator",
             category="guided GAN/load",
-            description="Searches the latents of a diffusion model's VAE as VQGAN-CLIP searches those of a VQGAN. "
-            "To VAE Latent hands the result to a KSampler.",
+            description="Searches the latents of a diffusion model's VAE as VQGAN-CLIP searches those of a VQGAN. To "
+            "VAE Latent hands the result to a KSampler.",
             search_aliases=["VQGAN-CLIP", "stable diffusion", "latent"],
             inputs=[
                 io.Vae.Input(
@@ -165,10 +161,8 @@ class CodebookSampling(io.ComfyNode):
             display_name="Codebook Sampling",
             category="guided GAN/load",
             description="Searches a VQGAN through a distribution over its codes in each cell, the older way of "
-            "VQGAN-CLIP. "
-            "Slower and softer than the search of the codes themselves, there to compare. A latent_noise of 1.28 in "
-            "Optimize "
-            "stands for the draw of the codes.",
+            "VQGAN-CLIP. Slower and softer than the search of the codes themselves, there to compare. A latent_noise "
+            "of 1.28 in Optimize stands for the draw of the codes.",
             search_aliases=["VQGAN", "logits"],
             inputs=[sockets.Generator.Input("generator", tooltip="A VQGAN from Load Generator.")],
             outputs=[
@@ -195,18 +189,16 @@ class LoadCLIP(io.ComfyNode):
             node_id="GuidedGAN_LoadCLIP",
             display_name="Load CLIP (joint)",
             category="guided GAN/load",
-            description="Loads a CLIP with both towers, text and picture. "
-            "'picturebook' comes with the pack and knows its world only; 'picturebook robust' is harder to fool. "
-            "Others are read from models/clip_joint: open_clip model folders (open_clip_config.json and weights), "
-            "and OpenAI's archives, such as ViT-B-32.pt.",
+            description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and "
+            "knows its world only; 'picturebook robust' is harder to fool. Others are read from models/clip_joint: "
+            "open_clip model folders (open_clip_config.json and weights), and OpenAI's archives, such as ViT-B-32.pt.",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
-                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded at "
-                    "first use; "
-                    "or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
+                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded "
+                    "at first use; or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
             ],
             outputs=[
@@ -252,8 +244,8 @@ class CombineCLIP(io.ComfyNode):
             inputs=[
                 sockets.Encoder.Input("clip_1", tooltip="The first encoder."),
                 sockets.Encoder.Input("clip_2", tooltip="The second encoder; chain this node for more."),
-                io.Float.Input("weight_1", tooltip="How much the first one counts.", **weight),
-                io.Float.Input("weight_2", tooltip="How much the second one counts.", **weight),
+                io.Float.Input("weight_1", tooltip="Weight of the first one.", **weight),
+                io.Float.Input("weight_2", tooltip="Weight of the second one.", **weight),
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The ensemble.")],
         )

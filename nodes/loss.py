@@ -19,21 +19,21 @@ _MICRO_BATCH = io.Int.Input(
     min=0,
     max=1024,
     advanced=True,
-    tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result is "
-    "the same.",
+    tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result "
+    "is the same.",
 )
 _SHOWS = {
     "color": "brightness, saturation and contrast",
-    "translation": "shifts by up to an eighth",
+    "translation": "translations by up to an eighth of the side",
     "resize": "scales from 0.8 to 1.2",
     "cutout": "a blank square of half the side",
 }
 _DOES = {
-    "flip": "left and right exchanged in half of the cutouts",
-    "affine": "turns by up to 30 degrees and shifts by up to a tenth, in four of five cutouts",
-    "perspective": "corners drawn in by up to a fifth, in two of five cutouts",
-    "jitter": "slight changes of hue and saturation, in seven of ten cutouts",
-    "noise": "normal noise of up to a tenth of the range",
+    "flip": "horizontal flips, of half of the cutouts",
+    "affine": "rotations by up to 30 degrees and translations by up to a tenth of the side, of 80 % of the cutouts",
+    "perspective": "perspective distortions, corners up to a fifth of the way to the middle, of 40 % of the cutouts",
+    "jitter": "colour jitter, small changes of hue and saturation, of 70 % of the cutouts",
+    "noise": "Gaussian noise with a standard deviation of up to a tenth of the range",
 }
 
 
@@ -46,9 +46,9 @@ class AugCLIPLoss(io.ComfyNode):
             node_id="GuidedGAN_AugCLIPLoss",
             display_name="AugCLIP Loss",
             category="guided GAN/loss",
-            description="How well a picture shows the target, averaged over augmented copies, which is harder to fool "
-            "than "
-            "CLIP alone. Without any augmentation it is the plain CLIP score.",
+            description="The negative AugCLIP score (FuseDream, Eq. 3): CLIP's similarity of a picture and the "
+            "target, averaged over augmented copies, which is harder to fool than CLIP alone. Without any "
+            "augmentation it is the plain CLIP score.",
             inputs=[
                 _CLIP,
                 sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
@@ -57,7 +57,8 @@ class AugCLIPLoss(io.ComfyNode):
                     default=50,
                     min=1,
                     max=1024,
-                    tooltip="Augmented copies per picture and step. More is steadier and slower.",
+                    tooltip="Augmented copies per picture and step. More make the gradient less noisy and each step "
+                    "slower.",
                 ),
                 *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
                 io.Combo.Input(
@@ -93,11 +94,10 @@ class CutoutLoss(io.ComfyNode):
             node_id="GuidedGAN_CutoutLoss",
             display_name="Cutout Loss",
             category="guided GAN/loss",
-            description="How far random crops of a picture, augmented, are from the target: VQGAN-CLIP's loss. Crops "
-            "make every "
-            "part of the picture count, and augmentations keep CLIP from being fooled. Of a target that combines a "
-            "picture "
-            "with a phrase, it replaces what the picture shows and keeps its structure.",
+            description="VQGAN-CLIP's loss: the mean squared angle between the CLIP embeddings of augmented random "
+            "crops and the target. Crops make every part of the picture count, and augmentations keep CLIP from "
+            "being fooled. With a target that combines a picture and a phrase, it replaces what the picture shows "
+            "and keeps its structure.",
             search_aliases=["VQGAN-CLIP", "spherical distance", "crops"],
             inputs=[
                 _CLIP,
@@ -109,8 +109,8 @@ class CutoutLoss(io.ComfyNode):
                     default=32,
                     min=1,
                     max=1024,
-                    tooltip="Crops per picture and step. More is steadier and slower; a quarter as many is twice as "
-                    "noisy.",
+                    tooltip="Crops per picture and step. More make the gradient less noisy and each step slower; "
+                    "with a quarter as many it is twice as noisy.",
                 ),
                 io.Float.Input(
                     "smallest",
@@ -118,9 +118,9 @@ class CutoutLoss(io.ComfyNode):
                     min=0.05,
                     max=1.0,
                     step=0.05,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the "
-                    "picture "
-                    "with detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
+                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill "
+                    "the picture with detail, but may show the prompt's object many times; at 1 every crop is as "
+                    "large as can be.",
                 ),
                 io.Float.Input(
                     "power",
@@ -129,7 +129,7 @@ class CutoutLoss(io.ComfyNode):
                     max=10.0,
                     step=0.05,
                     advanced=True,
-                    tooltip="Above 1 most crops are small, below 1 most are large.",
+                    tooltip="Exponent of the crops' sizes: above 1 most crops are small, below 1 most are large.",
                 ),
                 io.Float.Input(
                     "whole",
@@ -137,8 +137,8 @@ class CutoutLoss(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Share of the cutouts that show the whole picture. More of them ask for one object, all of "
-                    "it there.",
+                    tooltip="Share of the cutouts that show the whole picture. More of them favour a single complete "
+                    "object.",
                 ),
                 *[io.Float.Input(name, tooltip=f"Strength of {_DOES[name]}; 0 is off.", **strength) for name in _DOES],
                 _MICRO_BATCH,
@@ -186,8 +186,8 @@ class AddLosses(io.ComfyNode):
             inputs=[
                 sockets.Loss.Input("loss_1", tooltip="The first loss."),
                 sockets.Loss.Input("loss_2", tooltip="The second loss; chain this node for more."),
-                io.Float.Input("weight_1", tooltip="How much the first one counts.", **weight),
-                io.Float.Input("weight_2", tooltip="How much the second one counts.", **weight),
+                io.Float.Input("weight_1", tooltip="Weight of the first one.", **weight),
+                io.Float.Input("weight_2", tooltip="Weight of the second one.", **weight),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="The sum.")],
         )

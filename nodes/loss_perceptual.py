@@ -36,8 +36,8 @@ class PerceptualLoss(io.ComfyNode):
             node_id="GuidedGAN_PerceptualLoss",
             display_name="Perceptual Loss",
             category="guided GAN/loss",
-            description="How far a picture looks from a reference, to a network that was trained to see (LPIPS). "
-            "Added to AugCLIP Loss, it keeps the search near the reference.",
+            description="Perceptual distance (LPIPS) of a picture from a reference. Added to AugCLIP Loss, it keeps "
+            "the search near the reference.",
             search_aliases=["LPIPS"],
             inputs=[
                 io.Combo.Input(

@@ -22,8 +22,8 @@ class LatentRegularization(io.ComfyNode):
             node_id="GuidedGAN_LatentRegularization",
             display_name="Latent Regularization",
             category="guided GAN/loss",
-            description="Holds the latent near 0, or near a given latent: at first tightly, then less and less. "
-            "Add it to Cutout Loss: VQGAN-CLIP's pictures become plainer and cleaner by it.",
+            description="L2 penalty on the latent, or on its difference from a given latent, with a weight that "
+            "decays to 0 (VQGAN-CLIP). Added to Cutout Loss it makes VQGAN-CLIP's pictures plainer and cleaner.",
             search_aliases=["MSE", "weight decay", "VQGAN-CLIP"],
             inputs=[
                 io.Float.Input(
@@ -41,16 +41,17 @@ class LatentRegularization(io.ComfyNode):
                     max=1000.0,
                     step=0.001,
                     round=1e-5,
-                    tooltip="What the weight loses at a time, until it is 0. The paper says 0.005, not how "
-                    "often; the released notebook takes 0.3 every 50 steps.",
+                    tooltip="How much is subtracted from the weight each time, until it is 0. The paper says 0.005, "
+                    "not how often; the released notebook takes 0.3 every 50 steps.",
                 ),
                 io.Int.Input(
-                    "every", default=default.every, min=1, max=100_000, tooltip="Steps between two losses of weight."
+                    "every", default=default.every, min=1, max=100_000, tooltip="Steps between two such subtractions."
                 ),
                 sockets.Latent.Input(
                     "latent",
                     optional=True,
-                    tooltip="Stay near this latent, such as that of a picture to edit; without one, near 0.",
+                    tooltip="Penalise the distance from this latent, such as that of a picture to edit; without one, "
+                    "from 0.",
                 ),
             ],
             outputs=[_OUTPUT],
@@ -70,8 +71,8 @@ class TotalVariationLoss(io.ComfyNode):
             node_id="GuidedGAN_TotalVariationLoss",
             display_name="Total Variation Loss",
             category="guided GAN/loss",
-            description="How much neighbouring pixels differ. Added to Cutout Loss it smooths what is speckled; "
-            "too much of it blurs edges.",
+            description="Total variation: the squared differences of neighbouring pixels. Added to Cutout Loss it "
+            "smooths speckles; too much of it blurs edges.",
             search_aliases=["TV loss", "smooth", "denoise"],
             inputs=[],
             outputs=[_OUTPUT],
@@ -91,12 +92,13 @@ class InitialImageLoss(io.ComfyNode):
             node_id="GuidedGAN_InitialImageLoss",
             display_name="Initial Image Loss",
             category="guided GAN/loss",
-            description="How far a picture's pixels are from a given picture's. Added to Cutout Loss it keeps an edit "
-            "near the "
-            "picture that the search started from. Perceptual Loss compares what is seen rather than pixels.",
+            description="Mean squared difference of the pixels from a given picture's. Added to Cutout Loss it keeps "
+            "an edit near the picture that the search started from. Perceptual Loss compares deep features instead.",
             search_aliases=["init weight", "MSE"],
             inputs=[
-                io.Image.Input("image", tooltip="The picture to stay near: one. It is resized to the generator's size.")
+                io.Image.Input(
+                    "image", tooltip="The picture to stay near; a single one. It is resized to the generator's size."
+                )
             ],
             outputs=[_OUTPUT],
         )

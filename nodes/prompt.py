@@ -30,19 +30,18 @@ class EncodeText(io.ComfyNode):
             description="What the picture should show, in words: one prompt, or several with weights, joined by |.",
             search_aliases=["prompt"],
             inputs=[
-                sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
+                sockets.Encoder.Input("clip", tooltip="The encoder: the loss scores pictures with the same one."),
                 io.String.Input(
                     "text",
                     multiline=True,
                     dynamic_prompts=True,
                     default="a blue tree in the snow",
-                    tooltip="One short description, as of a photo. Or several, each with a weight after its last colon "
-                    "if you "
-                    "like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
+                    tooltip="One short description, as of a photo. Or several, each with a weight after its last "
+                    "colon if you like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
                 ),
                 io.Float.Input(
                     "weight",
-                    tooltip="How much the text counts beside other targets; below 0 steers away from it.",
+                    tooltip="Weight of the text among other targets; below 0 steers away from it.",
                     **_WEIGHT,
                 ),
             ],
@@ -70,15 +69,16 @@ class EncodeImagePrompt(io.ComfyNode):
             node_id="GuidedGAN_EncodeImagePrompt",
             display_name="Encode Image Prompt",
             category="guided GAN/prompt",
-            description="A picture as the prompt: the search looks for what CLIP sees in it. A batch shares the "
-            "weight. "
-            "To replace what a picture shows and keep its structure, combine the picture with a phrase for Cutout "
-            "Loss.",
+            description="A picture as the prompt: its CLIP embedding is the target. The pictures of a batch share "
+            "the weight equally. To replace what a picture shows and keep its structure, combine the picture with a "
+            "phrase for Cutout Loss.",
             inputs=[
-                sockets.Encoder.Input("clip", tooltip="The encoder that will also judge the pictures."),
+                sockets.Encoder.Input("clip", tooltip="The encoder: the loss scores pictures with the same one."),
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
                 io.Float.Input(
-                    "weight", tooltip="How much the picture counts; below 0 steers away from it.", **_WEIGHT
+                    "weight",
+                    tooltip="Weight of the picture among other targets; below 0 steers away from it.",
+                    **_WEIGHT,
                 ),
             ],
             outputs=[
@@ -103,9 +103,8 @@ class CombineTargets(io.ComfyNode):
             node_id="GuidedGAN_CombineTargets",
             display_name="Combine Targets",
             category="guided GAN/prompt",
-            description="Several prompts at once, each with its own weight. Of a picture and a phrase, Cutout Loss "
-            "replaces what "
-            "the picture shows: the phrase says what by, the picture holds the rest in place.",
+            description="Several prompts at once, each with its own weight. With a picture and a phrase, Cutout Loss "
+            "replaces what the picture shows by what the phrase names, and keeps the picture's structure.",
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
                 sockets.Target.Input(

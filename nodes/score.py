@@ -21,8 +21,8 @@ class Score(io.ComfyNode):
             node_id="GuidedGAN_Score",
             display_name="Score",
             category="guided GAN/score",
-            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the best "
-            "first.",
+            description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the "
+            "best first.",
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
@@ -74,8 +74,8 @@ class ScoreCurve(io.ComfyNode):
             node_id="GuidedGAN_ScoreCurve",
             display_name="Score Curve",
             category="guided GAN/score",
-            description="Draws how the scores went over a search. "
-            "CLIP far above AugCLIP, or a held-out CLIP that falls, means CLIP is being fooled.",
+            description="Draws how the scores went over a search. CLIP far above AugCLIP, or a held-out CLIP that "
+            "falls, means CLIP is being fooled.",
             inputs=[
                 sockets.Curve.Input("curve", tooltip="From Optimize."),
                 io.Boolean.Input(
@@ -102,9 +102,8 @@ class Grid(io.ComfyNode):
             node_id="GuidedGAN_Grid",
             display_name="Grid",
             category="guided GAN/score",
-            description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations over "
-            "seeds, "
-            "styles over objects. With a loss, each row also says its mean score.",
+            description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations "
+            "over seeds, styles over objects. With a loss, each row also says its mean score.",
             search_aliases=["contact sheet", "comparison", "XY plot"],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures, row by row; Batch Images joins those of several nodes."),

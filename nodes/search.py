@@ -53,7 +53,8 @@ def inputs() -> list[io.Input]:
     return [
         io.Int.Input(
             "seed",
-            tooltip="Decides augmentations and noise of the first search; the next ones of a batch follow.",
+            tooltip="Seed of the augmentations and noise of the first search; further searches of a batch take the "
+            "next seeds.",
             **sockets.SEED,
         ),
         io.Int.Input(
@@ -70,8 +71,8 @@ def inputs() -> list[io.Input]:
             max=1000.0,
             step=0.0005,
             round=1e-5,
-            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to "
-            "0.95).",
+            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up "
+            "to 0.95).",
         ),
         io.Float.Input(
             "latent_noise",
@@ -91,9 +92,8 @@ def inputs() -> list[io.Input]:
             min=1,
             max=10_000,
             advanced=True,
-            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by these "
-            "the "
-            "best is kept and the curve is drawn.",
+            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by "
+            "these the best is kept and the curve is drawn.",
         ),
     ]
 

@@ -63,9 +63,8 @@ class ComposeOptimize(io.ComfyNode):
                 sockets.Basis.Input("foreground", tooltip="The start of the foreground, from Basis Init or Optimize."),
                 sockets.Basis.Input(
                     "background",
-                    tooltip="The start of the background, from Basis Init or Optimize: another prompt, or the same one "
-                    "with "
-                    "another seed.",
+                    tooltip="The start of the background, from Basis Init or Optimize: another prompt, or the same "
+                    "one with another seed.",
                 ),
                 io.String.Input(
                     "scales",
@@ -82,8 +81,7 @@ class ComposeOptimize(io.ComfyNode):
                     "backbone",
                     options=loss_perceptual.choices(),
                     tooltip="What compares the foreground with the background that it hides: picturebook's own "
-                    "backbone, "
-                    "or LPIPS over a backbone in models/lpips.",
+                    "backbone, or LPIPS over a backbone in models/lpips.",
                 ),
                 io.DynamicCombo.Input(
                     "rule",
@@ -99,8 +97,7 @@ class ComposeOptimize(io.ComfyNode):
                     max=1024,
                     advanced=True,
                     tooltip="Places that go through the models together; 0 is all on a graphics card, as memory "
-                    "allows, "
-                    "and four on the processor.",
+                    "allows, and four on the processor.",
                 ),
                 search.HELD_OUT,
                 search.OPTIMIZER,
@@ -125,8 +122,8 @@ class ComposeOptimize(io.ComfyNode):
                 ),
                 sockets.Curve.Output(
                     display_name="trace",
-                    tooltip="Each step's score, perceptual distance, lambda and angle between the gradients, "
-                    "for Score Curve with 'apart' on.",
+                    tooltip="Each step's score, perceptual distance, lambda and angle between the gradients, for "
+                    "Score Curve with 'apart' on.",
                 ),
             ],
             hidden=stopped.HIDDEN,

@@ -34,7 +34,7 @@ class Optimize(io.ComfyNode):
                     tooltip="The start, from Basis Init or Mask Latent, or from an Optimize to go on with.",
                 ),
                 sockets.Latent.Input(
-                    "latent", optional=True, tooltip="Or one latent per search as the start, without a basis."
+                    "latent", optional=True, tooltip="In place of a basis: one latent per search as the start."
                 ),
                 search.HELD_OUT,
                 search.OPTIMIZER,

@@ -40,8 +40,8 @@ class StyleGANTSample(io.ComfyNode):
                 io.Combo.Input(
                     "noise",
                     options=list(NOISES),
-                    tooltip="Fine detail left to chance. const: as stored with the weights, and as Decode draws it. "
-                    "random: by the seed. none: smooth.",
+                    tooltip="Input of the synthesis network's noise layers, which decides fine detail. const: as "
+                    "stored with the weights, and as Decode draws it. random: by the seed. none: without, smooth.",
                 ),
                 sockets.Encoder.Input("clip", optional=True, tooltip=CLIP),
             ],
@@ -98,8 +98,8 @@ class Truncate(io.ComfyNode):
             node_id="GuidedGAN_Truncate",
             display_name="Truncate",
             category="guided GAN/StyleGAN-T",
-            description="Moves latents of a StyleGAN-T toward the typical picture of their own prompts: "
-            "less variety, and closer to the text.",
+            description="Truncation in w: moves latents of a StyleGAN-T toward the mean of w for their own prompts. "
+            "Less variety, and closer to the text.",
             search_aliases=["truncation", "psi"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),
@@ -135,7 +135,8 @@ class EditLatent(io.ComfyNode):
             node_id="GuidedGAN_EditLatent",
             display_name="Edit Latent",
             category="guided GAN/StyleGAN-T",
-            description="Changes what a StyleGAN-T picture shows by another prompt, and keeps its look.",
+            description="Moves w by the difference of two prompts' embeddings: changes what a StyleGAN-T picture "
+            "shows, and keeps its style.",
             search_aliases=["text edit", "latent manipulation", "style list"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),

@@ -56,7 +56,8 @@ sys.path.insert(0, sys.argv[2])
 sys.argv = ["main.py", "--cpu"]
 import comfy.options
 comfy.options.enable_args_parsing()
-import server, torch
+import torch
+sys.modules["server"] = types.SimpleNamespace(PromptServer=None)  # it takes seconds, and nothing here shows anything
 from comfy.cli_args import args
 from guided_gan.core.losses import perceptual
 from guided_gan.nodes import host

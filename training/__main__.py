@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
         "text_lr": "learning rate of the text encoder",
         "guidance": "weight of the CLIP guidance",
         "text_guidance": "the same while the text encoder learns",
-        "average_keeps": "how much of the averaged weights stays each step",
+        "ema_decay": "decay of the moving average of the generator's weights, per step",
         "seed": "decides everything random",
     }
     defaults = {**asdict(Settings()), "batch": 64}

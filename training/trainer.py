@@ -34,7 +34,7 @@ class Settings:
     text_lr: float = 3e-6
     guidance: float = 0.2
     text_guidance: float = 50.0  # in the phase that trains the text encoder
-    average_keeps: float = 0.9978  # of the moving average of the generator's weights, per step
+    ema_decay: float = 0.9978  # per step, of the moving average of the generator's weights
     seed: int = 0
 
 
@@ -217,7 +217,7 @@ class Trainer:
     def follow(self, i: int, f: Tensor) -> None:
         """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, faster at first."""
         self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
-        keep = min(self.settings.average_keeps, (1 + i) / (10 + i))
+        keep = min(self.settings.ema_decay, (1 + i) / (10 + i))
         for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
             average.lerp_(value, 1 - keep)
         for average, value in zip(self.average.buffers(), self.network.buffers(), strict=True):

@@ -57,7 +57,7 @@ class ClassConditionalGenerator(Managed):
         """
         latent.check(self)
         device = next(self.module.parameters()).device
-        with precision.of(self):
+        with precision.autocast(self):
             return self.module(latent.tensors["z"].to(device), latent.tensors["y"].to(device)).float()
 
     def constrain(self, latent: Latent) -> Latent:

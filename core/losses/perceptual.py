@@ -82,7 +82,7 @@ class Perceptual(Managed):
                 f"The backbone {self.name} sees nothing in pictures of {a.shape[3]} x {a.shape[2]} pixels: "
                 f"they must measure at least {self._least}. Enlarge them, or take another backbone."
             )
-        with precision.of(self):
+        with precision.autocast(self):
             maps = self.module.maps(a), self.module.maps(b)
         return self.module(*maps)
 

@@ -28,7 +28,7 @@ from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
 OPEN = {"colour": 0.5, "background": 0.5, "size": 0.4, "place": 0.35}  # how often captions say what they can
-SETTINGS = Settings(batch=192, lr=2e-3, average_keeps=0.998, seed=55)
+SETTINGS = Settings(batch=192, lr=2e-3, ema_decay=0.998, seed=55)
 PAINTS = 0.632  # share of the steps before the discriminator and the guidance join
 PEAK = 6e-3  # the painter's highest learning rate
 STAYS = 2.0  # weight of the painter's losses from there on

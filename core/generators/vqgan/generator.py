@@ -52,11 +52,11 @@ class VQGANGenerator(GridGenerator):
         return _lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
 
     def _pictures(self, codes: Tensor) -> Tensor:
-        with precision.of(self):
+        with precision.autocast(self):
             return self.module(codes).float()
 
     def _logits(self, images: Tensor) -> Tensor:
-        with precision.of(self):
+        with precision.autocast(self):
             h = self.module.encode(images).float()
         return self.module.quantize.logits(h)
 
