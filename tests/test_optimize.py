@@ -23,7 +23,7 @@ def loss(encoder):
 
 
 def start_of(generator, loss, seeds, k=3, weighting="scalar"):
-    return basis_init.initialise(generator, loss, seeds=seeds, k=k, count=100, weighting=weighting)
+    return basis_init.initialise(generator, loss, seeds=seeds, k=k, count=100, weighting=weighting, fresh=True)
 
 
 def flat(value):
