@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +18,6 @@ from ..core.losses.base import CopiesLoss
 from ..core.search import optimize, weightings
 from ..core.types import Basis, Generator, Latent
 
-OWNER = TypeVar("OWNER")
 PARAMETERS = ("vectors", "weights")  # what a search changes of a basis
 
 
@@ -43,25 +42,16 @@ class Fixed:
             buffer.copy_(numbers)
 
 
-def _placed(owner: OWNER, device: torch.device) -> OWNER:
-    """The same with the tensors that it holds beside its weights on the device."""
-    other = copy.copy(owner)
-    vars(other).update({name: value.to(device) for name, value in vars(owner).items() if isinstance(value, Tensor)})
-    return other
-
-
-def _drawing(loss: CopiesLoss, numbers: Tensor, device: torch.device) -> Any:
-    """The loss with its copies decided by `numbers`, and its constants where the pictures are."""
+def _drawing(loss: AugCLIPLoss, numbers: Tensor) -> Any:
+    """The loss with its copies decided by `numbers`."""
     other = copy.copy(loss)
-    target = replace(loss.target, vectors=loss.target.vectors.to(device), weights=loss.target.weights.to(device))
-    vars(other).update(encoder=_placed(loss.encoder, device), target=target, draw=lambda rngs: numbers)
+    vars(other).update(draw=lambda rngs: numbers)
     return other
 
 
 def fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: optimize.Options) -> Fixed:
     """A step of a search: decoding, the loss, its gradient, Adam and the constraint, with the numbers of seed 0."""
     device = next(generator.module.parameters()).device
-    generator = _placed(generator, device)
     groups = {
         group: {n: v.to(device).clone().requires_grad_() for n, v in getattr(start, group).items()}
         for group in PARAMETERS
@@ -75,7 +65,6 @@ def fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: op
         return [loss.draw(draws.rngs([0], "step", step)), *noise]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
-    static = _drawing(loss, buffers[0], device)
 
     def run() -> Tensor:
         latent = weightings.mix(replace(start, **groups))
@@ -83,7 +72,7 @@ def fixed_step(generator: Generator, loss: CopiesLoss, start: Basis, options: op
             noise = dict(zip(start.vectors, buffers[1:], strict=True))
             tensors = {name: value + options.latent_noise * noise[name] for name, value in latent.tensors.items()}
             latent = replace(latent, tensors=tensors)
-        losses = static(generator.decode(latent), latent, [])
+        losses = loss.given(generator.decode(latent), latent, buffers[0])
         for leaf, gradient in zip(leaves, precision.gradient(losses, leaves), strict=True):
             leaf.grad = gradient
         adam.step()
@@ -108,7 +97,7 @@ def fixed_candidates(generator: Generator, loss: AugCLIPLoss, copies: range, tog
         return [numbers, *(latents.tensors[name] for name in generator.spec)]
 
     buffers = [numbers.to(device) for numbers in draw(0)]
-    static = [_drawing(loss, numbers, device) for numbers in buffers[0].split(1)]
+    static = [_drawing(loss, numbers) for numbers in buffers[0].split(1)]
 
     @torch.no_grad()
     def run() -> Tensor:

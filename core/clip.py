@@ -22,6 +22,7 @@ from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_gi
 from .errors import CheckpointError, PackError
 from .files.checkpoints import fingerprint, read
 from .files.weights import hollow, used
+from .memory import constant
 from .resample import resize_to
 from .types import JointEncoder, Managed, Model
 
@@ -74,7 +75,7 @@ class OpenCLIP(Managed):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
-        x = resize_to(images, *self.image_size) * self._gain.to(images) + self._offset.to(images)
+        x = resize_to(images, *self.image_size) * constant(self._gain, images) + constant(self._offset, images)
         with precision.autocast(self):
             vectors = self.module.encode_image(x)
         return F.normalize(vectors.float(), dim=1)

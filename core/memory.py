@@ -1,4 +1,4 @@
-"""Batches as large as fit into memory."""
+"""Where things lie: batches as large as fit into memory, and constants on the device that uses them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 T = TypeVar("T")
 
 
 def ran_out(error: RuntimeError) -> bool:
     """Whether an error of torch says that a device, or the processor, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    said = ("can't allocate memory", "backend out of memory")  # of the processor, of Apple's graphics
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in said)
+
+
+def at_once(device: torch.device) -> int:
+    """How many independent samples to send through models together at first, 0 for all.
+
+    A CPU takes as long for two as for one after another, and needs less memory for one. Elsewhere all go together, or
+    as many as `Batches` finds room for.
+    """
+    return 1 if device.type == "cpu" else 0
 
 
 class Batches:
@@ -54,3 +66,21 @@ def batches_of(value: object, device: torch.device, size: int) -> Batches:
     size: how many at once at first, 0 for all.
     """
     return _BATCHES.setdefault(value, {}).setdefault(device, Batches(size))
+
+
+_PLACED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # constants -> their copies, by device and dtype
+
+
+def constant(value: Tensor, like: Tensor) -> Tensor:
+    """A tensor that is never changed, on the device and of the dtype of another.
+
+    It is copied once for each, and the copy is kept as long as the tensor lives: copies to a device hold up a step.
+    """
+    if (value.device, value.dtype) == (like.device, like.dtype):
+        return value
+    copies: dict[tuple[torch.device, torch.dtype], Tensor] = _PLACED.get(value) or {}
+    place = like.device, like.dtype
+    if place not in copies:
+        copies[place] = value.detach().to(like)
+        _PLACED[value] = copies
+    return copies[place]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -191,13 +191,16 @@ def _preview(pictures: Tensor) -> Image.Image:
 
 
 class Progress:
-    """The running node's bar, preview and line of text; each update stops the node if the user asked for that."""
+    """The running node's bar, preview and line of text; each update stops the node if the user asked for that.
+
+    A text may come as a function, which is called only where the text is shown.
+    """
 
     def __init__(self, total: int, node_id: str | None, preview_every: int = 0) -> None:
         self._bar = comfy.utils.ProgressBar(total)
         self._total, self._node_id, self._preview_every = total, node_id, preview_every
 
-    def __call__(self, done: int, text: str = "", pictures: Tensor | None = None) -> None:
+    def __call__(self, done: int, text: str | Callable[[], str] = "", pictures: Tensor | None = None) -> None:
         mm.throw_exception_if_processing_interrupted()
         shown = (
             pictures is not None and self._preview_every and (done % self._preview_every == 0 or done == self._total)
@@ -205,7 +208,7 @@ class Progress:
         preview = ("JPEG", _preview(pictures), None) if shown and pictures is not None else None
         self._bar.update_absolute(done, self._total, preview)
         if text and (shown or done == self._total or not self._preview_every):
-            say(text, self._node_id)
+            say(text if isinstance(text, str) else text(), self._node_id)
 
 
 def each(parts: Sequence[Part], node_id: str | None) -> Iterator[Part]:

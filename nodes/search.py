@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import comfy.model_management as mm
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.errors import PackError
 from ..core.search import optimize, optimizers
@@ -125,14 +127,21 @@ def run(
                 done = steps - going.left
                 if best_first:
                     pictures = pictures[losses.argsort()]
-                progress(done, f"step {done} of {steps}, loss {losses.mean().item():.4f}", pictures)
+                read = preview_every or done % search["options"].evaluate_every == 0  # the losses, which waits for them
+                progress(done, partial(_said, done, steps, losses) if read or not going.left else "", pictures)
         except mm.InterruptProcessingException:
             with suppress(PackError):  # it has found nothing yet
-                kept.stop(done, going.state(), measured, found(going.result()), hidden)
+                state = going.state()  # which reads how far it came
+                kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
         if not going.stopped:
             kept.finish(done, going.state(), measured, hidden)
     return going.result()
+
+
+def _said(done: int, steps: int, losses: Tensor) -> str:
+    """What a step says."""
+    return f"step {done} of {steps}, loss {losses.mean().item():.4f}"
 
 
 def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:

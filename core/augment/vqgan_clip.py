@@ -11,11 +11,16 @@ from functools import reduce
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from .. import draws
 from ..errors import PackError
+from ..memory import constant
 from . import table
 
 STRONGEST = 5.0  # at which perspective may fold a copy into its centre
+_CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])  # of a picture, clockwise
+_TURN = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # about the greys, x 3**0.5
 WINDOW = 4  # parameters of a crop, before those of its augmentations
 
 
@@ -76,7 +81,7 @@ def augment(copies: Tensor, parameters: Tensor, strengths: Mapping[str, float]) 
     Returns:
         [M, 3, H, W]; noise and jitter may leave the range.
     """
-    own = table.split(_COUNTS, parameters)
+    own = table.split(_COUNTS, parameters.to(copies.device))
     moves = [move(own[name], strengths[name]) for name, (_, move) in _MOVES.items() if strengths[name]]
     if moves:
         copies = _warp(copies, reduce(torch.matmul, moves))
@@ -92,37 +97,43 @@ def _warp(copies: Tensor, homography: Tensor) -> Tensor:
     return homography_warp(copies, homography.to(copies), (copies.shape[2], copies.shape[3]), padding_mode="border")
 
 
-def _where(chosen: Tensor, matrix: Tensor) -> Tensor:
-    """The matrices [M, 3, 3] of the copies chosen [M], and the identity elsewhere."""
-    return torch.where(chosen[:, None, None], matrix, torch.eye(3, device=chosen.device))
-
-
 # A move takes parameters [M, K] and a strength, and gives homographies [M, 3, 3] from output to input, both in [-1, 1].
 
 
 def _flip(parameters: Tensor, strength: float) -> Tensor:
     """Left and right exchanged in half of the copies."""
-    mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], device=parameters.device))
-    return _where(parameters[:, 0] < 0.5 * strength, mirror)
+    sign = torch.where(parameters[:, 0] < 0.5 * strength, -1.0, 1.0)
+    return torch.diag_embed(torch.stack([sign, torch.ones_like(sign), torch.ones_like(sign)], 1))
 
 
 def _affine(parameters: Tensor, strength: float) -> Tensor:
     """In four of five copies a rotation by up to 30 degrees and a shift by up to a tenth of the side."""
-    from kornia.geometry.transform import get_affine_matrix2d
-
-    angle, shift = (2 * parameters[:, 1] - 1) * 30 * strength, (2 * parameters[:, 2:] - 1) * 0.2 * strength
-    moved = get_affine_matrix2d(shift, torch.zeros_like(shift), torch.ones_like(shift), angle)
-    return _where(parameters[:, 0] < 0.8, moved)
+    chosen = torch.where(parameters[:, :1] < 0.8, strength, 0.0)
+    angle, right, down = ((2 * parameters[:, 1:] - 1) * chosen).unbind(1)
+    cos, sin = (angle * torch.pi / 6).cos(), (angle * torch.pi / 6).sin()
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    return torch.stack([cos, -sin, 0.2 * right, sin, cos, 0.2 * down, zero, zero, one], 1).unflatten(1, (3, 3))
 
 
 def _perspective(parameters: Tensor, strength: float) -> Tensor:
     """In two of five copies each corner drawn in, by up to a fifth of the way to the middle."""
-    from kornia.geometry.transform import get_perspective_transform
+    chosen = torch.where(parameters[:, :1] < 0.4, 0.2 * strength, 0.0)
+    drawn_in = constant(_CORNERS, parameters) * (1 - chosen * parameters[:, 1:]).unflatten(1, (4, 2))
+    return _onto_corners(*F.pad(drawn_in, (0, 1), value=1.0).unbind(1))
 
-    square = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=parameters.device)
-    corners = square.expand(len(parameters), 4, 2)
-    drawn_in = corners * (1 - 0.2 * strength * parameters[:, 1:].unflatten(1, (4, 2)))
-    return _where(parameters[:, 0] < 0.4, get_perspective_transform(drawn_in, corners))
+
+def _onto_corners(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """Homographies [M, 3, 3] that take four points, [M, 3] each with a last number of 1, to _CORNERS.
+
+    In the projective basis of a, b, c with the unit point d, the coordinates of a point p are n.p / n.d for the normals
+    n = b x c, c x a and a x b. Those of the corners themselves in theirs are 1, 0, 0 and so on, the second's sign being
+    the other one. A homography has no scale, so the divisors n.d are multiplied out.
+    """
+    normals = [torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)]
+    first, second, third = ((normal * d).sum(1, keepdim=True) for normal in normals)
+    factors = (second * third, third * first, first * second)
+    one, two, three = (factor * normal for factor, normal in zip(factors, normals, strict=True))
+    return torch.stack([three - one - two, three - one + two, three + one - two], 1)
 
 
 # A recolouring takes copies [M, 3, H, W], parameters [M, K] and a strength, and gives such copies.
@@ -133,18 +144,17 @@ def _jitter(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
     angle, saturation = ((2 * parameters[:, 1:, None, None] - 1) * 0.01 * strength).unbind(1)
     angle, device = 2 * torch.pi * angle, parameters.device
     identity, grey = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
-    turn = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
+    turn = constant(_TURN, parameters) / 3**0.5
     # A rotation about the axis of greys, which stay as they are.
     matrix = grey + (1 + saturation) * (angle.cos() * (identity - grey) + angle.sin() * turn)
-    return (_where(parameters[:, 0] < 0.7, matrix).to(copies) @ copies.flatten(2)).view_as(copies)
+    matrix = torch.where(parameters[:, :1, None] < 0.7, matrix, identity)
+    return (matrix.to(copies) @ copies.flatten(2)).view_as(copies)
 
 
 def _noise(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
     """Normal noise, its deviation up to a tenth of the range from black to white."""
-    seeds = (parameters[:, 1] * 2**24).long().tolist()  # of a stream for each copy, drawn where the copy lies
-    streams = [torch.Generator(copies.device).manual_seed(seed) for seed in seeds]
-    noise = [torch.randn(copies.shape[1:], generator=rng, device=copies.device, dtype=copies.dtype) for rng in streams]
-    return copies + (0.2 * strength * parameters[:, 0]).to(copies)[:, None, None, None] * torch.stack(noise)
+    noise = draws.noise(parameters[:, 1] * 2**24, copies[0].numel()).view_as(copies)
+    return copies + (0.2 * strength * parameters[:, 0]).to(copies)[:, None, None, None] * noise.to(copies)
 
 
 # name -> (how many parameters it takes, what it does), in the order in which they apply

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import draws, precision
 from ..errors import ChoiceError, PackError
-from ..memory import batches_of
+from ..memory import batches_of, constant
 from ..types import JointEncoder, Latent, Loss, Model, Target
 
 Made = TypeVar("Made")
@@ -29,6 +29,22 @@ def _spherical(cosines: Tensor) -> Tensor:
 
 
 DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherical": _spherical}
+
+
+@runtime_checkable
+class Drawing(Loss, Protocol):
+    """A loss whose numbers of a step can be had before it: a search brings those of many steps to the device at once.
+
+    `loss(images, latent, rngs)` is `loss.given(images, latent, loss.draw(rngs))`.
+    """
+
+    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Random numbers, and what a schedule decides: [N, ...] float32, on the CPU; row i is that of rngs[i] alone."""
+        ...
+
+    def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
+        """The loss [N] by such numbers, on any device."""
+        ...
 
 
 class CopiesLoss:
@@ -96,7 +112,11 @@ class CopiesLoss:
         raise NotImplementedError
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        parameters = self.draw(rngs)
+        return self.given(images, latent, self.draw(rngs))
+
+    def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
+        """The loss [N] by augmentation parameters [N, copies, K]."""
+        parameters = numbers.to(images.device)
         if torch.is_grad_enabled() and images.requires_grad:
             parts = self._in_parts(images, parameters, lambda part: self._with_gradient(images.detach(), part))
             value, gradient = (torch.stack(shares).sum(0) for shares in zip(*parts, strict=True))
@@ -114,8 +134,8 @@ class CopiesLoss:
 
     def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:
         """This part's share [N] of the mean over all copies."""
-        weights = self.target.weights.to(images)
-        cosines = self._vectors(images, parameters) @ self.target.vectors.to(images).T
+        weights, vectors = (constant(value, images) for value in (self.target.weights, self.target.vectors))
+        cosines = self._vectors(images, parameters) @ vectors.T
         return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
 
     def _with_gradient(self, images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,13 +182,31 @@ class SumLoss:
         return [model for _, loss in self.terms for model in loss.models]
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        terms = zip(self.terms, self._own(rngs), strict=True)
-        return torch.stack([weight * loss(images, latent, own) for (weight, loss), own in terms]).sum(0)
+        return self.given(images, latent, self.draw(rngs), rngs)
 
-    def _own(self, rngs: Sequence[torch.Generator]) -> list[Sequence[torch.Generator]]:
-        """Each term's generators: the first of a name draws what it would alone."""
-        names = named_terms(self).items()
-        return [rngs if name == loss.name else draws.streams(rngs, name) for name, (_, loss) in names]
+    def draw(self, rngs: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        """The numbers of each `Drawing` term, by the names of `named_terms`."""
+        terms = named_terms(self).items()
+        return {name: term.draw(_own(rngs, name, term)) for name, (_, term) in terms if isinstance(term, Drawing)}
+
+    def given(
+        self, images: Tensor, latent: Latent, numbers: Mapping[str, Tensor], rngs: Sequence[torch.Generator]
+    ) -> Tensor:
+        """The loss [N] by what `draw` gave, on any device; terms that are not `Drawing` draw from rngs."""
+        values = [
+            weight * (
+                term.given(images, latent, numbers[name])
+                if isinstance(term, Drawing)
+                else term(images, latent, _own(rngs, name, term))
+            )
+            for name, (weight, term) in named_terms(self).items()
+        ]
+        return torch.stack(values).sum(0)
+
+
+def _own(rngs: Sequence[torch.Generator], name: str, term: Loss) -> Sequence[torch.Generator]:
+    """A term's generators: of several terms of one name the first draws what it would alone."""
+    return rngs if name == term.name else draws.streams(rngs, name)
 
 
 def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
@@ -202,7 +240,7 @@ class Scheduled(Loss, Protocol):
         ...
 
 
-def at(loss: Loss, step: int) -> Loss:
+def at(loss: Loss, step: int) -> SumLoss:
     """A loss, or a sum of losses, as it is at a step."""
     terms = terms_of(loss)
     return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms])

@@ -18,6 +18,7 @@ from ..errors import CheckpointError, PackError, ShapeError, first_line
 from ..files.checkpoints import fingerprint, read
 from ..files.weights import fit, hollow
 from ..generators.class_conditional import Norm, check_chain
+from ..memory import constant
 from ..resample import resize_to
 from ..types import Latent, Managed, Model
 
@@ -111,7 +112,7 @@ class PerceptualLoss:
         return f"PerceptualLoss({self._metric.name}, {len(self._reference)} pictures)"
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        references = resize_to(self._reference.to(images), *images.shape[2:])
+        references = resize_to(constant(self._reference, images), *images.shape[2:])
         return torch.stack([self._metric(images, reference) for reference in references.split(1)]).mean(0)
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from .. import pictures
 from ..errors import LatentError, PackError, ShapeError
+from ..memory import constant
 from ..types import Latent, Model
 
 
@@ -62,6 +63,14 @@ class LatentRegularization(_WithoutModel):
         return replace(self, weight=max(self.weight - self.decay * (step // self.every), 0.0), decay=0.0)
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        return self.given(images, latent, self.draw(rngs))
+
+    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """The weight, [N]: it changes with the step, and lies where the latents are before the step begins."""
+        return torch.full((len(rngs),), self.weight)
+
+    def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
+        """The loss [N] by weights [N]."""
         z = self._values(latent)
         if self.toward is not None:
             if latent.generator != self.toward.generator:
@@ -69,8 +78,9 @@ class LatentRegularization(_WithoutModel):
                     f"This search uses {latent.generator}, but is to stay near a latent of {self.toward.generator}: "
                     "use a latent of the same generator."
                 )
-            z = z - self._values(self.toward).to(z)
-        return self.weight * z.square().mean(1)
+            toward = self.toward.map(lambda value: constant(value, z))
+            z = z - self._values(toward)
+        return numbers.to(z) * z.square().mean(1)
 
     def _values(self, latent: Latent) -> Tensor:
         names = [self.tensor] if self.tensor else sorted(latent.tensors)
@@ -113,5 +123,5 @@ class InitialImage(_WithoutModel):
         self.image = image
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        image = F.interpolate(self.image.to(images), size=images.shape[2:], mode="bilinear", antialias=True)
+        image = F.interpolate(constant(self.image, images), size=images.shape[2:], mode="bilinear", antialias=True)
         return (images - image).square().mean((1, 2, 3))

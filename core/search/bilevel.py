@@ -17,6 +17,8 @@ from torch import Tensor
 from ..errors import ChoiceError, PackError
 from ..types import Loss
 
+_WITH_DOUBLE = ("cuda", "xpu")  # devices
+
 
 def _barrier(guarded: Tensor, product: Tensor, strength: float) -> Tensor:
     """What the guarded loss's gradient must be given so that it falls by at least `strength` times its squared norm.
@@ -97,10 +99,14 @@ class Tradeoff:
 def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
     """Inner products [N] over all parameters, in double: gradients of pictures can be tiny.
 
-    On the CPU, since not every device has that precision (Apple's lacks it); gradients toward latents are small.
+    On the CPU where the gradients' own device may lack that precision, as Apple's does: toward latents they are small.
     """
-    products = (a.cpu().double() * b.cpu().double() for a, b in zip(left, right, strict=True))
+    products = (_double(a) * _double(b) for a, b in zip(left, right, strict=True))
     return torch.stack([product.flatten(1).sum(1) for product in products]).sum(0)
+
+
+def _double(value: Tensor) -> Tensor:
+    return (value if value.device.type in _WITH_DOUBLE else value.cpu()).double()
 
 
 def _scale(factor: Tensor, gradient: Tensor) -> Tensor:

@@ -1,43 +1,35 @@
 """The optimisation of over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4 and Algorithm 1).
 
-Unless told otherwise, each sample of a batch is decoded and scored by itself, so that it goes through the very
-arithmetic
-of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one sample.
+Every sample draws from its own seed, and on a CPU is decoded and scored by itself, so that it goes through the very
+arithmetic of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one
+sample. On other devices samples go through the models together, which changes no more than the rounding.
+
+Between two evaluations no step waits for the device: the numbers of many steps are drawn ahead and brought there in one
+copy, and whether a loss is finite is decided there.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from .. import draws, identity, precision
 from ..errors import PackError
-from ..losses.base import at
-from ..memory import Batches
+from ..losses.base import SumLoss, at
+from ..memory import Batches, at_once
 from ..types import Basis, Best, Generator, Latent, Loss, Result, State
-from . import optimizers
 from .bilevel import Tradeoff
+from .descent import Descent
 from .evaluation import Evaluation, Evaluator
+from .options import Options
 from .parameters import Parameters, home
 
 Callback = Callable[[int, float, Tensor], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to search. The defaults are the paper's, the noise is the released code's."""
-
-    steps: int = 1000
-    lr: float = 5e-3  # learning rate at the start of the schedule
-    latent_noise: float = 0.01  # standard deviation of what each step adds to the combined latent; 0 for none
-    evaluate_every: int = 10  # steps between two evaluations under fixed augmentations
-    at_once: int = 1  # samples that go through the models together, 0 for all; fewer when memory runs out
-    optimizer: str = "Adam"  # a name of `optimizers.OPTIMIZERS`
-    schedule: str = "constant"  # of the learning rate, a name of `optimizers.SCHEDULES`
+Place = tuple[str, str]  # of the numbers of a step: what they are for, and whose they are
 
 
 def key(
@@ -91,8 +83,7 @@ class Search:
 
     Raises:
         LatentError: the basis belongs to another generator.
-        ChoiceError: an unknown optimiser or schedule.
-        PackError: steps below 1, not as many seeds as rows, or lr or noise that is not a number above 0.
+        ChoiceError, PackError: as `Options.check`, or not as many seeds as rows.
     """
 
     def __init__(
@@ -107,22 +98,23 @@ class Search:
         held_out: Loss | None = None,
         state: State | None = None,
     ) -> None:
-        _check(generator, basis, seeds, options)
+        _check(generator, basis, seeds)
+        options.check()
         self.options, self.stopped = options, ""
         self._generator, self._loss, self._tradeoff, self._seeds = generator, loss, tradeoff, list(seeds)
-        self._batches = Batches(options.at_once)
         self._end = basis.steps + options.steps
         # Evaluations compare what a scheduled loss ends as.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
         state = state or State(basis, None)
         self.done = state.basis.steps
-        device = next(generator.module.parameters()).device
-        self._parameters = Parameters.of(state.basis, device)
-        leaves = self._parameters.leaves
-        self._optimizer = optimizers.OPTIMIZERS[options.optimizer].make(list(leaves.values()), options.lr)
-        optimizers.restore(self._optimizer, options.optimizer, leaves, state.basis.moments)
-        self._best = state.best and _best_on(state.best, device)
+        self._begun, self._ahead = self.done, deque[Mapping[Place, Tensor]]()
+        self._device = next(generator.module.parameters()).device
+        self._batches = Batches(at_once(self._device) if options.at_once is None else options.at_once)
+        self._parameters = Parameters.of(state.basis, self._device)
+        self._descent = Descent(options.optimizer, options.lr, self._parameters, generator, state.basis.moments)
+        self._best = state.best and _best_on(state.best, self._device)
         self._curve, self._trace = state.curve, state.trace
+        self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps whose losses are not read yet
         self._regular = self._best, self._curve  # without an evaluation that only the end of the search brought
 
     @property
@@ -133,41 +125,81 @@ class Search:
     def step(self) -> tuple[Tensor, Tensor]:
         """One step (Algorithm 1); returns the losses [N] and pictures [N, 3, H, W] that it saw, before the step.
 
-        A loss that is not finite ends the search before it changes anything: `stopped` then says so.
+        A loss that is not finite ends the search before it changes anything. `stopped` says so, on a CPU at once,
+        elsewhere when the next evaluation is due: until then, steps change nothing.
         """
         if self._best is None:
             self._evaluate()  # the start itself is the first best
-        losses, images, gradients = self._descend()
-        if not all(torch.isfinite(values).all() for values in losses):
-            self._stop("loss")
-            return losses[0], images
-        for leaf, gradient in zip(self._parameters.leaves.values(), self._direction(losses, gradients), strict=True):
-            leaf.grad = gradient
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.options.lr * optimizers.SCHEDULES[self.options.schedule].factor(self.done / self._end)
-        self._optimizer.step()
-        self._parameters.constrain(self._generator)
+        numbers = self._numbers()
+        losses, images, gradients = self._descend(numbers)
+        self._descent.step(losses, self._direction(losses, gradients), numbers["pace", ""])
         self.done += 1
-        if self.done % self.options.evaluate_every == 0 or not self.left:
+        due = self.done % self.options.evaluate_every == 0 or not self.left
+        if due or self._device.type == "cpu":  # where nothing waits for a value
+            self._settle()
+        if due and not self.stopped:
             self._evaluate()
         return losses[0], images
 
-    def _descend(self) -> tuple[list[Tensor], Tensor, list[list[Tensor]]]:
+    def _numbers(self) -> Mapping[Place, Tensor]:
+        """The numbers of this step, on the device, with those of the steps after it up to the next evaluation."""
+        if not self._ahead:
+            every = self.options.evaluate_every
+            steps = range(self.done, min(self.done // every * every + every, self._end))
+            self._ahead.extend(draws.ahead(self._draw, steps, self._device))
+        return self._ahead.popleft()
+
+    def _draw(self, step: int) -> dict[Place, Tensor]:
+        """All that differs between two steps, for all searches: noise, what losses draw, the schedule's factor."""
+        numbers: dict[Place, Tensor] = {("pace", ""): torch.tensor([self.options.pace(step / self._end)])}
+        for name, shape in self._parameters.shapes.items() if self.options.latent_noise else ():
+            # Each draws by its own name, since a file does not keep their order.
+            numbers["noise", name] = draws.normal(draws.rngs(self._seeds, "noise", step, name), *shape)
+        for place, objective in self._objectives(step).items():
+            drawn = objective.draw(draws.rngs(self._seeds, "step", step))
+            numbers |= {(place, name): value for name, value in drawn.items()}
+        return numbers
+
+    def _objectives(self, step: int) -> dict[str, SumLoss]:
+        """What a step lowers."""
+        second = {"second": SumLoss([(1.0, self._tradeoff.loss)])} if self._tradeoff else {}
+        return {"first": at(self._loss, step), **second}
+
+    def _settle(self) -> None:
+        """Read whether all losses were finite; the search ends where one was not."""
+        reached = self._begun + self._descent.taken()
+        if reached < self.done:
+            self.done = reached
+            self._stop("loss")
+        for step, figures in self._figures:
+            if step < self.done:
+                self._trace = self._trace.add(step, {name: values.tolist() for name, values in figures.items()})
+        self._figures.clear()
+
+    def _descend(self, numbers: Mapping[Place, Tensor]) -> tuple[list[Tensor], Tensor, list[list[Tensor]]]:
         """Each objective's losses [N], the pictures [N, 3, H, W], and each objective's gradients toward the leaves."""
-        losses, images, gradients = zip(*self._batches.each(len(self._seeds), self._descend_rows), strict=True)
+        found = self._batches.each(len(self._seeds), lambda rows: self._descend_rows(rows, numbers))
+        losses, images, gradients = zip(*found, strict=True)
         return (
             [torch.cat(parts) for parts in zip(*losses, strict=True)],
             torch.cat(images),
             [[torch.cat(parts) for parts in zip(*each, strict=True)] for each in zip(*gradients, strict=True)],
         )
 
-    def _descend_rows(self, rows: slice) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
-        """The same of some of the searches, under one draw of noise and augmentations."""
+    def _descend_rows(
+        self, rows: slice, numbers: Mapping[Place, Tensor]
+    ) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
+        """The same of some of the searches, by their own numbers."""
+
+        def own(place: str) -> dict[str, Tensor]:
+            return {name: value[rows] for (what, name), value in numbers.items() if what == place}
+
         parameters = self._parameters.rows(rows)
-        latent = parameters.noisy(self._noise(rows), self.options.latent_noise)
+        latent = parameters.noisy(own("noise"), self.options.latent_noise)
         image = self._generator.decode(latent)
-        objectives = [at(self._loss, self.done), *([self._tradeoff.loss] if self._tradeoff else [])]
-        losses = [objective(image, latent, self._draws(rows, "step", self.done)) for objective in objectives]
+        rngs = draws.rngs(self._seeds[rows], "step", self.done)
+        objectives = self._objectives(self.done).items()
+        losses = [objective.given(image, latent, own(place), rngs) for place, objective in objectives]
         leaves = list(parameters.leaves.values())
         gradients = [precision.gradient(loss, leaves, retain_graph=loss is not losses[-1]) for loss in losses]
         return [loss.detach() for loss in losses], image.detach(), gradients
@@ -178,25 +210,15 @@ class Search:
             return gradients[0]
         direction, figures = self._tradeoff.direction(*gradients)
         figures = {self._loss.name: -losses[0], self._tradeoff.loss.name: losses[1], **figures}
-        self._trace = self._trace.add(self.done, {name: values.tolist() for name, values in figures.items()})
+        self._figures.append((self.done, figures))
         return direction
-
-    def _noise(self, rows: slice) -> dict[str, Tensor]:
-        """Standard normal noise for each tensor; each draws by its own name, since a file does not keep their order."""
-        if not self.options.latent_noise:
-            return {}
-        shapes = self._parameters.shapes
-        return {n: draws.normal(self._draws(rows, "noise", self.done, n), *shape) for n, shape in shapes.items()}
-
-    def _draws(self, rows: slice, *place: str | int) -> list[torch.Generator]:
-        return draws.rngs(self._seeds[rows], *place)
 
     @torch.no_grad()
     def _evaluate(self) -> None:
         """Score the pictures without noise under the same augmentations as at every evaluation, and keep the best."""
 
         def evaluate(rows: slice) -> Evaluation:
-            return self._evaluator(self._parameters.rows(rows).latent(), lambda: self._draws(rows, "look"))
+            return self._evaluator(self._parameters.rows(rows).latent(), lambda: draws.rngs(self._seeds[rows], "look"))
 
         found = Evaluation.cat(self._batches.each(len(self._seeds), evaluate))
         best = self._evaluator.best(self._best, found)
@@ -233,14 +255,14 @@ class Search:
         return State(self._basis(), best and _best_on(best, torch.device("cpu")), curve, self._trace)
 
     def _found(self) -> Best:
+        self._settle()
         if self._best is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")
         return self._best
 
     def _basis(self) -> Basis:
-        moments = optimizers.state_of(self._optimizer, self.options.optimizer, self._parameters.leaves)
-        return self._parameters.basis(self.done, moments)
+        return self._parameters.basis(self.done, self._descent.moments())
 
 
 def optimize(
@@ -265,23 +287,12 @@ def optimize(
     return search.result()
 
 
-def _check(generator: Generator, basis: Basis, seeds: Sequence[int], options: Options) -> None:
+def _check(generator: Generator, basis: Basis, seeds: Sequence[int]) -> None:
     Latent(basis.generator, {**basis.vectors, **basis.fixed}).check(generator)
-    optimizers.check(options.optimizer, options.schedule)
     if len(seeds) != len(basis):
         raise PackError(
             f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each."
         )
-    if options.at_once < 0:
-        raise PackError(f"at_once must be at least 0; got {options.at_once}.")
-    if options.steps < 1 or options.evaluate_every < 1:
-        raise PackError(
-            f"steps and evaluate_every must be at least 1; got {options.steps} and {options.evaluate_every}."
-        )
-    if not (math.isfinite(options.lr) and options.lr > 0):
-        raise PackError(f"lr must be a number above 0; got {options.lr}.")
-    if not (math.isfinite(options.latent_noise) and options.latent_noise >= 0):
-        raise PackError(f"latent_noise must be a number of at least 0; got {options.latent_noise}.")
 
 
 def _best_on(best: Best, device: torch.device) -> Best:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from ..errors import ChoiceError, LatentError
 
 Leaves = Mapping[str, Tensor]
+CAPTURABLE = ("cuda", "xpu")  # devices on which torch's optimisers keep all of their state
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,15 @@ def check(optimizer: str, schedule: str) -> None:
     for what, name, known in (("optimiser", optimizer, OPTIMIZERS), ("schedule", schedule, SCHEDULES)):
         if name not in known:
             raise ChoiceError(f"Unknown {what} {name!r}: choose from {', '.join(known)}.")
+
+
+def make(name: str, leaves: list[Tensor], lr: float) -> Optimizer:
+    """An optimiser of OPTIMIZERS that keeps its count of steps where the leaves lie, if it can there."""
+    optimizer = OPTIMIZERS[name].make(leaves, lr)
+    for group in optimizer.param_groups:
+        if "capturable" in group:
+            group["capturable"] = leaves[0].device.type in CAPTURABLE
+    return optimizer
 
 
 def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tensor]:

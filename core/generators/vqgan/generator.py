@@ -8,6 +8,7 @@ from torch import Tensor
 from ... import precision
 from ...files.checkpoints import Checkpoint, fingerprint
 from ...files.weights import fit, hollow, used
+from ...memory import constant
 from ...types import Latent
 from ..latent_grid import GridGenerator
 from .architecture import shape_of, side_of
@@ -41,7 +42,7 @@ class VQGANGenerator(GridGenerator):
             LatentError: the latent belongs to another generator.
         """
         latent.check(self)
-        return latent.map(lambda z: z.clamp(self._low.to(z), self._high.to(z)))
+        return latent.map(lambda z: z.clamp(constant(self._low, z), constant(self._high, z)))
 
     def _decode(self, z: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook

@@ -1,0 +1,82 @@
+"""An optimiser's steps on the leaves of a search, up to the first loss that is not finite and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..types import Generator
+from . import optimizers
+from .parameters import Parameters
+
+
+class Descent:
+    """Changes leaves and the optimiser's state, both in place.
+
+    Whether a step changes anything is decided where the leaves lie, so that it waits for nothing: once a loss has not
+    been finite, all stays as it was before that step. `taken` tells when that was.
+
+    Args:
+        name: of `optimizers.OPTIMIZERS`.
+        lr: learning rate, before the schedule.
+        parameters: whose leaves to change.
+        generator: what keeps the leaves within its range.
+        moments: the optimiser's state to go on from, or empty.
+
+    Raises:
+        LatentError: a part of the optimiser's state is missing.
+    """
+
+    def __init__(
+        self, name: str, lr: float, parameters: Parameters, generator: Generator, moments: Mapping[str, Tensor]
+    ) -> None:
+        self._name, self._parameters, self._generator = name, parameters, generator
+        self._leaves = list(parameters.leaves.values())
+        self._optimizer = optimizers.make(name, self._leaves, lr)
+        optimizers.restore(self._optimizer, name, parameters.leaves, moments)
+        self._fresh = not self._optimizer.state
+        device = self._leaves[0].device
+        self._finite = torch.ones((), dtype=torch.bool, device=device)  # all losses so far
+        self._taken = torch.zeros((), dtype=torch.int64, device=device)
+
+    @torch.no_grad()
+    def step(self, losses: Sequence[Tensor], gradients: Sequence[Tensor], pace: Tensor) -> None:
+        """One step, unless one of the losses [N] or of those before is not finite.
+
+        gradients: one for each leaf. pace: [1], the schedule's share of the learning rate. The optimisers' steps are
+        in proportion to their rate, so the share is taken of the step: a rate would have to be told to each.
+        """
+        self._finite &= torch.cat(list(losses)).isfinite().all()
+        self._taken += self._finite
+        for leaf, gradient in zip(self._leaves, gradients, strict=True):
+            leaf.grad = torch.where(self._finite, gradient, 0)
+        leaves, state = [leaf.clone() for leaf in self._leaves], self._state()
+        before = [value.clone() if isinstance(value, Tensor) else value for _, _, value in state]
+        self._optimizer.step()
+        for leaf, old in zip(self._leaves, leaves, strict=True):
+            leaf.copy_(torch.lerp(old, leaf, pace))  # at a pace of 1 the very same
+        self._parameters.constrain(self._generator)
+        for leaf, old in zip(self._leaves, leaves, strict=True):
+            leaf.copy_(torch.where(self._finite, leaf, old))
+        for (kept, key, value), old in zip(state, before, strict=True):
+            if isinstance(value, Tensor):
+                value.copy_(torch.where(self._finite.to(value.device), value, old))
+            elif not self._finite:
+                kept[key] = old
+
+    def _state(self) -> list[tuple[dict[str, Any], str, Any]]:
+        """Each number of the optimiser's state, and where it is."""
+        return [(kept, key, value) for kept in self._optimizer.state.values() for key, value in kept.items()]
+
+    def taken(self) -> int:
+        """How many steps have changed something; waits for them."""
+        return int(self._taken)
+
+    def moments(self) -> dict[str, Tensor]:
+        """The optimiser's state, as `optimizers.state_of`; waits for the steps."""
+        if self._fresh and not self.taken():
+            return {}  # what the optimiser begins with, before a step that changed nothing
+        return optimizers.state_of(self._optimizer, self._name, self._parameters.leaves)
