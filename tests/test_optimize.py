@@ -19,7 +19,7 @@ from guided_gan.core.types import Basis, Curve, Latent, State
 
 @pytest.fixture
 def loss(encoder):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=4)
+    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=16)
 
 
 def start_of(generator, loss, seeds, k=3, weighting="scalar"):
