@@ -20,8 +20,7 @@ LOCK_COMMAND = [
     *("--upgrade", "--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
-_TESTED = ["pytest", "pytorch-pretrained-biggan"]  # what the tests import
-TOOLS = {"test": _TESTED, "lint": ["ruff", "basedpyright", *_TESTED], "lock": ["uv"]}
+TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
 TRAININGS = {"picturebook": "picturebook/recipes", "stylegan-t": "training"}
 IN_PLACE = {"demo", "serve", "models", "train"}  # commands whose paths are the user's
 PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help too, are another program's
