@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from tqdm import trange
 
 from ..core import clip, generators
@@ -21,7 +20,7 @@ from ..core.generators.stylegan_t.network import Network
 from ..picturebook import MODELS
 from ..picturebook.recipes.stylegan_t import SETTINGS, Pictures
 from ..training import features
-from ..training.trainer import Settings, TextEncoder, Trainer
+from ..training.trainer import Settings, TextEncoder, Trainer, accelerated
 from ._common import table
 from .stylegan_t import BACKBONE, HEAD, Exam, Marks, pictures
 
@@ -30,7 +29,7 @@ def player(network: Network, settings: Settings, reader: Path, text: bool = Fals
     """Trains the network, or the text encoder that tells it of captions; reader: the CLIP."""
     told = clip.load(reader)
     encoder = TextEncoder.trainable(told) if text else None
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16")
+    accelerator = accelerated(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     eyes = features.load(BACKBONE)
     return Trainer(network, eyes, told, settings, accelerator, encoder, "text" if text else "generator")
 

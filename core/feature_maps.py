@@ -8,6 +8,7 @@ learnt, and every sum over a map, is float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 SLOPE = 0.2  # of the leaky ReLU below 0
 PLACES = (2, 3)
+Pool = Callable[[Tensor], Tensor]  # means of [N, C] over those that share a norm, for each of them
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -28,7 +30,32 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
         bias: [C].
         eps: what is added to the variance.
     """
-    normalised: Tensor = _GroupNorm.apply(x, groups, weight, bias, eps)
+
+    def pool(values: Tensor) -> Tensor:
+        means = values.unflatten(1, (groups, -1)).mean(2, keepdim=True)
+        return means.expand(-1, -1, values.shape[1] // groups).flatten(1)
+
+    return _norm(x, weight.expand(x.shape[:2]), bias.expand(x.shape[:2]), pool, eps)
+
+
+def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """As `torch.nn.functional.batch_norm` in training, of maps, which may be scaled and moved each by its own numbers.
+
+    Args:
+        x: [N, C, H, W].
+        weight: [N, C], or what expands to that.
+        bias: as the weight.
+        eps: what is added to the variance.
+    """
+
+    def pool(values: Tensor) -> Tensor:
+        return values.mean(0, keepdim=True).expand_as(values)
+
+    return _norm(x, weight.expand(x.shape[:2]), bias.expand(x.shape[:2]), pool, eps)
+
+
+def _norm(x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Tensor:
+    normalised: Tensor = _Norm.apply(x, weight, bias, pool, eps)
     return normalised
 
 
@@ -55,32 +82,34 @@ def activate(x: Tensor, scale: Tensor, bias: Tensor, strength: Tensor, noise: Te
     return activated
 
 
-class _GroupNorm(torch.autograd.Function):
+class _Norm(torch.autograd.Function):
+    """Maps less a mean, over a deviation, scaled and moved by [N, C]; `pool` gives both for all that share them."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        n, channels, height, width = x.shape
-        size = channels // groups * height * width
-        # torch's kernel takes the mean square less the squared mean, which a mean far from 0 spoils.
-        centred = x - _as_maps(_over_groups(_over_places(x) / size, groups), x)
-        learnt = (weight, bias) if x.device.type == "cpu" else (weight.to(x.dtype), bias.to(x.dtype))
-        y, mean, rstd = torch.native_group_norm(centred, *learnt, n, channels, height * width, groups, eps)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Tensor:
+        size = x.shape[2] * x.shape[3]
+        # The mean comes off before anything is squared: a mean far from 0 would spoil a mean square less its square.
+        # What half precision leaves of it does not, and comes off with the rest.
+        centred = x - _as_maps(pool(_over_places(x)) / size, x)
+        mean = pool(_over_places(centred)) / size
+        rstd = (pool(_over_places(centred, centred)) / size - mean.square() + eps).rsqrt()
         ctx.save_for_backward(centred, mean, rstd, weight)
-        ctx.groups, ctx.size = groups, size
-        return y
+        ctx.pool, ctx.size = pool, size
+        scale = weight * rstd
+        return torch.addcmul(_as_maps(bias - scale * mean, x), centred, _as_maps(scale, x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         centred, mean, rstd, weight = ctx.saved_tensors
-        mean, rstd = (value.float().repeat_interleave(len(weight) // ctx.groups, 1) for value in (mean, rstd))  # [N, C]
         total = _over_places(gradient)
-        with_output = (_over_places(gradient * centred) - mean * total) * rstd
-        # What would change a group's mean or its length, which the norm takes out, is taken out of the gradient too.
-        level, along = (_over_groups(weight * sums, ctx.groups) / ctx.size for sums in (total, with_output))
-        slope = -along * rstd.square()
-        x_gradient = torch.addcmul(_as_maps(-level * rstd - slope * mean, centred), centred, _as_maps(slope, centred))
+        along = (_over_places(gradient, centred) - mean * total) * rstd
+        # What would change the mean or the deviation, which the norm takes out, is taken out of the gradient too.
+        level, slope = (-ctx.pool(weight * sums) / ctx.size * rstd for sums in (total, along))
+        slope = slope * rstd
+        x_gradient = torch.addcmul(_as_maps(level - slope * mean, centred), centred, _as_maps(slope, centred))
         x_gradient.addcmul_(gradient, _as_maps(weight * rstd, centred))
-        return x_gradient, None, with_output.sum(0), total.sum(0), None
+        return x_gradient, along, total, None, None
 
 
 class _Activation(torch.autograd.Function):
@@ -105,25 +134,19 @@ class _Activation(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         return (
             gradient * _as_maps(scale, x) if wanted[0] else None,
-            _over_places(gradient * x) if wanted[1] else None,
+            _over_places(gradient, x) if wanted[1] else None,
             _over_places(gradient).sum(0) if wanted[2] else None,
-            (gradient * noise.to(gradient.dtype)).sum().float() if wanted[3] and noise is not None else None,
+            _over_places(gradient, noise.to(gradient.dtype)).sum() if wanted[3] and noise is not None else None,
             None,
             None,
         )
 
 
-def _over_places(x: Tensor) -> Tensor:
-    """The sums of maps [N, C, H, W], [N, C] in float32."""
-    if x.dtype is torch.float16:  # whose range is too small for a sum; torch adds up in float32 in any case
-        return x.sum(PLACES, dtype=torch.float32)
-    return x.sum(PLACES).float()
-
-
-def _over_groups(values: Tensor, groups: int) -> Tensor:
-    """The sums over the channels of each group, for each of these channels, [N, C], of [N, C]."""
-    sums = values.unflatten(1, (groups, -1)).sum(2, keepdim=True)
-    return sums.expand(-1, -1, values.shape[1] // groups).flatten(1)
+def _over_places(x: Tensor, factor: Tensor | None = None) -> Tensor:
+    """The sums of maps [N, C, H, W], or of their products with others, [N, C] in float32."""
+    if x.dtype is torch.float16:  # whose range is too small for squares and sums
+        x, factor = x.float(), None if factor is None else factor.float()
+    return (x if factor is None else x * factor).sum(PLACES).float()
 
 
 def _as_maps(values: Tensor, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ its full rate, in bfloat16 above all.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from torch.nn import functional as F
 
 from .attention import attend
 
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-def quicken(model: nn.Module) -> nn.Module:
+
+def quicken(model: AnyModule) -> AnyModule:
     """Exchange, in place, the arithmetic of every self-attention, patch embedding and attention pool of a model.
 
     The modules stay, and their parameters and hooks with them; only what `forward` computes with them changes.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..core.feature_maps import GroupNorm
 from . import MODELS
 from .world import BACKGROUNDS, COLOURS, KINDS, STYLES
 
@@ -63,7 +64,7 @@ class _Residual(nn.ModuleList):
 
     def __init__(self, width: int, depth: int) -> None:
         def block() -> nn.Sequential:
-            halves = [(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)) for _ in range(2)]
+            halves = [(GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)) for _ in range(2)]
             return nn.Sequential(*(layer for half in halves for layer in half))
 
         super().__init__(block() for _ in range(depth))
@@ -106,11 +107,8 @@ class PerceptualBackbone(nn.Module):
     def distance(self, image: Tensor, target: Tensor) -> Tensor:
         """Mean distance of unit-normalised features over all stages (Zhang et al. 2018, with equal weights)."""
         with torch.no_grad():
-            wanted = self.features(target)
-        terms = [
-            (F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)).square().sum(1).mean()
-            for a, b in zip(self.features(image), wanted, strict=True)
-        ]
+            wanted = [F.normalize(seen.float(), dim=1) for seen in self.features(target)]
+        terms = [_apart(seen.float(), unit) for seen, unit in zip(self.features(image), wanted, strict=True)]
         return torch.stack(terms).mean()
 
     @classmethod
@@ -122,6 +120,14 @@ class PerceptualBackbone(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.heads(self.features(images)[-1].mean((2, 3)))
+
+
+def _apart(seen: Tensor, unit: Tensor) -> Tensor:
+    """Mean squared distance of features [N, C, H, W], each place's made a unit vector, from unit vectors (or zeros)."""
+    # By the cosine, whose gradient passes over the features half as often as that of the difference.
+    lengths = seen.norm(dim=1)
+    cosines = (seen * unit).sum(1) / lengths.clamp(min=1e-12)
+    return (lengths.detach() > 0).float().mean() + unit.square().sum(1).mean() - 2 * cosines.mean()
 
 
 class Discriminator(nn.Module):

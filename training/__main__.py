@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import save_image
 from tqdm import tqdm
 
-from ..core import clip
+from ..core import clip, memory, precision
 from ..core.errors import PackError
 from ..core.files import latent_files
 from ..core.generators.stylegan_t.network import Network, Shape
@@ -34,7 +34,7 @@ from ..picturebook import MODELS
 from ..picturebook.recipes.training import CHECKPOINT_SECONDS, save_atomically
 from . import features
 from .data import Files, Source, batches
-from .trainer import Settings, TextEncoder, Trainer
+from .trainer import PRECISIONS, Settings, TextEncoder, Trainer
 
 MODEL = "stylegan_t.safetensors"
 # channel_base, channel_max and num_res_blocks: the picture-book's, and the paper's two.
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in helps.items():
         flag, default = f"--{name.replace('_', '-')}", defaults[name]
         add(flag, type=type(default), default=default, help=f"{text} (default: {default})")
-    add("--precision", choices=["no", "bf16"], default="bf16", help="no: float32 throughout (default: bf16)")
+    add("--precision", choices=["no", "bf16"], help="no: float32 throughout (default: bf16 where that is faster)")
     add("--cpu", action="store_true", help="leave the GPU alone")
     add(
         "--processes",
@@ -138,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
+    memory.keep_freed()
     if options.processes > 1 and "WORLD_SIZE" not in os.environ:
         share = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={options.processes}"]
         return subprocess.call([sys.executable, *share, "-m", __spec__.name, *arguments])
@@ -156,9 +157,9 @@ class Training:
         self.options, self.out = options, options.out
         self.stages = stages(options.stages)
         self.settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
-        self.accelerator = Accelerator(
-            cpu=options.cpu or not torch.cuda.is_available(), mixed_precision=options.precision
-        )
+        device = torch.device("cpu" if options.cpu or not torch.cuda.is_available() else "cuda")
+        computing = options.precision or PRECISIONS[precision.training(device)]
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=computing)
         self.clip = clip.load(options.clip)
         self.features = features.load(options.features)
         self.text: TextEncoder | None = None

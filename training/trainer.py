@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..core import draws
+from ..core import draws, precision
 from ..core.clip import OpenCLIP
 from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
 from . import objectives
+from .average import follow
 from .discriminator import NUMBERS, VIRTUAL_BATCH, Heads, look
 from .features import Features
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 VIEWS = 2 * NUMBERS + 2  # uniform numbers for the views of a real picture, a fake one, and the guidance's of this one
+PRECISIONS = {torch.bfloat16: "bf16", torch.float32: "no"}  # in the words of accelerate
 MEAN_KEEPS = 0.995  # of the running mean of f(z), per step
 
 
@@ -78,7 +80,8 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.features = features.to(device).to(memory_format=torch.channels_last)
         clip.module.to(device)
-        self.clip, self.clip_text = clip, TextEncoder(clip)
+        dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+        self.clip, self.clip_text = precision.compute_in(copy.copy(clip), dtype), TextEncoder(clip)
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             self.heads = Heads(features.widths, network.shape.c_dim).to(device)
@@ -89,8 +92,8 @@ class Trainer:
             self.network.requires_grad_(False)
         else:
             learner, rate, self._weight = self.network, settings.lr, settings.guidance
-        self.adam = torch.optim.Adam(learner.parameters(), lr=rate, betas=(0.0, 0.99))
-        self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99))
+        self.adam = torch.optim.Adam(learner.parameters(), lr=rate, betas=(0.0, 0.99), fused=True)
+        self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99), fused=True)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -206,7 +209,7 @@ class Trainer:
         if self.accelerator.num_processes > 1:
             mean = self._mean(torch.cat([p.grad.flatten() for p in learning]))
             for p, gradient in zip(learning, mean.split([p.numel() for p in learning]), strict=True):
-                p.grad = gradient.view_as(p)
+                p.grad.copy_(gradient.view_as(p))  # in its layout, which the fused optimiser takes for granted
         adam.step()
 
     def _mean(self, value: Tensor) -> Tensor:
@@ -217,11 +220,14 @@ class Trainer:
     def follow(self, i: int, f: Tensor) -> None:
         """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, faster at first."""
         self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
-        keep = min(self.settings.ema_decay, (1 + i) / (10 + i))
-        for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            average.lerp_(value, 1 - keep)
-        for average, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            average.copy_(value)
+        follow(self.average, self.network, min(self.settings.ema_decay, (1 + i) / (10 + i)))
+
+
+def accelerated(device: torch.device) -> Accelerator:
+    """An accelerator of this process alone, in the precision that models are trained in on a device."""
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[precision.training(device)])
 
 
 class TextEncoder(nn.Module):

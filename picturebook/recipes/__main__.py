@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ...core import memory
 from . import classifier, clip, gan, stylegan_t, vqgan
 from .training import train
 
@@ -34,6 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.models) - set(STEPS):
         parser.error(f"no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(STEPS)}")
+    memory.keep_freed()
     recipes = {
         "perceptual": classifier.perceptual,
         "judge": classifier.judge,

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .. import MODELS, world
 from ..networks import Judge, PerceptualBackbone
-from .training import Recipe, cosine, set_learning_rate, ship
+from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 BATCH = 128
 
@@ -37,7 +37,7 @@ def _classifier(
         scenes = draw(BATCH, rng, two_objects)
         images = paste(world.render(scenes), scenes, pasted, rng)
         images = blemish(images, rng).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with lowered(device):
             logits = model(images)
         loss = attribute_loss(logits, scenes, device)
         optimizer.zero_grad()

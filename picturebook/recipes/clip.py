@@ -29,7 +29,7 @@ from ...core import towers, vocabulary
 from .. import MODELS, captions, world
 from ..networks import Heads
 from .classifier import attribute_loss, blemish
-from .training import Recipe, cosine, set_learning_rate, ship
+from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 FOLDER = MODELS / "clip"
 WEIGHTS = "open_clip_model.safetensors"
@@ -80,11 +80,11 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         said = captions.describe(scenes, rng)
         fits = captions.fits(said, scenes).to(device)
         images = (turn if robust else shift)(blemish(world.render(scenes), rng), rng).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with lowered(device):
             read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)).float(), dim=1)
 
         def look(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.autocast(device.type, torch.bfloat16):
+            with lowered(device):
                 seen = model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
             logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen, dim=1) @ words.T
             return seen, masked_contrast(logits, fits)

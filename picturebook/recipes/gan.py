@@ -27,7 +27,7 @@ from ...core.feature_maps import batch_norm
 from ...training.average import follow
 from .. import MODELS, judge, world
 from ..networks import Discriminator, PerceptualBackbone
-from .training import Recipe, cosine, set_learning_rate, ship
+from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 # Object and colour of each class, [C, 2].
 CLASSES = torch.tensor(
@@ -142,7 +142,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
         weight = (1 + 3 * world.object_mask(scenes)).to(device)  # regression alone would lose the object
         label = label.to(device)
         figures = {}
-        with torch.autocast(device.type, torch.bfloat16):
+        with lowered(device):
             image = model(z.to(device), F.one_hot(label, len(CLASSES)).float(), 1.0)
             paint = (weight * (image - target).abs()).mean()
             look = backbone.distance(image, target)

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ...core import precision
+
 CHECKPOINT_SECONDS = 60
 SHOW_SECONDS = 2
 
@@ -74,6 +76,11 @@ def save_atomically(state: dict, path: Path) -> None:
     aside = path.with_suffix(".part")
     torch.save(state, aside)
     os.replace(aside, path)
+
+
+def lowered(device: torch.device) -> torch.autocast:
+    """Autocast to the precision that models are trained in on a device."""
+    return precision.within(device, precision.training(device))
 
 
 def ship(module: nn.Module, path: Path, *, half: bool) -> None:

@@ -18,7 +18,7 @@ from ...core import generators
 from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
 from .. import MODELS, world
 from ..networks import PerceptualBackbone
-from .training import Recipe, cosine, set_learning_rate, ship
+from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 CONFIG = {
     "model": {
@@ -83,12 +83,12 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
     def step(i: int) -> dict[str, float]:
         set_learning_rate(adam, cosine(i, steps, 3e-3))
         target = world.render(world.sample(BATCH, rng)).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with lowered(device):
             h = model.encode(target)
         h = h.float()
         tokens = closeness(h.detach(), codebook).argmax(1)
         codes = codebook[tokens].movedim(-1, 1).contiguous()
-        with torch.autocast(device.type, torch.bfloat16):
+        with lowered(device):
             image = model(codes + (h - h.detach()) if i >= QUANTISED_FROM * steps else h)
             look = backbone.distance(image, target)
         error = image.float() - target
