@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import draws, targets
+from ..core import draws, precision, targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize, weightings
 from ..picturebook import captions
@@ -27,6 +27,8 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
     """One picture [1, 3, H, W] of each method, and the seconds that it took."""
     generator, plain, _ = models()
     encoder = robust() if options.clip == "robust" else plain
+    for model in (generator, *encoder.models):
+        precision.compute_in(model, getattr(torch, options.precision) if options.precision else None)
     target = targets.from_text(encoder, captions.prompt(*prompt))
     aug = AugCLIPLoss(encoder, target, copies=options.copies)
     search = optimize.Options(options.steps, options.lr, options.noise)
@@ -76,6 +78,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--noise", type=float, default=0.25)
     parser.add_argument("--weighting", default="softmax", choices=list(weightings.WEIGHTINGS))
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], help="of the models (default: this machine's)")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")

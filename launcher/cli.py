@@ -21,7 +21,11 @@ LOCK_COMMAND = [
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
 TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
-TRAININGS = {"picturebook": "picturebook/recipes", "stylegan-t": "training"}
+TRAININGS = {
+    "picturebook": "picturebook/recipes",
+    "second-edition": "picturebook/second/recipes",
+    "stylegan-t": "training",
+}
 IN_PLACE = {"demo", "serve", "models", "train"}  # commands whose paths are the user's
 PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help too, are another program's
 

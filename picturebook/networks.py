@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -43,7 +44,7 @@ class Judge(nn.Module):
         depths = (1, 1, 3)
         self.stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
-        self.blocks = nn.ModuleList(_Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
+        self.blocks = nn.ModuleList(Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
         self.heads = Heads(widths[-1])
         for head in (self.heads.pair, self.heads.kind):
             nn.init.constant_(head.bias, -8.0)  # at hardly any place is there a given thing
@@ -59,7 +60,7 @@ class Judge(nn.Module):
         return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
 
 
-class _Residual(nn.ModuleList):
+class Residual(nn.ModuleList):
     """Residual blocks in a row."""
 
     def __init__(self, width: int, depth: int) -> None:
@@ -79,8 +80,9 @@ class PerceptualBackbone(nn.Module):
     """Plain convolutions in five stages; what each stage sees is the space in which pictures are compared."""
 
     widths = (16, 32, 64, 96, 128)
+    models = MODELS
 
-    def __init__(self) -> None:
+    def __init__(self, heads: Callable[[int], nn.Module] = Heads) -> None:
         super().__init__()
         before = (3, *self.widths[:-1])
         self.stages = nn.ModuleList(
@@ -94,7 +96,7 @@ class PerceptualBackbone(nn.Module):
             )
             for a, b in zip(before, self.widths, strict=True)
         )
-        self.heads = Heads(self.widths[-1])
+        self.heads = heads(self.widths[-1])
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Activations of every stage for images [N, 3, H, W] in [-1, 1]; each stage halves the side."""
@@ -115,7 +117,7 @@ class PerceptualBackbone(nn.Module):
     def shipped(cls, device: torch.device) -> PerceptualBackbone:
         """The shipped one, frozen, for pictures on a device."""
         backbone = cls()
-        load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+        load_model(backbone, str(cls.models / "perceptual" / "model.safetensors"))
         return backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -133,9 +135,8 @@ def _apart(seen: Tensor, unit: Tensor) -> Tensor:
 class Discriminator(nn.Module):
     """Projection discriminator with spectral norm (Miyato and Koyama 2018) for the hinge loss of the GAN."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
         super().__init__()
-        widths = (32, 64, 128, 192)
         layers: list[nn.Module] = []
         for a, b in zip((3, *widths), widths, strict=False):
             layers += [spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]

@@ -167,5 +167,3 @@ def test_a_stopped_build_goes_on_where_it_was_saved(generator, encoder, tmp_path
     found = vectors(generator, encoder, tmp_path, 300)
     assert sum(generator.decoded) == 100
     assert torch.equal(found, vectors(generator, encoder, None, 300))
-
-

@@ -74,9 +74,7 @@ def going(generator, loss, start, **options):
     tradeoff = options.pop("tradeoff", None)
     chosen = Options(1000, evaluate_every=500, **options)
     seeds = list(range(n))
-    return Search(
-        generator, loss, start, seeds=seeds, options=chosen, tradeoff=tradeoff, state=State(start, best)
-    )
+    return Search(generator, loss, start, seeds=seeds, options=chosen, tradeoff=tradeoff, state=State(start, best))
 
 
 def regularised(loss, generator):

@@ -194,7 +194,8 @@ class SumLoss:
     ) -> Tensor:
         """The loss [N] by what `draw` gave, on any device; terms that are not `Drawing` draw from rngs."""
         values = [
-            weight * (
+            weight
+            * (
                 term.given(images, latent, numbers[name])
                 if isinstance(term, Drawing)
                 else term(images, latent, _own(rngs, name, term))

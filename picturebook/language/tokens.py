@@ -46,9 +46,7 @@ def merges(count: int = MERGES) -> list[tuple[str, str]]:
     # Letters at a word's end are numbered here: the trainer does so by chance, and breaks ties by the numbers.
     ends = [f"{letter}</w>" for letter in sorted({letter for text in texts for letter in text.lower()})]
     size = 512 + count  # room for all letters too, of which each is there twice
-    trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=ends, end_of_word_suffix="</w>", show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=ends, end_of_word_suffix="</w>", show_progress=False)
     learner.train_from_iterator([*texts, *sorted(vocabulary())], trainer)
     return [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"][:count]]
 

@@ -43,8 +43,7 @@ COLOURS = _words(
     red="red, crimson, scarlet, ruby, vermilion, cherry red, ruby red, bright red, blood red, dark red, deep red",
     orange="orange, tangerine, amber, bright orange, ginger, pumpkin orange",
     yellow="yellow, golden, gold, lemon, lemon yellow, bright yellow, canary yellow, light yellow, pale yellow",
-    green="green, emerald, lime, jade, dark green, light green, olive green, lime green, emerald green, "
-    "bright green",
+    green="green, emerald, lime, jade, dark green, light green, olive green, lime green, emerald green, bright green",
     blue="blue, navy, azure, cobalt, sapphire, dark blue, light blue, sky blue, navy blue, royal blue, bright blue, "
     "deep blue, pale blue",
     purple="purple, violet, lilac, lavender, mauve, plum, amethyst, dark purple, light purple",
@@ -150,8 +149,7 @@ PLACES = _words(
 )
 FACINGS = _words(
     left="facing left, looking left, looking to the left, turned to the left, facing to the left, heading left",
-    right="facing right, looking right, looking to the right, turned to the right, facing to the right, "
-    "heading right",
+    right="facing right, looking right, looking to the right, turned to the right, facing to the right, heading right",
 )
 RELATIONS = _words(
     beside="next to, beside, alongside, side by side with, near",

@@ -110,10 +110,11 @@ def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
     """Mild blur, noise and tint, so that a classifier does not need a perfectly drawn picture."""
     n = len(images)
     soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    images = torch.lerp(images, soft, torch.rand(n, 1, 1, 1, generator=rng) ** 2)
-    tint = torch.randn(n, 3, 1, 1, generator=rng) * 0.05
-    gain = 1 + torch.randn(n, 1, 1, 1, generator=rng) * 0.1
-    noise = torch.randn(images.shape, generator=rng) * 0.12 * torch.rand(n, 1, 1, 1, generator=rng) ** 2
+    images = torch.lerp(images, soft, torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) ** 2)
+    tint = torch.randn(n, 3, 1, 1, generator=rng, device=rng.device) * 0.05
+    gain = 1 + torch.randn(n, 1, 1, 1, generator=rng, device=rng.device) * 0.1
+    strength = 0.12 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) ** 2
+    noise = strength * torch.randn(images.shape, generator=rng, device=rng.device)
     return (images * gain + tint + noise).clamp(-1, 1)
 
 

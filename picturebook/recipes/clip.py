@@ -161,7 +161,7 @@ def turn(images: Tensor, rng: torch.Generator) -> Tensor:
 
 def _warp(images: Tensor, theta: Tensor, chosen: Tensor) -> Tensor:
     """The chosen pictures through affine maps [N, 2, 3]; what comes in from outside is mid-grey."""
-    theta = torch.where(chosen[:, None, None], theta, torch.eye(2, 3))
+    theta = torch.where(chosen[:, None, None], theta, torch.eye(2, 3)).to(images)
     return F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
 
 
@@ -175,13 +175,14 @@ def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
     for axis, start in zip(axes, corner, strict=True):
         place = (axis + 0.5) / height - start[:, None, None]
         patch = patch & (place > 0) & (place < side[:, None, None])
-    return images * ~(patch & chosen[:, None, None])[:, None]
+    return images * ~(patch & chosen[:, None, None])[:, None].to(images.device)
 
 
 def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
     """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss at a point nearby."""
-    length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng)).to(images)
-    noise = (0.3 * length * _unit(torch.randn(images.shape, generator=rng).to(images))).requires_grad_()
+    length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)).to(images)
+    direction = _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
+    noise = (0.3 * length * direction).requires_grad_()
     (slope,) = torch.autograd.grad(loss(images + noise), noise)
     return (images + length * _unit(slope)).clamp(-1, 1)
 
@@ -192,11 +193,14 @@ def _unit(value: Tensor) -> Tensor:
 
 
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
-    """InfoNCE over logits [images, captions] in which a caption that also fits is no negative."""
-    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    """InfoNCE over logits [images, captions] in which a caption that also fits is no negative.
+
+    Captions beyond the number of images are of no image, and negatives to all.
+    """
+    own = torch.eye(*logits.shape, dtype=torch.bool, device=logits.device)
     logits = logits.masked_fill(fits & ~own, -torch.inf)
     target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
 
 
 def write_vocabulary(rng: torch.Generator) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -191,23 +193,54 @@ def untrained(shape: Shape, noise: float = 0.3) -> Network:
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
-    torch.manual_seed(SETTINGS.seed)
+    plan = Plan(SHAPE, SETTINGS, functions(), Lessons, measure, PerceptualBackbone.shipped(device), MODELS)
+    return recipe(steps, device, plan)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training learns from, and how. models: the folder of the models that it looks and reads through."""
+
+    shape: Shape
+    settings: Settings
+    functions: Sequence[choices.Function]
+    lessons: Callable[[torch.device, Callable[[Sequence[str]], Tensor]], Course]
+    measure: Callable[[Network, clip.OpenCLIP, torch.device], dict[str, float]]
+    backbone: Backbone
+    models: Path
+    clip: str = "clip"
+
+
+class Course(Protocol):
+    """Batches by their number."""
+
+    def __getitem__(self, i: int) -> Lesson: ...
+
+
+class Backbone(Protocol):
+    """What a painter is told through how unlike two pictures are."""
+
+    def distance(self, image: Tensor, target: Tensor) -> Tensor: ...
+
+
+def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
+    """The painter's steps, then the players'."""
+    torch.manual_seed(plan.settings.seed)
     accelerator = accelerated(device)
-    reader = clip.load(MODELS / "clip")
-    said = functions()
-    told = sum(values.shape[1] for _, _, values in said)  # numbers of f that are not 0
-    network = untrained(SHAPE, noise=0.7 * (SHAPE.w_dim / told) ** 0.5)  # styles move 0.7 times as far as by the text
-    choices.fix(network.mapping, said)
-    eyes = features.load(MODELS / "perceptual" / "model.safetensors")
-    trainer = Trainer(network, eyes, reader, SETTINGS, accelerator)
-    backbone = PerceptualBackbone.shipped(device)
+    reader = clip.load(plan.models / plan.clip)
+    told = sum(values.shape[1] for _, _, values in plan.functions)  # numbers of f that are not 0
+    # Styles move 0.7 times as far by the noise as by the text.
+    network = untrained(plan.shape, noise=0.7 * (plan.shape.w_dim / told) ** 0.5)
+    choices.fix(network.mapping, plan.functions)
+    eyes = features.load(plan.models / "perceptual" / "model.safetensors")
+    trainer = Trainer(network, eyes, reader, plan.settings, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
-    lessons = Lessons(device, trainer.clip_text)
+    lessons = plan.lessons(device, trainer.clip_text)
     paints = int(PAINTS * steps)
 
     def losses(image: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
         stroke = (lesson.weight * (image - lesson.picture).abs()).mean()
-        return stroke, backbone.distance(image, lesson.picture)
+        return stroke, plan.backbone.distance(image, lesson.picture)
 
     def paint(i: int, lesson: Lesson) -> dict[str, Tensor]:
         set_learning_rate(painter, cosine(i, paints, PEAK, warmup=paints // 50))
@@ -224,7 +257,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     def play(i: int, lesson: Lesson) -> dict[str, Tensor]:
         plays = steps - paints
         for optimizer in trainer.optimizers.values():
-            set_learning_rate(optimizer, cosine(i - paints, plays, SETTINGS.lr, warmup=plays // 50))
+            set_learning_rate(optimizer, cosine(i - paints, plays, plan.settings.lr, warmup=plays // 50))
 
         def stays(image: Tensor) -> Tensor:
             stroke, look = losses(image, lesson)
@@ -236,8 +269,8 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         return (paint if i < paints else play)(i, lessons[i])
 
     def finish() -> dict[str, float]:
-        ship(trainer.average, MODELS / "stylegan_t" / "model.safetensors", half=True)
-        return measure(trainer.average.eval(), reader, device)
+        ship(trainer.average, plan.models / "stylegan_t" / "model.safetensors", half=True)
+        return plan.measure(trainer.average.eval(), reader, device)
 
     optimizers = {"painter": painter, **trainer.optimizers}
     return Recipe("stylegan_t", steps, trainer.modules, optimizers, torch.Generator(), step, finish)

@@ -84,6 +84,10 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.count)
 
+    def to(self, device: torch.device) -> Scenes:
+        """The same scenes on a device, where they are drawn."""
+        return Scenes(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
     def __getitem__(self, index: slice | Tensor) -> Scenes:
         return Scenes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 

@@ -1,0 +1,1 @@
+"""How each model of the second edition is made: `python run.py train second-edition`."""

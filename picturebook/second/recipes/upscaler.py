@@ -1,0 +1,129 @@
+"""Recipe of the upscaler: pictures of the edition's generators to four times their side, in the small.
+
+FuseDream's results go through a super-resolution network (Liu et al. 2021, Figure 18). This one is SRVGGNetCompact, the
+compact network of Real-ESRGAN (Wang et al. 2021), which the host's own loader reads. It is trained last, on what the
+generators draw and the exact renders of the scenes that they meant, so that it mends what is theirs to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from safetensors.torch import load_file
+from spandrel.architectures.Compact import Compact
+from torch import Tensor
+from torch.nn import functional as F
+
+from ....core import clip, generators
+from ....core.types import Autoencoder, Generator, Latent
+from ...language import Meanings
+from ...recipes.training import Recipe, cosine, set_learning_rate, ship
+from ...recipes.vqgan import psnr
+from ...scenes import kinds, render
+from .. import MODELS
+from ..networks import PerceptualBackbone
+from . import gan, stylegan_t
+
+FACTOR = 4
+BATCH, SIDE = 16, 32  # crops of so many pixels a side of the small pictures
+SEED = 77
+
+Pairs = tuple[
+    Tensor, Tensor
+]  # what a generator draws [N, 3, 64, 64], and the scenes as they should be [N, 3, 256, 256]
+
+
+def upscaler(steps: int, device: torch.device) -> Recipe:
+    torch.manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
+    model = Compact(num_feat=64, num_conv=8, upscale=FACTOR).to(device).to(memory_format=torch.channels_last)
+    backbone = PerceptualBackbone.shipped(device)
+    adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99), fused=True)
+    ways = sources()
+
+    def step(i: int) -> dict[str, Tensor]:
+        set_learning_rate(adam, cosine(i, steps, 1e-3))
+        small, wanted = ways[i % len(ways)](BATCH, rng)
+        small, wanted = (part.to(device) for part in crops(small, wanted, rng))
+        with torch.autocast(device.type, torch.bfloat16):
+            image = 2 * model((small + 1) / 2) - 1
+            look = backbone.distance(image, wanted)
+        paint = (image.float() - wanted).abs().mean()
+        adam.zero_grad()
+        (paint + 0.1 * look).backward()
+        adam.step()
+        return {"paint": paint.detach(), "look": look.detach()}
+
+    def finish() -> dict[str, float]:
+        ship(model.eval(), MODELS / "upscaler" / "model.safetensors", half=True)
+        return measure(model, device)
+
+    return Recipe("upscaler", steps, {"model": model}, {"adam": adam}, rng, step, finish)
+
+
+def sources() -> list[Callable[[int, torch.Generator], Pairs]]:
+    """Where pairs come from: each of the generators, and small renders as they are."""
+    biggan, vqgan, one_pass = (generators.load(MODELS / name) for name in ("biggan", "vqgan", "stylegan_t"))
+    classes = load_file(str(MODELS / "biggan" / "model.safetensors"))["embeddings.weight"].float().T
+    reader = clip.load(MODELS / "clip_robust")
+
+    def exact(n: int, rng: torch.Generator) -> Pairs:
+        scenes = kinds.sample(n, rng)
+        return render.render(scenes), large(scenes)
+
+    def repeated(n: int, rng: torch.Generator) -> Pairs:
+        small, wanted = exact(n, rng)
+        return draw(vqgan, cast("Autoencoder", vqgan).encode(small).tensors), wanted
+
+    def searched(n: int, rng: torch.Generator) -> Pairs:
+        z, label = gan.draw_latents(n, rng)
+        return draw(biggan, {"z": z, "y": classes[label]}), large(gan.scene_of(z, label))
+
+    def read(n: int, rng: torch.Generator) -> Pairs:
+        said = stylegan_t.stock(n, rng)
+        z = torch.randn(n, stylegan_t.SHAPE.z_dim, generator=rng)
+        with torch.no_grad():
+            c = reader.encode_text(said.texts)
+            small = one_pass.module(z, c).clamp(-1, 1)
+        return small, large(stylegan_t.scene_of(z, Meanings(said.meanings.says)))
+
+    return [exact, repeated, searched, read]
+
+
+@torch.no_grad()
+def draw(generator: Generator, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The pictures of latents."""
+    return generator.decode(Latent(generator.name, dict(tensors)))
+
+
+def large(scenes: kinds.Scenes) -> Tensor:
+    """The scenes at the upscaler's size, [N, 3, 256, 256]."""
+    return render.render(scenes, render.RESOLUTION * FACTOR)
+
+
+def crops(small: Tensor, wanted: Tensor, rng: torch.Generator) -> Pairs:
+    """The same random part of each pair."""
+    rows, columns = torch.randint(small.shape[-1] - SIDE + 1, (2, len(small)), generator=rng)
+    parts = [
+        (
+            s[:, y : y + SIDE, x : x + SIDE],
+            w[:, FACTOR * y : FACTOR * (y + SIDE), FACTOR * x : FACTOR * (x + SIDE)],
+        )
+        for s, w, y, x in zip(small, wanted, rows.tolist(), columns.tolist(), strict=True)
+    ]
+    return torch.stack([s for s, _ in parts]), torch.stack([w for _, w in parts])
+
+
+@torch.inference_mode()
+def measure(model: Compact, device: torch.device) -> dict[str, float]:
+    """How near it comes to the exact pictures, beside plain resizing, in dB; per source."""
+    rng, figures = torch.Generator().manual_seed(SEED + 1), {}
+    for way in sources():
+        small, wanted = way(100, rng)
+        ours = torch.cat([2 * model((part.to(device) + 1) / 2).cpu() - 1 for part in small.split(10)])
+        plain = F.interpolate(small, scale_factor=FACTOR, mode="bicubic")
+        figures[way.__name__] = psnr(ours - wanted).item()
+        figures[f"{way.__name__}_resized"] = psnr(plain - wanted).item()
+    return figures

@@ -1,0 +1,166 @@
+"""The second edition's recipes: what they show, what latents mean, and what the judges learn to call nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toys import seeded
+
+from guided_gan.core.generators.stylegan_t.network import Mapping
+from guided_gan.picturebook.language import Meaning, Meanings
+from guided_gan.picturebook.language.meaning import FIELDS, OPEN
+from guided_gan.picturebook.recipes import choices
+from guided_gan.picturebook.scenes import kinds, render
+from guided_gan.picturebook.second import judging, networks
+from guided_gan.picturebook.second.recipes import broken, classifier, clip, gan, stylegan_t, upscaler
+
+
+@pytest.fixture
+def eyes(monkeypatch):
+    """A perceptual backbone as built, in place of the trained one."""
+
+    def shipped(cls, device):
+        return cls().eval().requires_grad_(False).to(device)
+
+    monkeypatch.setattr(networks.PerceptualBackbone, "shipped", classmethod(shipped))
+
+
+# --- what latents mean -----------------------------------------------------------------------------------------------
+
+
+def test_the_gans_latents_are_of_what_it_may_see_and_nothing_else():
+    z, label = gan.draw_latents(500, seeded(0))
+    scenes = gan.scene_of(z, label)
+    assert kinds.gan_sees(scenes.kind[:, 0], scenes.colour[:, 0]).all()
+    assert (scenes.count == 1).all()
+    assert (scenes.style == kinds.STYLES.index("shaded")).all()
+    for name, names in (("background", kinds.BACKGROUNDS), ("facing", kinds.FACINGS)):
+        assert getattr(scenes, name).unique().tolist() == list(range(len(names)))
+    inside = (scenes.cx - scenes.size >= 0) & (scenes.cx + scenes.size <= 1)
+    assert inside.all(), "a lone object lies wholly inside"
+
+
+def test_each_number_of_the_gans_latents_changes_the_scene():
+    z, label = gan.draw_latents(1, seeded(1))
+    scene = gan.scene_of(z, label)
+    for column in range(gan.JITTER.stop):
+        moved = z.clone()
+        moved[:, column] = 1.9 if z[0, column] < 0 else -1.9
+        other = gan.scene_of(moved, label)
+        same = all(torch.equal(value, getattr(other, name)) for name, value in vars(scene).items())
+        background = gan.BACKGROUND.start <= column < gan.BACKGROUND.stop  # only the greatest of these decides
+        assert background or not same, column
+
+
+def test_stylegan_ts_scenes_are_what_their_captions_say():
+    said = stylegan_t.stock(300, seeded(2))
+    scenes = stylegan_t.scene_of(torch.randn(300, stylegan_t.SHAPE.z_dim, generator=seeded(3)), said.meanings)
+    assert said.meanings.fits(scenes).diagonal().all()
+    says = dict(zip(FIELDS, said.meanings.says.T, strict=True))
+    for name in ("colour", "background"):
+        assert 0.25 < (says[name] == OPEN).float().mean() < 0.6, "noise must learn to decide it"
+    named = (says["colour"] != OPEN) & (says["background"] != OPEN)
+    assert not (kinds.clip_holds_out(says["kind"], says["colour"], says["background"]) & named).any()
+
+
+def test_the_set_mapping_names_what_stylegan_ts_captions_leave_open():
+    mapping = Mapping(stylegan_t.SHAPE.z_dim)
+    choices.fix(mapping, stylegan_t.functions())
+    z = torch.randn(500, stylegan_t.SHAPE.z_dim, generator=seeded(4))
+    scenes = stylegan_t.scene_of(z, Meanings.of([Meaning("cat")] * 500))
+    f = mapping.f(z)
+    size, _, _, facing, colour, background, rest = f.split([1, 1, 1, 2, 10, 9, f.shape[1] - 24], 1)
+    assert (facing.argmax(1) == scenes.facing[:, 0]).float().mean() > 0.98  # but for the passages between two
+    assert (colour.argmax(1) == scenes.colour[:, 0]).float().mean() > 0.98
+    assert (background.argmax(1) == scenes.background).float().mean() > 0.98
+    for said, drawn in ((size[:, 0], scenes.size[:, 0]), (rest[:, 0], scenes.variety[:, 0, 0])):
+        assert torch.corrcoef(torch.stack([said, drawn]))[0, 1] > 0.9
+
+
+# --- what is learnt from ---------------------------------------------------------------------------------------------
+
+
+def test_clips_training_shows_nothing_that_it_holds_out():
+    scenes = clip.draw(192, seeded(5))
+    held = kinds.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
+    there = torch.arange(2) < scenes.count[:, None]
+    assert not (held & there).any()
+    assert len(scenes) > 150
+
+
+@pytest.mark.parametrize("way", ["_melted", "_blended", "_blurred", "_covered", "_shuffled", "_burnt"])
+def test_broken_pictures_are_pictures_that_differ_from_their_scenes(way):
+    scenes = kinds.sample(20, seeded(6))
+    images = getattr(broken, way)(scenes, seeded(7))
+    assert images.shape == (20, 3, 64, 64)
+    assert images.min() >= -1.2
+    assert images.max() <= 1.2
+    assert ((images - render.render(scenes)).abs().mean((1, 2, 3)) > 0.02).float().mean() > 0.9
+
+
+def test_covered_objects_leave_a_rest_of_a_quarter_at_most():
+    scenes = kinds.sample(50, seeded(8), two_objects=0.0, shaded=1.0)
+    left = (broken._covered(scenes, seeded(9)) - render.render(scenes)).abs().amax(1) < 0.02
+    inside = render.layers(scenes)[:, 0] > 0.9
+    share = (left & inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
+    assert share.mean() < 0.4, "what is left, and where object and background are alike"
+
+
+def test_broken_pictures_are_of_nothing_to_a_classifier():
+    scenes = kinds.sample(3, seeded(10), two_objects=0.0)
+    nothing = torch.full((5, networks.PAIRS), -20.0)
+    logits = {"pair": nothing.clone(), "kind": torch.full((5, len(kinds.KINDS)), -20.0)}
+    for name, names in (("background", kinds.BACKGROUNDS), ("style", kinds.STYLES)):
+        shown = torch.cat([getattr(scenes, name), torch.zeros(2, dtype=torch.long)])
+        logits[name] = 20.0 * torch.eye(len(names))[shown]
+    for i in range(3):
+        logits["pair"][i, classifier.pairs(scenes)[i, 0]] = logits["kind"][i, scenes.kind[i, 0]] = 20.0
+    assert classifier.attribute_loss(logits, scenes) < 1e-3
+    logits["pair"][4, 7] = 20.0
+    assert classifier.attribute_loss(logits, scenes) > 0.1
+
+
+def test_judges_agree_only_where_both_find_all_things(monkeypatch):
+    said = torch.full((3, networks.PAIRS), -9.0)
+    said[0, 12], said[1, [12, 25]] = 9.0, 9.0
+    other = said.clone()
+    other[1, 25] = -9.0
+    monkeypatch.setattr(judging, "_said", lambda images: [{"pair": said}, {"pair": other}])
+    images = torch.zeros(3, 3, 64, 64)
+    one, two = torch.tensor([[[1, 2]]] * 3), torch.tensor([[[1, 2], [2, 5]]] * 3)
+    assert judging.finds(images, one).tolist() == [[True, True, False]] * 2
+    assert judging.finds(images, two).tolist() == [[False, True, False], [False, False, False]]
+    assert judging.finds(images, torch.tensor([[[1, -1]]] * 3)).tolist() == [[True, True, False]] * 2
+    assert judging.agreement(images, two) == {"things": 0.0}
+
+
+def test_crops_of_both_sizes_show_the_same_part():
+    scenes = kinds.sample(4, seeded(11), shaded=1.0)
+    small, wanted = upscaler.crops(render.render(scenes), upscaler.large(scenes), seeded(12))
+    assert wanted.shape[-1] == upscaler.FACTOR * small.shape[-1]
+    coarse = torch.nn.functional.avg_pool2d(wanted, upscaler.FACTOR)
+    assert (coarse - small).abs().mean() < 0.05
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("eyes")
+@pytest.mark.parametrize("name", ["perceptual", "judge", "patch_judge", "gan", "clip"])
+def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(classifier, "BATCH", 4)
+    monkeypatch.setattr(gan, "BATCH", 2)
+    monkeypatch.setattr(clip, "BATCH", 4)
+    monkeypatch.setattr(clip, "FOLDER", tmp_path / "clip")
+    device = torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        if name == "gan":
+            recipe = gan.gan(4, device, tmp_path / "early.safetensors")
+        elif name == "clip":
+            recipe = clip.clip(4, device)
+        else:
+            recipe = classifier.recipe(name, 4, device)
+        before = [p.detach().clone() for p in recipe.modules["model"].parameters()]
+        figures = recipe.step(3)
+    assert all(torch.isfinite(torch.as_tensor(value)) for value in figures.values())
+    assert any(not torch.equal(a, b) for a, b in zip(before, recipe.modules["model"].parameters(), strict=True))
