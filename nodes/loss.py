@@ -28,13 +28,23 @@ _SHOWS = {
     "resize": "scales from 0.8 to 1.2",
     "cutout": "a blank square of half the side",
 }
-_DOES = {
-    "flip": "horizontal flips, of half of the cutouts",
-    "affine": "rotations by up to 30 degrees and translations by up to a tenth of the side, of 80 % of the cutouts",
-    "perspective": "perspective distortions, corners up to a fifth of the way to the middle, of 40 % of the cutouts",
-    "jitter": "colour jitter, small changes of hue and saturation, of 70 % of the cutouts",
-    "noise": "Gaussian noise with a standard deviation of up to a tenth of the range",
-}
+
+
+def _strengths(*, papers: bool) -> list[io.Input]:
+    """An input for the strength of each augmentation of the paper, or of each that was added later."""
+    return [
+        io.Float.Input(
+            name,
+            default=row.strength,
+            min=0.0,
+            max=vqgan_clip.STRONGEST,
+            step=0.05,
+            optional=not papers,
+            tooltip=f"Strength of {row.says}; 0 is off.",
+        )
+        for name, row in vqgan_clip.AUGMENTATIONS.items()
+        if bool(row.strength) == papers
+    ]
 
 
 class AugCLIPLoss(io.ComfyNode):
@@ -89,7 +99,6 @@ class CutoutLoss(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        strength: dict[str, Any] = {"default": 1.0, "min": 0.0, "max": vqgan_clip.STRONGEST, "step": 0.05}
         return io.Schema(
             node_id="GuidedGAN_CutoutLoss",
             display_name="Cutout Loss",
@@ -140,8 +149,9 @@ class CutoutLoss(io.ComfyNode):
                     tooltip="Share of the cutouts that show the whole picture. More of them favour a single complete "
                     "object.",
                 ),
-                *[io.Float.Input(name, tooltip=f"Strength of {_DOES[name]}; 0 is off.", **strength) for name in _DOES],
+                *_strengths(papers=True),
                 _MICRO_BATCH,
+                *_strengths(papers=False),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Optimize, Score or Add Losses.")],
         )

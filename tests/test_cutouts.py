@@ -48,11 +48,9 @@ def images():
 
 def numbers(copies=1, **given):
     """Numbers for `augment`: 0.999, at which nothing with a chance happens, but for what is given."""
-    counts = {"flip": 1, "affine": 4, "perspective": 9, "jitter": 3, "noise": 2}
-    rows = [
-        torch.tensor(given[name]) if name in given else torch.full((count,), 0.999) for name, count in counts.items()
-    ]
-    return torch.cat(rows).expand(copies, -1)
+    rows = {name: torch.full((row.count,), 0.999) for name, row in AUGMENTATIONS.items()}
+    rows |= {name: torch.tensor(values) for name, values in given.items()}
+    return torch.cat(list(rows.values())).expand(copies, -1)
 
 
 def only(**strengths):
@@ -180,7 +178,7 @@ def test_the_parameters_may_lie_where_the_copies_are_or_on_the_cpu(place):
 def test_switching_one_off_leaves_the_draws_of_the_others(encoder, target, images):
     loss = CutoutLoss(encoder, target, copies=12)
     drawn = loss.draw(rngs(1, 2, 3))
-    assert drawn.shape == (3, 12, 4 + 19)
+    assert drawn.shape == (3, 12, 4 + sum(row.count for row in AUGMENTATIONS.values()))
     unflipped = drawn[..., 4].flatten() >= 0.5
     assert 0 < unflipped.sum() < 36
     without = CutoutLoss(encoder, target, copies=12, strengths={"flip": 0.0})

@@ -7,6 +7,7 @@ picture draws its own parameters, for all of them: switching one off leaves the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 
 import torch
@@ -24,8 +25,32 @@ _TURN = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # 
 WINDOW = 4  # parameters of a crop, before those of its augmentations
 
 
+@dataclass(frozen=True)
+class Row:
+    """An augmentation: what it does, for people; how many parameters a copy draws for it; its strength unless given."""
+
+    says: str
+    count: int
+    # Those of the paper have 1. Any other is off, so that searches which do not ask for it stay what they were.
+    strength: float = field(default=0.0, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Move(Row):
+    """Moves pixels: parameters [M, count], strength -> homographies [M, 3, 3], from output to input, both in [-1, 1]."""
+
+    homographies: Callable[[Tensor, float], Tensor]
+
+
+@dataclass(frozen=True)
+class Recolour(Row):
+    """Changes colours: copies [M, 3, H, W], parameters [M, count] and a strength -> such copies."""
+
+    recolour: Callable[[Tensor, Tensor, float], Tensor]
+
+
 def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
-    """The strength of each of AUGMENTATIONS, 1 for those left out.
+    """The strength of each of AUGMENTATIONS, that of its row for those left out.
 
     Raises:
         ChoiceError: a name that is not in AUGMENTATIONS.
@@ -35,7 +60,7 @@ def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
     for name, strength in strengths.items():
         if not 0 <= strength <= STRONGEST:
             raise PackError(f"The strength of {name} must be from 0 (off) to {STRONGEST:g}; got {strength}.")
-    return {name: strengths.get(name, 1.0) for name in AUGMENTATIONS}
+    return {name: strengths.get(name, row.strength) for name, row in AUGMENTATIONS.items()}
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
@@ -82,12 +107,13 @@ def augment(copies: Tensor, parameters: Tensor, strengths: Mapping[str, float]) 
         [M, 3, H, W]; noise and jitter may leave the range.
     """
     own = table.split(_COUNTS, parameters.to(copies.device))
-    moves = [move(own[name], strengths[name]) for name, (_, move) in _MOVES.items() if strengths[name]]
+    on = {name: row for name, row in AUGMENTATIONS.items() if strengths[name]}
+    moves = [row.homographies(own[name], strengths[name]) for name, row in on.items() if isinstance(row, Move)]
     if moves:
         copies = _warp(copies, reduce(torch.matmul, moves))
-    for name, (_, recolour) in _COLOURS.items():
-        if strengths[name]:
-            copies = recolour(copies, own[name], strengths[name])
+    for name, row in on.items():
+        if isinstance(row, Recolour):
+            copies = row.recolour(copies, own[name], strengths[name])
     return copies
 
 
@@ -97,7 +123,7 @@ def _warp(copies: Tensor, homography: Tensor) -> Tensor:
     return homography_warp(copies, homography.to(copies), (copies.shape[2], copies.shape[3]), padding_mode="border")
 
 
-# A move takes parameters [M, K] and a strength, and gives homographies [M, 3, 3] from output to input, both in [-1, 1].
+# The moves.
 
 
 def _flip(parameters: Tensor, strength: float) -> Tensor:
@@ -136,7 +162,7 @@ def _onto_corners(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     return torch.stack([three - one - two, three - one + two, three + one - two], 1)
 
 
-# A recolouring takes copies [M, 3, H, W], parameters [M, K] and a strength, and gives such copies.
+# What changes colours.
 
 
 def _jitter(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
@@ -157,15 +183,27 @@ def _noise(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
     return copies + (0.2 * strength * parameters[:, 0]).to(copies)[:, None, None, None] * noise.to(copies)
 
 
-# name -> (how many parameters it takes, what it does), in the order in which they apply
-_MOVES: dict[str, tuple[int, Callable[[Tensor, float], Tensor]]] = {
-    "flip": (1, _flip),
-    "affine": (4, _affine),
-    "perspective": (9, _perspective),
+# The moves apply first, then what changes colours, each in this order. It is also that of the node's inputs: a new row
+# goes last.
+AUGMENTATIONS: dict[str, Move | Recolour] = {
+    "flip": Move("horizontal flips, of half of the cutouts", 1, _flip, strength=1.0),
+    "affine": Move(
+        "rotations by up to 30 degrees and translations by up to a tenth of the side, of 80 % of the cutouts",
+        4,
+        _affine,
+        strength=1.0,
+    ),
+    "perspective": Move(
+        "perspective distortions, corners up to a fifth of the way to the middle, of 40 % of the cutouts",
+        9,
+        _perspective,
+        strength=1.0,
+    ),
+    "jitter": Recolour(
+        "colour jitter, small changes of hue and saturation, of 70 % of the cutouts", 3, _jitter, strength=1.0
+    ),
+    "noise": Recolour(
+        "Gaussian noise with a standard deviation of up to a tenth of the range", 2, _noise, strength=1.0
+    ),
 }
-_COLOURS: dict[str, tuple[int, Callable[[Tensor, Tensor, float], Tensor]]] = {
-    "jitter": (3, _jitter),
-    "noise": (2, _noise),
-}
-_COUNTS = {name: count for name, (count, _) in (_MOVES | _COLOURS).items()}
-AUGMENTATIONS = tuple(_COUNTS)
+_COUNTS = {name: row.count for name, row in AUGMENTATIONS.items()}

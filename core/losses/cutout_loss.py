@@ -34,7 +34,7 @@ class CutoutLoss(CopiesLoss):
         power: above 1 favours small crops, below 1 large ones.
         whole: share of the cutouts that show the whole picture, squeezed to the encoder's shape, in [0, 1].
         strengths: name of `vqgan_clip.AUGMENTATIONS` -> strength from 0 (off) to `vqgan_clip.STRONGEST`. 1 is the
-            published notebook's; it holds for the names left out, and for all of them with None.
+            published notebook's. A name left out has the strength of its row: 1 for those of the paper, else 0.
 
     Raises:
         ChoiceError: an unknown augmentation.
