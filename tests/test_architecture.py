@@ -24,7 +24,7 @@ from guided_gan.launcher import ROOT
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 MODULES = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py")]
-RECIPES = ("generator", "loss", "augmentation", "optimiser", "node")
+RECIPES = ("generator", "loss", "augmentation", "optimiser", "schedule", "node")
 LINES = 15  # of a recipe's code, without blank lines and imports
 
 
@@ -40,6 +40,8 @@ def floors():
 
 
 FLOORS = floors()
+INSIDE = TEXT.split("## Inside the folders\n", 1)[1].split("\n## ", 1)[0]
+REST = TEXT.replace(INSIDE, "")
 
 
 def part_of(path):
@@ -54,13 +56,21 @@ def part_of(path):
 def test_every_module_has_its_place_and_every_place_is_there():
     homeless = [path for path in MODULES if part_of(path) is None and path != ROOT / "core" / "__init__.py"]
     assert homeless == [], "add it to the table of floors in ARCHITECTURE.md"
-    for path in re.findall(r"`((?:[a-z_]+/)+(?:\w+\.\w+)?)`", TEXT):
+    for path in re.findall(r"`((?:[a-z_]+/)+(?:\w+\.\w+)?)`", REST):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("item", INSIDE.split("\n- ")[1:])
+def test_all_that_is_in_a_folder_is_named_and_nothing_else(item):
+    folder, *named = re.findall(r"`([\w/]+/|\w+\.py)`", item)
+    there = {path.name + "/" * path.is_dir() for path in (ROOT / folder).iterdir()}
+    code = {name for name in there if name.endswith((".py", "/")) and not name.startswith("__")}
+    assert set(named) == code, f"ARCHITECTURE.md's list of what is in {folder} is not what is there"
 
 
 def test_what_the_map_names_is_in_the_code():
     code = "\n".join(path.read_text(encoding="utf-8") for path in MODULES)
-    names = {name for term in re.findall(r"`([A-Za-z_.]+)`", TEXT) for name in term.split(".")}
+    names = {name for term in re.findall(r"`([A-Za-z_.]+)`", REST) for name in term.split(".")}
     assert {"Basis", "mix", "evaluate_every"} <= names
     assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)] == []
 
@@ -134,6 +144,13 @@ def test_a_recipe_is_short(kind):
     assert max(map(len, lines)) <= 120
 
 
+def last_row(path, table, row):
+    """Put a row at the end of a table."""
+    text = path.read_text(encoding="utf-8")
+    end = text.index("\n}\n", text.index(f"\n{table}: ")) + 1
+    path.write_text(text[:end] + row + text[end:], encoding="utf-8")
+
+
 def insert(path, after, line):
     text = path.read_text(encoding="utf-8")
     assert text.count(after) == 1
@@ -151,8 +168,11 @@ def pack(tmp_path_factory):
         shutil.copy(ROOT / name, root / name)
     (root / "core" / "generators" / "linear.py").write_text(recipe("generator"), encoding="utf-8")
     (root / "core" / "losses" / "brightness.py").write_text(recipe("loss"), encoding="utf-8")
-    insert(root / "core" / "augment" / "vqgan_clip.py", "(2, _noise),\n}\n", recipe("augmentation"))
-    insert(root / "core" / "search" / "optimizers.py", "OPTIMIZERS: dict[str, Row] = {\n", recipe("optimiser"))
+    function, row = recipe("augmentation").rsplit("\n\n", 1)
+    insert(root / "core" / "augment" / "vqgan_clip.py", "# What changes colours.\n", f"\n\n{function}")
+    last_row(root / "core" / "augment" / "vqgan_clip.py", "AUGMENTATIONS", row)
+    last_row(root / "core" / "search" / "optimizers.py", "OPTIMIZERS", recipe("optimiser"))
+    last_row(root / "core" / "search" / "optimizers.py", "SCHEDULES", recipe("schedule"))
     (root / "nodes" / "loss_brightness.py").write_text(recipe("node"), encoding="utf-8")
     insert(root / "nodes" / "__init__.py", "from . import (\n", "    loss_brightness,\n")
     insert(
@@ -231,6 +251,7 @@ def test_a_new_augmentation_has_its_strength_in_a_loss(library, generator):
     drawn, without = (module.draw(8, [seeded(1), seeded(2)]) for module in (library("augment.vqgan_clip"), vqgan_clip))
     assert torch.equal(drawn[..., : without.shape[2]], without)  # the others draw what they did
     assert drawn.shape[2] == without.shape[2] + 1
+    assert cutouts.CutoutLoss(encoder, target).strengths["fade"] == 0  # off unless asked for
 
 
 def test_a_new_optimiser_searches_and_resumes(library, generator):
@@ -255,6 +276,14 @@ def test_a_new_optimiser_searches_and_resumes(library, generator):
     assert any(name.startswith("Adagrad/") for name in whole.result().basis.moments)
 
 
+def test_a_new_schedule_scales_the_steps(library, generator):
+    loss, schedules = library("losses.brightness").Brightness(0.5), library("search.optimizers").SCHEDULES
+    assert [schedules["linear"].factor(share) for share in (0.0, 0.25, 1.0)] == [1.0, 0.75, 0.0]
+    result = searched(library, generator, loss, schedule="linear")
+    assert rose(result, "brightness")
+    assert not torch.equal(result.images, searched(library, generator, loss).images)
+
+
 def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     script = Path(__file__).with_name("host_probe.py")
     run = subprocess.run([sys.executable, script, comfyui, pack], capture_output=True, text=True, check=False)
@@ -265,5 +294,11 @@ def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     test_nodes.test_every_input_and_output_is_explained(nodes)
     test_nodes.test_numbers_snap_to_their_step(nodes)
     test_nodes.test_inputs_are_what_execute_takes(nodes, probe)
-    menu = probe["definitions"]["GuidedGAN_Optimize"]["input"]["optional"]["optimizer"][1]["options"]
-    assert "Adagrad" in menu
+    cutouts = probe["definitions"]["GuidedGAN_CutoutLoss"]
+    assert cutouts["input_order"]["optional"][-1] == "fade"
+    assert cutouts["input"]["optional"]["fade"][1]["default"] == 0
+    test_nodes.test_every_input_and_output_is_explained({"GuidedGAN_CutoutLoss": cutouts})
+    test_nodes.test_inputs_are_what_execute_takes({"GuidedGAN_CutoutLoss": cutouts}, probe)
+    menus = probe["definitions"]["GuidedGAN_Optimize"]["input"]["optional"]
+    assert "Adagrad" in menus["optimizer"][1]["options"]
+    assert "linear" in menus["schedule"][1]["options"]

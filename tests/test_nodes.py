@@ -68,7 +68,9 @@ def test_files_follow_from_the_definitions(nodes, request, made, path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(made(nodes), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     kept = json.loads(file.read_text(encoding="utf-8"))
-    assert kept == made(nodes), f"{path} is out of step: `python3 run.py test --regenerate` writes it anew"
+    again = f"{path} is out of step: `python3 run.py test tests/test_nodes.py --regenerate` writes it anew"
+    assert kept == made(nodes), again
+    assert json.dumps(kept) == json.dumps(made(nodes)), f"in another order: {again}"
 
 
 def test_every_input_and_output_is_explained(nodes):
@@ -87,16 +89,26 @@ def test_numbers_snap_to_their_step(nodes):
         for name, spec, _ in within(node):
             step = options(spec).get("step", 1)
             if spec[0] == "INT":
-                assert options(spec)["min"] % step == 0 or step == 1, f"{identity}.{name}"
+                snaps = options(spec)["min"] % step == 0
+                assert snaps or step == 1, f"{identity}.{name}: its min must be a multiple of its step"
 
 
 def test_help_pages_name_every_input(nodes, client):
     for identity, node in nodes.items():
+        assert (ROOT / "web" / "docs" / f"{identity}.md").exists(), f"web/docs/{identity}.md is missing: write it"
         page = client.get(f"/extensions/guided_gan/docs/{identity}.md").decode()
-        assert page.startswith(f"# {node['display_name']}\n"), identity
+        title = f"# {node['display_name']}"
+        assert page.startswith(f"{title}\n"), f"the first line of {identity}.md must be {title!r}"
         missing = [name for name, _, _ in within(node) if f"`{name.rpartition('.')[2]}`" not in page]
         assert not missing, f"{identity}.md says nothing of {missing}"
     assert {path.stem for path in (ROOT / "web" / "docs").glob("*.md")} == set(nodes)
+
+
+def test_help_pages_name_every_optimiser_and_schedule(nodes):
+    page = (ROOT / "web" / "docs" / "GuidedGAN_Optimize.md").read_text(encoding="utf-8")
+    menus = nodes["GuidedGAN_Optimize"]["input"]["optional"]
+    missing = [row for name in ("optimizer", "schedule") for row in options(menus[name])["options"] if row not in page]
+    assert not missing, f"GuidedGAN_Optimize.md says nothing of {missing}"
 
 
 def test_the_readme_lists_the_nodes_in_the_menus_folders_and_order(nodes):
@@ -106,7 +118,9 @@ def test_the_readme_lists_the_nodes_in_the_menus_folders_and_order(nodes):
         cells = [cell.strip() for cell in row.split("|")]
         folder = cells[1] or folder
         listed += [(folder, name) for name in cells[2].split(", ")]
-    assert listed == [(node["category"].partition("/")[2], node["display_name"]) for node in nodes.values()]
+    menu = [(node["category"].partition("/")[2], node["display_name"]) for node in nodes.values()]
+    assert sorted(listed) == sorted(menu), "README.md's table of nodes must have them all"
+    assert listed == menu, "README.md's table of nodes and _NODES must have one order"
 
 
 def test_a_file_of_nodes_begins_as_their_folder_is_called():
@@ -126,7 +140,8 @@ def test_inputs_are_what_execute_takes(nodes, probe):
         ids = {name for name, _, _ in inputs(node)}
         assert named <= ids if open_ended else named == ids, identity
         for name, _, optional in inputs(node):
-            assert not optional or parameters[name][1], f"{identity}.{name} is optional, but execute has no default"
+            default = parameters[name][1] if name in named else open_ended
+            assert not optional or default, f"{identity}.{name} is optional, but execute has no default"
 
 
 def test_importing_is_light(probe):

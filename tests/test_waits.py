@@ -57,9 +57,10 @@ class Traffic(TorchDispatchMode):
 @pytest.fixture
 def abroad(monkeypatch):
     """Lets the meta device do what a graphics card can; gives a function that moves models there."""
-    for name in ("adam", "nadam", "radam"):
-        module = importlib.import_module(f"torch.optim.{name}")
-        monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda **_: ["meta"])
+    for row in optimizers.OPTIMIZERS.values():
+        module = importlib.import_module(type(row.make([torch.zeros(1)], 1.0)).__module__)
+        if hasattr(module, "_get_capturable_supported_devices"):
+            monkeypatch.setattr(module, "_get_capturable_supported_devices", lambda **_: ["meta"])
     monkeypatch.setattr(optimizers, "CAPTURABLE", ("meta",))
     monkeypatch.setattr(bilevel, "_WITH_DOUBLE", ("meta",))
     monkeypatch.setattr(precision, "autocast", lambda model: contextlib.nullcontext())  # it knows real devices alone
