@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Move(Row):
-    """Moves pixels: parameters [M, count], strength -> homographies [M, 3, 3], from output to input, both in [-1, 1]."""
+    """Moves pixels: parameters [M, count], strength -> homographies [M, 3, 3], output to input, both in [-1, 1]."""
 
     homographies: Callable[[Tensor, float], Tensor]
 
