@@ -49,7 +49,7 @@ class LoadGenerator(io.ComfyNode):
                     options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
                     tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded "
                     "when this first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with "
-                    "its .yaml beside it, StyleGAN-T.",
+                    "its .yaml beside it, a VQ of LlamaGen, a VQModel of diffusers with its config.json, StyleGAN-T.",
                 )
             ],
             outputs=[

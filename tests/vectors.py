@@ -25,7 +25,7 @@ def recordings(pattern):
     """Parameters of a test: the recordings whose names fit, each that the repo carries and each of the whole."""
     return [
         pytest.param(Recording(folder, path.name.removesuffix(IO)), id=f"{kind}-{path.name.removesuffix(IO)}")
-        for kind, folder in (("carried", CARRIED), ("whole", WHOLE))
+        for kind, folder in (("carried", CARRIED), ("whole", WHOLE), ("layouts", WHOLE / "layouts"))
         for path in sorted(folder.glob(pattern + IO))
     ]
 
@@ -51,7 +51,7 @@ class Recording:
 
     def checkpoint(self, folder):
         """Its path, in the published layout; written to `folder` first where only a part of it is carried."""
-        for suffix in (".safetensors", ".ckpt", ".pkl"):
+        for suffix in ("", ".safetensors", ".ckpt", ".pkl", ".pt"):  # the first of a folder
             if self.file(suffix).exists():
                 return self.file(suffix)
         if self.file(".pkl.xz").exists():

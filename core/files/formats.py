@@ -35,13 +35,14 @@ _OTHERS = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
 }
-# Where training scripts put the state dict, best first: averaged weights, then those of the last step.
+# Where training scripts put the state dict, best first: averaged weights, then those of the last step. LlamaGen's demo
+# takes `model` before `state_dict`.
 _NESTS = (
     *("G_ema", "g_ema", "params_ema", "state_dict_ema", "model_ema", "ema_state_dict", "generator_ema", "ema"),
     *(
+        "model",
         "state_dict",
         "model_state_dict",
-        "model",
         "params",
         "net",
         "network",

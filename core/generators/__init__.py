@@ -20,7 +20,9 @@ from ..files.weights import prefix_of
 from ..types import Generator
 from .backend import Backend
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # how a model's folder calls them, best first
+# How a model's folder calls them, best first; the last ones in diffusers.
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+WEIGHTS += tuple(f"diffusion_pytorch_model.{ending}" for ending in ("safetensors", "fp16.safetensors", "bin"))
 # Families that people take for those known here, by patterns of their tensors' names.
 _UNSUPPORTED = (
     ("a StyleGAN2 or StyleGAN3", ("mapping.fc*.weight", "synthesis.*")),

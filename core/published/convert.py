@@ -17,8 +17,8 @@ from ..files.download import sha256
 from ..losses import perceptual
 from . import catalogue
 
-# Tensors that a family can do without: an autoencoder's discriminator, a log of singular values.
-_NEEDLESS = {"VQGAN": ("loss.*", "colorize"), "BigGAN": ("*.sv0",)}
+# Tensors that a family can do without: an autoencoder's discriminator, counts of its codes, a log of singular values.
+_NEEDLESS = {"VQGAN": ("loss.*", "colorize", "quantize.codebook_used"), "BigGAN": ("*.sv0",)}
 
 
 class _Named(Protocol):

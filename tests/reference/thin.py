@@ -49,6 +49,8 @@ def leave_out_unread_words(name):
 if __name__ == "__main__":
     for name in ("biggan_512", "stylegan_t"):
         shutil.copy(WHOLE / f"{name}.safetensors", CARRIED)
+    shutil.copytree(WHOLE / "layouts" / "diffusers_vqmodel_ldm", CARRIED / "diffusers_vqmodel_ldm", dirs_exist_ok=True)
+    shutil.copy(WHOLE / "layouts" / f"diffusers_vqmodel_ldm{IO}", CARRIED)
     for name in SEEDS:
         leave_out_what_a_seed_draws(name)
     leave_out_unread_words("stylegan_t_snapshot")

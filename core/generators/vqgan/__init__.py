@@ -1,4 +1,4 @@
-"""VQGAN as taming-transformers trains it (Esser et al. 2021), vector-quantised or Gumbel, as a generator to search."""
+"""VQGAN (Esser et al. 2021), vector-quantised or Gumbel, as a generator to search, in its published layouts."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,24 @@ from .network import Shape
 
 PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
 SIDE_MOST = 8192  # of pictures that anybody trains on
-ENDINGS = (".yaml", ".yml")  # of a configuration called as the weights are
-# Beside the weights, where none is called as they are.
-CONFIGS = ("model.yaml", "config.yaml", "model.yml", "config.yml")
+# Endings of a configuration called as the weights are; and its names beside them, where none is called as they are.
+_TAMING = (".yaml", ".yml"), ("model.yaml", "config.yaml", "model.yml", "config.yml")
+_DIFFUSERS = (".json",), ("config.json",)
+ENDINGS, CONFIGS = (_TAMING[i] + _DIFFUSERS[i] for i in range(2))
+
+# diffusers' `VQModel`: what its configuration says, if not another thing; and what it must say, or it is another class.
+_USUAL: Mapping[str, Any] = {
+    **{"block_out_channels": (64,), "layers_per_block": 1, "latent_channels": 3, "num_vq_embeddings": 256},
+    **{"vq_embed_dim": None, "norm_num_groups": 32, "mid_block_add_attention": True, "lookup_from_codebook": False},
+    "sample_size": 32,
+}
+_MUST = {
+    "_class_name": {"VQModel"},
+    "norm_type": {"group"},
+    "act_fn": {"silu", "swish"},
+    "down_block_types": {"DownEncoderBlock2D"},
+    "up_block_types": {"UpDecoderBlock2D"},
+}
 
 
 def shape_of(tensors: Mapping[str, Tensor]) -> Shape:
@@ -36,29 +52,60 @@ def shape_of(tensors: Mapping[str, Tensor]) -> Shape:
     return Shape(
         gumbel=gumbel,
         ch=ch,
-        ch_mult=tuple(len(tensors[f"decoder.up.{level}.block.0.norm2.weight"]) // ch for level in levels),
+        ch_mult=tuple(_multiple(len(tensors[f"decoder.up.{level}.block.0.norm2.weight"]), ch) for level in levels),
         num_res_blocks=count(tensors, "encoder.down.0.block"),
         attn_levels=tuple(level for level in levels if count(tensors, f"decoder.up.{level}.attn")),
         z_channels=z_channels,
         embed_dim=embed_dim,
         n_embed=n_embed,
+        attn_middle=any(".mid.attn_1." in name for name in tensors),
     )
 
 
-def side_of(weights: Path, shape: Shape) -> int:
-    """The side of the pictures in training, by a configuration that is of these weights."""
+def _multiple(width: int, ch: int) -> float:
+    return width / ch if width % ch else width // ch
+
+
+def told_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
+    """The architecture that the weights say, and the training pictures' side by a configuration that is of them.
+
+    Raises:
+        CheckpointError: the configuration called as the weights is of something else.
+    """
 
     def understand(content: Any) -> int:
         said, side = described(content)
-        seen, told = vars(shape), vars(said)
-        if wrong := [
-            f"{key} is {told[key]} but the weights say {value}" for key, value in seen.items() if told[key] != value
-        ]:
-            raise CheckpointError("; ".join(wrong))
+        _compare(said, seen)
         return side
 
-    side = configs.belonging(weights, ENDINGS, CONFIGS, "a VQGAN", configs.read_yaml, understand)
-    return PUBLISHED_SIDE if side is None else side
+    side = configs.belonging(weights, *_TAMING, "a VQGAN", configs.read_yaml, understand)
+    return seen, PUBLISHED_SIDE if side is None else side
+
+
+def told_by_diffusers(weights: Path, seen: Shape) -> tuple[Shape, int]:
+    """The architecture, and the training pictures' side, by the configuration beside the weights of a `VQModel`.
+
+    Raises:
+        CheckpointError: there is none, it is of another network, or it does not fit what the weights say.
+    """
+
+    def understand(content: Any) -> tuple[Shape, int]:
+        said, side = described_for_diffusers(content)
+        _compare(said, replace(seen, groups=said.groups, positive=said.positive))
+        return said, side
+
+    told = configs.belonging(weights, *_DIFFUSERS, "a VQModel", configs.read_json, understand, needed=True)
+    if told is None:
+        raise CheckpointError(f"it needs its {_DIFFUSERS[1][0]}, which tells the groups of its norms, beside it")
+    return told
+
+
+def _compare(said: Shape, seen: Shape) -> None:
+    told = vars(said)
+    if wrong := [
+        f"{key} is {told[key]} but the weights say {value}" for key, value in vars(seen).items() if told[key] != value
+    ]:
+        raise CheckpointError("; ".join(wrong))
 
 
 def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
@@ -75,9 +122,50 @@ def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
         gumbel=str(model["target"]).endswith(".GumbelVQ"),
         ch_mult=mult,
         attn_levels=tuple(level for level in range(len(mult)) if side // 2**level in network["attn_resolutions"]),
-        **{key: int(network[key]) for key in ("ch", "num_res_blocks", "z_channels")},
-        **{key: int(params[key]) for key in ("embed_dim", "n_embed")},
+        ch=int(network["ch"]),
+        num_res_blocks=int(network["num_res_blocks"]),
+        z_channels=int(network["z_channels"]),
+        embed_dim=int(params["embed_dim"]),
+        n_embed=int(params["n_embed"]),
     )
     if not 1 <= side <= SIDE_MOST or side % shape.factor:
         raise ValueError(f"resolution is {side}")
     return shape, side
+
+
+def described_for_diffusers(config: Mapping[str, Any]) -> tuple[Shape, int]:
+    """The architecture and the training pictures' side that the configuration of a `VQModel` of diffusers describes.
+
+    aMUSEd's pictures are in [0, 1], which its pipeline knows and its configuration does not say; but it alone looks up
+    codes by their numbers.
+
+    Raises:
+        CheckpointError: it describes another network.
+        ValueError, TypeError, KeyError, AttributeError: it describes something else.
+    """
+    for key, known in _MUST.items():
+        said = config.get(key, next(iter(known)))
+        if other := {str(value) for value in (said if isinstance(said, list) else [said])} - known:
+            expected = " or ".join(sorted(known))
+            raise CheckpointError(f"{key} is {', '.join(sorted(other))}: that is another network, expected {expected}")
+    config = {**_USUAL, **config}
+    ch, *_ = widths = [int(width) for width in config["block_out_channels"]]
+    shape = Shape(
+        gumbel=False,
+        ch=ch,
+        ch_mult=tuple(_multiple(width, ch) for width in widths),
+        num_res_blocks=int(config["layers_per_block"]),
+        attn_levels=(),
+        z_channels=int(config["latent_channels"]),
+        embed_dim=int(config["vq_embed_dim"] or config["latent_channels"]),
+        n_embed=int(config["num_vq_embeddings"]),
+        attn_middle=bool(config["mid_block_add_attention"]),
+        groups=int(config["norm_num_groups"]),
+        positive=bool(config["lookup_from_codebook"]),
+    )
+    if shape.groups < 1 or any(width % shape.groups for width in widths):
+        raise ValueError(f"norm_num_groups is {shape.groups}")
+    side = max(int(config["sample_size"]), PUBLISHED_SIDE)  # the usual 32 says nothing
+    if side > SIDE_MOST:
+        raise ValueError(f"sample_size is {side}")
+    return shape, side // shape.factor * shape.factor

@@ -11,7 +11,8 @@ from ...files.weights import fit, hollow, used
 from ...memory import constant
 from ...types import Latent
 from ..latent_grid import GridGenerator
-from .architecture import shape_of, side_of
+from . import layouts
+from .architecture import shape_of, told_by_diffusers, told_by_taming
 from .network import VQGAN, closeness, fold
 
 _PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
@@ -102,18 +103,23 @@ def _lookup(tokens: Tensor, codebook: Tensor) -> Tensor:
 
 
 def build(checkpoint: Checkpoint) -> VQGANGenerator:
-    """The generator of a checkpoint with the package's names: a VQModel or a GumbelVQ.
+    """The generator of a VQModel or a GumbelVQ of taming-transformers, a VQ of LlamaGen, or a VQModel of diffusers.
 
     The architecture is read from the tensors. A `.yaml` called as the file gives the side of the pictures in training,
-    and must agree with the tensors in everything else. So does one that is called plainly, if it agrees.
+    and must agree with the tensors in everything else. So does one that is called plainly, if it agrees. A VQModel of
+    diffusers needs its `config.json`.
 
     Raises:
-        CheckpointError: the tensors, or the tensors and their `.yaml`, do not fit together.
+        CheckpointError: the tensors, or the tensors and their configuration, do not fit together; or it is of another
+            network.
     """
     tensors = {name: value.float() for name, value in checkpoint.take().items() if name.startswith(_PARTS)}
-    shape = shape_of(tensors)
-    side = side_of(checkpoint.path, shape)
+    of_diffusers = layouts.is_of_diffusers(tensors)
+    tensors = layouts.arranged(tensors)
+    told_by = told_by_diffusers if of_diffusers else told_by_taming
+    shape, side = told_by(checkpoint.path, shape_of(tensors))
     with hollow():
         network = VQGAN(shape)
     tensors = used(network, tensors)
-    return VQGANGenerator(fit(network, tensors), fingerprint(tensors), shape.factor, side)
+    unseen = [shape.groups, shape.positive] if of_diffusers else []  # in the tensors
+    return VQGANGenerator(fit(network, tensors), fingerprint(tensors, *unseen), shape.factor, side)

@@ -1,37 +1,46 @@
 """The network of a VQGAN (Esser et al. 2021): encoder, quantiser and decoder; tensors have taming-transformers' names.
 
 The package's encoder and decoder give the network. Its model classes import only with a Lightning of years ago and lack
-the Gumbel quantiser, so quantisers are here; attention and residual blocks are exchanged for leaner ones.
+the Gumbel quantiser, so quantisers are here. Every layer is exchanged: blocks for leaner ones, all for the true widths.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...attention import attend_places
+from ...files.weights import hollow
 from ..doubling import folded
+
+GROUPS = 32  # of the norms, in taming-transformers
 
 
 @dataclass(frozen=True)
 class Shape:
     """What a VQGAN's tensors say of its architecture, in the words of taming-transformers.
 
-    attn_levels: those with self-attention, 0 being the full side; `attn_resolutions` says so by the side in training.
+    ch_mult: the width of each level as a multiple of `ch`, 0 being the full side. attn_levels: those with
+    self-attention; `attn_resolutions` says so by the side in training. attn_middle: whether the deepest part has it.
+    groups: of the norms. positive: whether pictures are in [0, 1] inside, as aMUSEd's are, and not in [-1, 1].
     """
 
     gumbel: bool
     ch: int
-    ch_mult: tuple[int, ...]
+    ch_mult: tuple[float, ...]
     num_res_blocks: int
     attn_levels: tuple[int, ...]
     z_channels: int
     embed_dim: int
     n_embed: int
+    attn_middle: bool = True
+    groups: int = GROUPS
+    positive: bool = False
 
     @property
     def factor(self) -> int:
@@ -44,6 +53,7 @@ class VQGAN(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self._positive = shape.positive
         self.encoder, self.decoder = _networks(shape)
         self.quant_conv = nn.Conv2d(shape.z_channels, shape.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(shape.embed_dim, shape.z_channels, 1)
@@ -52,11 +62,12 @@ class VQGAN(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """What is quantised, [N, C, H / f, W / f], of pictures [N, 3, H, W] in [-1, 1]."""
-        return self.quant_conv(self.encoder(images))
+        return self.quant_conv(self.encoder(images / 2 + 0.5 if self._positive else images))
 
     def forward(self, codes: Tensor) -> Tensor:
         """Pictures [N, 3, f h, f w], about [-1, 1] but unbounded, of rows of the codebook as a grid [N, C, h, w]."""
-        return self.decoder(self.post_quant_conv(codes))
+        images = self.decoder(self.post_quant_conv(codes))
+        return 2 * images - 1 if self._positive else images
 
 
 class VectorQuantizer(nn.Module):
@@ -103,11 +114,11 @@ def closeness(z: Tensor, codebook: Tensor) -> Tensor:
 class _ResidualBlock(nn.Module):
     """The package's block with the swish that torch fuses, and without its time embedding."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
-        self.norm1 = _norm(in_channels)
+        self.norm1 = _norm(in_channels, groups)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm2 = _norm(out_channels)
+        self.norm2 = _norm(out_channels, groups)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
@@ -119,9 +130,9 @@ class _ResidualBlock(nn.Module):
 class Attention(nn.Module):
     """The package's self-attention without the map of places times places in memory."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int = GROUPS) -> None:
         super().__init__()
-        self.norm = _norm(channels)
+        self.norm = _norm(channels, groups)
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,40 +140,61 @@ class Attention(nn.Module):
         return x + self.proj_out(attend_places(self.q(h), self.k(h), self.v(h)))
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(32, channels, eps=1e-6)
+def _norm(channels: int, groups: int) -> nn.GroupNorm:
+    return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
 def _networks(shape: Shape) -> tuple[nn.Module, nn.Module]:
-    """The package's encoder and decoder."""
+    """The package's encoder and decoder, with layers of the widths and groups that the shape says.
+
+    The package itself knows whole multiples of one width, and 32 groups, only. So it is asked for stand-in widths,
+    multiples of 32 that differ from level to level, and every layer is exchanged for one of the width that is meant.
+    """
     from taming.modules.diffusionmodules.model import Decoder, Encoder
 
+    levels = len(shape.ch_mult)
     options = {
-        "ch": shape.ch,
-        "ch_mult": shape.ch_mult,
+        "ch": GROUPS,
+        "ch_mult": tuple(range(2, levels + 2)),
         "num_res_blocks": shape.num_res_blocks,
-        "resolution": 2 ** len(shape.ch_mult),  # it only tells the levels apart
-        "attn_resolutions": [2 ** (len(shape.ch_mult) - level) for level in shape.attn_levels],
-        "z_channels": shape.z_channels,
+        "resolution": 2**levels,  # it only tells the levels apart
+        "attn_resolutions": [2 ** (levels - level) for level in shape.attn_levels],
+        "z_channels": 1,
         "in_channels": 3,
         "out_ch": 3,
     }
-    with contextlib.redirect_stdout(io.StringIO()):  # the decoder prints the shape of its input
+    with hollow(), contextlib.redirect_stdout(io.StringIO()):  # the decoder prints the shape of its input
         networks = Encoder(**options, double_z=False), Decoder(**options)
+    meant = {1: shape.z_channels, 3: 3, GROUPS: shape.ch}
+    meant |= {GROUPS * (level + 2): round(shape.ch * mult) for level, mult in enumerate(shape.ch_mult)}
     for network in networks:
-        for parent in list(network.modules()):
-            for name, layer in list(parent.named_children()):
-                setattr(parent, name, _lean(layer))
+        if not shape.attn_middle:
+            network.mid.attn_1 = nn.Identity()
+        _exchange_layers(network, meant, shape.groups)
     return networks
 
 
-def _lean(layer: nn.Module) -> nn.Module:
+def _exchange_layers(parent: nn.Module, meant: Mapping[int, int], groups: int) -> None:
+    for name, layer in list(parent.named_children()):
+        exchanged = _exchanged(layer, meant, groups)
+        setattr(parent, name, exchanged)
+        if exchanged is layer:
+            _exchange_layers(layer, meant, groups)
+
+
+def _exchanged(layer: nn.Module, meant: Mapping[int, int], groups: int) -> nn.Module:
+    """The layer of the widths that its own stand for; the layer itself if it is none but holds some."""
     from taming.modules.diffusionmodules.model import AttnBlock, ResnetBlock
 
     if isinstance(layer, ResnetBlock):
-        return _ResidualBlock(layer.in_channels, layer.out_channels)
+        return _ResidualBlock(meant[layer.in_channels], meant[layer.out_channels], groups)
     if isinstance(layer, AttnBlock):
-        return Attention(layer.in_channels)
+        return Attention(meant[layer.in_channels], groups)
+    if isinstance(layer, nn.GroupNorm):
+        return _norm(meant[layer.num_channels], groups)
+    if isinstance(layer, nn.Conv2d):
+        widths = meant[layer.in_channels], meant[layer.out_channels]
+        return nn.Conv2d(*widths, layer.kernel_size, layer.stride, layer.padding)  # type: ignore[arg-type]
     return layer
 
 
