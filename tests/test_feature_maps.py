@@ -1,11 +1,13 @@
 """Group norm and activation of feature maps against their definitions by torch's own operations in double precision."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
 from toys import seeded
 
-from guided_gan.core.feature_maps import SLOPE, GroupNorm, activate, batch_norm, group_norm
+from guided_gan.core.feature_maps import SLOPE, GroupNorm, activate, batch_norm, group_norm, quicken_norms
 
 CLOSE = {torch.float32: 1e-6, torch.bfloat16: 6e-3, torch.float16: 1e-3}  # relative to the norm
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
@@ -63,6 +65,9 @@ def test_the_module_is_torchs_with_the_same_weights():
     ours.load_state_dict(theirs.state_dict())
     (x,) = rows(3, (2, 12, 4, 4))
     torch.testing.assert_close(ours(x), theirs(x), atol=2e-6, rtol=1e-5)
+    (quick,) = quicken_norms(torch.nn.Sequential(copy.deepcopy(theirs)))
+    assert type(quick) is GroupNorm
+    assert torch.equal(quick(x), ours(x))
 
 
 @each_precision

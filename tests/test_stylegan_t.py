@@ -127,6 +127,14 @@ def test_half_precision_is_the_same_up_to_rounding(kind):
     assert (full - half.float()).abs().max() < 0.02 * full.abs().max()
 
 
+def test_the_mapping_maps_in_float32_under_autocast():
+    net, z, c = network(), torch.randn(2, 4, generator=seeded(0)), torch.randn(2, 6, generator=seeded(1))
+    assert (net.shape.z_dim, net.shape.c_dim) == (4, 6)
+    exact = net.mapping(z, c, psi=0.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(net.mapping(z, c, psi=0.5), exact)
+
+
 def test_noise(latent, generator):
     const, none = (generator.decode(latent, noise) for noise in ("const", "none"))
     assert not torch.equal(const, none)

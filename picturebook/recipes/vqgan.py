@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core import generators
+from ...core.feature_maps import quicken_norms
 from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
 from .. import MODELS, world
 from ..networks import PerceptualBackbone
@@ -74,7 +75,7 @@ class Census(nn.Module):
 def vqgan(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
-    model = VQGAN(described(CONFIG)[0]).to(device)
+    model = quicken_norms(VQGAN(described(CONFIG)[0])).to(device).to(memory_format=torch.channels_last)
     codebook = model.quantize.codebook.requires_grad_(False)
     census = Census(codebook).to(device)
     backbone = PerceptualBackbone.shipped(device)
