@@ -64,8 +64,10 @@ def cache_folder(name: str) -> Path:
 
 def fingerprint(*paths: Path) -> str:
     """Changes when one of the files, or a file of one of the folders, does; a path may lead nowhere."""
-    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
-    return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.iterdir()) if path.is_dir() else [path]
+    return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()])
 
 
 # --- models and memory -----------------------------------------------------------------------------------------------

@@ -151,10 +151,11 @@ def _check(k: int, candidates: int, pick: str) -> None:
 def _picks(text: str) -> list[tuple[int, float]]:
     """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
     try:
-        return [
-            (int(place), float(share or 1))
-            for place, _, share in (part.partition(":") for part in text.replace(",", " ").split())
-        ]
+        picks = []
+        for part in text.replace(",", " ").split():
+            place, _, share = part.partition(":")
+            picks.append((int(place), float(share or 1)))
+        return picks
     except ValueError as error:
         raise PackError(
             f"pick must be places, each with a share if you like, such as '1 3:0.5'; got {quoted(text)}."

@@ -65,7 +65,7 @@ def test_all_that_is_in_a_folder_is_named_and_nothing_else(item):
     folder, *named = re.findall(r"`([\w/]+/|\w+\.py)`", item)
     there = {path.name + "/" * path.is_dir() for path in (ROOT / folder).iterdir()}
     code = {name for name in there if name.endswith((".py", "/")) and not name.startswith("__")}
-    assert set(named) == code, f"ARCHITECTURE.md's list of what is in {folder} is not what is there"
+    assert set(named) == code, f"name all that is in {folder} in ARCHITECTURE.md, under Inside the folders"
 
 
 def test_what_the_map_names_is_in_the_code():

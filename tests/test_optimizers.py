@@ -9,10 +9,9 @@ from toys import seeded
 from guided_gan.core import targets
 from guided_gan.core.errors import ChoiceError, LatentError
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.regularisers import InitialImage
 from guided_gan.core.search import optimizers, weightings
 from guided_gan.core.search.optimize import Options, Search
-
-LR = {"SGD": 20.0, "Lion": 0.01}  # where it is not 0.05
 
 
 @pytest.fixture
@@ -29,16 +28,17 @@ def ran(generator, loss, options, start=None, state=None, steps=None):
 
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
-def test_each_optimiser_lowers_the_loss(generator, loss, name):
-    search = ran(generator, loss, Options(30, lr=LR.get(name, 0.05), optimizer=name))
-    scores = torch.tensor(search.result().curve.scores["AugCLIP"])
-    assert (scores[-1] > scores[0] + 0.01).all(), "a learning rate that suits it goes into LR"
+def test_each_optimiser_lowers_the_loss(generator, name):
+    """By a loss that draws nothing: an augmented one goes up and down as it pleases for so few steps."""
+    loss = InitialImage(generator.decode(generator.sample(1, seeded(9))))
+    losses = -torch.tensor(ran(generator, loss, Options(30, lr=0.1, optimizer=name)).result().curve.scores[loss.name])
+    assert (losses[-1] < 0.9 * losses[0]).all()
 
 
 @pytest.mark.parametrize("schedule", optimizers.SCHEDULES)
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_each_goes_on_from_its_state_as_if_unbroken(generator, loss, name, schedule):
-    options = Options(7, lr=LR.get(name, 0.05), optimizer=name, schedule=schedule)
+    options = Options(7, lr=0.05, optimizer=name, schedule=schedule)
     unbroken = ran(generator, loss, options).result()
     half = ran(generator, loss, options, steps=3)
     resumed = ran(generator, loss, options, state=half.state()).result()

@@ -193,15 +193,13 @@ class SumLoss:
         self, images: Tensor, latent: Latent, numbers: Mapping[str, Tensor], rngs: Sequence[torch.Generator]
     ) -> Tensor:
         """The loss [N] by what `draw` gave, on any device; terms that are not `Drawing` draw from rngs."""
-        values = [
-            weight
-            * (
-                term.given(images, latent, numbers[name])
-                if isinstance(term, Drawing)
-                else term(images, latent, _own(rngs, name, term))
-            )
-            for name, (weight, term) in named_terms(self).items()
-        ]
+        values = []
+        for name, (weight, term) in named_terms(self).items():
+            if isinstance(term, Drawing):
+                value = term.given(images, latent, numbers[name])
+            else:
+                value = term(images, latent, _own(rngs, name, term))
+            values.append(weight * value)
         return torch.stack(values).sum(0)
 
 

@@ -176,9 +176,12 @@ def _published_heads(name: str) -> list[Tensor]:
 def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
     """Stages of convolution, batch norm and ReLU, each at half the side of the one before; all channels count alike."""
     rest = dict(tensors)
-    places = sorted(
-        (int(i), int(j)) for _, i, j, _ in (name.split(".") for name, value in tensors.items() if value.ndim == 4)
-    )
+    places = []  # of the convolutions: "stages.0.3.weight" is at (0, 3)
+    for name, value in tensors.items():
+        if value.ndim == 4:
+            _, stage, inside, _ = name.split(".")
+            places.append((int(stage), int(inside)))
+    places.sort()
     layers: list[nn.Module] = []
     state: dict[str, Tensor] = {}
     widths = [(0, 3)]

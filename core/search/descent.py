@@ -1,4 +1,7 @@
-"""An optimiser's steps on the leaves of a search, up to the first loss that is not finite and no further."""
+"""An optimiser's steps on the leaves of a search (the update of FuseDream's Algorithm 1, Liu et al. 2021).
+
+It goes as far as the losses are finite: the step of the first that is not, and all after it, change nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from .parameters import Parameters
 class Descent:
     """Changes leaves and the optimiser's state, both in place.
 
-    Whether a step changes anything is decided where the leaves lie, so that it waits for nothing: once a loss has not
-    been finite, all stays as it was before that step. `taken` tells when that was.
+    Whether a loss was finite is not read but decided on the leaves' device, so that no step waits for it: once one was
+    not, each step is taken and undone, and all stays as it was. `taken` counts the steps before that.
 
     Args:
         name: of `optimizers.OPTIMIZERS`.
@@ -46,8 +49,8 @@ class Descent:
     def step(self, losses: Sequence[Tensor], gradients: Sequence[Tensor], pace: Tensor) -> None:
         """One step, unless one of the losses [N] or of those before is not finite.
 
-        gradients: one for each leaf. pace: [1], the schedule's share of the learning rate. The optimisers' steps are
-        in proportion to their rate, so the share is taken of the step: a rate would have to be told to each.
+        gradients: one for each leaf. pace: [1], the schedule's factor of the learning rate. An optimiser's step is in
+        proportion to its rate, so the step is scaled in place of the rate, which not all of them read from a tensor.
         """
         self._finite &= torch.cat(list(losses)).isfinite().all()
         self._taken += self._finite

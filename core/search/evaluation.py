@@ -1,4 +1,8 @@
-"""Evaluation of a search: its scores without noise under fixed augmentations, and the best so far."""
+"""Evaluation of a search: its scores without noise under fixed augmentations, and the best so far.
+
+FuseDream's released code returns the latent of its last step; here the best one is kept. The losses of the steps
+themselves cannot tell which that is: each step has other augmentations, and noise on the latent.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +54,8 @@ class Evaluator:
 
     Args:
         generator: decodes.
-        loss: what the best is the lowest of.
-        second: a second loss; the best is then the lowest by it among those nearly lowest by `loss`.
+        loss: the lowest is the best.
+        second: a second loss; the best then has the lowest of it among those nearly lowest in `loss`.
         held_out: a loss that is only recorded.
     """
 
@@ -66,7 +70,7 @@ class Evaluator:
         return Evaluation(latents, images, scores)
 
     def best(self, before: Best | None, found: Evaluation) -> Best | None:
-        """The best with one more evaluation; None where a loss of it is not finite."""
+        """The best so far of each search, `found` included; None where a loss of `found` is not finite."""
         losses, second = self._losses(found.scores)
         if not losses.isfinite().all():
             return None

@@ -1,5 +1,11 @@
 """The optimisation of over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4 and Algorithm 1).
 
+    max over all w_i and xi_i of  s_AugCLIP(T, g(sum_i w_i xi_i)),  i = 1 ... k      (Eq. 4)
+
+A `Basis` holds the weights w_i and the basis latents xi_i of N such searches. Algorithm 1 first chooses the xi_i
+(`basis_init`), and then repeats a step of Adam on all w_i and xi_i: `Search.step`. Here any `Loss` may take the place
+of -s_AugCLIP, and any of `optimizers.OPTIMIZERS` that of Adam.
+
 Every sample draws from its own seed, and on a CPU is decoded and scored by itself, so that it goes through the very
 arithmetic of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one
 sample. On other devices samples go through the models together, which changes no more than the rounding.
@@ -29,7 +35,9 @@ from .options import Options
 from .parameters import Parameters, home
 
 Callback = Callable[[int, float, Tensor], None]
-Place = tuple[str, str]  # of the numbers of a step: what they are for, and whose they are
+# Of a step's numbers: what they are for, and for which part of it, as ("noise", "z") for the latent's tensor z,
+# ("first", "AugCLIP") for that term of the first loss, ("second", ...) of the second one, and ("pace", "").
+Place = tuple[str, str]
 
 
 def key(
@@ -115,7 +123,7 @@ class Search:
         self._best = state.best and _best_on(state.best, self._device)
         self._curve, self._trace = state.curve, state.trace
         self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps whose losses are not read yet
-        self._regular = self._best, self._curve  # without an evaluation that only the end of the search brought
+        self._regular = self._best, self._curve  # as of the last evaluation that was due by evaluate_every
 
     @property
     def left(self) -> int:
@@ -123,7 +131,9 @@ class Search:
         return self._end - self.done
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """One step (Algorithm 1); returns the losses [N] and pictures [N, 3, H, W] that it saw, before the step.
+        """One turn of Algorithm 1's loop; returns the losses [N] and pictures [N, 3, H, W] from before the step.
+
+        The released code's loop as well: it adds noise to sum_i w_i xi_i, and then brings the xi_i back into range.
 
         A loss that is not finite ends the search before it changes anything. `stopped` says so, on a CPU at once,
         elsewhere when the next evaluation is due: until then, steps change nothing.
@@ -131,7 +141,7 @@ class Search:
         if self._best is None:
             self._evaluate()  # the start itself is the first best
         numbers = self._numbers()
-        losses, images, gradients = self._descend(numbers)
+        losses, images, gradients = self._gradients(numbers)
         self._descent.step(losses, self._direction(losses, gradients), numbers["pace", ""])
         self.done += 1
         due = self.done % self.options.evaluate_every == 0 or not self.left
@@ -150,7 +160,7 @@ class Search:
         return self._ahead.popleft()
 
     def _draw(self, step: int) -> dict[Place, Tensor]:
-        """All that differs between two steps, for all searches: noise, what losses draw, the schedule's factor."""
+        """What differs from step to step, for all searches: noise, what losses draw, and the schedule's factor."""
         numbers: dict[Place, Tensor] = {("pace", ""): torch.tensor([self.options.pace(step / self._end)])}
         for name, shape in self._parameters.shapes.items() if self.options.latent_noise else ():
             # Each draws by its own name, since a file does not keep their order.
@@ -161,7 +171,7 @@ class Search:
         return numbers
 
     def _objectives(self, step: int) -> dict[str, SumLoss]:
-        """What a step lowers."""
+        """What a step lowers: the loss, and the second loss of a tradeoff; each as a sum of its terms."""
         second = {"second": SumLoss([(1.0, self._tradeoff.loss)])} if self._tradeoff else {}
         return {"first": at(self._loss, step), **second}
 
@@ -176,20 +186,19 @@ class Search:
                 self._trace = self._trace.add(step, {name: values.tolist() for name, values in figures.items()})
         self._figures.clear()
 
-    def _descend(self, numbers: Mapping[Place, Tensor]) -> tuple[list[Tensor], Tensor, list[list[Tensor]]]:
+    def _gradients(self, numbers: Mapping[Place, Tensor]) -> tuple[list[Tensor], Tensor, list[list[Tensor]]]:
         """Each objective's losses [N], the pictures [N, 3, H, W], and each objective's gradients toward the leaves."""
-        found = self._batches.each(len(self._seeds), lambda rows: self._descend_rows(rows, numbers))
+        found = self._batches.each(len(self._seeds), lambda rows: self._gradients_of(rows, numbers))
         losses, images, gradients = zip(*found, strict=True)
-        return (
-            [torch.cat(parts) for parts in zip(*losses, strict=True)],
-            torch.cat(images),
-            [[torch.cat(parts) for parts in zip(*each, strict=True)] for each in zip(*gradients, strict=True)],
-        )
+        whole = []
+        for parts in zip(*gradients, strict=True):  # of one objective: the gradients of each part of the batch
+            whole.append([torch.cat(rows) for rows in zip(*parts, strict=True)])
+        return [torch.cat(parts) for parts in zip(*losses, strict=True)], torch.cat(images), whole
 
-    def _descend_rows(
+    def _gradients_of(
         self, rows: slice, numbers: Mapping[Place, Tensor]
     ) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
-        """The same of some of the searches, by their own numbers."""
+        """What `_gradients` gives, for some of the N searches."""
 
         def own(place: str) -> dict[str, Tensor]:
             return {name: value[rows] for (what, name), value in numbers.items() if what == place}

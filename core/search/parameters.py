@@ -1,4 +1,7 @@
-"""What a search changes: the basis vectors and weights of Eq. 4 (FuseDream, Liu et al. 2021) as leaf tensors."""
+"""What a search changes: the basis latents xi_i and weights w_i of Eq. 4 (FuseDream, Liu et al. 2021) as leaf tensors.
+
+A leaf is a tensor toward which gradients are taken. The basis latents are `Basis.vectors`, k of them for each search.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,10 @@ class Parameters:
     def of(cls, basis: Basis, device: torch.device) -> Parameters:
         """The leaves of a basis, copied to a device."""
         # By name: a file does not keep their order, which sums over all of them would show.
-        leaves = {
-            f"{group}.{name}": value.detach().clone().to(device, torch.float32).requires_grad_()
-            for group in _SEARCHED
-            for name, value in sorted(getattr(basis, group).items())
-        }
+        leaves = {}
+        for group in _SEARCHED:
+            for name, value in sorted(getattr(basis, group).items()):
+                leaves[f"{group}.{name}"] = value.detach().clone().to(device, torch.float32).requires_grad_()
         return cls(replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN}), leaves)
 
     def rows(self, rows: slice) -> Parameters:
@@ -43,11 +45,11 @@ class Parameters:
         return Parameters(replace(self._basis, **given), leaves)
 
     def latent(self) -> Latent:
-        """The latents that the leaves combine to (Eq. 4), differentiable in them."""
+        """The N latents sum_i w_i xi_i (Eq. 4), differentiable in the leaves."""
         return mix(replace(self._basis, **self._groups()))
 
     def noisy(self, noise: Mapping[str, Tensor], deviation: float) -> Latent:
-        """The latents with noise [N, ...] of a deviation on each tensor that is searched, as far as a mask allows."""
+        """The same plus `deviation` times noise, name -> [N, ...], as far as a mask lets the search change them."""
         latent = self.latent()
         tensors = dict(latent.tensors)
         for name, value in noise.items():
@@ -62,7 +64,7 @@ class Parameters:
 
     @torch.no_grad()
     def constrain(self, generator: Generator) -> None:
-        """Bring the basis vectors into the range that the generator was trained on."""
+        """Bring the basis latents xi_i into the range that the generator was trained on, BigGAN's z into [-2, 2]."""
         vectors = self._groups()["vectors"]
         within = generator.constrain(Latent(generator.name, {**vectors, **self._basis.fixed})).tensors
         for name, value in vectors.items():
@@ -70,13 +72,14 @@ class Parameters:
 
     def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
         """The basis that the leaves are after so many steps, on the CPU."""
-        groups = {
-            group: {name: home(value) for name, value in values.items()} for group, values in self._groups().items()
-        }
+        groups = {}
+        for group, leaves in self._groups().items():
+            groups[group] = {name: home(value) for name, value in leaves.items()}
         given = {group: _on(torch.device("cpu"), getattr(self._basis, group)) for group in _GIVEN}
         return replace(self._basis, **groups, **given, steps=steps, moments=moments)
 
     def _groups(self) -> dict[str, dict[str, Tensor]]:
+        """The leaves as a basis has them: "vectors" and "weights", each by the tensor's name."""
         groups: dict[str, dict[str, Tensor]] = {group: {} for group in _SEARCHED}
         for leaf, value in self.leaves.items():
             group, _, name = leaf.partition(".")
