@@ -51,13 +51,13 @@ class Recording:
 
     def checkpoint(self, folder):
         """Its path, in the published layout; written to `folder` first where only a part of it is carried."""
-        for suffix in ("", ".safetensors", ".ckpt", ".pkl", ".pt"):  # the first of a folder
+        for suffix in ("", ".safetensors", ".ckpt", ".pkl", ".pth", ".pt"):  # the first of a folder
             if self.file(suffix).exists():
                 return self.file(suffix)
-        if self.file(".pkl.xz").exists():
-            path = folder / f"{self.name}.pkl"
-            path.write_bytes(lzma.decompress(self.file(".pkl.xz").read_bytes()))
-            return path
+            if self.file(f"{suffix}.xz").exists():
+                path = folder / f"{self.name}{suffix}"
+                path.write_bytes(lzma.decompress(self.file(f"{suffix}.xz").read_bytes()))
+                return path
         config = self.file(".yaml").read_text()
         (folder / f"{self.name}.yaml").write_text(config)
         return lightning(folder, f"{self.name}.ckpt", self._drawn(yaml.safe_load(config)))

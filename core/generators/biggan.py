@@ -6,7 +6,8 @@ Spectral norms and batch norms are folded into the weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -31,7 +32,8 @@ from .doubling import DoublingConv, double
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
-_FOLDED = {"weight", "bias", "u0", "gain", "stored_mean", "stored_var"}  # of a layer's tensors; sv0 is a log
+_FOLDED = {"weight", "bias", "u0", "v0", "gain", "stored_mean", "stored_var"}  # of a layer's tensors; sv0 is a log
+Sigma = Callable[[dict[str, Tensor], str], Tensor]  # of tensors and the name of a layer among them
 
 
 class BigGAN(nn.Module):
@@ -117,19 +119,44 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     Raises:
         CheckpointError: the tensors do not fit together.
     """
-    tensors = {name: value.float() for name, value in checkpoint.take().items()}
     eps = {key: _number(checkpoint.metadata, key) for key in EPS}
+    sigma = partial(_sigma, eps=eps["SN_eps"])
+    return assemble(checkpoint.take(), sigma, eps["BN_eps"], OUTPUT_EPS, eps)
+
+
+def assemble(
+    tensors: dict[str, Tensor], sigma: Sigma, eps: float, output_eps: float, *settings: object
+) -> ClassConditionalGenerator:
+    """The generator of tensors with the published names, which it takes.
+
+    Args:
+        tensors: gamma of shape () as the published class leaves it, or (1,) as the converter of TensorFlow Hub's does.
+        sigma: gives the spectral norm of a layer's weight, and takes the vectors for it out of the tensors.
+        eps: of the norms in the blocks.
+        output_eps: of the last norm.
+        settings: what else than the tensors decides the pictures; a part of the generator's name.
+
+    Raises:
+        CheckpointError: the tensors do not fit together.
+    """
+    tensors = {name: _plain(name, tensors.pop(name)) for name in list(tensors)}
     embeddings = tensors["shared.weight"]
     shape = _shape(tensors, embeddings.shape[1])
     with hollow():
         network = BigGAN(*shape)
     tensors = foldable(network, tensors, _FOLDED)
-    digest = fingerprint({**tensors, "shared.weight": embeddings}, eps)
-    _fold(tensors, eps["BN_eps"], eps["SN_eps"])
+    digest = fingerprint({**tensors, "shared.weight": embeddings}, *settings)
+    for name in [name for name in tensors if name.endswith(".weight")]:
+        tensors[name] /= sigma(tensors, name.removesuffix(".weight"))
+    _fold_norms(tensors, eps, output_eps)
     fit(network, tensors)
     del tensors  # the generator lays the weights out anew, one by one
     side = 4 * 2 ** len(shape.widths)
     return ClassConditionalGenerator(network, f"biggan-{side}@{digest}", side, shape.z_dim, embeddings)
+
+
+def _plain(name: str, value: Tensor) -> Tensor:
+    return value.float().squeeze() if name.endswith(".gamma") else value.float()
 
 
 def _number(metadata: Mapping[str, str], key: str) -> float:
@@ -148,26 +175,22 @@ def _shape(tensors: Mapping[str, Tensor], y_dim: int) -> _Shape:
     return _Shape(widths, attention, tensors["linear.weight"].shape[1], y_dim)
 
 
-def _fold(state: dict[str, Tensor], bn_eps: float, sn_eps: float) -> None:
-    """Turn the published tensors into the state of `BigGAN`, in place."""
-    for name in list(state):
-        if name.endswith(".weight"):
-            u = state.pop(f"{name.removesuffix('weight')}u0")
-            state[name] /= _sigma(state[name].flatten(1), u, sn_eps)
-    for name in list(state):
-        if name.endswith(".stored_mean"):
-            norm = name.removesuffix("stored_mean")
-            mean, var = state.pop(name), state.pop(f"{norm}stored_var")
-            if f"{norm}gain.weight" in state:
-                gain, offset = state.pop(f"{norm}gain.weight"), state.pop(f"{norm}bias.weight")
-                folded = fold_conditional_norm(gain, offset, mean, var, bn_eps)
-            else:
-                folded = fold_norm(state.pop(f"{norm}gain"), state.pop(f"{norm}bias"), mean, var, OUTPUT_EPS)
-            state |= {f"{norm}{key}": value for key, value in folded.items()}
+def _fold_norms(state: dict[str, Tensor], eps: float, output_eps: float) -> None:
+    """Turn the published tensors of norms into those of `BigGAN`, in place."""
+    for name in [name for name in state if name.endswith(".stored_mean")]:
+        norm = name.removesuffix("stored_mean")
+        mean, var = state.pop(name), state.pop(f"{norm}stored_var")
+        if f"{norm}gain.weight" in state:
+            gain, offset = state.pop(f"{norm}gain.weight"), state.pop(f"{norm}bias.weight")
+            folded = fold_conditional_norm(gain, offset, mean, var, eps)
+        else:
+            folded = fold_norm(state.pop(f"{norm}gain"), state.pop(f"{norm}bias"), mean, var, output_eps)
+        state |= {f"{norm}{key}": value for key, value in folded.items()}
 
 
-def _sigma(weight: Tensor, u: Tensor, eps: float) -> Tensor:
-    """Largest singular value of weight [A, B] by one power iteration from u [1, A] (Miyato et al. 2018, Alg. 1)."""
+def _sigma(tensors: dict[str, Tensor], layer: str, eps: float) -> Tensor:
+    """By one power iteration from u [1, A] (Miyato et al. 2018, algorithm 1), as in each call of the published code."""
+    weight, u = tensors[f"{layer}.weight"].flatten(1), tensors.pop(f"{layer}.u0")
     v = F.normalize(weight.T @ u[0], dim=0, eps=eps)
     u = weight @ v
     return u @ F.normalize(u, dim=0, eps=eps)

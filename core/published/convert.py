@@ -17,8 +17,13 @@ from ..files.download import sha256
 from ..losses import perceptual
 from . import catalogue
 
-# Tensors that a family can do without: an autoencoder's discriminator, counts of its codes, a log of singular values.
-_NEEDLESS = {"VQGAN": ("loss.*", "colorize", "quantize.codebook_used"), "BigGAN": ("*.sv0",)}
+# Tensors that a family can do without: an autoencoder's discriminator, a log of singular values, counts of training.
+_NEEDLESS = {
+    "VQGAN": ("loss.*", "colorize", "quantize.codebook_used"),
+    "BigGAN": ("*.sv0",),
+    "BigGAN v1": ("*.weight_v", "*.num_batches_tracked"),
+    "BigGAN ivclab": ("*.running_mean", "*.running_var", "*.num_batches_tracked"),
+}
 
 
 class _Named(Protocol):

@@ -1,6 +1,7 @@
 """Writes the recordings of this folder anew from the whole ones: `PYTHONPATH=tests python tests/reference/thin.py`."""
 
 import lzma
+import re
 import shutil
 
 import conftest  # noqa: F401 (makes `guided_gan` importable)
@@ -12,16 +13,35 @@ from vectors import CARRIED, IO, WHOLE, Recording, read
 from guided_gan.core.files import checkpoints
 
 STEPS = {512: 7, 64: 3}  # of rows and columns, by the picture's side: odd, and both borders are among those kept
+FIRST_ALONE = {"biggan_512"}  # of its samples, the first is enough
 SEEDS = {"vqgan_f16": 11, "vqgan_gumbel_f8": 12}
 LAST_DRAWN = "decoder.conv_out.weight"
 
 
 def thin_outputs(name):
     tensors, metadata = read(WHOLE / f"{name}{IO}")
+    if name in FIRST_ALONE:
+        tensors = {key: value[:1] for key, value in tensors.items()}
     for key, value in tensors.items():
         if key.startswith(("image", "reconstruction")):
             step = STEPS[value.shape[-1]]
             tensors[key] = value[..., ::step, ::step].contiguous()
+    save_file(tensors, CARRIED / f"{name}{IO}", metadata)
+
+
+def compress(name):
+    """A file as it is, compressed."""
+    path = WHOLE / name
+    (CARRIED / f"{path.name}.xz").write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+
+
+def thin_recorded(name):
+    """Of pictures that were recorded at every k-th row and column, every third of those; none of other pictures."""
+    tensors, metadata = read(WHOLE / "layouts" / f"{name}{IO}")
+    for key in [key for key in tensors if "image_every" in key]:
+        thinned = re.sub(r"(?<=image_every)\d+", lambda step: str(3 * int(step[0])), key)
+        tensors[thinned] = tensors.pop(key)[..., ::3, ::3].contiguous()
+    tensors.pop("image_crop")
     save_file(tensors, CARRIED / f"{name}{IO}", metadata)
 
 
@@ -47,8 +67,9 @@ def leave_out_unread_words(name):
 
 
 if __name__ == "__main__":
-    for name in ("biggan_512", "stylegan_t"):
-        shutil.copy(WHOLE / f"{name}.safetensors", CARRIED)
+    for name in ("biggan_512.safetensors", "stylegan_t.safetensors", "layouts/biggan_v1_256.pth"):
+        compress(name)
+    thin_recorded("biggan_v1_256")
     shutil.copytree(WHOLE / "layouts" / "diffusers_vqmodel_ldm", CARRIED / "diffusers_vqmodel_ldm", dirs_exist_ok=True)
     shutil.copy(WHOLE / "layouts" / f"diffusers_vqmodel_ldm{IO}", CARRIED)
     for name in SEEDS:
