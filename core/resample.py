@@ -81,7 +81,23 @@ def zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
     """
     index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
     middle = (size - 1) / 2
-    source = (index - middle) / ratio[:, None] + middle
+    return _shifted(size, (index - middle) / ratio[:, None] + middle, shift)
+
+
+def whole_zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
+    """As `zoom_matrix`, but resized to whole pixels, rounded down, then padded with zero or cropped to the axis.
+
+    Of an odd difference the lesser half is padded at the start, or cropped there.
+    """
+    index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
+    length = (ratio * size).floor()
+    before = (size - length).abs().div(2).floor() * (size - length).sign()  # the padding, less than zero for a crop
+    return _shifted(size, (index - before[:, None] + 0.5) * (size / length)[:, None] - 0.5, shift)
+
+
+def _shifted(size: int, source: Tensor, shift: Tensor) -> Tensor:
+    """The matrix [M, size, size] of pixels from places [M, size] of an axis that was shifted by whole pixels [M]."""
+    index = torch.arange(size, device=source.device, dtype=source.dtype)
     shown = (source > -0.5) & (source < size - 0.5)
     landed = index + shift[:, None]  # where each input pixel lies after the shift
     kept = (landed >= 0) & (landed <= size - 1)

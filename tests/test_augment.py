@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 from toys import rngs
+from vectors import difference, recordings
 
 from guided_gan.core.augment import diffaug, table
-from guided_gan.core.augment.diffaug import POLICIES
+from guided_gan.core.augment.diffaug import KNOWN, POLICIES, RELEASED, RELEASED_RESIZE
 from guided_gan.core.errors import ChoiceError
 
 NEUTRAL, ALMOST_ONE = 0.5, 1 - 2**-24
@@ -86,6 +87,74 @@ def test_resize_reaches_four_fifths_and_six_fifths():
     torch.testing.assert_close(larger, ramp / 1.2, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("side", [20, 21, 30])
+@pytest.mark.parametrize("ratio", [0.8, 0.83, 0.9, 0.97, 1.0, 1.04, 1.1, 1.13, 1.19])
+def test_the_released_resize_is_to_whole_pixels_then_padded_or_cropped(side, ratio):
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    length = math.floor(ratio * side)
+    expected = F.interpolate(image, size=(length, length), mode="bilinear", align_corners=False)
+    if length < side:
+        first, last = (side - length) // 2, side - length - (side - length) // 2
+        expected = F.pad(expected, (first, last, first, last))
+    else:
+        start = (length - side) // 2
+        expected = expected[..., start : start + side, start : start + side]
+    found = diffaug.augment(image, numbers(1, ratio=(ratio - 0.8) / 0.4 + 1e-6), [RELEASED_RESIZE])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_the_released_resize_has_one_ratio_for_all_copies_and_nothing_else_changes():
+    own, released = diffaug.draw(5, rngs(7, 8)), diffaug.draw(5, rngs(7, 8), RELEASED)
+    ratio = PLACE["ratio"]
+    assert torch.equal(released[..., ratio], own[:, :1, ratio].expand(2, 5))
+    assert own[0, :, ratio].unique().numel() == 5
+    rest = [place for place in range(8) if place != ratio]
+    assert torch.equal(released[..., rest], own[..., rest])
+
+
+def test_there_is_one_way_to_resize_at_a_time():
+    with pytest.raises(ChoiceError, match="either resize or resize as released"):
+        diffaug.check_policies([*RELEASED, "resize"])
+
+
+RECORDED = {  # part of a result's name -> policies
+    "color": ("color",),
+    "translation": ("translation",),
+    "resize": (RELEASED_RESIZE,),
+    "cutout": ("cutout",),
+    "all": RELEASED,
+}
+
+
+def as_drawn(recorded, side):
+    """The numbers in [0, 1) that stand for what the released code drew."""
+    brightness, saturation, contrast, rows, columns, ratio, *hole = recorded.tolist()
+    reach = side // 8
+    return {
+        "brightness": brightness + 0.5,
+        "saturation": saturation / 2,
+        "contrast": contrast - 0.5,
+        "down": (reach - rows + 0.5) / (2 * reach + 1),  # there a move is of the window, not of the picture
+        "right": (reach - columns + 0.5) / (2 * reach + 1),
+        "ratio": (ratio - 0.8) / 0.4,
+        "hole_y": (hole[0] + 0.5) / (side + 1),
+        "hole_x": (hole[1] + 0.5) / (side + 1),
+    }
+
+
+@pytest.mark.parametrize("recording", recordings("fusedream_augment_*"))
+def test_the_released_augmentation_agrees_with_the_recorded_pictures(recording):
+    io = recording.tensors
+    image = io["x"].float()
+    sets = [key.removeprefix("draws_") for key in io if key.startswith("draws_")]
+    assert len(sets) == 2
+    for number in sets:
+        given = numbers(1, **as_drawn(io[f"draws_{number}"], image.shape[-1]))
+        for name, policies in RECORDED.items():
+            (key,) = (key for key in io if key.startswith(f"{name}_{number}"))
+            assert difference(diffaug.augment(image, given, policies), io[key].float()) < 2e-3, key
+
+
 @pytest.mark.parametrize(("y", "x"), [(0.0, ALMOST_ONE), (0.5, 0.5), (0.35, 0.1)])
 def test_cutout_blanks_a_square_of_half_the_side(images, y, x):
     expected = images.clone()
@@ -159,7 +228,7 @@ def test_switching_one_policy_off_leaves_the_others_as_they_were():
     assert diffaug.draw(6, rngs(3)).shape == (1, 6, 8)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", KNOWN)
 def test_the_gradient_is_right(policy):
     images = (torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1).double().requires_grad_()
     given = diffaug.draw(2, rngs(1, 2))

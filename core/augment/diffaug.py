@@ -3,6 +3,11 @@
 Colour, translation, resize and cutout, in this order, on pictures in [-1, 1], so that what is filled with zero is
 mid-grey. Each augmented copy of a picture draws its own parameters, for all policies: switching one off leaves the
 others' as they were.
+
+The resize of FuseDream's released code is another one, chosen as RELEASED_RESIZE in the place of "resize". There all
+copies of a picture share one ratio, the side becomes whole, rounded down, and where its difference from the picture's
+is odd, the result sits half a pixel off the centre. "resize" has a ratio for each copy and stays about the centre. The
+other policies are those of the released code.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .. import resample
+from ..errors import ChoiceError
 from . import table
 
 TRANSLATION = 0.125  # of the side
@@ -20,16 +26,28 @@ RESIZE = (0.8, 1.2)
 CUTOUT = 0.5  # of the side
 _COUNTS = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}  # parameters of a copy, in the order of applying
 POLICIES = tuple(_COUNTS)
+RELEASED_RESIZE = "resize as released"  # instead of "resize"
+RELEASED = tuple(RELEASED_RESIZE if name == "resize" else name for name in POLICIES)  # all of the released code
+KNOWN = (*POLICIES, RELEASED_RESIZE)
 
 
 def check_policies(policies: Collection[str]) -> None:
-    """Raise ChoiceError for a name that is not in POLICIES."""
-    table.check(policies, POLICIES)
+    """Raise ChoiceError for a name that is not in KNOWN, and for two ways to resize."""
+    table.check(policies, KNOWN)
+    if {"resize", RELEASED_RESIZE} <= set(policies):
+        raise ChoiceError(f"Choose either resize or {RELEASED_RESIZE}, not both.")
 
 
-def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone."""
-    return table.draw(_COUNTS, copies, rngs)
+def draw(copies: int, rngs: Sequence[torch.Generator], policies: Collection[str] = POLICIES) -> Tensor:
+    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone.
+
+    With RELEASED_RESIZE among the policies all copies have the first one's for resize.
+    """
+    parameters = table.draw(_COUNTS, copies, rngs)
+    if RELEASED_RESIZE in policies:
+        resize = table.split(_COUNTS, parameters)["resize"]
+        resize.copy_(resize[:, :1].clone())
+    return parameters
 
 
 def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLICIES) -> Tensor:
@@ -38,18 +56,19 @@ def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLI
     Args:
         images: [N, 3, H, W], RGB in [-1, 1].
         parameters: [N, C, 8] in [0, 1), from `draw`; on any device.
-        policies: names from POLICIES; the order is always that of POLICIES.
+        policies: names from KNOWN; the order is always that of POLICIES.
 
     Returns:
         [N * C, 3, H, W], the copies of one picture side by side.
     """
     parts = table.split(_COUNTS, parameters.to(images).flatten(0, 1))
-    own = {name: part for name, part in parts.items() if name in policies}
+    released = RELEASED_RESIZE in policies
+    own = {name: part for name, part in parts.items() if name in policies or (released and name == "resize")}
     x = images.repeat_interleave(parameters.shape[1], 0)
     if "color" in own:
         x = _color(x, *own["color"].unbind(1))
     if "translation" in own or "resize" in own:
-        x = _move(x, own.get("translation"), own.get("resize"))
+        x = _move(x, own.get("translation"), own.get("resize"), released)
     if "cutout" in own:
         x = _cutout(x, *own["cutout"].unbind(1))
     return x
@@ -65,13 +84,14 @@ def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) 
     return torch.baddbmm(offset, matrix, x.flatten(2)).view_as(x)
 
 
-def _move(x: Tensor, shares: Tensor | None, number: Tensor | None) -> Tensor:
-    """Shift by whole pixels, then resize about the centre (bilinear), both filling with zero; None leaves one out."""
+def _move(x: Tensor, shares: Tensor | None, number: Tensor | None, released: bool) -> Tensor:
+    """Shift by whole pixels, then resize (bilinear), both filling with zero; None leaves one out."""
     low, high = RESIZE
     still, same = x.new_zeros(len(x)), x.new_ones(len(x))
     ratio = same if number is None else low + (high - low) * number[:, 0]
+    matrix = resample.whole_zoom_matrix if released else resample.zoom_matrix
     rows, columns = (
-        resample.zoom_matrix(size, ratio, still if shares is None else _shift(shares[:, axis], size))
+        matrix(size, ratio, still if shares is None else _shift(shares[:, axis], size))
         for axis, size in enumerate(x.shape[2:])
     )
     return resample.apply(x, rows, columns)

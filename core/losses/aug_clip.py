@@ -22,7 +22,7 @@ class AugCLIPLoss(CopiesLoss):
 
     Args:
         encoder, target, copies, distance, micro_batch: as in `CopiesLoss`.
-        policies: names from `diffaug.POLICIES`.
+        policies: names from `diffaug.KNOWN`.
 
     Raises:
         ChoiceError: an unknown policy or distance.
@@ -41,7 +41,7 @@ class AugCLIPLoss(CopiesLoss):
     ) -> None:
         diffaug.check_policies(policies)
         super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
-        self.policies = tuple(name for name in diffaug.POLICIES if name in policies)
+        self.policies = tuple(name for name in diffaug.KNOWN if name in policies)
         if not self.policies:
             self.copies = 1  # all would be alike
         self.name = "AugCLIP" if self.policies else "CLIP"
@@ -72,7 +72,7 @@ class AugCLIPLoss(CopiesLoss):
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters, as `diffaug.draw`."""
-        return diffaug.draw(self.copies, rngs)
+        return diffaug.draw(self.copies, rngs, self.policies)
 
     def augment(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Augmented copies, as `diffaug.augment`."""

@@ -45,6 +45,16 @@ def thin_recorded(name):
     save_file(tensors, CARRIED / f"{name}{IO}", metadata)
 
 
+def thin_augmented(name):
+    """Of results every 7th row and column, or 3rd of those that were recorded at half of them."""
+    tensors, metadata = read(WHOLE / "layouts" / f"{name}{IO}")
+    for key, value in tensors.items():
+        if value.ndim == 4 and key != "x":
+            step = 3 if key.endswith("every2") else 7
+            tensors[key] = value[..., ::step, ::step].contiguous()
+    save_file(tensors, CARRIED / f"{name}{IO}", metadata)
+
+
 def leave_out_what_a_seed_draws(name):
     state = checkpoints.read(WHOLE / f"{name}.ckpt").tensors
     drawn = ("encoder.", "decoder.", "loss.")
@@ -70,6 +80,8 @@ if __name__ == "__main__":
     for name in ("biggan_512.safetensors", "stylegan_t.safetensors", "layouts/biggan_v1_256.pth"):
         compress(name)
     thin_recorded("biggan_v1_256")
+    thin_augmented("fusedream_augment_01")
+    shutil.copy(WHOLE / "layouts" / f"fusedream_steps{IO}", CARRIED)
     shutil.copytree(WHOLE / "layouts" / "diffusers_vqmodel_ldm", CARRIED / "diffusers_vqmodel_ldm", dirs_exist_ok=True)
     shutil.copy(WHOLE / "layouts" / f"diffusers_vqmodel_ldm{IO}", CARRIED)
     for name in SEEDS:
