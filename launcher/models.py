@@ -45,7 +45,7 @@ def show(models: Path) -> int:
     """Print the table of published weights."""
     for entry in catalogue.TABLE:
         here = "here" if fetch.is_there(entry, models / entry.kind) else "    "
-        size = in_words(next((file.size for file in entry.files if file.size), None))
+        size = f"about {in_words(entry.about)}" if entry.about and not entry.size else in_words(entry.size)
         by_hand = "" if any(file.sources for file in entry.files) else f" (by hand, from {entry.files[0].page})"
         print(f"{here} {entry.kind:10} {entry.name:32} {size:>14}  {entry.good_for}{by_hand}; licence: {entry.licence}")
     return 0

@@ -17,6 +17,7 @@ from test_generators import PAIRS, biggan_state, deep_config, deep_model
 from test_hostile import save_jit
 from test_vqgan import config as vqgan_config
 from test_vqgan import state as vqgan_state
+from test_vqgan_layouts import VQMODEL
 from toys import lightning, seeded
 
 from guided_gan.core import clip, generators
@@ -35,7 +36,7 @@ def test_names_are_plain_and_tell_entries_apart():
     for marks in ([entry.name for entry in catalogue.TABLE], hashes):
         assert len(set(marks)) == len(marks)
     for entry in catalogue.TABLE:
-        for name in (entry.name, *(file.name for file in entry.files)):
+        for name in (entry.name, *(file.name for file in (*entry.files, *entry.beside))):
             assert PurePosixPath(name).name == name
         assert entry.kind in {"gan", "clip_joint", "lpips", "dino"}
         assert entry.licence
@@ -43,7 +44,7 @@ def test_names_are_plain_and_tell_entries_apart():
 
 
 def test_sources_are_encrypted_and_hashes_are_hashes():
-    for file in (file for entry in catalogue.TABLE for file in entry.files):
+    for file in (file for entry in catalogue.TABLE for file in (*entry.files, *entry.beside)):
         assert file.sources or file.page.startswith("https://")
         assert all(isinstance(source, Hub) or source.startswith("https://") for source in file.sources)
         assert re.fullmatch("([0-9a-f]{8}|[0-9a-f]{64})?", file.sha256)
@@ -59,7 +60,7 @@ def test_the_clips_are_open_clips():
         hubs = {source.repo for file in entry.files for source in file.sources if isinstance(source, Hub)}
         assert theirs["hf_hub"].strip("/") in hubs
         said = fetch.clip_config(entry)
-        assert said["model_cfg"].get("quick_gelu", False) == (tag == "openai")
+        assert said["model_cfg"].get("quick_gelu", False) == theirs.get("quick_gelu", False)
         assert tuple(said["preprocess_cfg"]["mean"]) == tuple(theirs["mean"])
         if tag == "openai":
             assert theirs["url"] in entry.files[-1].sources
@@ -92,6 +93,47 @@ def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
     assert fetch.is_there(entry, tmp_path)
     assert fetch.obtain(entry, tmp_path) == path
     assert len(server.asked) == 1
+
+
+def test_what_belongs_beside_a_file_comes_with_it(server, tmp_path):  # noqa: F811
+    server.behaviours = [whole(b"{}"), whole(b"weights" * 1000)]
+    entry = entry_of(server.url, b"weights" * 1000)
+    entry = replace(entry, beside=(File("weights.json", (f"{server.url}/c",)),))
+    path = fetch.obtain(entry, tmp_path)
+    assert path.with_suffix(".json").read_bytes() == b"{}"
+    assert fetch.is_there(entry, tmp_path)
+    path.with_suffix(".json").unlink()
+    assert not fetch.is_there(entry, tmp_path)
+
+
+def test_a_published_vqmodel_finds_its_configuration(tmp_path):
+    for name in ("amused-512-vq", "ldm-celebahq-256-vq"):
+        entry = catalogue.find(name)
+        shutil.copy(VQMODEL / "diffusion_pytorch_model.safetensors", fetch.place(entry, tmp_path))
+        shutil.copy(VQMODEL / "config.json", tmp_path / entry.beside[0].name)
+        assert generators.load(fetch.place(entry, tmp_path)).name == generators.load(VQMODEL).name
+
+
+def test_a_published_siglip_brings_the_tokenizer_that_open_clip_names():
+    entries = [entry for entry in catalogue.published("clip_joint") if entry.beside]
+    assert len(entries) == 7
+    for entry in entries:
+        config = fetch.clip_config(entry)["model_cfg"]
+        sources = [source for file in entry.beside for source in file.sources if isinstance(source, Hub)]
+        assert {source.repo for source in sources} == {config["text_cfg"]["hf_tokenizer_name"]}
+
+
+def test_sizes_said_to_be_about_right_are_those_of_the_numbers():
+    import open_clip
+
+    from guided_gan.core.files.weights import hollow
+
+    for name in ("vit-b-16-siglip", "vit-b-32-siglip2-256", "eva02-b-16", "metaclip-vit-b-32", "mobileclip-s1"):
+        entry = catalogue.find(name)
+        assert entry.clip is not None
+        with hollow():
+            model = open_clip.create_model(entry.clip[0], load_weights=False, device="meta")
+        assert sum(4 * value.numel() for value in model.state_dict().values()) == entry.about
 
 
 @pytest.fixture

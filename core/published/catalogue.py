@@ -7,27 +7,12 @@ is left out. The hub's own files are checked by the hash that the hub tells.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from ..clip import WEIGHTS as CLIP_WEIGHTS
 from ..errors import ChoiceError
 from ..files.download import File, Hub
-
-
-@dataclass(frozen=True)
-class Published:
-    """Weights that somebody published.
-
-    name: the file, or for a CLIP the folder, as the menus show it. kind: the folder of models that it belongs in.
-    files: the weights in one form or several, best first. clip: what open_clip calls the model and its weights.
-    """
-
-    name: str
-    kind: str
-    files: tuple[File, ...]
-    licence: str
-    good_for: str
-    clip: tuple[str, str] | None = None
+from .encoders import CLIPS
+from .entry import Published
 
 
 def published(kind: str) -> tuple[Published, ...]:
@@ -82,6 +67,18 @@ def _vqgan(
 ) -> Published:
     name = f"vqgan-{name}.ckpt"
     return Published(name, "gan", (File(name, tuple(sources), size, sha256),), licence, good_for)
+
+
+def _llamagen(name: str, path: str, about: int, good_for: str) -> Published:
+    file = File(f"llamagen-{name}.pt", (Hub("FoundationVision/LlamaGen", path),))
+    return Published(file.name, "gan", (file,), "MIT", good_for, about=about)
+
+
+def _vqmodel(name: str, repo: str, weights: str, about: int, licence: str, good_for: str) -> Published:
+    """A `VQModel` of diffusers, whose configuration is called as the weights here."""
+    file = File(f"{name}{PurePosixPath(weights).suffix}", (Hub(repo, f"vqvae/{weights}"),))
+    config = File(f"{name}.json", (Hub(repo, "vqvae/config.json"),))
+    return Published(file.name, "gan", (file,), licence, good_for, beside=(config,), about=about)
 
 
 def _mirrors(somnai: str, pytti: str) -> tuple[Hub, Hub]:
@@ -149,83 +146,18 @@ _GENERATORS = (
         "fine detail: a code for each 8 pixels",
         "5cd6c74810ab97e00e942c25403f73afc081e8b19987b31ec0d9ff5b68e7ab14",
     ),
-)
-
-# --- CLIPs -----------------------------------------------------------------------------------------------------------
-
-
-def _in_open_clips_form(repo: str) -> tuple[File, ...]:
-    return tuple(File(name, (Hub(repo, name),)) for name in CLIP_WEIGHTS)
-
-
-def _openai(model: str, repo: str, archive: str, size: int, sha256: str, good_for: str) -> Published:
-    """OpenAI's, in open_clip's form if the hub can be reached, else the archive that OpenAI published."""
-    sources = (
-        f"https://openaipublic.azureedge.net/clip/models/{sha256}/{archive}",
-        Hub("pxlpshr/pytti-models", f"clip/{sha256}/{archive}"),
-    )
-    files = (*_in_open_clips_form(f"timm/{repo}.openai"), File(archive, sources, size, sha256))
-    return Published(f"openai-{model.lower()}", "clip_joint", files, "MIT", good_for, (f"{model}-quickgelu", "openai"))
-
-
-def _laion(model: str, tag: str, repo: str, good_for: str) -> Published:
-    files = _in_open_clips_form(f"laion/CLIP-{model}-{repo}")
-    return Published(f"laion-{model.lower()}", "clip_joint", files, "MIT", good_for, (model, tag))
-
-
-_CLIPS = (
-    _openai(
-        *("ViT-B-32", "vit_base_patch32_clip_224", "ViT-B-32.pt", 353_976_522),
-        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
-        "the papers' usual choice, and the quickest",
+    _llamagen("vq-16", "vq_ds16_c2i.pt", 288_000_000, "anything, much nearer to the picture than the VQGANs above"),
+    _llamagen("vq-8", "vq_ds8_c2i.pt", 280_000_000, "the finest detail: a code for each 8 pixels"),
+    _vqmodel(
+        *("amused-512-vq", "amused/amused-512", "diffusion_pytorch_model.safetensors", 585_000_000),
+        "openrail++ (a citation file there says Apache-2.0)",
+        "anything: the tokeniser of aMUSEd",
     ),
-    _openai(
-        *("ViT-B-16", "vit_base_patch16_clip_224", "ViT-B-16.pt", 350_837_078),
-        "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
-        "finer patches than ViT-B-32, at four times the work",
+    _vqmodel(
+        *("ldm-celebahq-256-vq", "CompVis/ldm-celebahq-256", "diffusion_pytorch_model.bin", 221_000_000),
+        "Apache-2.0",
+        "faces: the first stage of latent diffusion on CelebA-HQ, a code for each 4 pixels",
     ),
-    _openai(
-        *("ViT-L-14", "vit_large_patch14_clip_224", "ViT-L-14.pt", 932_768_134),
-        "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
-        "knows more than the small ones; StyleGAN-T's text encoder",
-    ),
-    _openai(
-        *("ViT-L-14-336", "vit_large_patch14_clip_336", "ViT-L-14-336px.pt", 934_088_680),
-        "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02",
-        "ViT-L-14 at 336 pixels; for a GPU",
-    ),
-    _openai(
-        *("RN50", "resnet50_clip", "RN50.pt", 255_827_503),
-        "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
-        "a convolutional network: a second opinion beside a ViT",
-    ),
-    _openai(
-        *("RN101", "resnet101_clip", "RN101.pt", 291_791_292),
-        "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599",
-        "a convolutional network, deeper than RN50",
-    ),
-    _openai(
-        *("RN50x4", "resnet50x4_clip", "RN50x4.pt", 421_854_225),
-        "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd",
-        "a convolutional network at 288 pixels",
-    ),
-    _openai(
-        *("RN50x16", "resnet50x16_clip", "RN50x16.pt", 661_125_706),
-        "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa",
-        "a convolutional network at 384 pixels; for a GPU",
-    ),
-    _openai(
-        *("RN50x64", "resnet50x64_clip", "RN50x64.pt", 1_353_500_174),
-        "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c",
-        "a convolutional network at 448 pixels; for a large GPU",
-    ),
-    _laion(
-        "ViT-B-32", "laion2b_s34b_b79k", "laion2B-s34B-b79K", "as quick as OpenAI's, of openly known training pictures"
-    ),
-    _laion("ViT-B-16", "laion2b_s34b_b88k", "laion2B-s34B-b88K", "finer patches than ViT-B-32, at four times the work"),
-    _laion("ViT-L-14", "laion2b_s32b_b82k", "laion2B-s32B-b82K", "knows more than the small ones"),
-    _laion("ViT-H-14", "laion2b_s32b_b79k", "laion2B-s32B-b79K", "large; for a GPU"),
-    _laion("ViT-g-14", "laion2b_s34b_b88k", "laion2B-s34B-b88K", "very large; for a large GPU"),
 )
 
 # --- backbones -------------------------------------------------------------------------------------------------------
@@ -259,4 +191,4 @@ _BACKBONES = (
     ),
 )
 
-TABLE = (*_GENERATORS, *_CLIPS, *_BACKBONES)
+TABLE = (*_GENERATORS, *CLIPS, *_BACKBONES)

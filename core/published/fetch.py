@@ -22,6 +22,8 @@ def place(entry: Published, folder: Path) -> Path:
 def is_there(entry: Published, folder: Path) -> bool:
     """Whether nothing is left to fetch."""
     path = place(entry, folder)
+    if not all(((folder if entry.clip is None else path) / file.name).is_file() for file in entry.beside):
+        return False
     if entry.clip is None:
         return path.is_file()
     return (path / clip.CONFIG).is_file() and any((path / name).is_file() for name in clip.WEIGHTS)
@@ -44,6 +46,7 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
     if is_there(entry, folder):
         return path
     if entry.clip is None:
+        _fetch_beside(entry, folder, progress, endpoint)
         return fetch(entry.files[0], folder, progress, endpoint)
     _fetch_clip(entry, path, progress, endpoint)
     return path
@@ -55,11 +58,17 @@ def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: st
         with alone(folder):  # as a whole: two programs would fetch the forms beside each other
             if not any((folder / name).is_file() for name in clip.WEIGHTS):
                 _fetch_weights(entry, folder, progress, endpoint)
+            _fetch_beside(entry, folder, progress, endpoint)
             aside = folder / f"{clip.CONFIG}.part"
             aside.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
             aside.replace(folder / clip.CONFIG)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}): make room there.") from error
+
+
+def _fetch_beside(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
+    for file in entry.beside:
+        fetch(file, folder, progress, endpoint)
 
 
 def _fetch_weights(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
