@@ -1,29 +1,27 @@
 """The search of FuseDream's released code, step by step as it was recorded."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from toys import ToyGenerator
 from vectors import recordings
 
 from guided_gan.core.search import weightings
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import SOFTMAX, Basis, Managed
+from guided_gan.core.types import SOFTMAX, Basis
 
 STEPS = 20
 
 
-class Seen(Managed):
+class Seen(ToyGenerator):
     """A generator whose pictures are its latents, as pixels; it keeps those that a step decodes."""
 
-    name = "seen"
     resolution: tuple[int, int] = (1, 13)
     spec: Mapping[str, tuple[int, ...]] = {"z": (8,), "y": (5,)}
 
     def __init__(self):
-        self.module = nn.Linear(1, 1).requires_grad_(False)
+        super().__init__()
         self.seen = []
 
     def decode(self, latent):
@@ -31,9 +29,6 @@ class Seen(Managed):
         if torch.is_grad_enabled():
             self.seen.append(both.detach().clone())
         return both[:, None, None].expand(-1, 3, -1, -1)
-
-    def constrain(self, latent):
-        return replace(latent, tensors={**latent.tensors, "z": latent.tensors["z"].clamp(-2, 2)})
 
 
 class Quadratic:
