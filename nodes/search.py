@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.errors import PackError
-from ..core.search import optimize, optimizers
+from ..core.search import optimizers, resume
 from ..core.search.optimize import Options, Search
 from ..core.types import Basis, Curve, Generator, Loss, Result, State
 from . import host, sockets, stopped
@@ -116,8 +116,8 @@ def run(
     found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
     """
     steps = search["options"].steps
-    with stopped.Kept(State, lambda: optimize.key(generator, loss, start, **search)) as kept:
-        measured = {"evaluations": optimize.evaluation_key(loss, start.steps + steps)} if kept.key else {}
+    with stopped.Kept(State, lambda: resume.key(generator, loss, start, **search)) as kept:
+        measured = {"evaluations": resume.evaluation_key(loss, start.steps + steps)} if kept.key else {}
         going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
         progress = host.Progress(steps, hidden.unique_id, preview_every)
         done = steps - going.left

@@ -24,7 +24,7 @@ from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.losses.seam import Seam
-from guided_gan.core.search import animate, compose, optimize, weightings
+from guided_gan.core.search import animate, compose, resume, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
@@ -294,7 +294,7 @@ def changed(group, name):
 
 
 def key_of(**changes):
-    return optimize.key(**{**SEARCH, **changes})
+    return resume.key(**{**SEARCH, **changes})
 
 
 @pytest.mark.parametrize(
@@ -333,8 +333,8 @@ def test_the_same_search_has_the_same_key_however_long_it_is():
 
 def test_looks_are_taken_by_what_the_end_leaves_of_a_schedule():
     fading = LatentRegularization(weight=1.0, decay=0.1)
-    assert optimize.evaluation_key(fading, 5) != optimize.evaluation_key(fading, 6)
-    assert optimize.evaluation_key(fading, 10) == optimize.evaluation_key(fading, 99)
+    assert resume.evaluation_key(fading, 5) != resume.evaluation_key(fading, 6)
+    assert resume.evaluation_key(fading, 10) == resume.evaluation_key(fading, 99)
 
 
 def test_a_films_key_is_of_all_but_its_length():

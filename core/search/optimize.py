@@ -23,7 +23,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .. import draws, identity, precision
+from .. import draws, precision
 from ..errors import PackError
 from ..losses.base import SumLoss, at
 from ..memory import Batches, at_once
@@ -40,38 +40,6 @@ Callback = Callable[[int, float, Tensor], None]
 Place = tuple[str, str]
 
 
-def key(
-    generator: Generator,
-    loss: Loss,
-    basis: Basis,
-    *,
-    seeds: Sequence[int],
-    options: Options,
-    tradeoff: Tradeoff | None = None,
-    held_out: Loss | None = None,
-) -> str:
-    """What a `Search` of these arguments is, by their content: where one stopped, another of an equal key goes on.
-
-    It takes the very same steps, and may take more of them, so `options.steps` is not part of the key, unless a
-    schedule makes the learning rate depend on it.
-
-    Raises:
-        IdentityError: a loss has no content to be known by.
-    """
-    steps = 1 if options.schedule == "constant" else options.steps
-    chosen = replace(options, steps=steps, at_once=1)  # at_once does not change what a step is
-    return identity.digest(generator, loss, basis, list(seeds), chosen, tradeoff, held_out)
-
-
-def evaluation_key(loss: Loss, end: int) -> str:
-    """A key of what a search's evaluations measure: a scheduled loss has the weights of the step where it ends.
-
-    Raises:
-        IdentityError: as `key`.
-    """
-    return identity.digest(at(loss, end))
-
-
 class Search:
     """A search in progress: call `step` as often as wanted, and `result` at any time.
 
@@ -86,8 +54,8 @@ class Search:
         tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by
             `loss`.
         held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
-        state: the `state` of an earlier search with the same `key`; this one goes on there. Without a best, as where
-            `evaluation_key` differs, it goes on with the steps alone and looks for the best anew.
+        state: the `state` of an earlier search with the same `resume.key`; this one goes on there. Without a best, as
+            where `resume.evaluation_key` differs, it goes on with the steps alone and looks for the best anew.
 
     Raises:
         LatentError: the basis belongs to another generator.
@@ -254,7 +222,7 @@ class Search:
         return Result(latents, images, losses, self._basis(), self._curve, self._trace, self.stopped)
 
     def state(self) -> State:
-        """What a search of the same `key` goes on from, on the CPU, to end as if it had not been broken.
+        """What a search of the same `resume.key` goes on from, on the CPU, to end as if it had not been broken.
 
         Raises:
             PackError: as `result`.
