@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import clip_folder, precision, towers
+from . import clip_folder, clip_transformers, precision, towers
 from . import vocabulary as vocabularies
 from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
 from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
@@ -29,6 +29,7 @@ from .types import JointEncoder, Managed, Model
 __all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
 
 _LONGEST_TOKEN = 50  # characters
+_PLAIN = {Path(name).stem for name in clip_transformers.WEIGHTS}  # names of files that say less than their folders'
 
 
 class OpenCLIP(Managed):
@@ -143,15 +144,17 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
     """Read an open_clip model directory, or a file with OpenAI's tensors, such as the archive `ViT-B-32.pt`.
 
     A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary or tokenizer, in any
-    layout that open_clip reads. A file needs no more: its tensors tell the architecture. Nothing in either is run, and
-    no connection is opened. dtype: what it computes with, by default `precision.default()`.
+    layout that open_clip reads; or it is one of transformers, with `config.json`, of a `CLIPModel` with OpenAI's
+    vocabulary. A file needs no more: its tensors tell the architecture. Nothing in either is run, and no connection is
+    opened. dtype: what it computes with, by default `precision.default()`.
 
     Raises:
         CheckpointError: a file is missing or broken, the weights do not fit the configuration, or the directory asks
             for what it does not hold.
     """
     path = Path(path)
-    encoder = _load_file(path) if path.is_file() else _load_folder(path)
+    file = path if path.is_file() else clip_transformers.weights_in(path)
+    encoder = _load_folder(path) if file is None else _load_file(file)
     encoder.vocabulary = vocabularies.read(path)
     return precision.compute_in(encoder, dtype)
 
@@ -160,8 +163,11 @@ def _load_file(path: Path) -> OpenCLIP:
     import open_clip
 
     tensors = read(path).take()
-    digest = fingerprint(tensors)
-    own = of_openai(tensors)
+    own, digest = of_openai(tensors), fingerprint(tensors)
+    said = clip_transformers.Description()
+    if own is None and (own := clip_transformers.renamed(tensors)) is not None:
+        said = clip_transformers.described(path)
+        digest = fingerprint(own, said)
     named_otherwise = path.stem in {Path(name).stem for name in WEIGHTS} and not NOTES <= tensors.keys()
     if own is None or named_otherwise:
         raise CheckpointError(
@@ -169,7 +175,7 @@ def _load_file(path: Path) -> OpenCLIP:
             f"with {CONFIG} beside its weights, which must be called {' or '.join(WEIGHTS)}."
         )
     try:
-        settings = openai_settings(own)
+        settings = said.completed(openai_settings(own))
         with hollow():
             outline = open_clip.CLIP(**settings)
         own = used(outline, _floats(own))
@@ -177,8 +183,9 @@ def _load_file(path: Path) -> OpenCLIP:
     except Exception as error:  # what odd names and shapes lead to can be anything at all
         raise CheckpointError(f"{path} does not fit OpenAI's CLIP: {_reason(error)}.") from error
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
-    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
-    return OpenCLIP(model, tokenizer, mean, std, f"{path.stem}@{digest}")
+    _check_vocabulary(path, tokenizer, model)
+    name = path.parent.name if path.stem in _PLAIN else path.stem
+    return OpenCLIP(model, tokenizer, *_normalisation(said.preprocess), f"{name}@{digest}")
 
 
 def _load_folder(folder: Path) -> OpenCLIP:

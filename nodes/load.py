@@ -10,7 +10,7 @@ import folder_paths
 from comfy.sd import VAE
 from comfy_api.latest import io
 
-from ..core import clip, generators
+from ..core import clip, clip_transformers, generators
 from ..core.errors import PackError
 from ..core.files import configs, formats
 from ..core.generators import biggan_deep, vqgan
@@ -191,7 +191,8 @@ class LoadCLIP(io.ComfyNode):
             category="guided GAN/load",
             description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and "
             "knows its world only; 'picturebook robust' is harder to fool. Others are read from models/clip_joint: "
-            "open_clip model folders (open_clip_config.json and weights), and OpenAI's archives, such as ViT-B-32.pt.",
+            "open_clip model folders (open_clip_config.json and weights), OpenAI's archives, such as ViT-B-32.pt, and "
+            "CLIPs as transformers saves them (model.safetensors with its config.json).",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
                 io.Combo.Input(
@@ -209,7 +210,8 @@ class LoadCLIP(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        return host.fingerprint(_SHIPPED_CLIP.get(model) or published.path("clip_joint", model))
+        path = _SHIPPED_CLIP.get(model) or published.path("clip_joint", model)
+        return host.fingerprint(path, *map(path.with_name, clip_transformers.BESIDE))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
