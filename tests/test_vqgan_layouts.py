@@ -15,7 +15,9 @@ from vectors import CARRIED, difference, recordings
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError
-from guided_gan.core.generators.vqgan import CodebookGenerator
+from guided_gan.core.files.weights import hollow
+from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, described
+from guided_gan.core.generators.vqgan.architecture import described_for_diffusers
 from guided_gan.core.published import convert
 from guided_gan.core.types import Latent
 
@@ -79,8 +81,6 @@ def as_llamagen(tensors):
 @pytest.fixture(scope="module")
 def taming():
     """A network whose codes are of very different lengths."""
-    from guided_gan.core.generators.vqgan import VQGAN, described
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         tensors = VQGAN(described(config(attn_resolutions=[8]))[0]).state_dict()
@@ -186,6 +186,26 @@ def test_another_network_is_refused_by_name(vqmodel, changes, named):
     edit(vqmodel, **changes)
     with pytest.raises(CheckpointError, match=named):
         generators.load(vqmodel)
+
+
+PUBLISHED = {  # settings, bytes of the file in millions, pixels along a cell
+    "aMUSEd": (
+        {"block_out_channels": [128, 256, 256, 512, 768], "latent_channels": 64, "mid_block_add_attention": False},
+        585,
+        16,
+    ),
+    "latent diffusion": ({"block_out_channels": [128, 256, 512], "latent_channels": 3}, 221, 4),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_configuration_is_of_a_model_as_large_as_its_file(name):
+    changes, megabytes, factor = PUBLISHED[name]
+    shape, side = described_for_diffusers({**changes, "layers_per_block": 2, "num_vq_embeddings": 8192})
+    with hollow():
+        model = VQGAN(shape)
+    assert round(sum(4 * value.numel() for value in model.state_dict().values()) / 1e6) == megabytes
+    assert (shape.factor, side) == (factor, 256)
 
 
 def test_a_vqmodel_without_its_configuration_asks_for_it(vqmodel):
