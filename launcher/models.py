@@ -47,7 +47,9 @@ def show(models: Path) -> int:
         here = "here" if fetch.is_there(entry, models / entry.kind) else "    "
         size = f"about {in_words(entry.about)}" if entry.about and not entry.size else in_words(entry.size)
         by_hand = "" if any(file.sources for file in entry.files) else f" (by hand, from {entry.files[0].page})"
-        print(f"{here} {entry.kind:10} {entry.name:32} {size:>14}  {entry.good_for}{by_hand}; licence: {entry.licence}")
+        hashed = "" if entry.hashed else "; no published hash"
+        said = f"{entry.good_for}{by_hand}; licence: {entry.licence}{hashed}"
+        print(f"{here} {entry.kind:10} {entry.name:32} {size:>14}  {said}")
     return 0
 
 
@@ -92,7 +94,7 @@ def check(models: Path) -> int:
     for path, load in (*files, *((path, clip.load) for path in (*folders, *archives))):
         try:
             fetch.verify(path)
-            print(f"{path}: {fetch.describe(load(path), fetch.licence(path))}", flush=True)
+            print(f"{path}: {fetch.describe(load(path), fetch.remarks(path))}", flush=True)
         except PackError as error:
             broken += 1
             print(f"BROKEN {error}", flush=True)

@@ -72,7 +72,7 @@ class LoadGenerator(io.ComfyNode):
         with host.models():
             generator = generators.load(path)
             host.adopt(generator)
-        host.say(weights.describe(generator, weights.licence(path)), cls.hidden.unique_id)
+        host.say(weights.describe(generator, weights.remarks(path)), cls.hidden.unique_id)
         return io.NodeOutput(generator)
 
 
@@ -219,7 +219,7 @@ class LoadCLIP(io.ComfyNode):
         with host.models():
             encoder = clip.load(path)
             host.adopt(encoder)
-        host.say(weights.describe(encoder, weights.licence(path)), cls.hidden.unique_id)
+        host.say(weights.describe(encoder, weights.remarks(path)), cls.hidden.unique_id)
         return io.NodeOutput(encoder)
 
 

@@ -175,7 +175,7 @@ def test_a_file_that_changed_meanwhile_is_not_mixed_with_its_older_part(server, 
         fetch(file(f"{server.url}/w", sha256=""), folder)
     server.behaviours = [whole()]
     assert fetch(file(f"{server.url}/w", sha256=""), folder).read_bytes() == BODY
-    assert left(folder) == ["weights.bin"]
+    assert left(folder) == ["weights.bin", "weights.bin.sha256"]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +211,35 @@ def test_wrong_bytes_leave_nothing(server, folder):
     with pytest.raises(CheckpointError):
         fetch(file(f"{server.url}/w"), folder)
     assert left(folder) == []
+
+
+def test_of_a_file_without_a_published_hash_the_first_downloads_is_kept_and_later_ones_are_held_to_it(server, folder):
+    unhashed = file(f"{server.url}/w", sha256="")
+    path = fetch(unhashed, folder)
+    assert left(folder) == ["weights.bin", "weights.bin.sha256"]
+    assert (folder / "weights.bin.sha256").read_text() == f"{SHA256}  weights.bin\n"
+    path.unlink()
+    server.behaviours = [whole(BODY[::-1])]
+    with pytest.raises(CheckpointError, match=rf"expected {SHA256}, as the first download had; .*weights\.bin\.sha256"):
+        fetch(unhashed, folder)
+    assert left(folder) == ["weights.bin.sha256"]
+    server.behaviours = [whole()]
+    assert fetch(unhashed, folder).read_bytes() == BODY
+
+
+def test_who_deletes_the_kept_hash_takes_the_file_as_it_is_now(server, folder):
+    unhashed = file(f"{server.url}/w", sha256="")
+    fetch(unhashed, folder).unlink()
+    (folder / "weights.bin.sha256").unlink()
+    server.behaviours = [whole(BODY[::-1])]
+    assert fetch(unhashed, folder).read_bytes() == BODY[::-1]
+
+
+def test_a_kept_hash_that_is_none_is_made_anew(server, folder):
+    folder.mkdir(parents=True)
+    (folder / "weights.bin.sha256").write_bytes(b"\xff broken")
+    fetch(file(f"{server.url}/w", sha256=""), folder)
+    assert (folder / "weights.bin.sha256").read_text().startswith(SHA256)
 
 
 def test_the_first_digits_of_a_hash_are_checked_where_no_more_are_published(server, folder):

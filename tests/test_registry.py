@@ -1,6 +1,7 @@
 """Published weights: the table, getting them, converting them, and run.py's commands for that. No network is used."""
 
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import torch
 import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file
+from test_biggan_layouts import ivclab, v1
 from test_download import impatient, server, status, whole  # noqa: F401 (two are fixtures)
 from test_generators import PAIRS, biggan_state, deep_config, deep_model
 from test_hostile import save_jit
@@ -46,7 +48,10 @@ def test_names_are_plain_and_tell_entries_apart():
 def test_sources_are_encrypted_and_hashes_are_hashes():
     for file in (file for entry in catalogue.TABLE for file in (*entry.files, *entry.beside)):
         assert file.sources or file.page.startswith("https://")
-        assert all(isinstance(source, Hub) or source.startswith("https://") for source in file.sources)
+        addresses = [source for source in file.sources if not isinstance(source, Hub)]
+        for address in addresses:  # encrypted, or asked for only where the same is not to be had encrypted
+            assert address.startswith("https://") or address.replace("http://", "https://") in addresses
+        assert addresses == sorted(addresses, key=lambda address: not address.startswith("https://"))
         assert re.fullmatch("([0-9a-f]{8}|[0-9a-f]{64})?", file.sha256)
 
 
@@ -201,6 +206,40 @@ def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tm
     assert not server.asked
 
 
+@pytest.mark.parametrize("name", ["biggan-256.pth", "biggan-512.pth", "biggan-ivclab-256.pt", "biggan-ivclab-512.pt"])
+def test_a_biggan_that_nobody_published_a_hash_of_comes_by_itself_and_loads(server, tmp_path, monkeypatch, name):  # noqa: F811
+    entry = catalogue.find(name)
+    (file,) = entry.files
+    assert file.sources
+    body = save(v1() if name.endswith(".pth") else ivclab())
+    server.behaviours = [whole(body)]
+    sources = tuple(f"{server.url}/{str(source).rpartition('/')[2]}" for source in file.sources)  # on this machine
+    local = replace(entry, files=(replace(file, sources=sources),))
+    path = fetch.obtain(local, tmp_path)
+    assert len(server.asked) == 1
+    assert generators.load(path).resolution == (32, 32)
+    said = fetch.describe(generators.load(path), fetch.remarks(path))
+    assert said.endswith(f"licence: {entry.licence}, no published hash")
+    path.unlink()
+    server.behaviours = [whole(body + b"more")]
+    with pytest.raises(CheckpointError, match="as the first download had"):
+        fetch.obtain(local, tmp_path)
+    assert not path.exists()
+
+
+def save(tensors):
+    file = io.BytesIO()
+    torch.save(tensors, file)
+    return file.getvalue()
+
+
+def test_no_remark_where_a_hash_is_published_or_the_hub_tells_it(tmp_path):
+    for name in ("biggan-deep-256.bin", "vqgan-coco.ckpt", "openai-vit-b-32", "laion-vit-b-32"):
+        assert fetch.remarks(tmp_path / name) == [f"licence: {catalogue.find(name).licence}"]
+    assert fetch.remarks(tmp_path / "biggan-deep-128.bin")[-1] == "no published hash"
+    assert fetch.remarks(tmp_path / "mine.pth") == []
+
+
 # ---- Converting them
 
 
@@ -312,7 +351,7 @@ def test_a_conversion_that_changes_the_pictures_is_taken_back(tmp_path, monkeypa
 def test_a_model_is_described_by_its_numbers(tmp_path):
     generator = generators.load(biggan(tmp_path))
     count = sum(value.numel() for value in generator.module.parameters())
-    text = fetch.describe(generator, "MIT")
+    text = fetch.describe(generator, ["licence: MIT"])
     assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, float32, licence: MIT"
     assert "pixels" in fetch.describe(clip.load(MODELS / "clip"))
     assert "pixels" not in fetch.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))

@@ -1,7 +1,8 @@
 """Fetch a published file into a folder: whole and checked, or not at all.
 
 A download grows in a `.part` file beside its place and goes on there after a break, in this run or a later one. Only
-once its length and its SHA-256 are right does it get its name.
+once its length and its SHA-256 are right does it get its name. Of a file whose hash nobody publishes, that of the first
+download is kept beside it, and later downloads must have it too.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class File:
     size: int | None = None
     sha256: str = ""
     page: str = ""
+
+    @property
+    def hashed(self) -> bool:
+        """Whether somebody publishes its SHA-256, wherever it comes from; the hub tells that of its own files."""
+        return bool(self.sha256) or (bool(self.sources) and all(isinstance(source, Hub) for source in self.sources))
 
 
 class _RefusedError(Exception):
@@ -188,13 +194,29 @@ def _try(file: File, target: Path, address: str, headers: Mapping[str, str], pro
         with _ask(address, {**headers, "Range": f"bytes={there}-"}) as answer:
             goes_on = answer.headers.get("Content-Range", "") == f"bytes {there}-{size - 1}/{size}"
             _receive(answer, part, there if goes_on else 0, size, progress)
-    if not (found := sha256(part)).startswith(digest):
+    first = "" if digest or file.hashed else _first(target)
+    if not (found := sha256(part)).startswith(digest or first):
         part.unlink()
-        raise _RefusedError(f"what it sends has the SHA-256 {found}, expected {digest}")
+        why = f", as the first download had; to take this one, delete {_kept(target)}" if first else ""
+        raise _RefusedError(f"what it sends has the SHA-256 {found}, expected {digest or first}{why}")
+    if not (digest or file.hashed):
+        _kept(target).write_text(f"{found}  {target.name}\n", encoding="utf-8")
     os.replace(part, target)
     for other in _parts(target):  # of sources that were given up
         other.unlink()
     return target
+
+
+def _kept(target: Path) -> Path:
+    """Where the SHA-256 of a file's first download is kept, in the form of `sha256sum`."""
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _first(target: Path) -> str:
+    """The SHA-256 of a file's first download; "" before it."""
+    kept = _kept(target)
+    digest = kept.read_text(encoding="utf-8", errors="replace").partition(" ")[0] if kept.is_file() else ""
+    return digest if re.fullmatch("[0-9a-f]{64}", digest) else ""
 
 
 @contextlib.contextmanager

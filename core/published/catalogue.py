@@ -48,6 +48,7 @@ def _stem(entry: Published) -> str:
 _TFHUB = "Apache-2.0 (as others report of DeepMind's TensorFlow Hub models)"
 _TAMING = "MIT (the code; the weights carry no licence of their own)"
 _SOMNAI = "debc22c8f285c7734980c464ff992d335dde6e9a"
+_IVCLAB = "https://github.com/ivclab/BigGAN-Generator-Pretrained-Pytorch/releases/download/v0.0.0"
 _FUSEDREAM = "https://drive.google.com/drive/folders/1nJ3HmgYgeA9NZr-oU-enqbYeO7zBaANs"
 
 
@@ -57,9 +58,17 @@ def _deep(side: int, good_for: str, size: int | None = None, sha256: str = "") -
     return Published(f"{name}.bin", "gan", (File(f"{name}.bin", (source,), size, sha256),), _TFHUB, good_for)
 
 
-def _fusedream(side: int, good_for: str) -> Published:
+def _biggan(side: int, good_for: str) -> Published:
+    """GANalyze's port, as a program can have it; FuseDream's own, of the same weights, may take its place by hand."""
     name = f"biggan-{side}.pth"
-    return Published(name, "gan", (File(name, (), page=_FUSEDREAM),), _TFHUB, good_for)
+    address = f"ganalyze.csail.mit.edu/models/{name}"
+    file = File(name, (f"https://{address}", f"http://{address}"), page=_FUSEDREAM)  # the latter is what is published
+    return Published(name, "gan", (file,), _TFHUB, good_for, about=330_000_000)
+
+
+def _ivclab(side: int, good_for: str) -> Published:
+    file = File(f"biggan-ivclab-{side}.pt", (f"{_IVCLAB}/biggan{side}-release.pt",))
+    return Published(file.name, "gan", (file,), f"{_TFHUB}; the port has none", good_for, about=334_000_000)
 
 
 def _vqgan(
@@ -100,8 +109,10 @@ _GENERATORS = (
         "5900ef4065047e3aa0d1b66197b7f2664dceb59b27080e414ad57e203c485bc5",
     ),
     _deep(512, "ImageNet at 512 pixels: the largest pictures, slow without a GPU"),
-    _fusedream(256, "ImageNet at 256 pixels as FuseDream used it"),
-    _fusedream(512, "ImageNet at 512 pixels: the model of FuseDream's pictures"),
+    _biggan(256, "ImageNet at 256 pixels: FuseDream's model"),
+    _biggan(512, "ImageNet at 512 pixels: the model of FuseDream's pictures"),
+    _ivclab(256, "BigGAN-256 with statistics for each truncation, used at 1"),
+    _ivclab(512, "BigGAN-512 with statistics for each truncation, used at 1"),
     _vqgan(
         "imagenet-1024",
         [_heibox("8088892a516d4e3baf92")],

@@ -29,3 +29,8 @@ class Published:
     def size(self) -> int | None:
         """Bytes of the weights in the first form whose size is published."""
         return next((file.size for file in self.files if file.size), None)
+
+    @property
+    def hashed(self) -> bool:
+        """Whether the SHA-256 of each form is published."""
+        return all(file.hashed for file in self.files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,15 @@ def licence(path: Path) -> str:
         return (file.metadata() or {}).get("licence", "")
 
 
-def describe(model: Model, licence: str = "") -> str:
-    """One line on a loaded model: its name, parameters, memory, size of pictures, precision and licence."""
+def remarks(path: Path) -> list[str]:
+    """What a user should know of published weights: the licence, and whether nobody published their hash."""
+    known = licence(path)
+    unhashed = any(entry.name == path.name and not entry.hashed for entry in TABLE)
+    return [*([f"licence: {known}"] if known else []), *(["no published hash"] if unhashed else [])]
+
+
+def describe(model: Model, remarks: Sequence[str] = ()) -> str:
+    """One line on a loaded model: its name, parameters, memory, size of pictures, precision, and remarks."""
     parameters = list(model.module.parameters())
     size = sum(value.numel() * value.element_size() for value in (*parameters, *model.module.buffers()))
     count = sum(value.numel() for value in parameters)
@@ -136,7 +144,5 @@ def describe(model: Model, licence: str = "") -> str:
     said = [f"{count / 1e6:.{0 if count >= 1e8 else 1}f} M parameters", in_words(size)]
     if width:
         said.append(f"{width} x {height} pixels")
-    said.append(str(model.dtype).removeprefix("torch."))
-    if licence:
-        said.append(f"licence: {licence}")
+    said += [str(model.dtype).removeprefix("torch."), *remarks]
     return f"{getattr(model, 'name', type(model).__name__)}: {', '.join(said)}"
