@@ -31,10 +31,10 @@ def vector(name, size):
     return torch.randn(size, generator=seeded(crc32(name.encode())))
 
 
-def ported(called, finish):
-    """`state` as a port of TensorFlow Hub's weights has it: names by `called`, the order of numbers as there."""
+def ported(called, finish, tensors, chunk):
+    """Tensors as a port of TensorFlow Hub's weights has it: names by `called`, the order of numbers as there."""
     file = {}
-    for name, value in state().items():
+    for name, value in (tensors or state()).items():
         layer, _, ending = name.rpartition(".")
         if ending == "sv0":
             continue
@@ -42,7 +42,7 @@ def ported(called, finish):
             value = value.flatten() if ending == "u0" else value
             value = value.unflatten(0, (-1, 4, 4)).movedim(0, 2).flatten(0, 2)
         if layer.endswith((".gain", ".bias")) and ending == "weight":
-            value = torch.cat((value[:, -CHUNK:], value[:, :-CHUNK]), 1)
+            value = torch.cat((value[:, -chunk:], value[:, :-chunk]), 1)
         if ending == "u0":
             value = value.flatten()
         file[called(layer, ending)] = value[None] if ending == "gamma" else value
@@ -76,8 +76,8 @@ def v1_name(layer, ending):
     return f"{block}.{ {'conv1': 'conv0', 'conv2': 'conv1', 'conv_sc': 'conv_sc'}[part]}.module.{ending}"
 
 
-def v1():
-    """A file in the v1 layout."""
+def v1(tensors=None, chunk=CHUNK):
+    """A file in the v1 layout, of tensors in the published names or of `state`."""
 
     def finish(file):
         unread = {f"{name[:-1]}v": vector(name, len(u)) for name, u in file.items() if name.endswith("weight_u")}
@@ -88,7 +88,7 @@ def v1():
         }
         return {**file, "linear.weight": file["linear.weight"].T.contiguous(), **unread, **counts}
 
-    return ported(v1_name, finish)
+    return ported(v1_name, finish, tensors, chunk)
 
 
 def v1_sigma(state, name):
@@ -121,8 +121,8 @@ def levels(value):
     return value * torch.linspace(0.5, 1, 50)[:, None]
 
 
-def ivclab():
-    """A file in ivclab's layout."""
+def ivclab(tensors=None, chunk=CHUNK):
+    """A file in ivclab's layout, of tensors in the published names or of `state`."""
 
     def finish(file):
         file = dict(file)
@@ -134,7 +134,7 @@ def ivclab():
                 file[name.replace("orig", "v")] = vector(name, file[name][0].numel())
         return file
 
-    return ported(ivclab_name, finish)
+    return ported(ivclab_name, finish, tensors, chunk)
 
 
 def ivclab_sigma(state, name):

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import save_file
+from test_biggan_layouts import ivclab, v1
 from test_generators import biggan_state
 from torch.nn import functional as F
 from toys import lightning
@@ -73,8 +74,22 @@ def random(shapes, rng):
     return {name: torch.empty(value.shape).normal_(0, 0.02, generator=rng) for name, value in shapes.items()}
 
 
+def biggan_256():
+    return biggan_state(ch=96, mult=(16, 16, 8, 8, 4, 2, 1), attention=4, chunk=20, y_dim=128, classes=1000)
+
+
+def port(file):
+    """BigGAN-256 in the layout of a port of TensorFlow Hub's weights."""
+
+    def make(folder, rng):
+        torch.save(file(biggan_256(), 20), folder / "port.pth")
+        return folder / "port.pth"
+
+    return make
+
+
 def biggan(folder, rng):
-    state = biggan_state(ch=96, mult=(16, 16, 8, 8, 4, 2, 1), attention=4, chunk=20, y_dim=128, classes=1000)
+    state = biggan_256()
     torch.save({name: value for name, value in state.items() if not name.endswith(".sv0")}, folder / "biggan.pth")
     return folder / "biggan.pth"
 
@@ -135,6 +150,8 @@ def clip_folder(folder, rng):
     ("make", "kind", "shape"),
     [
         (biggan, "generator", [1, 3, 256, 256]),
+        (port(v1), "generator", [1, 3, 256, 256]),
+        (port(ivclab), "generator", [1, 3, 256, 256]),
         (deep, "generator", [1, 3, 256, 256]),
         (vqgan, "generator", [1, 3, 256, 256]),
         (gumbel, "generator", [1, 3, 256, 256]),
@@ -143,7 +160,7 @@ def clip_folder(folder, rng):
         (backbone("vgg16"), "perceptual", [1]),
         (clip_folder, "clip", [1, 512]),
     ],
-    ids=["biggan", "deep", "vqgan", "gumbel", "stylegan_t", "alexnet", "vgg16", "clip"],
+    ids=["biggan", "v1", "ivclab", "deep", "vqgan", "gumbel", "stylegan_t", "alexnet", "vgg16", "clip"],
 )
 def test_loads_within_memory_and_converts_to_the_same_model(tmp_path, make, kind, shape):
     path = make(tmp_path, torch.Generator().manual_seed(0))

@@ -17,8 +17,8 @@ from ..files.weights import count
 EPS = 1e-4  # of TensorFlow Hub's modules
 
 
-def in_published_order(tensors: Mapping[str, Tensor], names: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """The tensors, float32, under the names that `biggan` reads, numbers in its order.
+def in_published_order(tensors: dict[str, Tensor], names: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """The tensors, which it takes, as float32 under the names that `biggan` reads, numbers in its order.
 
     names: patterns and what stands for them there, replaced in turn; `attention` and `output_layer.0.weight` are seen
     to here, and so are vectors of the spectral norm: u0 [A] and v0 [B] of a weight [A, B].
@@ -26,7 +26,7 @@ def in_published_order(tensors: Mapping[str, Tensor], names: Sequence[tuple[str,
     Raises:
         CheckpointError: not exactly one block gives as many channels as the attention takes.
     """
-    state = {_renamed(name, names): value.float() for name, value in tensors.items()}
+    state = {_renamed(name, names): tensors.pop(name).float() for name in list(tensors)}
     attention, chunk = _attention(state), state["linear.weight"].shape[1]
     published = {}
     for name in list(state):
