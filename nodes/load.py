@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from ..core import clip, clip_transformers, generators
 from ..core.errors import PackError
 from ..core.files import configs, formats
-from ..core.generators import biggan_deep, vqgan
+from ..core.generators import biggan_deep, class_names, vqgan
 from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
@@ -63,7 +63,7 @@ class LoadGenerator(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
         path = _SHIPPED.get(model) or published.path("gan", model)
-        beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep))
+        beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep, class_names))
         return host.fingerprint(path, *itertools.chain(*beside))
 
     @classmethod

@@ -18,6 +18,11 @@ def choices() -> list[str]:
     return [*_SHIPPED, *published.options("lpips", folder_paths.get_filename_list("lpips"))]
 
 
+def fingerprint(name: str) -> str:
+    """Changes when a backbone's file does."""
+    return host.fingerprint(_SHIPPED.get(name) or published.path("lpips", name))
+
+
 def load(name: str, node_id: str | None) -> perceptual.Perceptual:
     """A backbone's distance, ready for `host.models`; one that is published but not there is downloaded."""
     path = _SHIPPED.get(name) or published.obtain("lpips", name, node_id)
@@ -57,7 +62,7 @@ class PerceptualLoss(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, backbone: str, image: Tensor | None = None) -> str:
-        return host.fingerprint(_SHIPPED.get(backbone) or published.path("lpips", backbone))
+        return fingerprint(backbone)
 
     @classmethod
     def execute(cls, backbone: str, image: Tensor) -> io.NodeOutput:

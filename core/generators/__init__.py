@@ -19,6 +19,7 @@ from ..files.checkpoints import Checkpoint, find, read
 from ..files.weights import prefix_of
 from ..types import Generator
 from .backend import Backend
+from .class_conditional import ClassConditionalGenerator
 
 # How a model's folder calls them, best first; the last ones in diffusers.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -50,7 +51,10 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
     checkpoint = read(find(path, WEIGHTS) if path.is_dir() else path)
     backend, checkpoint = recognise(checkpoint)
     try:
-        return precision.compute_in(backend.build(checkpoint), dtype)
+        generator = precision.compute_in(backend.build(checkpoint), dtype)
+        if isinstance(generator, ClassConditionalGenerator):
+            generator.name_classes(checkpoint.path)
+        return generator
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # by odd names and shapes
         lines = (str(error) or repr(error)).splitlines()
         reason = f"it lacks {error}" if isinstance(error, KeyError) else lines[0].rstrip(".")

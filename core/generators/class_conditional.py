@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .. import precision
-from ..errors import CheckpointError
-from ..types import Latent, Managed
+from .. import draws, precision
+from ..errors import CheckpointError, PackError
+from ..types import Generator, Latent, Managed
+from . import class_names
 from .doubling import fold_doublings
 
 Z_LIMIT = 2.0  # the range of z in training; FuseDream clamps to it (Liu et al. 2021)
@@ -33,9 +35,23 @@ class ClassConditionalGenerator(Managed):
         self.resolution = (side, side)
         self.spec: Mapping[str, tuple[int, ...]] = {"z": (z_dim,), "y": (embeddings.shape[1],)}
         self._embeddings = embeddings.float().clone()  # stays on the CPU, where `sample` draws
+        self._classes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Generator({self.name})"
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes: those beside the weights, or else `class_names.usual`."""
+        return self._classes or class_names.usual(len(self._embeddings))
+
+    def name_classes(self, weights: Path) -> None:
+        """Take the names of the classes from the file beside a weight file, where there is one.
+
+        Raises:
+            CheckpointError: as `class_names.beside`.
+        """
+        self._classes = class_names.beside(weights, len(self._embeddings))
 
     def sample(self, n: int, rng: torch.Generator, gaussian_y: bool = False) -> Latent:
         """Draw n latents: z from the clamped normal distribution, y of random classes.
@@ -48,6 +64,23 @@ class ClassConditionalGenerator(Managed):
         else:
             y = self._embeddings[torch.randint(len(self._embeddings), (n,), generator=rng)]
         return Latent(self.name, {"z": z, "y": y})
+
+    def draw(self, shares: Mapping[int, float], rngs: Sequence[torch.Generator], truncation: float = 1.0) -> Latent:
+        """Latents of given classes on the CPU, row i of which rngs[i] draws, with the z that `sample` draws from it.
+
+        Args:
+            shares: the mean of these classes' embeddings, by number, with these weights, which sum to 1.
+            rngs: on the CPU.
+            truncation: what z is multiplied by, in (0, 1]: lower is more typical and less varied.
+
+        Raises:
+            PackError: truncation out of range.
+        """
+        if not 0 < truncation <= 1:
+            raise PackError(f"truncation must be above 0 and at most 1; got {truncation}.")
+        z = truncation * draws.normal(rngs, *self.spec["z"]).clamp(-Z_LIMIT, Z_LIMIT)
+        y = torch.tensor(list(shares.values())) @ self._embeddings[list(shares)]
+        return Latent(self.name, {"z": z, "y": y.expand(len(z), -1).clone()})
 
     def decode(self, latent: Latent) -> Tensor:
         """Pictures [N, 3, H, W] in [-1, 1], differentiable in z and y.
@@ -68,6 +101,17 @@ class ClassConditionalGenerator(Managed):
         """
         latent.check(self)
         return replace(latent, tensors={**latent.tensors, "z": latent.tensors["z"].clamp(-Z_LIMIT, Z_LIMIT)})
+
+
+def class_conditional(generator: Generator) -> ClassConditionalGenerator:
+    """The generator, for what needs classes.
+
+    Raises:
+        PackError: it has none.
+    """
+    if not isinstance(generator, ClassConditionalGenerator):
+        raise PackError(f"{generator.name} has no classes: give a BigGAN, from Load Generator.")
+    return generator
 
 
 def check_chain(widths: Sequence[tuple[int, int]]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.feature_maps import batch_norm
+from ...core.generators import class_names
 from ...training.average import follow
 from .. import MODELS, judge, world
 from ..networks import Discriminator, PerceptualBackbone
@@ -166,7 +167,8 @@ def gan(steps: int, device: torch.device) -> Recipe:
     def finish() -> dict[str, float]:
         rng = torch.Generator().manual_seed(SEED + 1)
         record_statistics(average, lambda n: draw_latents(n, rng), device)
-        keep(average, CONFIG, MODELS / "biggan", half=False)
+        names = [f"{world.COLOURS[colour]} {world.KINDS[kind]}" for kind, colour in CLASSES.tolist()]
+        keep(average, CONFIG, MODELS / "biggan", names, half=False)
         return measure()
 
     modules = {"model": model, "average": average, "critic": critic}
@@ -198,13 +200,14 @@ def record_statistics(model: BigGAN, draw: Callable[[int], tuple[Tensor, Tensor]
         norm.recording = None
 
 
-def keep(model: BigGAN, config: dict[str, Any], folder: Path, *, half: bool) -> None:
-    """Save a model that `trainable` made, with its configuration, in the package's own layout."""
+def keep(model: BigGAN, config: dict[str, Any], folder: Path, names: Sequence[str], *, half: bool) -> None:
+    """Save a model that `trainable` made, its configuration and its classes' names, in the package's own layout."""
     ours = model.get_submodule("embeddings")
     assert isinstance(ours, PairEmbedding)
     model.embeddings = ours.linear()
     ship(model, folder / "model.safetensors", half=half)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / class_names.CONFIGS[0]).write_text(json.dumps(names, indent=2) + "\n")
 
 
 @torch.no_grad()

@@ -128,7 +128,8 @@ def gan(steps: int, device: torch.device, early: Path) -> Recipe:
     def finish() -> dict[str, float]:
         fresh = torch.Generator().manual_seed(SEED + 1)
         record_statistics(average, lambda n: draw_latents(n, fresh), device)
-        keep(average, CONFIG, MODELS / "biggan", half=True)
+        names = [f"{kinds.COLOURS[colour]} {kinds.KINDS[kind]}" for kind, colour in CLASSES.tolist()]
+        keep(average, CONFIG, MODELS / "biggan", names, half=True)
         return measure()
 
     modules = {"model": model, "average": average, "critic": critic}

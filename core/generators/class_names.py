@@ -1,0 +1,117 @@
+"""What the classes of a class-conditional generator are called, and classes with weights as a user writes them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .. import prompts
+from ..errors import ChoiceError, PackError, quoted
+from ..files import configs
+
+ENDINGS, CONFIGS = ("-classes.json",), ("classes.json",)  # of the names beside the weights
+IMAGENET = 1000  # classes of ImageNet, in the order that every model of them has
+NEAREST = 5  # names that an error suggests
+
+
+@cache
+def imagenet() -> tuple[str, ...]:
+    """The names of ImageNet's classes, as torchvision has them."""
+    from torchvision.models import ResNet50_Weights
+
+    return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])
+
+
+def usual(count: int) -> tuple[str, ...]:
+    """Names for so many classes that no file names: ImageNet's, or of another number the numbers themselves."""
+    return imagenet() if count == IMAGENET else tuple(str(number) for number in range(count))
+
+
+def beside(weights: Path, count: int | None = None) -> tuple[str, ...]:
+    """The names in the file beside a weight file, a JSON list with one for each class in their order; empty without.
+
+    count: of the classes; None takes as many as there are.
+
+    Raises:
+        CheckpointError: a file called as the weights is no such list, or one of another length.
+    """
+
+    def understand(content: Any) -> tuple[str, ...]:
+        names = [name.strip() if isinstance(name, str) else "" for name in content]
+        if not all(names) or len(set(names)) < len(names):
+            raise ValueError("it must be a list of different names")
+        if count is not None and len(names) != count:
+            raise ValueError(f"it has {len(names)} names for {count} classes")
+        return tuple(names)
+
+    return configs.belonging(weights, ENDINGS, CONFIGS, "classes", configs.read_json, understand) or ()
+
+
+def parse(text: str) -> list[tuple[str, float]]:
+    """Classes and weights of a text such as "golden retriever:0.7 / tabby:0.3".
+
+    Lines, `/` and `|` keep classes apart; a weight follows the last colon, as in `prompts.parse`, and is 1 without one.
+
+    Raises:
+        PackError: there is no class, or a weight is not above 0; or as `prompts.parse`.
+    """
+    parts = [part for line in text.splitlines() for part in line.split("/") if part.strip()]
+    if not parts:
+        raise PackError('No class is named: write one on each line, with a weight if you like: "golden retriever:0.7".')
+    weights = prompts.parse("|".join(parts))
+    for name, weight in weights:
+        if weight < 0:
+            raise PackError(f"The weight of a class must be above 0; got {weight:g} for {quoted(name)}.")
+    return weights
+
+
+def shares(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> dict[int, float]:
+    """The numbers of classes with their shares, which sum to 1.
+
+    weights: classes as `find` takes them, and weights above 0, which need not sum to 1. names: of all classes.
+
+    Raises:
+        ChoiceError: as `find`.
+        PackError: a class is named twice.
+    """
+    found: dict[int, float] = {}
+    for name, weight in weights:
+        number = find(name, names)
+        if number in found:
+            raise PackError(f"The class {quoted(names[number])} is named twice: give it one weight.")
+        found[number] = weight
+    total = sum(found.values())
+    return {number: weight / total for number, weight in found.items()}
+
+
+def find(name: str, names: Sequence[str]) -> int:
+    """The number of a class, by its name as it is or in any case, or by the number, counted from 0.
+
+    Raises:
+        ChoiceError: there is none, or there are several; the message suggests the nearest names.
+    """
+    if name in names:
+        return names.index(name)
+    folded = [each.casefold() for each in names]
+    wanted = " ".join(name.casefold().split())
+    same = [number for number, each in enumerate(folded) if each == wanted]
+    if len(same) == 1:
+        return same[0]
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) <= len(str(len(names))) and int(wanted) < len(names):
+        return int(wanted)
+    near = [names[number] for number in same] or _nearest(wanted, folded, names)
+    said = f"did you mean {', '.join(map(quoted, near))}?" if near else f"there are {len(names)}, such as {names[0]}."
+    raise ChoiceError(f"The generator knows no class {quoted(name)}: {said}")
+
+
+def _nearest(wanted: str, folded: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names that are spelt most alike, then those that share a word."""
+    if len(wanted) > 2 * max(map(len, folded)):
+        return []
+    alike = difflib.get_close_matches(wanted, folded, NEAREST)
+    words = set(wanted.split())
+    sharing = [each for each in folded if words & set(each.split())]
+    return [names[folded.index(each)] for each in dict.fromkeys([*alike, *sharing])][:NEAREST]
