@@ -122,7 +122,7 @@ def test_every_node_runs_together_with_the_hosts(client):
         *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate"),
         *("VAEGenerator", "LatentToVAE", "VAEToLatent"),
         *("TextMask", "CutoutLoss", "LatentRegularization", "TotalVariationLoss", "InitialImageLoss"),
-        *("StyleGANTSample", "Truncate", "EditLatent", "Grid"),
+        *("StyleGANTSample", "Truncate", "EditLatent", "Grid", "ClassLatent", "Invert"),
     }
     untried = ours - kinds - {f"GuidedGAN_{name}" for name in elsewhere}
     assert not untried, "try each in a graph: in this one, or in another file and name it in `elsewhere`"
