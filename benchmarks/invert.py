@@ -57,9 +57,7 @@ def inverted(item: Item, options: argparse.Namespace) -> Found:
     begun = time.perf_counter()
     generator, picture = models()[0], world.render(scene)
     loss = invert.distance(generator, metric(), picture, options.pixels)
-    start = invert.start(
-        generator, picture, loss, seed=seed, candidates=options.candidates, starts=options.starts
-    )
+    start = invert.start(generator, picture, loss, seed=seed, candidates=options.candidates, starts=options.starts)
     search = Options(options.steps, options.lr, latent_noise=0.0, schedule=invert.OPTIONS.schedule)
     result = optimize(generator, loss, start, seeds=[seed] * len(start), options=search)
     seconds = time.perf_counter() - begun

@@ -20,12 +20,14 @@ LOCK_COMMAND = [
     *("--upgrade", "--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
-TOOLS = {"test": ["pytest"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
+TOOLS = {"test": ["pytest", "pytest-xdist"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
 TRAININGS = {
     "picturebook": "picturebook/recipes",
     "second-edition": "picturebook/second/recipes",
     "stylegan-t": "training",
 }
+# How all tests run: as many processes as there are cores, but each takes 3 GB; the tests of a file share a host.
+SHARED_OUT = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 IN_PLACE = {"demo", "serve", "models", "train"}  # commands whose paths are the user's
 PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help too, are another program's
 
@@ -139,7 +141,7 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     if options.command == "test":
         if "--help" in rest or "-h" in rest:
             print(options.usage())
-        return [["-m", "pytest", *rest]]
+        return [["-m", "pytest", *(rest or SHARED_OUT)]]
     if options.command == "lint":
         return [["-m", "ruff", "check", "."], ["-m", "basedpyright"]]
     if options.command == "train":
@@ -218,6 +220,8 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
     # The package is found through PYTHONPATH, not through the environment, which other clones share. Checking types
     # takes the host's own modules too, which would get in the way of all else.
     modules = [base / "custom_nodes", *([host] if options.command == "lint" else [])]
+    # Tests have a process for each core; threads that wait for one another beside it take many times as long.
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")} if options.command == "test" else {}
     return python, {
         "PATH": _path(python.parent, before="PATH"),
         "PYTHONPATH": _path(*modules, before="PYTHONPATH"),
@@ -227,6 +231,7 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
         "PYTHONDONTWRITEBYTECODE": "",
         "RUFF_CACHE_DIR": str(base / "ruff"),
         "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(base / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
+        **threads,
         "GUIDED_GAN_HOST": str(host),
         "GUIDED_GAN_BASE": str(base),
         "GUIDED_GAN_MODELS": str((own or cache) / "models"),

@@ -73,7 +73,7 @@ def v1_name(layer, ending):
     if part in ("gain", "bias"):
         norm = "HyperBN" if above[-1] == "bn1" else "HyperBN_1"
         return f"{block}.{norm}.{'gamma' if part == 'gain' else 'beta'}_embed.module.{ending}"
-    return f"{block}.{ {'conv1': 'conv0', 'conv2': 'conv1', 'conv_sc': 'conv_sc'}[part]}.module.{ending}"
+    return f"{block}.{ {'conv1': 'conv0', 'conv2': 'conv1', 'conv_sc': 'conv_sc'}[part] }.module.{ending}"
 
 
 def v1(tensors=None, chunk=CHUNK):

@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -183,7 +184,7 @@ class Slotted:
         (Slotted(1), Slotted(1), Slotted(2)),
         (nn.Linear(2, 2, bias=False).requires_grad_(False), None, nn.Linear(2, 2)),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),
 )
 def test_content_counts(value, same, other):
     assert identity.digest(value) == identity.digest(value if same is None else same) != identity.digest(other)
@@ -317,7 +318,7 @@ def key_of(**changes):
         {"tradeoff": Tradeoff(TotalVariation())},
         {"held_out": AUG(target("a fish"))},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_another_search_has_another_key(change):
     assert key_of(**change) != key_of()

@@ -463,6 +463,7 @@ class TestCommands:
         ("arguments", "expected"),
         [
             (["test", "-k", "seed", "--fresh", "tests/x.py"], ["-m", "pytest", "-k", "seed", "tests/x.py"]),
+            (["test"], ["-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]),
             (
                 ["train", "picturebook", "clip", "--steps", "0.1"],
                 ["-m", "guided_gan.picturebook.recipes", "clip", "--steps", "0.1"],
