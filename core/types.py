@@ -19,7 +19,7 @@ from .errors import LatentError, shortened
 SCALAR, SOFTMAX = "scalar", "softmax"
 
 
-class _Shown:
+class Shown:
     """A `repr` that cannot fail, since the host prints what a node was given while it reports the node's error."""
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class _Shown:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Latent(_Shown):
+class Latent(Shown):
     """A batch of N points of one generator's latent space.
 
     generator: the `name` of the generator that they belong to. tensors: name -> [N, *shape of the generator's spec].
@@ -178,7 +178,7 @@ class JointEncoder(Protocol):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Target(_Shown):
+class Target(Shown):
     """What to steer toward: P unit vectors [P, D] of the encoder named, their weights [P], and what each one says."""
 
     encoder: str
@@ -205,7 +205,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Basis(_Shown):
+class Basis(Shown):
     """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
 
     generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
@@ -233,90 +233,3 @@ class Basis(_Shown):
 
     def _inside(self) -> str:
         return f"{shortened(self.generator)}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps"
-
-
-@dataclass(frozen=True, repr=False)
-class Curve(_Shown):
-    """Figures as a search went: `steps` [T], and name -> [T, N]."""
-
-    steps: tuple[int, ...] = ()
-    scores: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
-
-    def _inside(self) -> str:
-        return f"{', '.join(map(shortened, self.scores))}; {len(self.steps)} points"
-
-    def add(self, step: int, scores: Mapping[str, Sequence[float]]) -> Curve:
-        """The curve with one more point."""
-        return Curve(
-            (*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()}
-        )
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Best(_Shown):
-    """What evaluations under fixed augmentations have found for each of N searches: latents [N], pictures [N, 3, H, W].
-
-    losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the
-    same. lowest: [N] float64, the lowest loss at any evaluation.
-    """
-
-    latents: Latent
-    images: Tensor
-    losses: Tensor
-    second: Tensor
-    lowest: Tensor
-
-    def _inside(self) -> str:
-        return repr(self.latents)
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class State(_Shown):
-    """All that a search of the same key needs to resume, so that it ends as if it had never been interrupted.
-
-    basis: where it stands. best: None where it is to be found anew. curve and trace: as in `Result`, for eyes only.
-    """
-
-    basis: Basis
-    best: Best | None
-    curve: Curve = field(default_factory=Curve)
-    trace: Curve = field(default_factory=Curve)
-
-    def _inside(self) -> str:
-        return repr(self.basis)
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Result(_Shown):
-    """What a search has found so far.
-
-    best: the latents of the lowest loss at any evaluation, [N]; of two losses, see `optimize.Search`. images: their
-    pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores
-    at the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped:
-    why it ended early, or empty.
-    """
-
-    best: Latent
-    images: Tensor
-    losses: Tensor
-    basis: Basis
-    curve: Curve
-    trace: Curve = field(default_factory=Curve)
-    stopped: str = ""
-
-    def _inside(self) -> str:
-        return f"{self.best!r}, {self.basis!r}"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Film(_Shown):
-    """The frames of a film so far, the first included: their latents, [F], and pictures, [F, 3, H, W]."""
-
-    latents: Latent
-    images: Tensor
-
-    def __len__(self) -> int:
-        return len(self.latents)
-
-    def _inside(self) -> str:
-        return f"{shortened(self.latents.generator)}, {len(self)} frames"

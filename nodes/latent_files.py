@@ -12,8 +12,9 @@ from comfy_api.latest import io
 
 from ..core.errors import PackError
 from ..core.files import latent_files
+from ..core.results import Film, State
 from ..core.search import weightings
-from ..core.types import Basis, Film, Latent, State
+from ..core.types import Basis, Latent
 from . import checks, host, names, sockets
 
 

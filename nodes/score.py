@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..core import draws, plots, sheet
 from ..core.errors import PackError
-from ..core.types import Curve, Latent, Loss
+from ..core.results import Curve
+from ..core.types import Latent, Loss
 from . import checks, host, sockets
 
 

@@ -13,9 +13,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.errors import PackError
+from ..core.results import Curve, Result, State
 from ..core.search import optimizers, resume
 from ..core.search.optimize import Options, Search
-from ..core.types import Basis, Curve, Generator, Loss, Result, State
+from ..core.types import Basis, Generator, Loss
 from . import host, sockets, stopped
 
 HELD_OUT = sockets.Loss.Input(

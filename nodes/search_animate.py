@@ -9,9 +9,10 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..core.results import Film
 from ..core.search import animate
 from ..core.search.optimize import Options
-from ..core.types import Film, Generator, Latent, Loss
+from ..core.types import Generator, Latent, Loss
 from . import grids, host, search, sockets, stopped
 
 

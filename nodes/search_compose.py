@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.losses.seam import Seam
+from ..core.results import Result
 from ..core.search import compose
 from ..core.search.bilevel import Tradeoff
 from ..core.search.optimize import Options
-from ..core.types import Basis, Generator, Loss, Result
+from ..core.types import Basis, Generator, Loss
 from . import checks, host, loss_perceptual, search, sockets, stopped
 
 _ALL = "all"

@@ -8,8 +8,9 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..core.results import Result
 from ..core.search import invert, weightings
-from ..core.types import Generator, Latent, Result
+from ..core.types import Generator, Latent
 from . import checks, host, loss_perceptual, search, sockets, stopped
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from comfy.sd import VAE
 from comfy_api.latest import io
 
-from ..core import types
+from ..core import results, types
 
 Generator = io.Custom("GAN_GENERATOR")
 Latent = io.Custom("GAN_LATENT")
@@ -25,7 +25,7 @@ TYPES: dict[str, type] = {
     Encoder.io_type: types.JointEncoder,
     Target.io_type: types.Target,
     Loss.io_type: types.Loss,
-    Curve.io_type: types.Curve,
+    Curve.io_type: results.Curve,
     io.Vae.io_type: VAE,
 }
 # All seeds that the host's KSampler takes.

@@ -15,7 +15,8 @@ from torch import Tensor
 from ..core.errors import IdentityError, PackError
 from ..core.files import latent_files
 from ..core.files.shelf import Shelf, discard
-from ..core.types import Film, Latent, State
+from ..core.results import Film, State
+from ..core.types import Latent
 from . import host
 
 MOST_BYTES = 2 * 10**9  # of the states of all searches

@@ -12,10 +12,11 @@ from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.seam import Seam
+from guided_gan.core.results import State
 from guided_gan.core.search import basis_init, compose, evaluation, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import Latent, State
+from guided_gan.core.types import Latent
 
 
 def picture(seed, n=1, side=16):

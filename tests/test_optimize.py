@@ -11,10 +11,11 @@ from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization
+from guided_gan.core.results import Curve, State
 from guided_gan.core.search import basis_init, optimize, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import Basis, Curve, Latent, State
+from guided_gan.core.types import Basis, Latent
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from guided_gan.core import plots
 from guided_gan.core.errors import PackError
-from guided_gan.core.types import Curve
+from guided_gan.core.results import Curve
 
 
 def rows_of(picture, ink):

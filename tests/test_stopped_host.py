@@ -11,7 +11,8 @@ from PIL import Image
 from test_host import saved, search
 
 from guided_gan.core.files import latent_files
-from guided_gan.core.types import Film, Latent, State
+from guided_gan.core.results import Film, State
+from guided_gan.core.types import Latent
 
 STOP_SECONDS = 2
 SIDE = 64

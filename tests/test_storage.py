@@ -16,8 +16,9 @@ from guided_gan.core import targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.results import Film, State
 from guided_gan.core.search import basis_init, optimize, weightings
-from guided_gan.core.types import Basis, Film, Latent, State
+from guided_gan.core.types import Basis, Latent
 
 RECIPE = {
     "prompt": {"3": {"class_type": "Optimize", "inputs": {"text": "ein blauer Bär", "steps": 7, "link": ["1", 0]}}}

@@ -21,12 +21,13 @@ from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.losses.seam import Seam
+from guided_gan.core.results import Best, State
 from guided_gan.core.search import bilevel, compose, optimizers, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.descent import Descent
 from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.search.parameters import Parameters
-from guided_gan.core.types import Basis, Best, Latent, State
+from guided_gan.core.types import Basis, Latent
 from guided_gan.launcher import ROOT
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")

@@ -12,8 +12,9 @@ from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import TotalVariation
+from guided_gan.core.results import Curve, Film, Result
 from guided_gan.core.search import optimize, weightings
-from guided_gan.core.types import Basis, Curve, Film, Latent, Result, Target
+from guided_gan.core.types import Basis, Latent, Target
 
 SCALAR, SOFTMAX, FOUND = state("scalar").basis, state().basis, state()
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import PackError, quoted
-from ..types import Basis, Best, Curve, Film, Latent, State
+from ..results import Best, Curve, Film, State
+from ..types import Basis, Latent
 from . import wellformed
 
 FORMAT = "guided-gan"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from ..errors import quoted
-from ..types import SCALAR, SOFTMAX, Basis, Best, Curve, Film, Latent, State
+from ..results import Best, Curve, Film, State
+from ..types import SCALAR, SOFTMAX, Basis, Latent
 
 _LONGEST_NAME = 1000
 _FIGURES = ("losses", "second", "lowest")  # of the best of a search, a number for each row

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from .. import draws, identity
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
-from ..types import Film, Generator, Latent, Loss
+from ..results import Film
+from ..types import Generator, Latent, Loss
 from .optimize import Options, optimize
 from .weightings import of_latent
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..losses.aug_clip import aug_clip_terms
 from ..losses.base import free_name, named_terms, terms_of
-from ..types import Best, Generator, Latent, Loss
+from ..results import Best
+from ..types import Generator, Latent, Loss
 
 SLACK = 0.01  # of two losses: an evaluation whose first is within this share of the lowest is ranked by its second
 

@@ -18,7 +18,8 @@ from ..losses.perceptual import Perceptual, PerceptualLoss
 from ..losses.regularisers import InitialImage
 from ..memory import Batches
 from ..resample import resize_to
-from ..types import Autoencoder, Basis, Generator, Latent, Loss, Result
+from ..results import Result
+from ..types import Autoencoder, Basis, Generator, Latent, Loss
 from .optimize import Options, optimize
 from .weightings import of_latent
 

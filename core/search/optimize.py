@@ -27,7 +27,8 @@ from .. import draws, precision
 from ..errors import PackError
 from ..losses.base import SumLoss, at
 from ..memory import Batches, at_once
-from ..types import Basis, Best, Generator, Latent, Loss, Result, State
+from ..results import Best, Result, State
+from ..types import Basis, Generator, Latent, Loss
 from .bilevel import Tradeoff
 from .descent import Descent
 from .evaluation import Evaluation, Evaluator
