@@ -19,6 +19,9 @@ from ..core.search.optimize import Options, Search
 from ..core.types import Basis, Generator, Loss
 from . import host, sockets, stopped
 
+PREVIEW_EVERY = io.Int.Input(
+    "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
+)
 HELD_OUT = sockets.Loss.Input(
     "held_out",
     optional=True,
@@ -86,9 +89,7 @@ def inputs() -> list[io.Input]:
             tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper "
             "edges at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
         ),
-        io.Int.Input(
-            "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
-        ),
+        PREVIEW_EVERY,
         io.Int.Input(
             "evaluate_every",
             default=default.evaluate_every,

@@ -80,9 +80,7 @@ class Invert(io.ComfyNode):
                     step=0.05,
                     tooltip="Weight of the mean squared difference of pixels beside the perceptual distance.",
                 ),
-                io.Int.Input(
-                    "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
-                ),
+                search.PREVIEW_EVERY,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The nearest picture that the generator drew."),

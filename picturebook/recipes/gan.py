@@ -149,15 +149,10 @@ def gan(steps: int, device: torch.device) -> Recipe:
             look = backbone.distance(image, target)
             loss = paint + look
             if i >= ADVERSARIAL_FROM * steps:
-                real, fake = critic(target, label), critic(image.detach(), label)
-                hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-                critic_adam.zero_grad()
-                hinge.backward()
-                critic_adam.step()
+                figures["hinge"] = criticise(critic, critic_adam, image, target, label).item()
                 critic.requires_grad_(False)
                 loss = loss - 0.03 * critic(image, label).mean()
                 critic.requires_grad_(True)
-                figures["hinge"] = hinge.item()
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -173,6 +168,18 @@ def gan(steps: int, device: torch.device) -> Recipe:
 
     modules = {"model": model, "average": average, "critic": critic}
     return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, rng, step, finish)
+
+
+def criticise(
+    critic: Discriminator, adam: torch.optim.Optimizer, image: Tensor, target: Tensor, label: Tensor
+) -> Tensor:
+    """The discriminator's turn; returns its loss."""
+    real, fake = critic(target, label), critic(image.detach(), label)
+    hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    adam.zero_grad()
+    hinge.backward()
+    adam.step()
+    return hinge.detach()
 
 
 def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

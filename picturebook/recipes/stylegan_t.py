@@ -26,6 +26,7 @@ from .. import MODELS, captions, judge, world
 from ..captions import FIELDS, PLACES, SIZES, UNSAID, Captions
 from ..networks import PerceptualBackbone
 from . import choices
+from .blocks import Blocks
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
@@ -88,35 +89,42 @@ class Lesson:
 class Lessons:
     """Batches without end, drawn many at a time on the device that learns from them; the seed decides each.
 
-    read: captions to unit vectors on that device.
+    Args:
+        device: where they are drawn.
+        read: captions to unit vectors on that device.
+        stock: captions, and what each says [M, F].
+        paint: noise [N, z_dim] and what captions say [N, F] to pictures [N, 3, H, H] and how much of each pixel their
+            objects cover [N, 1, H, H].
+        shape, settings: of the training.
     """
 
-    def __init__(self, device: torch.device, read: Callable[[Sequence[str]], Tensor]) -> None:
-        self._device = device
-        said = caption(STOCK, draws.rng(SETTINGS.seed, "stock"))
-        self._says = said.says.to(device)
+    def __init__(
+        self,
+        device: torch.device,
+        read: Callable[[Sequence[str]], Tensor],
+        stock: tuple[list[str], Tensor],
+        paint: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        shape: Shape,
+        settings: Settings,
+    ) -> None:
+        texts, said = stock[0], stock[1].to(device)
         with torch.no_grad():
-            self._c = torch.cat([read(said.texts[i : i + 512]) for i in range(0, len(said.texts), 512)])
-        self._block: tuple[int, Lesson] | None = None
+            c = torch.cat([read(texts[i : i + 512]) for i in range(0, len(texts), 512)])
+
+        def draw(rng: torch.Generator, count: int) -> Lesson:
+            n = settings.batch * count
+            z = torch.randn(n, shape.z_dim, generator=rng).to(device)
+            chosen = torch.randint(len(said), (n,), generator=rng).to(device)
+            picture, cover = paint(z, said[chosen])
+            weight = 1 + 3 * cover  # regression alone would lose the object
+            views = torch.rand(n, VIEWS, generator=rng).to(device)
+            return Lesson(z, c[chosen], picture.contiguous(memory_format=torch.channels_last), weight, views)
+
+        self._blocks = Blocks(draw, settings.batch, settings.seed, settings.batch * PER_BLOCK)
 
     def __getitem__(self, i: int) -> Lesson:
         """The batch of step i."""
-        number, place = divmod(i, PER_BLOCK)
-        if self._block is None or self._block[0] != number:
-            self._block = None  # there need not be room for two
-            self._block = number, self._draw(number)
-        rows = slice(place * SETTINGS.batch, (place + 1) * SETTINGS.batch)
-        return Lesson(**{name: value[rows] for name, value in vars(self._block[1]).items()})
-
-    @torch.no_grad()
-    def _draw(self, number: int) -> Lesson:
-        rng, n = draws.rng(SETTINGS.seed, "block", number), SETTINGS.batch * PER_BLOCK
-        z = torch.randn(n, SHAPE.z_dim, generator=rng).to(self._device)
-        chosen = torch.randint(len(self._says), (n,), generator=rng).to(self._device)
-        scenes = scene_of(z, self._says[chosen])
-        picture = world.render(scenes).contiguous(memory_format=torch.channels_last)
-        weight = 1 + 3 * world.object_mask(scenes)  # regression alone would lose the object
-        return Lesson(z, self._c[chosen], picture, weight, torch.rand(n, VIEWS, generator=rng).to(self._device))
+        return self._blocks[i]
 
 
 # --- what noise means ------------------------------------------------------------------------------------------------
@@ -193,28 +201,30 @@ def untrained(shape: Shape, noise: float = 0.3) -> Network:
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
-    plan = Plan(SHAPE, SETTINGS, functions(), Lessons, measure, PerceptualBackbone.shipped(device), MODELS)
-    return recipe(steps, device, plan)
+    said = caption(STOCK, draws.rng(SETTINGS.seed, "stock"))
+
+    def paint(z: Tensor, says: Tensor) -> tuple[Tensor, Tensor]:
+        scenes = scene_of(z, says)
+        return world.render(scenes), world.object_mask(scenes)
+
+    backbone = PerceptualBackbone.shipped(device)
+    stock = said.texts, said.says
+    return recipe(steps, device, Plan(SHAPE, SETTINGS, functions(), stock, paint, measure, backbone, MODELS))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training learns from, and how. models: the folder of the models that it looks and reads through."""
+    """What a training learns from, and how. stock, paint: see `Lessons`. models: folder of what it looks through."""
 
     shape: Shape
     settings: Settings
     functions: Sequence[choices.Function]
-    lessons: Callable[[torch.device, Callable[[Sequence[str]], Tensor]], Course]
+    stock: tuple[list[str], Tensor]
+    paint: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     measure: Callable[[Network, clip.OpenCLIP, torch.device], dict[str, float]]
     backbone: Backbone
     models: Path
     clip: str = "clip"
-
-
-class Course(Protocol):
-    """Batches by their number."""
-
-    def __getitem__(self, i: int) -> Lesson: ...
 
 
 class Backbone(Protocol):
@@ -235,7 +245,7 @@ def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
     eyes = features.load(plan.models / "perceptual" / "model.safetensors")
     trainer = Trainer(network, eyes, reader, plan.settings, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
-    lessons = plan.lessons(device, trainer.clip_text)
+    lessons = Lessons(device, trainer.clip_text, plan.stock, plan.paint, plan.shape, plan.settings)
     paints = int(PAINTS * steps)
 
     def losses(image: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,9 @@ Trained by pixels and through the perceptual backbone. The codebook follows what
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 import yaml
@@ -73,17 +75,33 @@ class Census(nn.Module):
 
 
 def vqgan(steps: int, device: torch.device) -> Recipe:
+    def pictures(i: int, rng: torch.Generator) -> Tensor:
+        return world.render(world.sample(BATCH, rng)).to(device)
+
+    return recipe(steps, device, CONFIG, 3e-3, pictures, PerceptualBackbone.shipped(device), MODELS / "vqgan", measure)
+
+
+def recipe(
+    steps: int,
+    device: torch.device,
+    config: dict[str, Any],
+    rate: float,
+    pictures: Callable[[int, torch.Generator], Tensor],
+    backbone: PerceptualBackbone,
+    folder: Path,
+    measure: Callable[[], dict[str, float]],
+) -> Recipe:
+    """A VQGAN of a configuration, from the pictures [N, 3, H, W] of each step, to a folder; rate: the highest."""
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
-    model = quicken_norms(VQGAN(described(CONFIG)[0])).to(device).to(memory_format=torch.channels_last)
+    model = quicken_norms(VQGAN(described(config)[0])).to(device).to(memory_format=torch.channels_last)
     codebook = model.quantize.codebook.requires_grad_(False)
     census = Census(codebook).to(device)
-    backbone = PerceptualBackbone.shipped(device)
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99), fused=True)
 
     def step(i: int) -> dict[str, float]:
-        set_learning_rate(adam, cosine(i, steps, 3e-3))
-        target = world.render(world.sample(BATCH, rng)).to(device)
+        set_learning_rate(adam, cosine(i, steps, rate))
+        target = pictures(i, rng)
         with lowered(device):
             h = model.encode(target)
         h = h.float()
@@ -102,10 +120,9 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         return {"psnr": psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
 
     def finish() -> dict[str, float]:
-        folder = MODELS / "vqgan"
         normalise(model)
         ship(model, folder / "model.safetensors", half=True)
-        (folder / "model.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
+        (folder / "model.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
         return measure()
 
     return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, rng, step, finish)
@@ -125,17 +142,21 @@ def psnr(error: Tensor) -> Tensor:
     return 10 * torch.log10(4 / error.detach().square().mean())
 
 
-@torch.no_grad()
 def measure() -> dict[str, float]:
     """How well the saved model repeats fresh scenes of all styles, and how it uses its codes."""
-    generator = cast(VQGANGenerator, generators.load(MODELS / "vqgan"))
-    pictures = world.render(world.sample(1000, torch.Generator().manual_seed(SEED + 1)))
-    errors, counts = [], torch.zeros(CONFIG["model"]["params"]["n_embed"])
+    return repeated(MODELS / "vqgan", world.render(world.sample(1000, torch.Generator().manual_seed(SEED + 1))))
+
+
+@torch.no_grad()
+def repeated(folder: Path, pictures: Tensor) -> dict[str, float]:
+    """How well the VQGAN in a folder repeats pictures [N, 3, H, W], and how it uses its codes."""
+    generator = cast(VQGANGenerator, generators.load(folder))
+    codebook = generator.module.quantize.codebook
+    errors, counts = [], torch.zeros(len(codebook))
     for part in pictures.split(50):
         latent = generator.encode(part)
         errors.append(generator.decode(latent) - part)
-        tokens = closeness(latent.tensors["z"], generator.module.quantize.codebook).argmax(1)
-        counts += tokens.flatten().bincount(minlength=len(counts))
+        counts += closeness(latent.tensors["z"], codebook).argmax(1).flatten().bincount(minlength=len(counts))
     share = counts / counts.sum()
     return {
         "psnr": psnr(torch.cat(errors)).item(),

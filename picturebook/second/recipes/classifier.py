@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ....core.files.checkpoints import read
+from ...recipes.blocks import Blocks, on
 from ...recipes.classifier import blemish
 from ...recipes.training import Recipe, cosine, lowered, set_learning_rate, ship
 from ...scenes import kinds, render
 from .. import MODELS
 from ..networks import Judge, PatchJudge, PerceptualBackbone
-from .blocks import Blocks, on
 from .broken import broken
 
 BATCH = 128

@@ -41,13 +41,13 @@ from ...language import (
 from ...language import vocabulary as known_words
 from ...language.prompts import STRAIGHT
 from ...language.writer import python_rng
+from ...recipes.blocks import Blocks, on
 from ...recipes.classifier import blemish
 from ...recipes.clip import WEIGHTS, masked_contrast, shift, turn, worsen
 from ...recipes.training import Recipe, cosine, lowered, set_learning_rate, ship
 from ...scenes import kinds, render
 from .. import MODELS
 from ..networks import Heads
-from .blocks import Blocks, on
 from .classifier import attribute_loss
 
 FOLDER = MODELS / "clip"

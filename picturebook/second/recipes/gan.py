@@ -22,12 +22,12 @@ from torch.nn import functional as F
 
 from ....training.average import follow
 from ...networks import Discriminator
-from ...recipes.gan import keep, record_statistics, trainable
+from ...recipes.blocks import Blocks
+from ...recipes.gan import criticise, keep, record_statistics, trainable
 from ...recipes.training import Recipe, cosine, lowered, set_learning_rate
 from ...scenes import kinds, render
 from .. import MODELS, judging
 from ..networks import PerceptualBackbone
-from .blocks import Blocks
 
 # Object and colour of each class, [C, 2].
 CLASSES = torch.tensor(
@@ -113,7 +113,7 @@ def gan(steps: int, device: torch.device, early: Path) -> Recipe:
             look = backbone.distance(image, target)
             loss = paint + look
             if i >= ADVERSARIAL_FROM * steps:
-                figures["hinge"] = _criticise(critic, critic_adam, image, target, label)
+                figures["hinge"] = criticise(critic, critic_adam, image, target, label)
                 critic.requires_grad_(False)
                 loss = loss - 0.03 * critic(image, label).mean()
                 critic.requires_grad_(True)
@@ -134,18 +134,6 @@ def gan(steps: int, device: torch.device, early: Path) -> Recipe:
 
     modules = {"model": model, "average": average, "critic": critic}
     return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, torch.Generator(), step, finish)
-
-
-def _criticise(
-    critic: Discriminator, adam: torch.optim.Optimizer, image: Tensor, target: Tensor, label: Tensor
-) -> Tensor:
-    """The discriminator's turn; returns its loss."""
-    real, fake = critic(target, label), critic(image.detach(), label)
-    hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-    adam.zero_grad()
-    hinge.backward()
-    adam.step()
-    return hinge.detach()
 
 
 def _remember(file: Path, images: Tensor) -> None:

@@ -9,18 +9,18 @@ they leave soft.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ....core import clip, draws, metrics
 from ....core.generators.stylegan_t.network import Network, Shape
-from ....training.trainer import VIEWS, Settings
+from ....training.trainer import Settings
 from ...language import PLAIN, Captions, Meanings, describe
 from ...language.meaning import FIELDS, OPEN
 from ...recipes import choices
-from ...recipes.stylegan_t import Lesson, Plan, recipe
+from ...recipes.stylegan_t import Plan, recipe
 from ...recipes.training import Recipe
 from ...scenes import kinds, render
 from .. import MODELS, judging
@@ -29,7 +29,6 @@ from ..networks import PerceptualBackbone
 SHAPE = Shape(channels=(256, 128, 64, 64), num_res_blocks=1, z_dim=96, c_dim=192)
 SETTINGS = Settings(batch=192, lr=2e-3, ema_decay=0.998, seed=55)
 STOCK = 65536  # captions that those of the training are drawn from
-PER_BLOCK = 8  # batches that are drawn at once
 # How often captions say what they can; often enough not, for noise to decide it.
 LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0.25, "facing": 0.2, "alone": 0.1}
 
@@ -82,49 +81,19 @@ def functions() -> list[choices.Function]:
     return [*where, *names, *(choices.level(column, 2) for column in (*VARIETY, *JITTER))]
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
-
-
-class Lessons:
-    """Batches without end, drawn many at a time on the device that learns from them; the seed decides each.
-
-    read: captions to unit vectors on that device.
-    """
-
-    def __init__(self, device: torch.device, read: Callable[[Sequence[str]], Tensor]) -> None:
-        self._device = device
-        said = stock(STOCK, draws.rng(SETTINGS.seed, "stock"))
-        self._says = said.meanings.says.to(device)
-        with torch.no_grad():
-            self._c = torch.cat([read(said.texts[i : i + 512]) for i in range(0, len(said.texts), 512)])
-        self._block: tuple[int, Lesson] | None = None
-
-    def __getitem__(self, i: int) -> Lesson:
-        """The batch of step i."""
-        number, place = divmod(i, PER_BLOCK)
-        if self._block is None or self._block[0] != number:
-            self._block = None  # there need not be room for two
-            self._block = number, self._draw(number)
-        rows = slice(place * SETTINGS.batch, (place + 1) * SETTINGS.batch)
-        return Lesson(**{name: value[rows] for name, value in vars(self._block[1]).items()})
-
-    @torch.no_grad()
-    def _draw(self, number: int) -> Lesson:
-        rng, n = draws.rng(SETTINGS.seed, "block", number), SETTINGS.batch * PER_BLOCK
-        z = torch.randn(n, SHAPE.z_dim, generator=rng).to(self._device)
-        chosen = torch.randint(len(self._says), (n,), generator=rng).to(self._device)
-        scenes = scene_of(z, Meanings(self._says[chosen]))
-        picture = render.render(scenes).contiguous(memory_format=torch.channels_last)
-        weight = 1 + 3 * render.layers(scenes).amax(1, keepdim=True)  # regression alone would lose the object
-        return Lesson(z, self._c[chosen], picture, weight, torch.rand(n, VIEWS, generator=rng).to(self._device))
-
-
 # --- training --------------------------------------------------------------------------------------------------------
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
-    backbone = PerceptualBackbone.shipped(device)
-    return recipe(steps, device, Plan(SHAPE, SETTINGS, functions(), Lessons, measure, backbone, MODELS, "clip_robust"))
+    said = stock(STOCK, draws.rng(SETTINGS.seed, "stock"))
+
+    def paint(z: Tensor, says: Tensor) -> tuple[Tensor, Tensor]:
+        scenes = scene_of(z, Meanings(says))
+        return render.render(scenes), render.layers(scenes).amax(1, keepdim=True)
+
+    known, backbone = (said.texts, said.meanings.says), PerceptualBackbone.shipped(device)
+    plan = Plan(SHAPE, SETTINGS, functions(), known, paint, measure, backbone, MODELS, "clip_robust")
+    return recipe(steps, device, plan)
 
 
 def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:

@@ -7,10 +7,10 @@ from typing import Generic, TypeVar
 
 import torch
 
-from ....core import draws
+from ...core import draws
 
 Lesson = TypeVar("Lesson")  # a dataclass, all of whose fields can be sliced
-PICTURES = 768  # about so many are drawn at once
+PICTURES = 768  # about so many are drawn at once, unless told otherwise
 
 
 class Blocks(Generic[Lesson]):
@@ -20,10 +20,13 @@ class Blocks(Generic[Lesson]):
         draw: so many batches in one, from a generator.
         batch: pictures of a batch.
         seed: decides all of them.
+        pictures: how many to draw at once.
     """
 
-    def __init__(self, draw: Callable[[torch.Generator, int], Lesson], batch: int, seed: int) -> None:
-        self._draw, self._seed, self._count = draw, seed, max(1, PICTURES // batch)
+    def __init__(
+        self, draw: Callable[[torch.Generator, int], Lesson], batch: int, seed: int, pictures: int = PICTURES
+    ) -> None:
+        self._draw, self._seed, self._count = draw, seed, max(1, pictures // batch)
         self._block: tuple[int, Lesson] | None = None
 
     @torch.no_grad()
