@@ -20,7 +20,7 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy.cli_args import args
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -153,6 +153,11 @@ def from_mask(mask: Tensor) -> Tensor:
 def to_mask(inside: Tensor) -> Tensor:
     """[N, 1, H, W] bool to the host's MASK, [N, H, W]."""
     return inside[:, 0].float().to(mm.intermediate_device())
+
+
+def shown(image: Tensor, node: type[io.ComfyNode]) -> dict[str, Any]:
+    """What has the page show an IMAGE on the node that made it; kept as Preview Image keeps its own."""
+    return ui.PreviewImage(image, cls=node).as_dict()
 
 
 def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHolder) -> list[str]:

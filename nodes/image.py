@@ -23,6 +23,7 @@ class TextMask(io.ComfyNode):
             description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel's "
             "heat is the mean weight of the crops that cover it. Look at the heat map, then set the threshold.",
             search_aliases=["segment", "CLIP mask", "self-masking"],
+            is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
                 sockets.Encoder.Input("clip", tooltip="The encoder that looks for it."),
@@ -134,7 +135,7 @@ class TextMask(io.ComfyNode):
             )
             shown = host.to_image(textmask.heat_map(pictures, heat))
         prompt.tell(clip, text, f"The mask selects {mask.mean().item():.0%} of the picture.")
-        return io.NodeOutput(host.to_mask(mask[:, None]), shown)
+        return io.NodeOutput(host.to_mask(mask[:, None]), shown, ui=host.shown(shown, cls))
 
 
 class PoissonBlend(io.ComfyNode):

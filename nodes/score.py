@@ -48,8 +48,10 @@ class Score(io.ComfyNode):
             for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
         host.say(text, cls.hidden.unique_id)
-        report = {**ui.PreviewText(text).as_dict(), "scores": best.values.tolist(), "order": best.indices.tolist()}
-        return io.NodeOutput(image[best.indices], best.values[0].item(), text, ui=report)
+        ranked = image[best.indices]
+        report = {"scores": best.values.tolist(), "order": best.indices.tolist()}
+        shown = {**ui.PreviewText(text).as_dict(), **host.shown(ranked, cls), **report}
+        return io.NodeOutput(ranked, best.values[0].item(), text, ui=shown)
 
 
 def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> Tensor:
@@ -77,6 +79,7 @@ class ScoreCurve(io.ComfyNode):
             category="guided GAN/score",
             description="Draws how the scores went over a search. CLIP far above AugCLIP, or a held-out CLIP that "
             "falls, means CLIP is being fooled.",
+            is_output_node=True,
             inputs=[
                 sockets.Curve.Input("curve", tooltip="From Optimize."),
                 io.Boolean.Input(
@@ -91,7 +94,8 @@ class ScoreCurve(io.ComfyNode):
 
     @classmethod
     def execute(cls, curve: Curve, apart: bool = False) -> io.NodeOutput:
-        return io.NodeOutput(host.to_image(plots.plot_curve(curve, apart)))
+        image = host.to_image(plots.plot_curve(curve, apart))
+        return io.NodeOutput(image, ui=host.shown(image, cls))
 
 
 class Grid(io.ComfyNode):
@@ -106,6 +110,7 @@ class Grid(io.ComfyNode):
             description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations "
             "over seeds, styles over objects. With a loss, each row also says its mean score.",
             search_aliases=["contact sheet", "comparison", "XY plot"],
+            is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The pictures, row by row; Batch Images joins those of several nodes."),
                 io.Int.Input("columns", default=4, min=1, max=64, tooltip="Pictures in a row."),
@@ -144,7 +149,8 @@ class Grid(io.ComfyNode):
                 rows = [
                     f"{says} {mean:.3f}".strip() for says, mean in zip(rows or [""] * len(means), means, strict=True)
                 ]
-            return io.NodeOutput(host.to_image(sheet.sheet(pictures, columns, rows, column_labels.splitlines())))
+            grid = host.to_image(sheet.sheet(pictures, columns, rows, column_labels.splitlines()))
+        return io.NodeOutput(grid, ui=host.shown(grid, cls))
 
 
 def _check(columns: int, row_labels: str, column_labels: str) -> None:

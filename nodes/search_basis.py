@@ -29,6 +29,7 @@ class BasisInit(io.ComfyNode):
             "computes a pool of candidates and keeps it on disk, "
             f"up to {bank_file.MOST_BYTES // 10**9} GB in all; every later prompt and seed takes little time. "
             "Look at the starts, and pick by hand if you like.",
+            is_output_node=True,
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
                 sockets.Loss.Input(
@@ -131,14 +132,18 @@ class BasisInit(io.ComfyNode):
                 progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates, fresh=fresh), cls.hidden.unique_id),
                 warn=warnings.append,
             )
-            if pick.strip():
-                start = basis_init.choose(start, _picks(pick))
             with torch.no_grad():
-                pictures = torch.cat([generator.decode(one) for one in basis_init.starts(start).split()])
+                decoded = [generator.decode(one) for one in basis_init.starts(start).split()]
+        every = host.to_image(torch.cat(decoded))  # also those that are not picked, to pick from
+        ui = {**host.shown(every, cls), "scores": start.scores.tolist()}
+        if pick.strip():
+            places = [place - 1 for place, _ in _picks(pick)]
+            every = every.unflatten(0, (batch, k))[:, places].flatten(0, 1)
+            start = basis_init.choose(start, _picks(pick))
         shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
         scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
         host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
-        return io.NodeOutput(start, host.to_image(pictures))
+        return io.NodeOutput(start, every, ui=ui)
 
 
 def _check(k: int, candidates: int, pick: str) -> None:
