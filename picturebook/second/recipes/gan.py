@@ -25,8 +25,9 @@ from ...networks import Discriminator
 from ...recipes.blocks import Blocks
 from ...recipes.gan import criticise, keep, record_statistics, trainable
 from ...recipes.training import Recipe, cosine, lowered, set_learning_rate
+from ...recipes.vqgan import psnr
 from ...scenes import kinds, render
-from .. import MODELS, judging
+from .. import MODELS
 from ..networks import PerceptualBackbone
 
 # Object and colour of each class, [C, 2].
@@ -150,13 +151,13 @@ def draw_latents(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def measure() -> dict[str, float]:
-    """What the judges agree to see in fresh samples of the saved model."""
+    """How near fresh samples of the saved model come to the scenes that they stand for, in dB.
+
+    What they show is for the judges to say, which are trained after it.
+    """
     model = BigGAN(BigGANConfig.from_json_file(str(MODELS / "biggan" / "config.json")))
     load_model(model, str(MODELS / "biggan" / "model.safetensors"))
     z, label = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))
-    scenes = scene_of(z, label)
-    onehot = F.one_hot(label, len(CLASSES)).float()
-    parts = zip(z.split(BATCH), onehot.split(BATCH), strict=True)
+    parts = zip(z.split(BATCH), F.one_hot(label, len(CLASSES)).float().split(BATCH), strict=True)
     images = torch.cat([model.eval()(*part, 1.0) for part in parts])
-    things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
-    return judging.agreement(images, things[:, None], scenes.background)
+    return {"psnr": psnr(images - render.render(scene_of(z, label))).item()}
