@@ -20,7 +20,7 @@ LOCK_COMMAND = [
     *("--upgrade", "--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
-TOOLS = {"test": ["pytest", "pytest-xdist"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
+TOOLS = {"test": ["playwright", "pytest", "pytest-xdist"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
 TRAININGS = {
     "picturebook": "picturebook/recipes",
     "second-edition": "picturebook/second/recipes",

@@ -86,6 +86,26 @@ def client(host):
     client.close()
 
 
+@pytest.fixture(scope="module")
+def browser(host):
+    """A headless Chromium, for the tests of one file."""
+    import page
+
+    with page.browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["canvas", "nodes2"])
+def page(request, browser, host):
+    """The host's page in it, with either way to draw nodes."""
+    from page import Page
+
+    page = Page(browser, host.url, nodes2=request.param)
+    yield page
+    page.close()
+    assert not page.faults
+
+
 @pytest.fixture
 def generator():
     from toys import ToyGenerator
