@@ -91,7 +91,7 @@ def _check_text(one: Any, value: Any) -> None:
 
 
 def _check_choice(one: Any, value: Any) -> None:
-    if value not in one.options:
+    if value not in one.options and value not in getattr(one, "also", ()):
         raise PackError(f"{one.id} must be one of {', '.join(map(str, one.options[:20]))}; got {quoted(value)}.")
 
 

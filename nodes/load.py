@@ -19,7 +19,7 @@ from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
 from ..picturebook import MODELS
-from . import grids, host, host_vae, published, sockets
+from . import checks, grids, host, host_vae, published, sockets
 
 # How the menu calls the generators that come with the pack, and their folders.
 _SHIPPED = {
@@ -44,9 +44,10 @@ class LoadGenerator(io.ComfyNode):
             "is recognised by the file's contents.",
             search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
-                io.Combo.Input(
+                published.Menu(
                     "model",
-                    options=[*_SHIPPED, *published.options("gan", folder_paths.get_filename_list("gan"))],
+                    "gan",
+                    [*_SHIPPED, *folder_paths.get_filename_list("gan")],
                     tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded "
                     "when this first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with "
                     "its .yaml beside it, a VQ of LlamaGen, a VQModel of diffusers with its config.json, StyleGAN-T.",
@@ -59,6 +60,10 @@ class LoadGenerator(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str) -> bool | str:
+        return checks.refusal(cls, lambda model: None, model=model)
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
@@ -195,9 +200,10 @@ class LoadCLIP(io.ComfyNode):
             "CLIPs as transformers saves them (model.safetensors with its config.json).",
             search_aliases=["CLIP", "open_clip"],
             inputs=[
-                io.Combo.Input(
+                published.Menu(
                     "model",
-                    options=[*_SHIPPED_CLIP, *published.options("clip_joint", _encoder_names())],
+                    "clip_joint",
+                    [*_SHIPPED_CLIP, *_encoder_names()],
                     tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded "
                     "at first use; or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
@@ -207,6 +213,10 @@ class LoadCLIP(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str) -> bool | str:
+        return checks.refusal(cls, lambda model: None, model=model)
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:

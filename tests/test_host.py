@@ -330,8 +330,8 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
         (save_as("\u732b" * 70), "SaveLatent", "too long"),
         (changed("optimize", steps=0), "Optimize", "smaller than min"),
         (changed("optimize", steps=10**6), "Optimize", "bigger than max"),
-        (changed("generator", model="missing.safetensors"), "LoadGenerator", "not in list"),
-        (changed("clip", model="missing"), "LoadCLIP", "not in list"),
+        (changed("generator", model="missing.safetensors"), "LoadGenerator", "model must be one of"),
+        (changed("clip", model="missing"), "LoadCLIP", "model must be one of"),
         (lambda s: s.save.inputs.update(images=s.optimize[1]), "SaveImage", "mismatch"),
     ],
 )
@@ -339,6 +339,29 @@ def test_what_is_out_of_range_is_refused_before_anything_runs(client, change, no
     s = search(client)
     change(s)
     assert words in " ".join(client.refusal(s.graph.prompt)[node])
+
+
+def test_a_published_file_is_known_before_it_is_there_and_the_menus_list_it_without_its_ending(client, host_folders):
+    """By its own name no menu has it, which is how the page tells what to offer for download."""
+    graph = client.graph()
+    offered = {name: client.definitions[f"GuidedGAN_{name}"]["input"] for name in ("LoadGenerator", "LoadCLIP")}
+    menus = {name: offered[name]["required"]["model"][1]["options"] for name in offered}
+    assert "vqgan-coco" in menus["LoadGenerator"]
+    assert "openai-vit-b-32" in menus["LoadCLIP"]
+    for node, kind, name in (("LoadGenerator", "gan", "vqgan-coco.ckpt"), ("LoadCLIP", "clip_joint", "ViT-B-32.pt")):
+        assert name not in menus[node]
+        place = host_folders / "models" / kind / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"no weights")
+        try:
+            graph = client.graph()
+            graph.add("PreviewAny", source=graph.add(node, model=name))
+            run = client.run(graph.prompt)
+            assert run.status == "error"
+            assert run.error[0] == node
+            assert str(place) in run.error[1]  # it was looked for there, and read
+        finally:
+            place.unlink()
 
 
 def test_words_that_a_model_does_not_know_are_said_on_the_node(client):

@@ -24,6 +24,7 @@ from toys import lightning, seeded
 
 from guided_gan.core import clip, generators
 from guided_gan.core.errors import CheckpointError, ChoiceError
+from guided_gan.core.files import download
 from guided_gan.core.files.download import File, Hub
 from guided_gan.core.losses import perceptual
 from guided_gan.core.published import catalogue, convert, fetch
@@ -98,6 +99,33 @@ def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
     assert fetch.is_there(entry, tmp_path)
     assert fetch.obtain(entry, tmp_path) == path
     assert len(server.asked) == 1
+
+
+def test_a_file_comes_in_the_first_form_that_can_be_had_and_any_form_that_is_there_will_do(server, tmp_path):  # noqa: F811
+    body, other = b"weights" * 1000, b"WEIGHTS" * 999
+    entry = entry_of(server.url, body, name="weights.safetensors")
+    forms = (*entry.files, File("weights.pth", (f"{server.url}/o",), len(other), hashlib.sha256(other).hexdigest()))
+    entry = replace(entry, files=forms)
+    server.behaviours = [status(404), whole(other)]
+    path = fetch.obtain(entry, tmp_path)
+    assert path == fetch.place(entry, tmp_path) == tmp_path / "weights.pth"
+    assert fetch.obtain(entry, tmp_path) == path
+    path.unlink()
+    server.behaviours = [whole(body)]
+    assert fetch.obtain(entry, tmp_path) == tmp_path / "weights.safetensors"
+    assert len(server.asked) == 3
+
+
+def test_every_source_is_held_to_the_first_download_where_only_one_tells_a_hash(server, tmp_path):  # noqa: F811
+    body = b"weights" * 1000
+    told = {"x-linked-etag": f'"{hashlib.sha256(body).hexdigest()}"', "x-linked-size": str(len(body))}
+    server.behaviours = [whole(body, headers=told), status(404), whole(body[:-1] + b"!")]
+    file = File("weights.bin", (Hub("someone/biggan", "w"), f"{server.url}/w"))
+    assert not file.hashed
+    path = download.fetch(file, tmp_path, endpoint=server.url)
+    path.unlink()
+    with pytest.raises(CheckpointError, match="as the first download had"):
+        download.fetch(file, tmp_path, endpoint=server.url)
 
 
 def test_what_belongs_beside_a_file_comes_with_it(server, tmp_path):  # noqa: F811
@@ -206,8 +234,10 @@ def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tm
     assert not server.asked
 
 
-@pytest.mark.parametrize("name", ["biggan-256.pth", "biggan-512.pth", "biggan-ivclab-256.pt", "biggan-ivclab-512.pt"])
-def test_a_biggan_that_nobody_published_a_hash_of_comes_by_itself_and_loads(server, tmp_path, monkeypatch, name):  # noqa: F811
+@pytest.mark.parametrize("side", [128, 256, 512])
+@pytest.mark.parametrize("called", ["biggan-{}.pth", "biggan-ivclab-{}.pt"])
+def test_a_biggan_that_nobody_published_a_hash_of_comes_by_itself_and_loads(server, tmp_path, called, side):  # noqa: F811
+    name = called.format(side)
     entry = catalogue.find(name)
     (file,) = entry.files
     assert file.sources
@@ -236,7 +266,9 @@ def save(tensors):
 def test_no_remark_where_a_hash_is_published_or_the_hub_tells_it(tmp_path):
     for name in ("biggan-deep-256.bin", "vqgan-coco.ckpt", "openai-vit-b-32", "laion-vit-b-32"):
         assert fetch.remarks(tmp_path / name) == [f"licence: {catalogue.find(name).licence}"]
-    assert fetch.remarks(tmp_path / "biggan-deep-128.bin")[-1] == "no published hash"
+    assert fetch.remarks(tmp_path / "ViT-B-32.pt") == ["licence: MIT"]
+    for name in ("biggan-deep-128.bin", "dino-vit-s-16.safetensors", "dino-vit-s-16.pth"):
+        assert fetch.remarks(tmp_path / name)[-1] == "no published hash"
     assert fetch.remarks(tmp_path / "mine.pth") == []
 
 

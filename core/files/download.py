@@ -199,7 +199,7 @@ def _try(file: File, target: Path, address: str, headers: Mapping[str, str], pro
         part.unlink()
         why = f", as the first download had; to take this one, delete {_kept(target)}" if first else ""
         raise _RefusedError(f"what it sends has the SHA-256 {found}, expected {digest or first}{why}")
-    if not (digest or file.hashed):
+    if not file.hashed:
         _kept(target).write_text(f"{found}  {target.name}\n", encoding="utf-8")
     os.replace(part, target)
     for other in _parts(target):  # of sources that were given up

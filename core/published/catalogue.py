@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from ..clip import WEIGHTS
 from ..errors import ChoiceError
 from ..files.download import File, Hub
 from .encoders import CLIPS
@@ -27,10 +28,10 @@ def find(name: str) -> Published:
         ChoiceError: there is none.
     """
     for entry in TABLE:
-        if name in (entry.name, _stem(entry)):
+        if name in (entry.name, stem(entry)):
             return entry
     raise ChoiceError(
-        f"No published weights are called {name!r}; known are {', '.join(entry.name for entry in TABLE)}."
+        f"No published weights are called {name!r}; known are {', '.join(map(stem, TABLE))}."
     )
 
 
@@ -39,8 +40,22 @@ def by_hash(sha256: str) -> Published | None:
     return next((e for e in TABLE if any(file.sha256 and sha256.startswith(file.sha256) for file in e.files)), None)
 
 
-def _stem(entry: Published) -> str:
+def stem(entry: Published) -> str:
+    """An entry's name without its file's ending."""
     return entry.name if entry.clip else entry.name.rpartition(".")[0]
+
+
+def names(kind: str) -> frozenset[str]:
+    """What published weights of a kind go by: entries, with and without an ending, and files that need no others."""
+    entries = published(kind)
+    files = (file.name for entry in entries for file in entry.files)
+    return frozenset((*(entry.name for entry in entries), *map(stem, entries), *files)).difference(WEIGHTS)
+
+
+def archive(kind: str, name: str) -> File | None:
+    """A published file that needs no others, such as OpenAI's archive of a CLIP, by its own name."""
+    files = (file for entry in published(kind) for file in entry.files)
+    return next((file for file in files if file.name == name not in WEIGHTS), None)
 
 
 # --- generators ------------------------------------------------------------------------------------------------------
@@ -49,30 +64,36 @@ _TFHUB = "Apache-2.0 (as others report of DeepMind's TensorFlow Hub models)"
 _TAMING = "MIT (the code; the weights carry no licence of their own)"
 _SOMNAI = "debc22c8f285c7734980c464ff992d335dde6e9a"
 _IVCLAB = "https://github.com/ivclab/BigGAN-Generator-Pretrained-Pytorch/releases/download/v0.0.0"
+_LATENTSHIFT = "https://github.com/ieee8023/latentshift/releases/download/weights"
+_FEED_FORWARD = "https://github.com/mehdidc/feed_forward_vqgan_clip/releases/download/0.1"
 _FUSEDREAM = "https://drive.google.com/drive/folders/1nJ3HmgYgeA9NZr-oU-enqbYeO7zBaANs"
 
 
-def _deep(side: int, good_for: str, size: int | None = None, sha256: str = "") -> Published:
+def _deep(
+    side: int, good_for: str, size: int | None = None, sha256: str = "", mirrors: Sequence[Hub] = ()
+) -> Published:
     name = f"biggan-deep-{side}"
     source = f"https://s3.amazonaws.com/models.huggingface.co/biggan/{name}-pytorch_model.bin"
-    return Published(f"{name}.bin", "gan", (File(f"{name}.bin", (source,), size, sha256),), _TFHUB, good_for)
+    file = File(f"{name}.bin", (*mirrors, source), size, sha256)
+    return Published(file.name, "gan", (file,), _TFHUB, good_for)
 
 
-def _biggan(side: int, good_for: str) -> Published:
+def _biggan(side: int, good_for: str, about: int) -> Published:
     """GANalyze's port, as a program can have it; FuseDream's own, of the same weights, may take its place by hand."""
     name = f"biggan-{side}.pth"
     address = f"ganalyze.csail.mit.edu/models/{name}"
-    file = File(name, (f"https://{address}", f"http://{address}"), page=_FUSEDREAM)  # the latter is what is published
-    return Published(name, "gan", (file,), _TFHUB, good_for, about=330_000_000)
+    page = _FUSEDREAM if side > 128 else ""
+    file = File(name, (f"https://{address}", f"http://{address}"), page=page)  # the latter is what is published
+    return Published(name, "gan", (file,), _TFHUB, good_for, about=about)
 
 
-def _ivclab(side: int, good_for: str) -> Published:
+def _ivclab(side: int, good_for: str, about: int) -> Published:
     file = File(f"biggan-ivclab-{side}.pt", (f"{_IVCLAB}/biggan{side}-release.pt",))
-    return Published(file.name, "gan", (file,), f"{_TFHUB}; the port has none", good_for, about=334_000_000)
+    return Published(file.name, "gan", (file,), f"{_TFHUB}; the port has none", good_for, about=about)
 
 
 def _vqgan(
-    name: str, sources: Sequence[Hub | str], size: int, good_for: str, sha256: str = "", licence: str = _TAMING
+    name: str, sources: Sequence[Hub | str], size: int | None, good_for: str, sha256: str = "", licence: str = _TAMING
 ) -> Published:
     name = f"vqgan-{name}.ckpt"
     return Published(name, "gan", (File(name, tuple(sources), size, sha256),), licence, good_for)
@@ -92,8 +113,11 @@ def _vqmodel(name: str, repo: str, weights: str, about: int, licence: str, good_
 
 def _mirrors(somnai: str, pytti: str) -> tuple[Hub, Hub]:
     """The two repositories of the hub that keep the VQGANs."""
-    first = Hub("Somnai/pytti-vqgan-checkpoints", f"{somnai}/{somnai}.ckpt", _SOMNAI)
-    return first, Hub("pxlpshr/pytti-models", f"vqgan/{pytti}.ckpt")
+    return _somnai(somnai), Hub("pxlpshr/pytti-models", f"vqgan/{pytti}.ckpt")
+
+
+def _somnai(name: str) -> Hub:
+    return Hub("Somnai/pytti-vqgan-checkpoints", f"{name}/{name}.ckpt", _SOMNAI)
 
 
 def _heibox(folder: str, path: str = "ckpts") -> str:
@@ -101,7 +125,11 @@ def _heibox(folder: str, path: str = "ckpts") -> str:
 
 
 _GENERATORS = (
-    _deep(128, "ImageNet at 128 pixels: quick trials on a processor"),
+    _deep(
+        128,
+        "ImageNet at 128 pixels: quick trials on a processor",
+        mirrors=[Hub("osanseviero/BigGAN-deep-128", "pytorch_model.bin")],
+    ),
     _deep(
         256,
         "ImageNet at 256 pixels: a good first choice",
@@ -109,19 +137,25 @@ _GENERATORS = (
         "5900ef4065047e3aa0d1b66197b7f2664dceb59b27080e414ad57e203c485bc5",
     ),
     _deep(512, "ImageNet at 512 pixels: the largest pictures, slow without a GPU"),
-    _biggan(256, "ImageNet at 256 pixels: FuseDream's model"),
-    _biggan(512, "ImageNet at 512 pixels: the model of FuseDream's pictures"),
-    _ivclab(256, "BigGAN-256 with statistics for each truncation, used at 1"),
-    _ivclab(512, "BigGAN-512 with statistics for each truncation, used at 1"),
+    _biggan(128, "ImageNet at 128 pixels: quick trials on a processor", 282_000_000),
+    _biggan(256, "ImageNet at 256 pixels: FuseDream's model", 330_000_000),
+    _biggan(512, "ImageNet at 512 pixels: the model of FuseDream's pictures", 330_000_000),
+    _ivclab(128, "BigGAN-128 with statistics for each truncation, used at 1", 286_000_000),
+    _ivclab(256, "BigGAN-256 with statistics for each truncation, used at 1", 334_000_000),
+    _ivclab(512, "BigGAN-512 with statistics for each truncation, used at 1", 334_000_000),
     _vqgan(
         "imagenet-1024",
-        [_heibox("8088892a516d4e3baf92")],
+        [_heibox("8088892a516d4e3baf92"), f"{_LATENTSHIFT}/vqgan_imagenet_f16_1024.ckpt"],
         957_954_257,
         "anything, in broader strokes than with 16384 codes",
     ),
     _vqgan(
         "imagenet-16384",
-        [*_mirrors("imagenet", "imagenet"), _heibox("a7530b09fed84f80a887")],
+        [
+            *_mirrors("imagenet", "imagenet"),
+            f"{_FEED_FORWARD}/vqgan_imagenet_f16_16384.ckpt",
+            _heibox("a7530b09fed84f80a887"),
+        ],
         980_092_370,
         "anything: the usual choice for VQGAN-CLIP",
         "845a68805098cb666420d5db93df53f3a3b6dd443e6dd85c05759c5b998cd663",
@@ -139,6 +173,13 @@ _GENERATORS = (
         4_263_525_412,
         "landscapes; most of the file is a transformer, which `run.py models convert` leaves out",
         "8a8adea3da8dab412675772831370dd948e0aa97bb11a9488a2f328b58dbc929",
+    ),
+    _vqgan(
+        "faceshq",
+        [_somnai("faceshq")],
+        None,
+        "faces, of CelebA-HQ and FFHQ",
+        "3274bba51bd565c90990bbcf7bb5dad0b9b95a6a77011980afc4c3cfc4d1cad1",
     ),
     _vqgan(
         "wikiart-16384",
@@ -189,16 +230,18 @@ _BACKBONES = (
         "Perceptual Loss: LPIPS on VGG16, nearer to the classic perceptual loss",
     ),
     Published(
-        "dino-vit-s-16.pth",
+        "dino-vit-s-16.safetensors",
         "dino",
         (
+            File("dino-vit-s-16.safetensors", (Hub("timm/vit_small_patch16_224.dino", "model.safetensors"),)),
             File(
                 "dino-vit-s-16.pth",
                 ("https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",),
             ),
         ),
-        "Apache-2.0 (of the code)",
+        "Apache-2.0",
         "the frozen features of StyleGAN-T's discriminator, for training",
+        about=86_700_000,
     ),
 )
 

@@ -17,7 +17,10 @@ from .catalogue import TABLE, Published
 
 def place(entry: Published, folder: Path) -> Path:
     """Where an entry's file, or a CLIP's folder, is or will be; `folder` is the models folder of its kind."""
-    return folder / entry.name
+    if entry.clip is not None:
+        return folder / entry.name
+    forms = [folder / file.name for file in entry.files]
+    return next((path for path in forms if path.is_file()), forms[0])
 
 
 def is_there(entry: Published, folder: Path) -> bool:
@@ -48,7 +51,7 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
         return path
     if entry.clip is None:
         _fetch_beside(entry, folder, progress, endpoint)
-        return fetch(entry.files[0], folder, progress, endpoint)
+        return path if path.is_file() else _first_form(entry, folder, progress, endpoint)
     _fetch_clip(entry, path, progress, endpoint)
     return path
 
@@ -73,19 +76,22 @@ def _fetch_beside(entry: Published, folder: Path, progress: Progress, endpoint: 
 
 
 def _fetch_weights(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
+    weights = _first_form(entry, folder, progress, endpoint)
+    if weights.name not in clip.WEIGHTS:  # OpenAI's own archive
+        convert.convert_clip(weights, folder / clip.WEIGHTS[0])
+        weights.unlink()
+
+
+def _first_form(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> Path:
+    """The weights in the first form that can be had."""
     refusals = []
     for file in entry.files:
         try:
-            weights = fetch(file, folder, progress, endpoint)
+            return fetch(file, folder, progress, endpoint)
         except CheckpointError as error:
             if offline():
                 raise
             refusals.append(error)
-            continue
-        if weights.name not in clip.WEIGHTS:  # OpenAI's own archive
-            convert.convert_clip(weights, folder / clip.WEIGHTS[0])
-            weights.unlink()
-        return
     raise CheckpointError(" Or: ".join(map(str, refusals))) from refusals[0]
 
 
@@ -119,7 +125,7 @@ def verify(path: Path) -> None:
 
 def licence(path: Path) -> str:
     """The licence of published weights, of a file or folder of their name or converted from them; "" if unknown."""
-    by_name = next((entry.licence for entry in TABLE if entry.name == path.name), "")
+    by_name = next((entry.licence for entry in TABLE if _is_of(path, entry)), "")
     if by_name or path.suffix != ".safetensors":
         return by_name
     from safetensors import safe_open
@@ -131,8 +137,13 @@ def licence(path: Path) -> str:
 def remarks(path: Path) -> list[str]:
     """What a user should know of published weights: the licence, and whether nobody published their hash."""
     known = licence(path)
-    unhashed = any(entry.name == path.name and not entry.hashed for entry in TABLE)
+    unhashed = any(_is_of(path, entry) and not entry.hashed for entry in TABLE)
     return [*([f"licence: {known}"] if known else []), *(["no published hash"] if unhashed else [])]
+
+
+def _is_of(path: Path, entry: Published) -> bool:
+    """Whether a file or folder is called as an entry, or as a file that an entry brings alone."""
+    return path.name == entry.name or any(path.name == file.name not in clip.WEIGHTS for file in entry.files)
 
 
 def describe(model: Model, remarks: Sequence[str] = ()) -> str:
