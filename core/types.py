@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import LatentError, shortened
+from .settings import Settings
 
 # How each of a basis's tensors is combined, see `weightings.WEIGHTINGS`: by one weight per basis latent, or one per
 # number of it.
@@ -110,10 +111,12 @@ class Managed:
 
     dtype: what its network computes with where that is faster, set by `precision.compute_in`. patcher: what the memory
     management of a host knows the weights by, set by the host and read by nobody else; None without a host.
+    settings: of a generator, what search suits it, as its family or its file says; if neither does, FuseDream's.
     """
 
     dtype: torch.dtype = torch.float32
     patcher: Any = None
+    settings: Settings = Settings()
 
 
 @runtime_checkable
@@ -121,12 +124,13 @@ class Generator(Model, Protocol):
     """A differentiable map from latents to pictures.
 
     name: family, resolution and a fingerprint of the weights; equal names mean equal pictures. resolution: (H, W).
-    spec: name -> shape of one latent's tensor.
+    spec: name -> shape of one latent's tensor. settings: what search suits it, see `Managed`.
     """
 
     name: str
     resolution: tuple[int, int]
     spec: Mapping[str, tuple[int, ...]]
+    settings: Settings
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
         """Draw n latents as the model was trained on; rng and result live on the CPU."""

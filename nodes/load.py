@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..core import clip, clip_transformers, generators
 from ..core.errors import PackError
-from ..core.files import configs, formats
+from ..core.files import configs, formats, search_settings
 from ..core.generators import biggan_deep, class_names, vqgan
 from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
@@ -69,7 +69,7 @@ class LoadGenerator(io.ComfyNode):
     def fingerprint_inputs(cls, model: str) -> str:
         path = _SHIPPED.get(model) or published.path("gan", model)
         beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep, class_names))
-        return host.fingerprint(path, *itertools.chain(*beside))
+        return host.fingerprint(path, search_settings.path(path), *itertools.chain(*beside))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:

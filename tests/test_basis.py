@@ -221,11 +221,21 @@ def test_numbers_out_of_range_are_refused(generator, encoder, wrong, words):
     assert generator.decoded == []
 
 
-def test_a_loss_without_aug_clip_and_an_unknown_weighting_are_refused(generator, encoder):
+def test_candidates_are_ranked_by_plain_clip_as_in_the_released_code(generator, encoder):
+    loss = loss_of(encoder, copies=9)
+    plain = SumLoss([(1.0, loss.plain())])
+    found = initialise(generator, loss, seeds=[7], k=4, count=250, ranking="CLIP")
+    assert same(found, initialise(generator, plain, seeds=[7], k=4, count=250))
+    assert not same(found, initialise(generator, loss, seeds=[7], k=4, count=250))
+
+
+def test_a_loss_without_aug_clip_and_unknown_names_are_refused(generator, encoder):
     with pytest.raises(PackError, match="give an AugCLIP loss"):
         initialise(generator, SumLoss([]), seeds=[1], count=100)
     with pytest.raises(ChoiceError, match="Unknown weighting mean: choose from scalar, softmax"):
         initialise(generator, loss_of(encoder), seeds=[1], count=100, weighting="mean")
+    with pytest.raises(ChoiceError, match="Unknown ranking chance: choose from AugCLIP, CLIP"):
+        initialise(generator, loss_of(encoder), seeds=[1], count=100, ranking="chance")
 
 
 # --- weightings ------------------------------------------------------------------------------------------------------

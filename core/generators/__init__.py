@@ -15,6 +15,7 @@ import torch
 
 from .. import precision
 from ..errors import CheckpointError
+from ..files import search_settings
 from ..files.checkpoints import Checkpoint, find, read
 from ..files.weights import prefix_of
 from ..types import Generator
@@ -40,7 +41,7 @@ def backends() -> tuple[Backend, ...]:
 
 
 def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
-    """The generator in a weight file, or in a folder that holds one.
+    """The generator in a weight file, or in a folder that holds one, with the settings that `search_settings` finds.
 
     dtype: what it computes with, by default `precision.default()`.
 
@@ -52,6 +53,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
     backend, checkpoint = recognise(checkpoint)
     try:
         generator = precision.compute_in(backend.build(checkpoint), dtype)
+        generator.settings = search_settings.told(checkpoint.path, generator.settings)
         if isinstance(generator, ClassConditionalGenerator):
             generator.name_classes(checkpoint.path)
         return generator

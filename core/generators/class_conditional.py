@@ -41,6 +41,11 @@ class ClassConditionalGenerator(Managed):
         return f"Generator({self.name})"
 
     @property
+    def class_norm(self) -> float:
+        """The norm of the longest class embedding: how far out y was in training."""
+        return self._embeddings.norm(dim=1).max().item()
+
+    @property
     def classes(self) -> Sequence[str]:
         """The names of the classes: those beside the weights, or else `class_names.usual`."""
         return self._classes or class_names.usual(len(self._embeddings))

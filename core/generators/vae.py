@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from .. import draws, patterns
 from ..errors import ShapeError
+from ..settings import VQGAN_CLIP, RegularizationSettings
 from ..types import Latent
 from .latent_grid import GridGenerator
 
@@ -29,6 +31,9 @@ class VAEGenerator(GridGenerator):
         factor: pixels along the side of one cell.
         side: of its pictures, in pixels.
     """
+
+    # No regulariser, since the latents of an encoder, unlike codes, are not near 0.
+    settings = replace(VQGAN_CLIP, regularization=RegularizationSettings(weight=0.0))
 
     def __init__(
         self, module: nn.Module, encode: Map, decode: Map, *, digest: str, channels: int, factor: int, side: int

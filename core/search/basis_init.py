@@ -22,6 +22,10 @@ from .weightings import WEIGHTINGS
 MAX_BASIS = 15
 SHARED = 0  # the seed of the pool that all seeds share
 SHARE = 0.4  # of that pool, what a seed takes
+RANKINGS = {
+    "AugCLIP": "by the loss's augmented copies, as in the paper",
+    "CLIP": "by the pictures as they are, as in the released code",
+}
 
 Progress = Callable[[int, int, str], None]  # candidates scored, to score in all, and what is being done
 
@@ -34,6 +38,7 @@ def initialise(
     k: int = 5,
     count: int = 10_000,
     weighting: str = SCALAR,
+    ranking: str = "AugCLIP",
     gaussian_y: bool = False,
     fresh: bool = False,
     folder: Path | None = None,
@@ -51,6 +56,7 @@ def initialise(
         k: basis latents per search, 1 to MAX_BASIS.
         count: candidates in the pool (the paper's M), at least k.
         weighting: a name of WEIGHTINGS.
+        ranking: a name of RANKINGS.
         gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (the appendix compares).
         fresh: draw `count` candidates for each seed alone, as in the paper. Otherwise all seeds share one pool, of
             which each draws its SHARE, so that a new seed costs little once the pool is known.
@@ -62,11 +68,15 @@ def initialise(
         A basis of len(seeds) searches, its vectors best first, on the CPU.
 
     Raises:
+        ChoiceError: an unknown weighting or ranking.
         PackError: k, count or seeds out of range, no AugCLIP term to rank by, or no class vector for gaussian_y.
     """
     terms = _terms(loss)
-    if weighting not in WEIGHTINGS:
-        raise ChoiceError(f"Unknown weighting {weighting}: choose from {', '.join(WEIGHTINGS)}.")
+    for what, name, known in (("weighting", weighting, WEIGHTINGS), ("ranking", ranking, RANKINGS)):
+        if name not in known:
+            raise ChoiceError(f"Unknown {what} {name}: choose from {', '.join(known)}.")
+    if ranking == "CLIP":
+        terms = [(weight, term.plain()) for weight, term in terms]
     check_counts(k, count)
     if gaussian_y and "y" not in generator.spec:
         raise PackError(f"gaussian_y draws the class vector of a BigGAN, and {generator.name} has none: turn it off.")

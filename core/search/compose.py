@@ -40,6 +40,8 @@ class Composite:
     def __init__(self, generator: Generator) -> None:
         self.base, self.module = generator, generator.module
         self.dtype, self.patcher = generator.dtype, generator.patcher
+        self.settings = generator.settings.composed
+        self.class_norm: float | None = getattr(generator, "class_norm", None)  # of generators with classes
         self.name = f"{generator.name} composed"
         self.resolution = generator.resolution
         layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}

@@ -28,15 +28,22 @@ class Descent:
         parameters: whose leaves to change.
         generator: what keeps the leaves within its range.
         moments: the optimiser's state to go on from, or empty.
+        longest: as `Parameters.constrain`.
 
     Raises:
         LatentError: a part of the optimiser's state is missing.
     """
 
     def __init__(
-        self, name: str, lr: float, parameters: Parameters, generator: Generator, moments: Mapping[str, Tensor]
+        self,
+        name: str,
+        lr: float,
+        parameters: Parameters,
+        generator: Generator,
+        moments: Mapping[str, Tensor],
+        longest: float | None = None,
     ) -> None:
-        self._name, self._parameters, self._generator = name, parameters, generator
+        self._name, self._parameters, self._generator, self._longest = name, parameters, generator, longest
         self._leaves = list(parameters.leaves.values())
         self._optimizer = optimizers.make(name, self._leaves, lr)
         optimizers.restore(self._optimizer, name, parameters.leaves, moments)
@@ -61,7 +68,7 @@ class Descent:
         self._optimizer.step()
         for leaf, old in zip(self._leaves, leaves, strict=True):
             leaf.copy_(torch.lerp(old, leaf, pace))  # at a pace of 1 the very same
-        self._parameters.constrain(self._generator)
+        self._parameters.constrain(self._generator, self._longest)
         for leaf, old in zip(self._leaves, leaves, strict=True):
             leaf.copy_(torch.where(self._finite, leaf, old))
         for (kept, key, value), old in zip(state, before, strict=True):

@@ -88,7 +88,10 @@ class Search:
         self._device = next(generator.module.parameters()).device
         self._batches = Batches(at_once(self._device) if options.at_once is None else options.at_once)
         self._parameters = Parameters.of(state.basis, self._device)
-        self._descent = Descent(options.optimizer, options.lr, self._parameters, generator, state.basis.moments)
+        longest = getattr(generator, "class_norm", None) if options.constraint == "cap" else None
+        self._descent = Descent(
+            options.optimizer, options.lr, self._parameters, generator, state.basis.moments, longest
+        )
         self._best = state.best and _best_on(state.best, self._device)
         self._curve, self._trace = state.curve, state.trace
         self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps whose losses are not read yet

@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import PackError
+from ..errors import ChoiceError, PackError
 from . import optimizers
+
+# What keeps a search from leaving what a class-conditional GAN knows; without classes they are all alike.
+CONSTRAINTS = {
+    "none": "class vectors go wherever the loss leads",
+    "cap": "neither a basis latent's class vector nor the combination of them gets longer than the longest class's",
+}
 
 
 @dataclass(frozen=True)
@@ -20,15 +26,18 @@ class Options:
     at_once: int | None = None  # samples that go through the models together, 0 for all; None: by the device's memory
     optimizer: str = "Adam"  # a name of `optimizers.OPTIMIZERS`
     schedule: str = "constant"  # of the learning rate, a name of `optimizers.SCHEDULES`
+    constraint: str = "none"  # on class vectors, a name of `CONSTRAINTS`
 
     def check(self) -> None:
         """Refuse what no search can do.
 
         Raises:
-            ChoiceError: an unknown optimiser or schedule.
+            ChoiceError: an unknown optimiser, schedule or constraint.
             PackError: steps below 1, or lr or noise that is not a number above 0.
         """
         optimizers.check(self.optimizer, self.schedule)
+        if self.constraint not in CONSTRAINTS:
+            raise ChoiceError(f"Unknown constraint {self.constraint!r}: choose from {', '.join(CONSTRAINTS)}.")
         if self.at_once is not None and self.at_once < 0:
             raise PackError(f"at_once must be at least 0; got {self.at_once}.")
         if self.steps < 1 or self.evaluate_every < 1:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..types import Basis, Generator, Latent
 from .weightings import mix
 
+CLASS = "y"  # what class-conditional generators call their class vector
 _SEARCHED = ("vectors", "weights")
 _GIVEN = ("fixed", "anchor", "mask")
 
@@ -63,12 +64,26 @@ class Parameters:
         return {name: value.shape[2:] for name, value in self._basis.vectors.items()}
 
     @torch.no_grad()
-    def constrain(self, generator: Generator) -> None:
-        """Bring the basis latents xi_i into the range that the generator was trained on, BigGAN's z into [-2, 2]."""
+    def constrain(self, generator: Generator, longest: float | None = None) -> None:
+        """Bring the basis latents xi_i into the range that the generator was trained on, BigGAN's z into [-2, 2].
+
+        longest: the norm that no class vector y of the xi_i, and none of their combinations, may exceed; None for any.
+        """
         vectors = self._groups()["vectors"]
         within = generator.constrain(Latent(generator.name, {**vectors, **self._basis.fixed})).tensors
         for name, value in vectors.items():
             value.copy_(within[name])
+        if longest is not None:
+            self._shorten(longest)
+
+    def _shorten(self, longest: float) -> None:
+        """Scale class vectors down to a norm: each for itself, then those of a search alike for their combination."""
+        vectors = self._groups()["vectors"]
+        classes = [name for name in vectors if name.rpartition(".")[2] == CLASS]
+        for name in classes:
+            vectors[name].mul_(_within(vectors[name], longest))
+        for name in classes:
+            vectors[name].mul_(_within(self.latent().tensors[name], longest)[:, None])
 
     def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
         """The basis that the leaves are after so many steps, on the CPU."""
@@ -85,6 +100,11 @@ class Parameters:
             group, _, name = leaf.partition(".")
             groups[group][name] = value
         return groups
+
+
+def _within(vectors: Tensor, longest: float) -> Tensor:
+    """The factors [..., 1] that scale vectors [..., D] down to a norm; 1 for those that are shorter."""
+    return (longest / vectors.norm(dim=-1, keepdim=True)).clamp(max=1)
 
 
 def home(value: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from ... import draws
 from ...errors import LatentError, PackError, ShapeError
 from ...files.checkpoints import Checkpoint, fingerprint
 from ...files.weights import fit, hollow
+from ...settings import SearchSettings, Settings
 from ...types import Generator, JointEncoder, Latent, Managed
 from ..latent_grid import clamp_with_grad
 from . import text
@@ -26,6 +27,9 @@ class StyleGANTGenerator(Managed):
     Its pictures are of prompts, so `sample` needs some: `of` gives the generator of the same weights that draws with
     given text embeddings. Another name tells that generator from this one, and its latents from this one's.
     """
+
+    # Its paper has no search; the rate is the one that finds pictures again.
+    settings = Settings(search=SearchSettings(steps=150, lr=0.03, latent_noise=0.0))
 
     def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
         network.freeze()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from ... import precision
 from ...files.checkpoints import Checkpoint, fingerprint
 from ...files.weights import fit, hollow, used
 from ...memory import constant
+from ...settings import VQGAN_CLIP, RegularizationSettings, SearchSettings
 from ...types import Latent
 from ..latent_grid import GridGenerator
 from . import layouts
@@ -22,6 +25,7 @@ class VQGANGenerator(GridGenerator):
     """A VQGAN whose latent z [N, C, h, w] lies in the space of its codes; decoding takes each place's nearest code."""
 
     module: VQGAN
+    settings = VQGAN_CLIP
 
     def __init__(self, module: VQGAN, digest: str, factor: int, side: int) -> None:
         fold(module.decoder)
@@ -74,6 +78,9 @@ class CodebookGenerator(VQGANGenerator):
 
     def __init__(self, generator: VQGANGenerator) -> None:
         vars(self).update(vars(generator))
+        # The notebook's rate; the noise that stands for the draw; a penalty on logits would only blur the codes.
+        search = SearchSettings(steps=VQGAN_CLIP.search.steps, lr=0.05, latent_noise=1.28)
+        self.settings = replace(VQGAN_CLIP, search=search, regularization=RegularizationSettings(weight=0.0))
         self._set("vqgan-codebook", "logits", len(self._codebook), *generator.resolution)
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:

@@ -1,0 +1,126 @@
+"""What search suits a generator: a typed value that every family declares, a weight file may change, and nodes take.
+
+Each stage has its section. `Settings()` is FuseDream's (Liu et al. 2021, and its released code where the paper is
+silent), `VQGAN_CLIP` that of Crowson, Biderman et al. 2022. `NAMED` has both as published, in the paper and in code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Of `search.options.Options`. constraint: on class vectors, a name of `search.options.CONSTRAINTS`."""
+
+    steps: int = 1000
+    lr: float = 5e-3
+    latent_noise: float = 0.01
+    constraint: str = "none"
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """Of `search.basis_init.initialise`, whose `count` is `candidates`."""
+
+    k: int = 5
+    candidates: int = 10_000
+    weighting: str = "scalar"
+    ranking: str = "AugCLIP"
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class AugCLIPSettings:
+    """Of `losses.aug_clip.AugCLIPLoss`; released: in the place of the resize, that of FuseDream's released code."""
+
+    copies: int = 50
+    color: bool = True
+    translation: bool = True
+    resize: bool = True
+    cutout: bool = True
+    distance: str = "cosine"
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """Of `losses.cutout_loss.CutoutLoss`, whose `copies` are `cutouts`."""
+
+    cutouts: int = 32
+    smallest: float = 0.5
+    power: float = 1.0
+    whole: float = 0.0
+
+
+@dataclass(frozen=True)
+class RegularizationSettings:
+    """Of `losses.regularisers.LatentRegularization`; a weight of 0 is none."""
+
+    weight: float = 1.5
+    decay: float = 0.005
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What search suits a generator.
+
+    search, start, aug_clip, cutouts, regularization: each stage's numbers. loss: the loss to search it by, as the score
+    curve calls it. backbone: of the perceptual distance between its pictures, as the menu of `models/lpips` calls it.
+    composition: in a composition of two layers; None where that is no other search.
+    """
+
+    search: SearchSettings = SearchSettings()
+    start: StartSettings = StartSettings()
+    aug_clip: AugCLIPSettings = AugCLIPSettings()
+    cutouts: CutoutSettings = CutoutSettings()
+    regularization: RegularizationSettings = RegularizationSettings(weight=0.0)
+    loss: str = "AugCLIP"
+    backbone: str = "alexnet.pth"
+    composition: Settings | None = None
+
+    @property
+    def composed(self) -> Settings:
+        """Those for a composition, and for the search of each of its layers."""
+        return self.composition or self
+
+
+# Random codes are all noise, so that there is little to choose a start from: k and candidates are not the papers'.
+VQGAN_CLIP = Settings(
+    search=SearchSettings(steps=400, lr=0.15, latent_noise=0.0),
+    start=StartSettings(k=1, candidates=100),
+    regularization=RegularizationSettings(),
+    loss="cutouts",
+)
+_PAPER, _CODE = StartSettings(fresh=True), StartSettings(weighting="softmax", ranking="CLIP", fresh=True)
+FUSEDREAM_AS_PUBLISHED: Mapping[str, Settings] = {
+    "FuseDream as in the paper": Settings(search=SearchSettings(latent_noise=0.0), start=_PAPER),
+    "FuseDream as in its code": Settings(start=_CODE, aug_clip=AugCLIPSettings(released=True)),
+}
+VQGAN_CLIP_AS_PUBLISHED: Mapping[str, Settings] = {
+    # The paper names no number of crops; 64 is that of all its notebooks.
+    "VQGAN-CLIP as in the paper": replace(VQGAN_CLIP, cutouts=CutoutSettings(cutouts=64)),
+    # The one with the regulariser, whose pictures are 512 pixels high, its crops at least 224; it runs until stopped.
+    "VQGAN-CLIP as in its notebook": replace(
+        VQGAN_CLIP,
+        search=SearchSettings(steps=1000, lr=0.95, latent_noise=0.0),
+        cutouts=CutoutSettings(cutouts=64, smallest=0.4375),
+        regularization=RegularizationSettings(weight=1.5, decay=0.3, every=50),
+    ),
+}
+NAMED: Mapping[str, Settings] = {**FUSEDREAM_AS_PUBLISHED, **VQGAN_CLIP_AS_PUBLISHED}
+
+
+def in_words(section: object) -> str:
+    """A section of settings for people: "steps 1,000, lr 0.005, latent_noise 0.01", and what is on or off."""
+    parts = []
+    for field in fields(section):  # type: ignore[arg-type]
+        value = getattr(section, field.name)
+        if isinstance(value, bool):
+            parts += [field.name] if value else []
+        else:
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
+            parts.append(f"{field.name} {shown}")
+    return ", ".join(parts)
