@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 import torch
@@ -76,7 +77,8 @@ class ComposeOptimize(io.ComfyNode):
                     "places",
                     default=_ALL,
                     tooltip=f"Where the foreground may lie: '{_ALL}', or some of these with commas: "
-                    f"{', '.join(compose.PLACES)}.",
+                    f"{', '.join(compose.PLACES)}; or rectangles of its own size, as left, top, width and height in "
+                    "shares of the picture: '0.1 0.3 0.5 0.5'. Draw them on the node.",
                 ),
                 io.Combo.Input(
                     "backbone",
@@ -219,8 +221,11 @@ def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]
 
 
 def _placements(scales: str, places: str) -> Tensor:
-    """Every scale at every place, as a search has them."""
-    return compose.placements(_scales(scales), _places(places))
+    """Every scale at every place, and the rectangles, as a search has them."""
+    parts = [part.strip().lower() for part in places.split(",") if part.strip()]
+    rectangles = [part for part in parts if part[0] not in string.ascii_lowercase]
+    names = [name for part in parts if part not in rectangles for name in (compose.PLACES if part == _ALL else [part])]
+    return compose.placements(_scales(scales), names, [_rectangle(part) for part in rectangles])
 
 
 def _scales(text: str) -> list[float]:
@@ -231,13 +236,15 @@ def _scales(text: str) -> list[float]:
         raise PackError(f"scales must be numbers between 0 and 1, such as '0.65 0.5'; got {quoted(text)}.") from error
 
 
-def _places(text: str) -> list[str]:
-    """'top left, centre' as names; 'all' is every place."""
-    return (
-        list(compose.PLACES)
-        if text.strip().lower() == _ALL
-        else [part.strip().lower() for part in text.split(",") if part.strip()]
-    )
+def _rectangle(text: str) -> compose.Rectangle:
+    """'0.1 0.3 0.5 0.5', left, top, width and height."""
+    try:
+        left, top, width, height = map(float, text.split())
+    except ValueError as error:
+        raise PackError(
+            f"places must be names or rectangles, with commas, such as 'top left, 0.1 0.3 0.5 0.5'; got {quoted(text)}."
+        ) from error
+    return compose.Rectangle(left, top, width, height)
 
 
 def _summary(stopped: str, scores: Tensor, place: Tensor) -> str:

@@ -50,7 +50,7 @@ def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=
 
 def test_the_papers_eighteen_places():
     places = compose.placements()
-    assert places.shape == (18, 3)
+    assert places.shape == (18, 4)
     assert len(set(map(tuple, places.tolist()))) == 18
     assert set(places[:, 0].tolist()) == {torch.tensor(0.65).item(), 0.5}
 
@@ -144,6 +144,63 @@ def test_no_place_and_unknown_places_are_refused():
         compose.placements([], ["centre"])
     with pytest.raises(ChoiceError, match="top left"):
         compose.placements([0.5], ["centre", "upstairs"])
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "rows", "columns"),
+    [
+        ((0.125, 0.25, 0.5, 0.5), (4, 12), (2, 10)),
+        ((0.0, 0.75, 1.0, 0.25), (12, 16), (0, 16)),  # a strip along the bottom
+        ((0.5, 0.0, 0.25, 1.0), (0, 16), (8, 12)),  # a column
+        ((0.9, 0.9, 0.1, 0.1), (14, 16), (14, 16)),
+        ((0.3, 0.3, 0.01, 0.01), (5, 6), (5, 6)),  # at least a pixel
+    ],
+)
+def test_a_rectangle_is_where_it_says(rectangle, rows, columns):
+    place = compose.placements([], [], [compose.Rectangle(*rectangle)])
+    inside = torch.zeros(16, 16, dtype=torch.bool)
+    inside[slice(*rows), slice(*columns)] = True
+    assert torch.equal(compose.covered(place, picture(0))[0, 0], inside)
+
+
+def test_the_foreground_is_stretched_over_its_rectangle():
+    """Pixels twice as wide as high: the mean of four rows and two columns each."""
+    foreground, background = picture(1), picture(2)
+    place = compose.placements([], [], [compose.Rectangle(0.25, 0.5, 0.5, 0.25)])
+    pasted = compose.paste(foreground, background, place)
+    blocks = F.interpolate(foreground, (4, 8), mode="bilinear", antialias=True)
+    torch.testing.assert_close(pasted[:, :, 8:12, 4:12], blocks, atol=1e-5, rtol=0)
+    hidden = F.interpolate(background[:, :, 8:12, 4:12], (16, 16), mode="bilinear")
+    torch.testing.assert_close(compose.crop(background, place), hidden, atol=1e-5, rtol=0)
+
+
+def test_a_square_in_a_corner_is_the_papers_place():
+    square = compose.placements([], [], [compose.Rectangle(0.5, 0.0, 0.5, 0.5)])
+    assert torch.equal(square, compose.placements([0.5], ["top right"]))
+    assert compose.named(square[0]) == "top right at 0.5"
+
+
+def test_rectangles_stand_behind_the_places_and_are_named_as_they_are_written():
+    both = compose.placements([0.5], ["centre"], [compose.Rectangle(0.1, 0.2, 0.3, 0.4)])
+    assert [compose.named(row) for row in both] == ["centre at 0.5", "0.1 0.2 0.3 0.4"]
+
+
+@pytest.mark.parametrize(
+    "rectangle",
+    [
+        (0, 0, 1, 1),
+        (0, 0, 0, 0.5),
+        (0, 0, 0.5, -0.5),
+        (-0.1, 0, 0.5, 0.5),
+        (0.6, 0, 0.5, 0.5),
+        (0, 0.9, 0.5, 0.5),
+        (0, float("nan"), 0.5, 0.5),
+        (0, 0, float("inf"), 0.5),
+    ],
+)
+def test_a_rectangle_that_is_not_within_the_picture_is_refused(rectangle):
+    with pytest.raises(PackError, match="within"):
+        compose.placements([], [], [compose.Rectangle(*rectangle)])
 
 
 # --- a generator like any other --------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
 """Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 3.3).
 
 The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any
-    other: its
-latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many places.
+other: its latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many
+places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from ..types import Basis, Generator, Latent
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
 MOST_SCALES = 16
+MOST_RECTANGLES = 64
 # Where the foreground lies: its share of the free rows above it and of the free columns left of it.
 PLACES: dict[str, tuple[float, float]] = {
     f"{vertical} {horizontal}".replace("middle centre", "centre"): (row, column)
@@ -30,11 +32,24 @@ PLACES: dict[str, tuple[float, float]] = {
 }
 
 
+class Rectangle(NamedTuple):
+    """A place with a size of its own, in shares of the picture's sides: the foreground is stretched over it."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def __str__(self) -> str:
+        return " ".join(f"{value:g}" for value in self)
+
+
 class Composite:
     """A generator's pictures laid over one another, as a `Generator`.
 
-    A latent holds each tensor of the generator twice, "foreground.z" and "background.z" for its z, and "place" [N, 3]:
-    alpha, the share of the free rows above the foreground, and that of the free columns left of it.
+    A latent holds each tensor of the generator twice, "foreground.z" and "background.z" for its z, and "place" [N, 4]:
+    the foreground's height and width as shares of the picture's (alpha for both, in the paper), the share of the free
+    rows above it, and that of the free columns left of it.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -45,7 +60,7 @@ class Composite:
         self.name = f"{generator.name} composed"
         self.resolution = generator.resolution
         layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}
-        self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (3,)}
+        self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (4,)}
         self._layers_of = WeakTensorKeyDictionary()  # compositions -> the layers they were pasted from, while both live
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
@@ -55,7 +70,7 @@ class Composite:
         return self.join(self.base.sample(n, rng), self.base.sample(n, rng), places[index])
 
     def join(self, foreground: Latent, background: Latent, place: Tensor) -> Latent:
-        """The latent of two layers at places [N, 3]."""
+        """The latent of two layers at places [N, 4]."""
         layers = zip(LAYERS, (foreground, background), strict=True)
         tensors = {f"{layer}.{name}": value for layer, latent in layers for name, value in latent.tensors.items()}
         return Latent(self.name, {**tensors, "place": place})
@@ -104,27 +119,54 @@ class Composite:
         return replace(latent, tensors={**latent.tensors, **layers})
 
 
-def placements(scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES)) -> Tensor:
-    """Every scale at every place, [len(scales) * len(places), 3].
+def placements(
+    scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES), rectangles: Sequence[Rectangle] = ()
+) -> Tensor:
+    """Every scale at every place, then the rectangles: [len(scales) * len(places) + len(rectangles), 4].
 
     Raises:
-        PackError: a scale that is not between 0 and 1, or none, or more than MOST_SCALES, or no place.
+        PackError: a scale that is not between 0 and 1, or none for the places, or more than MOST_SCALES; a rectangle
+            that is not within the picture, or hides all of it, or more than MOST_RECTANGLES; nothing at all.
         ChoiceError: a place that is not in PLACES.
     """
     if unknown := [place for place in places if place not in PLACES]:
         raise ChoiceError(f"Unknown place {shortened(', '.join(unknown))}: choose from {', '.join(PLACES)}.")
-    if len(scales) > MOST_SCALES:
-        raise PackError(f"Composing takes at most {MOST_SCALES} scales of the foreground; got {len(scales)}.")
-    if not scales or not places:
-        raise PackError("Composing needs at least one scale and one place for the foreground.")
+    if len(scales) > MOST_SCALES or len(rectangles) > MOST_RECTANGLES:
+        raise PackError(
+            f"Composing takes at most {MOST_SCALES} scales and {MOST_RECTANGLES} rectangles of the foreground; got "
+            f"{len(scales)} and {len(rectangles)}."
+        )
+    if not (rectangles or places) or (places and not scales):
+        raise PackError("Composing needs at least one scale and one place for the foreground, or a rectangle.")
     if not all(0 < scale < 1 for scale in scales):
         listed = shortened(", ".join(f"{scale:g}" for scale in scales))
         raise PackError(f"The foreground's scale must be between 0 and 1, such as 0.5; got {listed}.")
-    return torch.tensor([(scale, *PLACES[place]) for scale in dict.fromkeys(scales) for place in dict.fromkeys(places)])
+    named = [(scale, scale, *PLACES[place]) for scale in dict.fromkeys(scales) for place in dict.fromkeys(places)]
+    return torch.tensor([*named, *map(_row, dict.fromkeys(rectangles))])
+
+
+def _row(rectangle: Rectangle) -> tuple[float, float, float, float]:
+    """A rectangle as a row of `placements`.
+
+    Raises:
+        PackError: it is not within the picture, or hides all of it.
+    """
+    left, top, width, height = rectangle
+    beyond = 1 + 1e-4  # of four rounded decimals
+    inside = 0 <= left <= 1 and 0 <= top <= 1 and 0 < left + width <= beyond and 0 < top + height <= beyond
+    if not (inside and 0 < width <= 1 and 0 < height <= 1 and width * height < 1):
+        raise PackError(
+            "A rectangle is the left, top, width and height of the foreground, as shares of the picture that it lies "
+            f"within and does not hide, such as '0.1 0.3 0.5 0.5'; got '{shortened(rectangle)}'."
+        )
+    top, left = (
+        min(1.0, first / (1 - length)) if length < 1 else 0.0 for first, length in ((top, height), (left, width))
+    )
+    return height, width, top, left
 
 
 def start(composite: Composite, foreground: Basis, background: Basis, place: Tensor) -> Basis:
-    """The searches of two bases of N rows at P places [P, 3]: N * P rows, the places of one seed side by side.
+    """The searches of two bases of N rows at P places [P, 4]: N * P rows, the places of one seed side by side.
 
     Raises:
         PackError: the bases differ in rows or weighting.
@@ -170,16 +212,20 @@ def ranked(losses: Tensor, places: int) -> tuple[Tensor, Tensor]:
 
 
 def named(place: Tensor) -> str:
-    """One place [3] in words: "bottom left at 0.5"."""
-    scale, *shares = place.tolist()
-    return f"{next(name for name, value in PLACES.items() if list(value) == shares)} at {scale:g}"
+    """One place [4] in words: "bottom left at 0.5", or the four numbers of its rectangle."""
+    height, width, row, column = place.tolist()
+    names = [name for name, shares in PLACES.items() if shares == (row, column)]
+    if names and height == width:
+        return f"{names[0]} at {height:g}"
+    left, top = column * (1 - width), row * (1 - height)
+    return str(Rectangle(*(round(value, 3) for value in (left, top, width, height))))
 
 
 # --- pasting ---------------------------------------------------------------------------------------------------------
 
 
 def paste(foreground: Tensor, background: Tensor, place: Tensor) -> Tensor:
-    """The foreground, shrunk with anti-aliasing, on the background: [N, 3, H, W] each; place [N, 3]."""
+    """The foreground, shrunk with anti-aliasing, on the background: [N, 3, H, W] each; place [N, 4]."""
     rows, columns = (resample.shrink_matrix(*box) for box in _boxes(place, background))
     return torch.where(covered(place, background), resample.apply(foreground, rows, columns), background)
 
@@ -211,10 +257,10 @@ def interior(place: Tensor, like: Tensor) -> Tensor:
 
 def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:
     """Of rows and columns: the picture's size, and the first pixel and the length [N] of the foreground."""
-    scale, *shares = place.to(like.device).unbind(1)
+    lengths, shares = place.to(like.device).T.chunk(2)
     boxes = []
-    for size, share in zip(like.shape[2:], shares, strict=True):
-        length = (scale * size).round().clamp(1, size)
+    for size, length, share in zip(like.shape[2:], lengths, shares, strict=True):
+        length = (length * size).round().clamp(1, size)
         boxes.append((size, (share * (size - length)).round(), length))
     return boxes
 
