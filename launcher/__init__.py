@@ -1,7 +1,7 @@
 """What run.py does: make the environment, get ComfyUI, start it with this pack, and run workflows on it.
 
 `cli`, `environment`, `comfyui` and `cache` run before the environment exists, so they use the standard library only.
-`host`, `workflow`, `client`, `demo` and `models` run inside it.
+`host`, `workflow`, `client`, `program`, `demo` and `models` run inside it.
 """
 
 import errno

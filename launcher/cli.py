@@ -15,12 +15,25 @@ from pathlib import Path
 
 from . import ROOT, LauncherError, cache, children, comfyui, environment, in_words, locks
 
-LOCK_COMMAND = [
-    *"-m uv pip compile pyproject.toml --quiet --output-file requirements.lock --group dev --universal".split(),
-    *("--upgrade", "--python-version", "3.10", "--no-annotate", "--custom-compile-command", "python3 run.py lock"),
+_COMPILE = [
+    *("-m", "uv", "pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.10"),
+    *("--no-annotate", "--custom-compile-command", "python3 run.py lock", "--output-file"),
+]
+LOCK_COMMANDS = [
+    [*_COMPILE, "requirements.lock", "pyproject.toml", "--group", "dev"],
+    [*_COMPILE, "requirements-scale.lock", "--group", "scale", "--constraint", "requirements.lock"],
 ]
 # What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
-TOOLS = {"test": ["playwright", "pytest", "pytest-xdist"], "lint": ["ruff", "basedpyright", "pytest"], "lock": ["uv"]}
+TOOLS = {
+    "test": ["playwright", "pytest", "pytest-xdist"],
+    "lint": ["ruff", "basedpyright", "pytest"],
+    "lock": ["uv"],
+    "batch": ["ray", "pyarrow"],
+    "evaluate": ["ray", "pyarrow", "torchmetrics", "torch-fidelity", "matplotlib"],
+    "ray": ["ray"],
+}
+# Commands that need Ray and Parquet, which an environment gets once the first of them runs.
+SCALE = {"batch", "evaluate", "ray", "test", "lint"}
 TRAININGS = {
     "picturebook": "picturebook/recipes",
     "second-edition": "picturebook/second/recipes",
@@ -28,8 +41,9 @@ TRAININGS = {
 }
 # How all tests run: as many processes as there are cores, but each takes 3 GB; the tests of a file share a host.
 SHARED_OUT = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-IN_PLACE = {"demo", "serve", "models", "train"}  # commands whose paths are the user's
-PASS_ON = {"test", "train", "bench"}  # commands whose further arguments, --help too, are another program's
+IN_PLACE = {"demo", "serve", "models", "train", "batch", "evaluate"}  # commands whose paths are the user's
+# Commands whose further arguments, --help too, are another program's.
+PASS_ON = {"test", "train", "bench", "batch", "evaluate", "ray"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,6 +103,9 @@ def parser() -> argparse.ArgumentParser:
     serve = add("serve", "start ComfyUI with this pack, for the browser", output)
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
     serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    add("batch", "run a workflow for every row of a table, on as many workers as there is room for; --help explains")
+    add("evaluate", "measure systems as the papers do: a table with FID, CLIP score and more; --help explains")
+    add("ray", "the cluster that batch and evaluate join: start --head, start --address, status, stop")
     add("test", "run pytest; further arguments go to it")
     add("lint", "check style and types")
     train = add(
@@ -149,7 +166,11 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     if options.command == "bench":
         named_file(ROOT / "benchmarks", options.name, ".py")
         return [["-m", f"guided_gan.benchmarks.{options.name.replace('/', '.')}", *rest]]
-    return [LOCK_COMMAND]
+    if options.command in {"batch", "evaluate"}:
+        return [["-m", f"guided_gan.scale.{options.command}", *rest]]
+    if options.command == "ray":
+        return [["-m", "ray.scripts.scripts", *rest]]
+    return LOCK_COMMANDS
 
 
 def tidy(action: str, kinds: Sequence[str]) -> int:
@@ -204,6 +225,8 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
         folder = environment.folder_in(cache)
         held.enter_context(locks.using(folder))
         environment.make(folder, environment.install, fresh=options.fresh)
+        if options.command in SCALE:
+            environment.add_scale(folder)
         python = environment.executable(folder)
     own = comfyui.find(ROOT, os.environ)
     host = own or comfyui.folder_in(cache)

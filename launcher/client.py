@@ -7,7 +7,7 @@ import json
 import struct
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,32 +39,26 @@ class Result:
     seconds: float = 0.0
 
 
-async def run(
-    host: Host,
-    graph: Mapping[str, Any],
-    texts: Sequence[str] = (),
-    seed: int | None = None,
-    settings: Sequence[str] = (),
-) -> Result:
-    """Run the graph with the given changes: its prompts in order, or none to leave them; its seed; NODE.INPUT=VALUE
-    each.
+async def definitions(host: Host) -> dict[str, Any]:
+    """What the host says of every node that it knows."""
+    async with aiohttp.ClientSession(host.url) as session, session.get("/object_info") as answer:
+        return await answer.json()
+
+
+async def run(host: Host, workflow: Workflow, *, quiet: bool = False) -> Result:
+    """Run a workflow to its end.
+
+    quiet: without a line that shows how far it is.
 
     Raises:
-        LauncherError: a change does not fit the graph, the host refused it, or a node failed.
+        LauncherError: the host refused it, or a node failed.
     """
     client = uuid.uuid4().hex
     async with aiohttp.ClientSession(host.url) as session:
-        async with session.get("/object_info") as answer:
-            workflow = Workflow(graph, await answer.json())
-        if texts:
-            workflow.set_prompts(texts)
-        if seed is not None:
-            workflow.set_seed(seed)
-        for assignment in settings:
-            workflow.set_input(assignment)
         async with session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as socket:
             try:
-                return await _follow(host, socket, workflow, await _queue(session, workflow, client))
+                job = await _queue(session, workflow, client)
+                return await _follow(host, socket, workflow, job, None if quiet else Progress())
             except asyncio.CancelledError:
                 await session.post("/interrupt")
                 raise
@@ -99,8 +93,14 @@ def _reason(error: Mapping[str, str]) -> str:
     return own or f"{error['message']} ({error['details']})"
 
 
-async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], workflow: Workflow, job: str) -> Result:
-    result, progress, started = Result(), Progress(), time.monotonic()
+async def _follow(
+    host: Host,
+    socket: aiohttp.ClientWebSocketResponse[bool],
+    workflow: Workflow,
+    job: str,
+    progress: Progress | None,
+) -> Result:
+    result, started = Result(), time.monotonic()
     label, reached, total, begun = "waiting", 0.0, 0.0, 0
     try:
         async for message in socket:
@@ -134,9 +134,11 @@ async def _follow(host: Host, socket: aiohttp.ClientWebSocketResponse[bool], wor
                         order = next((report["order"] for report in result.scores if "order" in report), ())
                         result.made_with = workflow.made_with(len(result.images), order)
                         return result
-            progress.update(label, reached, total, note)
+            if progress:
+                progress.update(label, reached, total, note)
     finally:
-        progress.close()
+        if progress:
+            progress.close()
     raise LauncherError(f"ComfyUI stopped during the run.\n{host.last_words()}".rstrip())
 
 

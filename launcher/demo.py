@@ -8,30 +8,19 @@ import contextlib
 import errno
 import json
 import os
-import signal
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from . import ROOT, LauncherError, cli, client, host, in_words
+from . import ROOT, cli, client, host, program
 from .fields import Fields
+from .workflow import Workflow
 
 
 def main(arguments: list[str]) -> int:
     options = cli.parser().parse_args(arguments)
-    for name in ("SIGTERM", "SIGHUP"):  # clean up as for Ctrl-C, so that no host is left behind
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    try:
-        return demo(options) if options.command == "demo" else serve(options)
-    except (LauncherError, OSError) as error:
-        print(f"run.py: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return program.ended(lambda: demo(options) if options.command == "demo" else serve(options))
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -39,8 +28,10 @@ def demo(options: argparse.Namespace) -> int:
     graph = json.loads(cli.named_file(ROOT / "workflows", options.workflow, ".json").read_text(encoding="utf-8"))
     if options.prompts:
         Fields.of(graph).fill(options.prompts)  # says what does not fit before the host is started
-    with start(options) as running:
-        result = asyncio.run(client.run(running, graph, options.prompts, options.seed, options.settings))
+    with start(options.output) as running:
+        workflow = Workflow(graph, asyncio.run(client.definitions(running)))
+        workflow.change(options.prompts, options.seed, options.settings)
+        result = asyncio.run(client.run(running, workflow))
     for image in result.images:
         print(image)
     if not result.images:
@@ -52,7 +43,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Keep a host running for the browser until it is stopped."""
-    with start(options, port=options.port, quiet=False) as running:
+    with start(options.output, port=options.port, quiet=False) as running:
         print(f"\nGuided GAN is in ComfyUI at {running.url}; Ctrl-C stops it.", flush=True)
         print(f"Models belong in {os.environ['GUIDED_GAN_MODELS']}.", flush=True)
         if not options.no_browser:
@@ -61,14 +52,18 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def start(
-    options: argparse.Namespace, *, port: int = 0, quiet: bool = True
+    output: Path, *, port: int = 0, quiet: bool = True, options: Sequence[str] = ()
 ) -> contextlib.AbstractContextManager[host.Host]:
     """The host that run.py prepared, on the processor where torch has no accelerator.
+
+    output: where its nodes save. options: further ones of ComfyUI's main.py.
 
     Raises:
         OSError: pictures could not be saved.
     """
-    output = options.output.absolute()
+    import torch  # takes seconds, which what does not fit is told without
+
+    output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(output))
@@ -81,7 +76,7 @@ def start(
         output,
         port=port,
         quiet=quiet,
-        options=["--models-directory", str(models), *([] if accelerator.is_available() else ["--cpu"])],
+        options=["--models-directory", str(models), *([] if accelerator.is_available() else ["--cpu"]), *options],
     )
 
 

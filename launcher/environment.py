@@ -21,13 +21,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from . import ROOT, LauncherError, cache, failure
 from .locks import locked
 from .progress import Progress
 
 LOCK = ROOT / "requirements.lock"
-STAMP = "complete.json"
+SCALE_LOCK = ROOT / "requirements-scale.lock"  # what only the commands for many rows need beyond that
+STAMP, SCALE_STAMP = "complete.json", "scale.json"
 # Never installed into an interpreter that the user brings: the wrong build would cost them their GPU.
 USERS_OWN = {"torch", "torchvision", "torchaudio", "numpy"}
 # pip's settings, and the variables that make uv do the same: one mirror or certificate serves both.
@@ -74,6 +76,20 @@ def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) ->
     cache.retire(folder.parent, "environments", folder)
 
 
+def add_scale(folder: Path) -> None:
+    """Add what the commands for many rows need to a whole environment, unless it is there; nothing else changes."""
+    stamp, lock = folder / SCALE_STAMP, hashlib.sha256(SCALE_LOCK.read_bytes()).hexdigest()
+    with locked(folder):
+        made: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            made = json.loads(stamp.read_text(encoding="utf-8"))
+        if made.get("lock") == lock and set(made["contents"]) <= set(contents(folder)):
+            return
+        print(f"Adding Ray and Parquet to the environment in {folder}", file=sys.stderr)
+        install_lock(folder, SCALE_LOCK)
+        stamp.write_text(json.dumps({"lock": lock, "contents": contents(folder)}), encoding="utf-8")
+
+
 def damage(folder: Path) -> str | None:
     """Why the environment in the folder cannot be used, or None where it is whole."""
     if not folder.is_dir():
@@ -100,7 +116,7 @@ def executable(folder: Path) -> Path:
 
 
 def install(folder: Path) -> None:
-    """Make a virtual environment and install the lock file: with uv, which is faster, or with pip where uv fails."""
+    """Make a virtual environment and install the lock file."""
     venv = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
     if venv.returncode:
         raise failure(
@@ -108,29 +124,34 @@ def install(folder: Path) -> None:
             f"could not make a virtual environment with {sys.executable}: {(venv.stderr or venv.stdout).strip()}\n"
             "On Debian and Ubuntu, `apt install python3-venv` helps; or name another interpreter with --python.",
         )
+    install_lock(folder, LOCK)
+
+
+def install_lock(folder: Path, lock: Path) -> None:
+    """Install a lock file into a virtual environment: with uv, which is faster, or with pip where uv fails."""
     python = str(executable(folder))
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    lock = LOCK.read_text(encoding="utf-8")
-    packages = len(re.findall(r"^\w", lock, re.MULTILINE))
-    uv_pin = re.search(r"^uv==[^\s;]+", lock, re.MULTILINE)
+    packages = len(re.findall(r"^\w", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    uv_pin = re.search(r"^uv==[^\s;]+", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     if uv_pin and _install(folder, [*pip, "install", uv_pin[0]], os.environ, 1):
         settings = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
-        uv = [python, "-m", "uv", "pip", "install", "--python", python, "-r", str(LOCK)]
+        uv = [python, "-m", "uv", "pip", "install", "--python", python, "-r", str(lock)]
         if _install(folder, uv, {**uv_settings(settings), **os.environ}, packages):
             return
-    if not _install(folder, [*pip, "install", "-r", str(LOCK)], os.environ, packages):
+    if not _install(folder, [*pip, "install", "-r", str(lock)], os.environ, packages):
         tail = "\n".join((folder / "install.log").read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise failure(folder, f"installing {LOCK.name} failed; run the command again once this is put right:\n{tail}")
+        raise failure(folder, f"installing {lock.name} failed; run the command again once this is put right:\n{tail}")
 
 
 def _install(folder: Path, command: list[str], environ: Mapping[str, str], packages: int) -> bool:
     """Run an installer, showing one line in place of its output, which goes to install.log."""
     progress, log = Progress(), folder / "install.log"
+    before = _count(folder)
     with open(log, "wb") as output:
         process = subprocess.Popen(command, env={**environ, "NO_COLOR": "1"}, stdout=output, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None:
-                installed = sum(name.endswith(".dist-info") for name in contents(folder))
+                installed = _count(folder) - before
                 progress.update(*read_progress(log.read_text(encoding="utf-8", errors="replace"), packages, installed))
                 time.sleep(0.25)
         finally:
@@ -138,6 +159,11 @@ def _install(folder: Path, command: list[str], environ: Mapping[str, str], packa
             process.wait()
             progress.close()
     return process.returncode == 0
+
+
+def _count(folder: Path) -> int:
+    """How many packages are installed there."""
+    return sum(name.endswith(".dist-info") for name in contents(folder))
 
 
 def read_progress(log: str, packages: int, installed: int) -> tuple[str, int, int]:

@@ -53,6 +53,19 @@ class Workflow:
         node = self._nodes[identity.split(".")[0]]
         return node.get("title") or self._definitions.get(node["type"], {}).get("display_name") or node["type"]
 
+    def change(self, texts: Sequence[str] = (), seed: int | None = None, settings: Sequence[str] = ()) -> None:
+        """Give it prompts in order, or none to leave them; a seed; and NODE.INPUT=VALUE each.
+
+        Raises:
+            LauncherError: a change does not fit the graph.
+        """
+        if texts:
+            self.set_prompts(texts)
+        if seed is not None:
+            self.set_seed(seed)
+        for assignment in settings:
+            self.set_input(assignment)
+
     def set_prompts(self, texts: Sequence[str]) -> None:
         """Give the texts, in the order that the workflow tells, to the inputs that it names."""
         self._set_all(self.fields.fill(texts))

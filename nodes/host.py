@@ -29,7 +29,8 @@ from torch import Tensor, nn
 
 from ..core import precision
 from ..core.errors import first_line, printable
-from ..core.files import formats, latent_files
+from ..core.files import formats
+from ..core.files.whole import whole
 from ..core.memory import ran_out
 from ..core.types import Model
 
@@ -168,7 +169,7 @@ def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHol
     """
     files = [f"{folder}/{name}_{i}.png" for i in range(1, len(pictures) + 1)]
     for file, picture in zip(files, to_image(pictures), strict=True):
-        with latent_files.whole(Path(folder_paths.get_output_directory()) / file) as part:
+        with whole(Path(folder_paths.get_output_directory()) / file) as part:
             _picture(picture).save(part, "PNG", pnginfo=_workflow(hidden))
     return files
 

@@ -416,6 +416,28 @@ class TestEnvironment:
         monkeypatch.setattr(environment.sys, "version_info", (3, 99, 0))
         assert environment.key(b"torch==2") != key
 
+    def test_what_many_rows_need_is_added_once_and_again_where_it_is_lost(
+        self, tmp_path, builder, monkeypatch
+    ):
+        environment.make(tmp_path / "env", builder)
+        ray, added = builder.torch.with_name("ray"), []
+
+        def install(_, lock):
+            added.append(lock.name)
+            ray.mkdir(exist_ok=True)
+
+        monkeypatch.setattr(environment, "install_lock", install)
+        environment.add_scale(tmp_path / "env")
+        environment.add_scale(tmp_path / "env")
+        assert added == ["requirements-scale.lock"]
+        assert environment.damage(tmp_path / "env") is None
+        ray.rmdir()
+        environment.add_scale(tmp_path / "env")
+        assert len(added) == 2
+        monkeypatch.setattr(environment, "SCALE_LOCK", environment.LOCK)  # another one
+        environment.add_scale(tmp_path / "env")
+        assert len(added) == 3
+
     def test_the_users_torch_is_never_asked_for(self, tmp_path, monkeypatch):
         asked = []
         monkeypatch.setattr(

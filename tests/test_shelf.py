@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from guided_gan.core.files.latent_files import PART
 from guided_gan.core.files.shelf import Shelf, discard, touch
+from guided_gan.core.files.whole import PART
 
 SIZE = 1000
 HOUR, DAY = 3600, 86_400

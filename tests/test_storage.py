@@ -15,6 +15,7 @@ from toys import ToyEncoder, ToyGenerator, seeded
 from guided_gan.core import targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import latent_files
+from guided_gan.core.files.whole import whole
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.results import Film, State
 from guided_gan.core.search import basis_init, optimize, weightings
@@ -198,6 +199,7 @@ sys.modules["guided_gan"] = package = ModuleType("guided_gan")
 package.__path__ = [sys.argv[3]]
 import torch
 from guided_gan.core.files import latent_files
+from guided_gan.core.files.whole import whole
 from guided_gan.core.types import Latent
 folder, mine = Path(sys.argv[1]), Latent("some GAN", {"z": torch.zeros(1, 4)})
 print("ready", flush=True)
@@ -253,7 +255,7 @@ def test_what_is_not_to_be_replaced_stays(tmp_path, monkeypatch, links):
 
 def test_two_writers_of_a_name_do_not_write_into_one_file(tmp_path):
     path = tmp_path / "a.txt"
-    with latent_files.whole(path) as one, latent_files.whole(path) as other:
+    with whole(path) as one, whole(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"

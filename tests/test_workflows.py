@@ -12,7 +12,7 @@ from PIL import Image
 
 from guided_gan.launcher import client as launcher
 from guided_gan.launcher.fields import Fields
-from guided_gan.launcher.workflow import EDITOR_ONLY
+from guided_gan.launcher.workflow import EDITOR_ONLY, Workflow
 from guided_gan.picturebook import judge
 from guided_gan.picturebook.world import COLOURS, KINDS
 
@@ -145,7 +145,7 @@ def test_draws_what_it_is_told(name, host):
     graph, given = GRAPHS[name], GIVEN.get(name, [FISH])
     kinds = {node["type"] for node in graph["nodes"]}
     settings = [f"{place}={value}" for place, value in QUICK.items() if place.partition(".")[0] in kinds]
-    result = asyncio.run(launcher.run(host, graph, given, 41, settings))
+    result = demonstrated(host, graph, given, 41, settings)
     assert result.images
     for file, made in zip(result.images, result.made_with, strict=True):
         assert "\n".join(made["prompts"].values()) == "\n".join(given)
@@ -165,6 +165,13 @@ def test_draws_what_it_is_told(name, host):
     scores = [report["scores"] for report in result.scores if "scores" in report]
     assert bool(scores) == ("GuidedGAN_Score" in kinds)
     assert all(row == sorted(row, reverse=True) for row in scores)
+
+
+def demonstrated(host, graph, *changes):
+    """What the demo makes of a graph with these prompts, this seed and these settings."""
+    workflow = Workflow(graph, asyncio.run(launcher.definitions(host)))
+    workflow.change(*changes)
+    return asyncio.run(launcher.run(host, workflow))
 
 
 def embedded(picture, name, tag):
@@ -187,7 +194,7 @@ def test_one_picture_of_a_batch_is_drawn_again_by_its_seed(host):
 
     def drawn(seed, batch):
         settings = [f"GuidedGAN_StyleGANTSample.batch={batch}", "GuidedGAN_AugCLIPLoss.copies=2"]
-        return asyncio.run(launcher.run(host, GRAPHS["stylegan_t"], [CAT], seed, settings))
+        return demonstrated(host, GRAPHS["stylegan_t"], [CAT], seed, settings)
 
     four = drawn(5, 4)
     again = drawn(four.made_with[-1]["seed"], 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .latent_files import PART
+from .whole import PART
 
 _DAY = 86_400  # seconds
 

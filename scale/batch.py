@@ -1,0 +1,184 @@
+"""A workflow for every row of a table: `run.py batch WORKFLOW --rows FILE --out DIR`.
+
+Columns go to the workflow's prompts by the names that `run.py demo` uses, to its `seed`, or to an input by NODE.INPUT,
+such as `GuidedGAN_Optimize.steps`; an empty cell leaves what the workflow was saved with, and columns of other names
+are only kept. Tables: CSV, JSON lines, Parquet, a text file with a prompt a line, or COCO's captions (.json).
+
+Each worker is a process with a ComfyUI of its own. Whatever dies or is stopped, the same command goes on, and each row
+is done once; a row that changed in the table is done anew. In DIR: `pictures`, `results.parquet` with a line for each
+row, and `sheet.jpg` with some of the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ..launcher import ROOT, LauncherError, cli, locks, program
+from ..launcher.progress import Progress
+from . import crew, table
+from .jobs import Columns
+from .ledger import Ledger
+from .results import Results
+from .schedule import Pace, work_off
+from .worker import WORK, Worker
+
+
+def parser() -> argparse.ArgumentParser:
+    lines = (__doc__ or "").partition("\n\n")
+    top = argparse.ArgumentParser(
+        prog="run.py batch", description=lines[0], epilog=lines[2], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("workflow", metavar="WORKFLOW", help="a file that the editor saved, or a name of workflows/")
+    top.add_argument("--rows", type=Path, required=True, metavar="FILE", help="the table")
+    top.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    top.add_argument("--first", type=int, metavar="N", help="only so many rows")
+    top.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the first row; each further row has the next (default: 0)"
+    )
+    top.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.INPUT=VALUE",
+        dest="settings",
+        help="an input, for all rows (repeatable)",
+    )
+    add_cluster(top)
+    top.add_argument(
+        "--row-timeout", type=float, metavar="SECONDS", help="a row that takes longer has failed (default: no limit)"
+    )
+    top.add_argument("--sheet", type=int, default=40, metavar="N", help="rows on the contact sheet (default: 40)")
+    return top
+
+
+def add_cluster(to: argparse.ArgumentParser) -> None:
+    """The options that say where the work is done."""
+    to.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many rows at once (default: one for each graphics card, otherwise for each core with 3 GB of memory)",
+    )
+    to.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="join a Ray cluster that runs (`run.py ray start` makes one) instead of this machine alone; its machines "
+        "must have DIR, this folder and the cache folder at the same places",
+    )
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    return program.ended(lambda: batch(options))
+
+
+def batch(options: argparse.Namespace) -> int:
+    graph = load(options.workflow)
+    if options.workers is not None and options.workers < 1:
+        raise LauncherError(f"--workers must be at least 1; got {options.workers}.")
+    columns = Columns(graph, options.seed)
+    rows = partial(table.rows, options.rows, options.first)
+    total = announce(columns, rows())
+    out = options.out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    from . import contact  # takes seconds
+
+    results = Results(out)
+    with locks.locked(out / "batch"):
+        belongs(out, graph, options.settings)
+        ledger = Ledger(columns, results)
+        work(ledger, rows(), total, partial(Worker, out, graph, options.settings, options.row_timeout), options)
+        print(results.join(total))
+        if sheet := contact.sheet(results, total, options.sheet):
+            print(sheet)
+    if ledger.failed:
+        print(f"{ledger.failed} of {total} rows failed; the same command tries them again.", file=sys.stderr)
+    return 1 if ledger.failed else 0
+
+
+def load(name: str) -> dict[str, Any]:
+    """The graph of a file, or of a workflow that comes with the pack."""
+    path = Path(name) if name.endswith(".json") else cli.named_file(ROOT / "workflows", name, ".json")
+    try:
+        graph = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise LauncherError(f"{path} is no workflow: {error}.") from error
+    if not (isinstance(graph, dict) and isinstance(graph.get("nodes"), list)):
+        raise LauncherError(f"{path} is no workflow as the editor saves it; export it with Save, not for the API.")
+    return graph
+
+
+def announce(columns: Columns, rows: Iterator[table.Row]) -> int:
+    """Say what is in the table; returns its number of rows.
+
+    Raises:
+        LauncherError: it is empty, broken, or its first row does not fit the workflow.
+    """
+    first = next(rows, None)
+    if first is None:
+        raise LauncherError("--rows: the table has no rows.")
+    columns.job(0, first)
+    total = 1 + sum(1 for _ in rows)
+    unused = ", ".join(columns.unused(first))
+    print(f"{total:,} rows{unused and f'; columns only kept: {unused}'}", file=sys.stderr)
+    return total
+
+
+def belongs(out: Path, graph: Mapping[str, Any], settings: Sequence[str]) -> None:
+    """Let a folder hold the results of one workflow alone.
+
+    Raises:
+        LauncherError: it holds those of another one.
+    """
+    mark = hashlib.sha256(json.dumps([graph, settings], sort_keys=True).encode()).hexdigest()
+    path = out / "batch.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != {"workflow": mark}:
+        raise LauncherError(
+            f"{out} holds the results of another workflow, or of other --set: name another folder, or remove it."
+        )
+    path.write_text(json.dumps({"workflow": mark}), encoding="utf-8")
+
+
+def work(
+    ledger: Ledger,
+    rows: Iterator[table.Row],
+    total: int,
+    make: Callable[[], Any],
+    options: argparse.Namespace,
+) -> None:
+    """Have all rows done that are not yet, and show how far it is.
+
+    Raises:
+        LauncherError: no worker starts, or the first of the rows does not fit the workflow.
+        OSError: the disk is full; what was done stays done.
+    """
+    pending = ledger.pending(rows)
+    first = next(pending, None)
+    if first is None:
+        return
+    left_behind = options.out.absolute() / WORK
+    shutil.rmtree(left_behind, ignore_errors=True)  # by workers that were killed
+    with crew.working(make, options.address, options.workers) as workers:
+        workers.check(first)
+        progress, pace = Progress(), Pace()
+        try:
+            for job, error in work_off(chain([first], pending), workers):
+                ledger.end(job, error)
+                ended = ledger.before + ledger.done + ledger.failed
+                progress.update("rows", ended, total, pace.note(ledger.done, total - ended))
+        finally:
+            progress.close()
+    shutil.rmtree(left_behind, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
