@@ -106,6 +106,15 @@ def _check_option(one: Any, value: Any) -> None:
             check(inner, value[inner.id])
 
 
+def _check_growing(one: Any, value: Any) -> None:
+    """The inputs of an Autogrow that are linked, by name."""
+    if not isinstance(value, dict):
+        raise PackError(f"{one.id} must be links to its inputs, such as {one.id}.{one.template.names[0]}.")
+    for inner in one.template.get_all():
+        if value.get(inner.id) is not None:
+            check(inner, value[inner.id])
+
+
 def _check_image(one: Any, value: Any) -> None:
     if not isinstance(value, torch.Tensor) or value.ndim != 4 or value.shape[3] not in _CHANNELS:
         raise PackError(
@@ -141,6 +150,7 @@ _TYPED: dict[str, Callable[[Any, Any], None]] = {
     "STRING": _check_text,
     "COMBO": _check_choice,
     "COMFY_DYNAMICCOMBO_V3": _check_option,
+    "COMFY_AUTOGROW_V3": _check_growing,
     "IMAGE": _check_image,
     "MASK": _check_mask,
     "LATENT": _check_latent,

@@ -19,7 +19,7 @@ from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
 from ..picturebook import MODELS
-from . import checks, grids, host, host_vae, published, sockets
+from . import checks, grids, growing, host, host_vae, published, sockets
 
 # How the menu calls the generators that come with the pack, and their folders.
 _SHIPPED = {
@@ -27,6 +27,7 @@ _SHIPPED = {
     f"{host.SHIPPED} VQGAN": MODELS / "vqgan",
     f"{host.SHIPPED} StyleGAN-T": MODELS / "stylegan_t",
 }
+_LEAST_WEIGHT, _MOST_WEIGHT = 0.01, 100.0  # of one CLIP among several
 _SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS / "clip_robust"}
 
 
@@ -242,11 +243,11 @@ def _encoder_names() -> list[str]:
 
 
 class CombineCLIP(io.ComfyNode):
-    """An ensemble of two encoders; chain it for more."""
+    """An ensemble of encoders."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        weight: dict[str, Any] = {"default": 1.0, "min": 0.01, "max": 100.0, "step": 0.01}
+        weight: dict[str, Any] = {"default": 1.0, "min": _LEAST_WEIGHT, "max": _MOST_WEIGHT, "step": 0.01}
         return io.Schema(
             node_id="GuidedGAN_CombineCLIP",
             display_name="Combine CLIP",
@@ -255,13 +256,25 @@ class CombineCLIP(io.ComfyNode):
             "another.",
             inputs=[
                 sockets.Encoder.Input("clip_1", tooltip="The first encoder."),
-                sockets.Encoder.Input("clip_2", tooltip="The second encoder; chain this node for more."),
+                sockets.Encoder.Input("clip_2", tooltip="The second encoder."),
                 io.Float.Input("weight_1", tooltip="Weight of the first one.", **weight),
                 io.Float.Input("weight_2", tooltip="Weight of the second one.", **weight),
+                growing.more(sockets.Encoder, "clip", "Another encoder."),
+                growing.weights("encoder"),
             ],
             outputs=[sockets.Encoder.Output(display_name="clip", tooltip="The ensemble.")],
         )
 
     @classmethod
-    def execute(cls, clip_1: JointEncoder, clip_2: JointEncoder, weight_1: float, weight_2: float) -> io.NodeOutput:
-        return io.NodeOutput(clip.Ensemble([clip_1, clip_2], [weight_1, weight_2]))
+    def execute(
+        cls,
+        clip_1: JointEncoder,
+        clip_2: JointEncoder,
+        weight_1: float,
+        weight_2: float,
+        more: io.Autogrow.Type | None = None,
+        weights: str = "",
+    ) -> io.NodeOutput:
+        others = growing.given(more)
+        further = growing.weighed(weights, len(others), _LEAST_WEIGHT, _MOST_WEIGHT)
+        return io.NodeOutput(clip.Ensemble([clip_1, clip_2, *others], [weight_1, weight_2, *further]))

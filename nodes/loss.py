@@ -10,7 +10,7 @@ from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
 from ..core.losses import aug_clip, base, cutout_loss
 from ..core.types import JointEncoder, Loss, Target
-from . import sockets
+from . import growing, sockets
 
 _CLIP = sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with.")
 _MICRO_BATCH = io.Int.Input(
@@ -22,6 +22,7 @@ _MICRO_BATCH = io.Int.Input(
     tooltip="Copies through CLIP at once: 0 for all, or fewer when memory runs out. Lower saves memory; the result "
     "is the same.",
 )
+_MOST_WEIGHT = 100.0  # to either side of 0
 _SHOWS = {
     "color": "brightness, saturation and contrast",
     "translation": "translations by up to an eighth of the side",
@@ -183,25 +184,39 @@ class CutoutLoss(io.ComfyNode):
 
 
 class AddLosses(io.ComfyNode):
-    """Two losses as one; chain it for more."""
+    """Several losses as one."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        weight: dict[str, Any] = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
+        weight: dict[str, Any] = {"default": 1.0, "min": -_MOST_WEIGHT, "max": _MOST_WEIGHT, "step": 0.01}
         return io.Schema(
             node_id="GuidedGAN_AddLosses",
             display_name="Add Losses",
             category="guided GAN/loss",
-            description="The weighted sum of two losses. The score curve shows each by itself.",
+            description="The weighted sum of losses. The score curve shows each by itself.",
             inputs=[
                 sockets.Loss.Input("loss_1", tooltip="The first loss."),
-                sockets.Loss.Input("loss_2", tooltip="The second loss; chain this node for more."),
+                sockets.Loss.Input("loss_2", tooltip="The second loss."),
                 io.Float.Input("weight_1", tooltip="Weight of the first one.", **weight),
                 io.Float.Input("weight_2", tooltip="Weight of the second one.", **weight),
+                growing.more(sockets.Loss, "loss", "Another loss."),
+                growing.weights("loss"),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="The sum.")],
         )
 
     @classmethod
-    def execute(cls, loss_1: Loss, loss_2: Loss, weight_1: float, weight_2: float) -> io.NodeOutput:
-        return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2)]))
+    def execute(
+        cls,
+        loss_1: Loss,
+        loss_2: Loss,
+        weight_1: float,
+        weight_2: float,
+        more: io.Autogrow.Type | None = None,
+        weights: str = "",
+    ) -> io.NodeOutput:
+        others = growing.given(more)
+        further = growing.weighed(weights, len(others), -_MOST_WEIGHT, _MOST_WEIGHT)
+        return io.NodeOutput(
+            base.SumLoss([(weight_1, loss_1), (weight_2, loss_2), *zip(further, others, strict=True)])
+        )

@@ -12,7 +12,7 @@ from ..core import prompts, targets, vocabulary
 from ..core import prompts as choices
 from ..core.errors import PackError
 from ..core.types import JointEncoder, Target
-from . import checks, host, sockets
+from . import checks, growing, host, sockets
 
 _WEIGHT: dict[str, Any] = {"default": 1.0, "min": -prompts.MOST_WEIGHT, "max": prompts.MOST_WEIGHT, "step": 0.05}
 MOST_LINES = 256
@@ -95,7 +95,7 @@ class EncodeImagePrompt(io.ComfyNode):
 
 
 class CombineTargets(io.ComfyNode):
-    """Two targets as one; chain it for more."""
+    """Several targets as one."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -107,17 +107,16 @@ class CombineTargets(io.ComfyNode):
             "replaces what the picture shows by what the phrase names, and keeps the picture's structure.",
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
-                sockets.Target.Input(
-                    "target_2", tooltip="The second prompt, of the same CLIP; chain this node for more."
-                ),
+                sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP."),
+                growing.more(sockets.Target, "target", "Another prompt of the same CLIP."),
             ],
-            outputs=[sockets.Target.Output(display_name="target", tooltip="Both prompts.")],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="All prompts.")],
         )
 
     @classmethod
-    def execute(cls, target_1: Target, target_2: Target) -> io.NodeOutput:
+    def execute(cls, target_1: Target, target_2: Target, more: io.Autogrow.Type | None = None) -> io.NodeOutput:
         with host.models():
-            return io.NodeOutput(targets.combine([target_1, target_2]))
+            return io.NodeOutput(targets.combine([target_1, target_2, *growing.given(more)]))
 
 
 def lines(prompts: str) -> list[str]:

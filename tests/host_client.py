@@ -39,12 +39,16 @@ def options(spec: list[Any]) -> dict[str, Any]:
 
 
 def within(node: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], bool]]:
-    """Those of `inputs`, and as `combo.input` those of every option of a dynamic combo."""
+    """Those of `inputs`, and as `combo.input` those of every option of a dynamic combo, and the first that can grow."""
     for name, spec, optional in inputs(node):
         yield name, spec, optional
         if spec[0] == "COMFY_DYNAMICCOMBO_V3":
             nested = {one[0]: one for option in options(spec)["options"] for one in inputs({"input": option["inputs"]})}
             yield from ((f"{name}.{inner}", spec, optional) for inner, spec, optional in nested.values())
+        if spec[0] == "COMFY_AUTOGROW_V3":
+            template = options(spec)["template"]
+            ((_, inner, _),) = inputs(template)
+            yield f"{name}.{template['names'][0]}", inner, True
 
 
 class Graph:

@@ -2,7 +2,7 @@
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
-import { Text, chain, element, grow, place } from "./parts/bound.js"
+import { Text, chain, drag, element, grow, place } from "./parts/bound.js"
 import { format, parse, parts } from "./parts/picks.js"
 
 const NODE = "GuidedGAN_BasisInit"
@@ -127,23 +127,13 @@ class Starts {
   /** A click picks or drops; a drag sets the share to how far along the start the pointer is. */
   press(event, tile, start) {
     if (event.button !== 0 || this.pick.linked) return
-    event.preventDefault()
     const area = tile.getBoundingClientRect()
     let dragged = false
-    // On the way down: in Nodes 2.0 nothing that happens on a widget bubbles up to the window.
-    const listen = (change) => {
-      window[change]("pointermove", move, true)
-      for (const kind of ["pointerup", "pointercancel"]) window[change](kind, end, true)
-    }
     const move = (moved) => {
       dragged ||= Math.abs(moved.clientX - event.clientX) > DRAG
       if (dragged) this.share(start, Math.min(1, Math.max(0.05, (moved.clientX - area.left) / area.width)))
     }
-    const end = (ended) => {
-      listen("removeEventListener")
-      if (!dragged && ended.type === "pointerup") this.toggle(start)
-    }
-    listen("addEventListener")
+    drag(event, move, (ended) => dragged || ended.type !== "pointerup" || this.toggle(start))
   }
 
   key(event, start) {

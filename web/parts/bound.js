@@ -31,7 +31,8 @@ export function element(tag, kind, given = {}, ...children) {
 export function place(node, name, shown, height, options = {}) {
   if (!document.querySelector(`link[href="${STYLE}"]`))
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: STYLE }))
-  const tall = () => height(node.size[0] - 2 * MARGIN) + 2 * MARGIN
+  const { margin = MARGIN } = options
+  const tall = () => height(node.size[0] - 2 * margin) + 2 * margin
   const widget = node.addDOMWidget(name, "guided_gan", shown, {
     serialize: false,
     hideOnZoom: false,
@@ -63,15 +64,15 @@ export class Text {
     return this.node.inputs.some((one) => one.widget?.name === this.widget.name && one.link != null)
   }
 
-  write(text) {
-    if (text === this.value) return
+  /** quiet: without a call of `changed`. */
+  write(text, quiet = false) {
     this.writing = true
     this.widget.value = text
     this.widget.callback?.(text)
     this.writing = false
     this.node.graph?.change?.()
     this.node.setDirtyCanvas(true, true)
-    this.changed()
+    if (!quiet) this.changed()
   }
 }
 
@@ -80,4 +81,21 @@ export function grow(node) {
   const [width, height] = node.computeSize()
   if (node.size[1] < height || node.size[0] < width)
     node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
+}
+
+/**
+ * Follow a drag that a pointer began: `move` is called wherever it goes, `end` once it is let go.
+ *
+ * On the way down: in Nodes 2.0 nothing that happens on a widget bubbles up to the window.
+ */
+export function drag(event, move, end = () => {}) {
+  event.preventDefault()
+  const kinds = ["pointerup", "pointercancel"]
+  const done = (ended) => {
+    window.removeEventListener("pointermove", move, true)
+    for (const kind of kinds) window.removeEventListener(kind, done, true)
+    end(ended)
+  }
+  window.addEventListener("pointermove", move, true)
+  for (const kind of kinds) window.addEventListener(kind, done, true)
 }

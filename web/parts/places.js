@@ -1,0 +1,64 @@
+// "top left, 0.1 0.3 0.5 0.5" as Compose Optimize's `places` takes it: some of nine names, or "all", and rectangles of
+// left, top, width and height in shares of the picture.
+
+const ALONG = [
+  ["top", "middle", "bottom"],
+  ["left", "centre", "right"],
+]
+
+/** By name, the shares of the free rows above and of the free columns left of the foreground. */
+export const PLACES = new Map(
+  ALONG[0].flatMap((row, i) =>
+    ALONG[1].map((column, j) => [`${row} ${column}`.replace("middle centre", "centre"), [i / 2, j / 2]]),
+  ),
+)
+export const SMALLEST = 0.05 // side of a rectangle that is drawn
+
+/** The names and the rectangles of a text; null where it is none of this form. */
+export function parse(text) {
+  const names = new Set()
+  const rectangles = []
+  for (const part of text.toLowerCase().split(",").map((one) => one.trim()).filter(Boolean)) {
+    const numbers = part.split(/\s+/).map(Number)
+    if (part === "all") PLACES.forEach((_, name) => names.add(name))
+    else if (PLACES.has(part)) names.add(part)
+    else if (numbers.length === 4 && numbers.every(Number.isFinite)) rectangles.push(numbers)
+    else return null
+  }
+  return { names, rectangles }
+}
+
+/** The text of names and rectangles: the names in the order of reading, then the rectangles. */
+export function format({ names, rectangles }) {
+  const listed = names.size === PLACES.size ? ["all"] : [...PLACES.keys()].filter((name) => names.has(name))
+  const numbers = (rectangle) => rectangle.map((value) => Number(value.toFixed(2))).join(" ")
+  return [...listed, ...rectangles.map(numbers)].join(", ")
+}
+
+/** Where a foreground of this scale lies at a named place: left, top, width and height. */
+export function named(name, scale) {
+  const [row, column] = PLACES.get(name)
+  return [column * (1 - scale), row * (1 - scale), scale, scale]
+}
+
+/** The rectangle between two points of the picture; a square, unless it is free. */
+export function between([x, y], [to, down], free) {
+  const inside = (value) => Math.min(1, Math.max(0, value))
+  let width = inside(to) - x
+  let height = inside(down) - y
+  if (!free) {
+    const room = Math.min(width < 0 ? x : 1 - x, height < 0 ? y : 1 - y, 0.99) // at 1 it would hide the whole picture
+    const side = Math.min(room, Math.max(Math.abs(width), Math.abs(height)))
+    width = width < 0 ? -side : side
+    height = height < 0 ? -side : side
+  } else if (Math.abs(width * height) > 0.99) height *= 0.99
+  return rounded([Math.min(x, x + width), Math.min(y, y + height), Math.abs(width), Math.abs(height)])
+}
+
+/** A rectangle moved by shares of the picture, and kept within it. */
+export function moved([left, top, width, height], across, down) {
+  const kept = (value, length) => Math.min(1 - length, Math.max(0, value))
+  return rounded([kept(left + across, width), kept(top + down, height), width, height])
+}
+
+const rounded = (rectangle) => rectangle.map((value) => Math.round(value * 100) / 100)

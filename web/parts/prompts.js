@@ -1,0 +1,38 @@
+// Prompts of a text, each with a weight: "a farm | charcoal:0.5" as Encode Text takes them, or one on each line.
+
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+const TIME = /(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d$/
+
+/** How a node writes its prompts: what keeps them apart, and whether each has a weight. */
+export const FORMS = {
+  bars: { apart: "|", join: " | ", weights: true },
+  lines: { apart: "\n", join: "\n", weights: false },
+  weighedLines: { apart: "\n", join: "\n", weights: true },
+}
+
+/** Says and weight of each prompt. A choice that is still to be made, {red|blue}, belongs to its prompt. */
+export function parse(text, { apart, weights }) {
+  const parts = [""]
+  let depth = 0
+  for (const letter of text) {
+    depth = letter === "{" ? depth + 1 : letter === "}" ? Math.max(0, depth - 1) : depth
+    if (letter === apart && !depth) parts.push("")
+    else parts[parts.length - 1] += letter
+  }
+  const found = parts.map((part) => (weights ? weighed(part) : { says: part.trim(), weight: 1 }))
+  return apart === "\n" ? found.filter(({ says }) => says) : found
+}
+
+export function format(prompts, { join, weights }) {
+  return prompts
+    .map(({ says, weight }) => (weights && (weight !== 1 || weighed(says).says !== says.trim()) ? `${says}:${weight}` : says))
+    .join(join)
+}
+
+/** A prompt's weight follows its last colon, unless that is one of a time of day. */
+function weighed(part) {
+  const at = part.lastIndexOf(":")
+  const number = part.slice(at + 1).trim()
+  if (at < 0 || TIME.test(part.trimEnd().slice(-6)) || !NUMBER.test(number)) return { says: part.trim(), weight: 1 }
+  return { says: part.slice(0, at).trim(), weight: Number(number) }
+}

@@ -1,0 +1,87 @@
+// Nodes that take several prompts show each in a row, to weigh it or to switch it off. The rows write the node's text;
+// prompts that are off are not in it, and are kept in the node's properties.
+
+import { app } from "../../scripts/app.js"
+import { Text, element, grow, place } from "./parts/bound.js"
+import { FORMS, format, parse } from "./parts/prompts.js"
+
+const NODES = {
+  GuidedGAN_EncodeText: ["text", FORMS.bars],
+  GuidedGAN_StyleGANTSample: ["prompts", FORMS.lines],
+  GuidedGAN_EditLatent: ["prompts", FORMS.lines],
+  GuidedGAN_Interpolate: ["prompts", FORMS.lines],
+  GuidedGAN_ClassLatent: ["classes", FORMS.weighedLines],
+}
+const OFF = "guided_gan.off" // property: the prompts that are off, each with its place among all
+const ROW = 26
+const MARGIN = 6
+
+class Prompts {
+  constructor(node, name, form) {
+    this.node = node
+    this.form = form
+    this.box = element("div", "prompts")
+    this.text = new Text(node, name, () => this.changed())
+    this.widget = place(node, "rows", this.box, () => ROW * (this.shown.length + 1), { margin: MARGIN })
+    this.changed()
+  }
+
+  /** All prompts, in their order: those of the text, with those that are off between them. */
+  get rows() {
+    const rows = parse(this.text.value, this.form).map((prompt) => ({ ...prompt, on: true }))
+    for (const { at, says, weight } of this.node.properties[OFF] ?? []) rows.splice(at, 0, { says, weight, on: false })
+    return rows
+  }
+
+  /** The rows, unless there is only the text itself to show. */
+  get shown() {
+    const rows = this.rows
+    return this.text.linked || (rows.length < 2 && rows.every(({ on }) => on)) ? [] : rows
+  }
+
+  changed() {
+    const rows = this.shown
+    const more = element("button", "plain", { type: "button", textContent: "+ prompt", title: "Another prompt" })
+    more.onclick = () => this.write([...this.rows, { says: "another prompt", weight: 1, on: true }])
+    more.hidden = this.text.linked
+    this.box.replaceChildren(...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more))
+    grow(this.node)
+  }
+
+  row({ says, weight, on }, index, rows) {
+    const alone = on && rows.filter((row) => row.on).length === 1 // the text would be empty without it
+    const set = (change, quiet) => this.write(this.rows.map((row, i) => (i === index ? { ...row, ...change } : row)), quiet)
+    const active = element("input", "on", { type: "checkbox", checked: on, disabled: alone, title: "Whether it counts" })
+    active.onchange = () => set({ on: active.checked })
+    const text = element("input", "text", { type: "text", value: says, title: says, spellcheck: false })
+    text.oninput = () => set({ says: text.value }, true)
+    text.onchange = () => this.rows.length === rows.length || this.changed() // several were pasted into it
+    const drop = element("button", "plain", { type: "button", textContent: "×", title: "Take it away", disabled: alone })
+    drop.onclick = () => this.write(this.rows.filter((_, i) => i !== index))
+    const row = element("div", "row", {}, active, text)
+    if (this.form.weights) {
+      const number = element("input", "weight", { type: "number", step: 0.05, min: -10, max: 10, value: weight, title: "Weight" })
+      number.oninput = () => Number(number.value) && set({ weight: Number(number.value) }, true)
+      row.append(number)
+    }
+    row.classList.toggle("guided-gan-off", !on)
+    row.append(drop)
+    for (const field of row.children) field.onkeydown = (event) => event.stopPropagation()
+    return row
+  }
+
+  /** Write the prompts that are on into the text, and keep the others; quietly while one of them is being written. */
+  write(rows, quiet = false) {
+    const off = rows.flatMap(({ says, weight, on }, at) => (on ? [] : [{ at, says, weight }]))
+    if (off.length) this.node.properties[OFF] = off
+    else delete this.node.properties[OFF]
+    this.text.write(format(rows.filter(({ on }) => on), this.form), quiet)
+  }
+}
+
+app.registerExtension({
+  name: "GuidedGAN.Prompts",
+  nodeCreated(node) {
+    if (node.comfyClass in NODES) new Prompts(node, ...NODES[node.comfyClass])
+  },
+})
