@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import ROOT, LauncherError, cache, children, comfyui, environment, in_words, locks
+from .fields import Fields
 
 _COMPILE = [
     *("-m", "uv", "pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.10"),
@@ -84,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         help="what to show; some workflows take several (default: the saved ones)",
     )
     demo.add_argument(
-        "--workflow", default="fusedream", metavar="NAME", help="a file of workflows/ (default: fusedream)"
+        "--workflow", default="fusedream", metavar="NAME", help="one of those that README.md lists (default: fusedream)"
     )
     demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
@@ -93,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NODE.INPUT=VALUE",
         dest="settings",
-        help="change an input; NODE is a node's id, title or type, e.g. GuidedGAN_Optimize.steps=50 (repeatable)",
+        help="change an input; NODE is a node's id, title, name or type, e.g. GuidedGAN_Optimize.steps=50 (repeatable)",
     )
     demo.add_argument(
         "--json",
@@ -202,6 +204,19 @@ def files(folder: Path, suffix: str) -> dict[str, Path]:
     """The files of a folder of ours by name, such as "studies/attack"."""
     found = sorted(path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("_"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def workflow_file(name: str) -> Path:
+    """The file of a shipped workflow, by its short name or by the file's, which is what the editor's templates show.
+
+    Raises:
+        LauncherError: there is none.
+    """
+    found = files(ROOT / "workflows", ".json")
+    names = {Fields.of(json.loads(path.read_text(encoding="utf-8"))).name: path for path in found.values()}
+    if name not in {**names, **found}:
+        raise LauncherError(f"workflows/ has no {name!r}; it has: {', '.join(names)}.")
+    return {**names, **found}[name]
 
 
 def named_file(folder: Path, name: str, suffix: str) -> Path:

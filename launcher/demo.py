@@ -13,7 +13,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import ROOT, cli, client, host, program
+from . import cli, client, host, program
 from .fields import Fields
 from .workflow import Workflow
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """Run one workflow and say where its pictures are."""
-    graph = json.loads(cli.named_file(ROOT / "workflows", options.workflow, ".json").read_text(encoding="utf-8"))
+    graph = json.loads(cli.workflow_file(options.workflow).read_text(encoding="utf-8"))
     if options.prompts:
         Fields.of(graph).fill(options.prompts)  # says what does not fit before the host is started
     with start(options.output) as running:

@@ -1,12 +1,14 @@
-"""What a workflow says of itself in `extra.guided_gan`: its prompts in order, the inputs that they and the seed go to.
+"""What a workflow says of itself in `extra.guided_gan`: a short name, its prompts, and where they and the seed go.
 
+    "name": "composition"
     "prompts": [{"name": "foreground", "about": "what stands in front"}, {"name": "background", "about": "what is
         behind"}]
     "texts": {"5.text": "{foreground}", "7.text": "{background}", "3.text": "{foreground} and {background}"}
     "seeds": {"9.seed": 0, "10.seed": 1}
 
-An input is named by its node's id and its own name. `texts` gives its text, with prompts by name; `seeds` what is added
-to the seed, so that two starts stay apart. The editor keeps `extra` as it is.
+An input is named by its node's id and its own name; the id is "25:5" for node 5 in the subgraph that node 25 stands
+for. `texts` gives its text, with prompts by name; `seeds` what is added to the seed, so that two starts stay apart. The
+editor keeps `extra` as it is.
 
 The last prompt may be `"several": true`: it takes all further ones, a line each, and an input that it names as its
 `count` gets their number.
@@ -41,8 +43,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Fields:
-    """The prompts of a workflow, and the inputs that they and the seed go to."""
+    """The prompts of a workflow, and the inputs that they and the seed go to; `run.py demo` calls it by its name."""
 
+    name: str = ""
     prompts: Sequence[Prompt] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import LauncherError
 from .fields import Fields
+from .subgraphs import BYPASSED, MUTED, Place, flatten
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
@@ -20,7 +21,6 @@ DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 CONTROLS = {"fixed", "increment", "decrement", "randomize"}
 # Nodes that only the editor knows.
 EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
-MUTED, BYPASSED = 2, 4
 
 
 class Workflow:
@@ -37,21 +37,26 @@ class Workflow:
         self.prompt: dict[str, dict[str, Any]] = {}
         self.fields = Fields.of(graph)
         self._definitions = definitions
-        self._nodes = {str(node["id"]): node for node in self.graph["nodes"]}
-        self._links = {link[0]: link for link in self.graph["links"]}
-        self._places: dict[tuple[str, str], int] = {}  # of (node, input) in the node's widgets_values
+        self._flat = flatten(self.graph)
+        self._nodes = self._flat.nodes
+        self._places: dict[tuple[str, str], Place] = {}  # of (node, input) in the graph
         for identity, node in self._nodes.items():
             if node["type"] not in EDITOR_ONLY and node.get("mode", 0) not in (MUTED, BYPASSED):
                 self.prompt[identity] = {
                     "class_type": node["type"],
-                    "inputs": {**self._widget_values(identity, node), **self._linked_inputs(node)},
+                    "inputs": {**self._widget_values(identity, node), **self._linked_inputs(identity, node)},
                     "_meta": {"title": self.title(identity)},
                 }
 
     def title(self, identity: str) -> str:
         """What the editor shows above a node; one that a node made while running goes by its maker's."""
-        node = self._nodes[identity.split(".")[0]]
-        return node.get("title") or self._definitions.get(node["type"], {}).get("display_name") or node["type"]
+        identity = identity.split(".")[0]
+        return self._nodes[identity].get("title") or self._name(identity)
+
+    def _name(self, identity: str) -> str:
+        """What the menu calls a node."""
+        kind = self._nodes[identity]["type"]
+        return self._definitions.get(kind, {}).get("display_name") or kind
 
     def change(self, texts: Sequence[str] = (), seed: int | None = None, settings: Sequence[str] = ()) -> None:
         """Give it prompts in order, or none to leave them; a seed; and NODE.INPUT=VALUE each.
@@ -87,14 +92,15 @@ class Workflow:
         return [{"prompts": prompts, "seed": None if seed is None else seed + place} for place in places]
 
     def set_input(self, assignment: str) -> None:
-        """Apply NODE.INPUT=VALUE to each node whose id, title or type is NODE."""
+        """Apply NODE.INPUT=VALUE to each node whose id, title, name in the menu or type is NODE."""
         target, equals, text = assignment.partition("=")
         name, _, key = target.partition(".")
         if not (equals and name and key):
             raise LauncherError(
                 f"--set takes NODE.INPUT=VALUE, such as GuidedGAN_EncodeText.text=a boat; got {assignment!r}."
             )
-        matches = [i for i, node in self.prompt.items() if name in (i, self.title(i), node["class_type"])]
+        names = {i: (i, self.title(i), self._name(i), node["class_type"]) for i, node in self.prompt.items()}
+        matches = [i for i in names if name in names[i]]
         if not matches:
             known = ", ".join(f"{self.title(i)} ({i}, {node['class_type']})" for i, node in self.prompt.items())
             raise LauncherError(f"--set {assignment}: no node is called {name!r}; there are {known}.")
@@ -125,7 +131,10 @@ class Workflow:
         if place is None:
             self.graph = None
         else:
-            node["widgets_values"][place] = value
+            place.values[place.index] = value
+            for (other, name), its in self._places.items():  # one widget of a subgraph may feed several
+                if place.same(its):
+                    self.prompt[other]["inputs"][name] = value
         if any(name.startswith(f"{key}.") for name in inputs):  # another option has other inputs
             self.graph = None
             for name in [name for name in inputs if name.startswith(f"{key}.")]:
@@ -149,26 +158,36 @@ class Workflow:
             at = listed.get(name, place if place in free else len(saved))
             values[name] = saved[at] if at < len(saved) else default(spec)
             if at < len(saved):
-                self._places[identity, name] = at
+                self._places[identity, name] = Place(saved, at)
                 place = at + 1
             if _has_control(name, spec) and place < len(saved) and saved[place] in CONTROLS:
                 place += 1
         return values
 
-    def _linked_inputs(self, node: Mapping[str, Any]) -> dict[str, list[Any]]:
-        linked = ((i["name"], self._source(i["link"])) for i in node.get("inputs", []) if i.get("link") is not None)
-        return {name: source for name, source in linked if source is not None}
+    def _linked_inputs(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
+        """What its links feed a node with: outputs of others, and values of widgets outside its subgraph."""
+        linked = ((i["name"], self._source(i["link"])) for i in node["inputs"] if i["link"] is not None)
+        values: dict[str, Any] = {}
+        for name, source in linked:
+            if isinstance(source, Place):
+                self._places[identity, name] = source
+                values[name] = source.values[source.index]
+            elif source is not None:
+                values[name] = source
+        return values
 
-    def _source(self, link: int) -> list[Any] | None:
+    def _source(self, link: str) -> list[Any] | Place | None:
         """Node and output that feed a link, looking through reroutes and bypassed nodes; None if a muted one does."""
-        _, identity, slot, _, _, kind = self._links[link][:6]
-        node = self._nodes[str(identity)]
+        source = self._flat.source(link)
+        if source is None or isinstance(source, Place):
+            return source
+        node = self._nodes[source.node]
         if node.get("mode", 0) == MUTED:
             return None
         if node["type"] == "Reroute" or node.get("mode", 0) == BYPASSED:
-            inner = [i["link"] for i in node["inputs"] if node["type"] == "Reroute" or i["type"] == kind]
+            inner = [i["link"] for i in node["inputs"] if node["type"] == "Reroute" or i["type"] == source.kind]
             return self._source(inner[0]) if inner and inner[0] is not None else None
-        return [str(identity), slot]
+        return [source.node, source.slot]
 
 
 def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:

@@ -22,7 +22,7 @@ class TextMask(io.ComfyNode):
             category="guided GAN/image",
             description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel's "
             "heat is the mean weight of the crops that cover it. Look at the heat map, then set the threshold.",
-            search_aliases=["segment", "CLIP mask", "self-masking"],
+            search_aliases=["segment", "CLIP mask", "self-masking", "VQGAN-CLIP"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
@@ -149,7 +149,7 @@ class PoissonBlend(io.ComfyNode):
             category="guided GAN/image",
             description="Pastes the masked part of one picture into another without a seam: it keeps the source's "
             "details and takes on the destination's colours from the edge of the mask inward.",
-            search_aliases=["seamless clone", "gradient domain", "paste", "composite"],
+            search_aliases=["seamless clone", "gradient domain", "paste", "composite", "FuseDream"],
             inputs=[
                 io.Image.Input(
                     "source", tooltip="What to paste, at its place already: of the destination's size. One, or a batch."

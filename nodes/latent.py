@@ -27,6 +27,7 @@ class RandomLatent(io.ComfyNode):
             category="guided GAN/latent",
             description="Draws latents as the generator was trained: random pictures of its world, before any "
             "prompt. For a VQGAN or a VAE also from pictures that show nothing yet.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to draw from."),
                 io.Int.Input("seed", tooltip="Seed of the first latent; the next ones follow.", **sockets.SEED),
@@ -61,7 +62,7 @@ class EncodeImage(io.ComfyNode):
             display_name="Encode Image (GAN)",
             category="guided GAN/latent",
             description="Turns a picture into a latent: the start of an edit by Optimize.",
-            search_aliases=["picture to latent", "init image", "img2img", "VQGAN"],
+            search_aliases=["picture to latent", "init image", "img2img", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip=f"The generator to encode with: {grids.GRID}."),
                 io.Image.Input(
@@ -107,6 +108,7 @@ class Decode(io.ComfyNode):
             display_name="Decode (GAN)",
             category="guided GAN/latent",
             description="Draws the pictures of latents.",
+            search_aliases=["FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN that the latent belongs to."),
                 sockets.Latent.Input("latent", tooltip="From Random Latent, Optimize or Load Latent."),
@@ -133,7 +135,7 @@ class LatentToVAE(io.ComfyNode):
             category="guided GAN/latent",
             description="Hands a latent of VAE as Generator to the host's nodes, for example to refine it with "
             "KSampler.",
-            search_aliases=["KSampler", "convert latent"],
+            search_aliases=["KSampler", "convert latent", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="VAE as Generator, at the size of the latent."),
                 sockets.Latent.Input("latent", tooltip="From Optimize, Encode Image or Load Latent."),
@@ -161,7 +163,7 @@ class VAEToLatent(io.ComfyNode):
             category="guided GAN/latent",
             description="Takes a latent of the host's, for example from KSampler or VAE Encode, as the start of a "
             "search.",
-            search_aliases=["KSampler", "convert latent"],
+            search_aliases=["KSampler", "convert latent", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
                     "generator", tooltip="VAE as Generator of the same VAE; it takes on the latent's size."

@@ -31,7 +31,7 @@ class ClassLatent(io.ComfyNode):
             category="guided GAN/latent",
             description="Latents of a class that the BigGAN was trained on, such as a golden retriever, or of a "
             "mixture of several: pictures without a search, or the start of one.",
-            search_aliases=["ImageNet", "BigGAN", "class", "category"],
+            search_aliases=["ImageNet", "BigGAN", "class", "category", "FuseDream"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="A BigGAN, from Load Generator."),
                 io.Combo.Input(

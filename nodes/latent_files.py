@@ -28,6 +28,7 @@ class SaveLatent(io.ComfyNode):
             display_name="Save Latent (GAN)",
             category="guided GAN/latent",
             description="Saves a latent or a basis to output/gan_latents, with the graph that made it inside.",
+            search_aliases=["FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             is_output_node=True,
             inputs=[
                 io.String.Input(
@@ -86,6 +87,7 @@ class LoadLatent(io.ComfyNode):
             display_name="Load Latent (GAN)",
             category="guided GAN/latent",
             description="Loads a latent or a basis from output/gan_latents or models/gan_latents.",
+            search_aliases=["FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 io.Combo.Input(
                     "file",

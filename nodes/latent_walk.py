@@ -20,12 +20,12 @@ class Interpolate(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_Interpolate",
-            display_name="Interpolate",
+            display_name="Interpolate (GAN)",
             category="guided GAN/latent",
             description="Walks from one latent to another in equal steps, or through the latents of a batch, or, "
             "with a StyleGAN-T, from prompt to prompt. Decode turns the walk into the frames of a film, for Save "
             "Animated WEBP or Create Video.",
-            search_aliases=["lerp", "slerp", "morph", "latent walk"],
+            search_aliases=["lerp", "slerp", "morph", "latent walk", "FuseDream", "StyleGAN-T"],
             inputs=[
                 sockets.Latent.Input(
                     "latent_a", tooltip="Where the walk starts: from Optimize, Random Latent or Load Latent."

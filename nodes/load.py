@@ -43,7 +43,7 @@ class LoadGenerator(io.ComfyNode):
             description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come "
             "with the pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family "
             "is recognised by the file's contents.",
-            search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN", "VQGAN-CLIP", "StyleGAN-T"],
+            search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 published.Menu(
                     "model",
@@ -138,7 +138,7 @@ class SetSize(io.ComfyNode):
             category="guided GAN/load",
             description="Sets the size of the pictures of a VQGAN or VAE generator. It is rounded to whole cells; "
             "the node shows what became of it. A latent belongs to the size that it was made at.",
-            search_aliases=["resolution", "width", "height", "VQGAN"],
+            search_aliases=["resolution", "width", "height", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
                     "generator", tooltip=f"The generator: {grids.GRID}. BigGANs have one size only."
@@ -169,7 +169,7 @@ class CodebookSampling(io.ComfyNode):
             description="Searches a VQGAN through a distribution over its codes in each cell, the older way of "
             "VQGAN-CLIP. Slower and softer than the search of the codes themselves, there to compare. A latent_noise "
             "of 1.28 in Optimize stands for the draw of the codes.",
-            search_aliases=["VQGAN", "logits"],
+            search_aliases=["logits", "VQGAN-CLIP"],
             inputs=[sockets.Generator.Input("generator", tooltip="A VQGAN from Load Generator.")],
             outputs=[
                 sockets.Generator.Output(
@@ -199,7 +199,7 @@ class LoadCLIP(io.ComfyNode):
             "knows its world only; 'picturebook robust' is harder to fool. Others are read from models/clip_joint: "
             "open_clip model folders (open_clip_config.json and weights), OpenAI's archives, such as ViT-B-32.pt, and "
             "CLIPs as transformers saves them (model.safetensors with its config.json).",
-            search_aliases=["CLIP", "open_clip"],
+            search_aliases=["CLIP", "open_clip", "FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 published.Menu(
                     "model",
@@ -254,6 +254,7 @@ class CombineCLIP(io.ComfyNode):
             category="guided GAN/load",
             description="Several CLIPs as one: the score is the weighted mean of theirs. What fools one seldom fools "
             "another.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Encoder.Input("clip_1", tooltip="The first encoder."),
                 sockets.Encoder.Input("clip_2", tooltip="The second encoder."),

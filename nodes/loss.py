@@ -60,6 +60,7 @@ class AugCLIPLoss(io.ComfyNode):
             description="The negative AugCLIP score (FuseDream, Eq. 3): CLIP's similarity of a picture and the "
             "target, averaged over augmented copies, which is harder to fool than CLIP alone. Without any "
             "augmentation it is the plain CLIP score.",
+            search_aliases=["FuseDream"],
             inputs=[
                 _CLIP,
                 sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
@@ -194,6 +195,7 @@ class AddLosses(io.ComfyNode):
             display_name="Add Losses",
             category="guided GAN/loss",
             description="The weighted sum of losses. The score curve shows each by itself.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Loss.Input("loss_1", tooltip="The first loss."),
                 sockets.Loss.Input("loss_2", tooltip="The second loss."),

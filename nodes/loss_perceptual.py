@@ -43,7 +43,7 @@ class PerceptualLoss(io.ComfyNode):
             category="guided GAN/loss",
             description="Perceptual distance (LPIPS) of a picture from a reference. Added to AugCLIP Loss, it keeps "
             "the search near the reference.",
-            search_aliases=["LPIPS"],
+            search_aliases=["LPIPS", "FuseDream", "VQGAN-CLIP"],
             inputs=[
                 io.Combo.Input(
                     "backbone",

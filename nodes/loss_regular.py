@@ -73,7 +73,7 @@ class TotalVariationLoss(io.ComfyNode):
             category="guided GAN/loss",
             description="Total variation: the squared differences of neighbouring pixels. Added to Cutout Loss it "
             "smooths speckles; too much of it blurs edges.",
-            search_aliases=["TV loss", "smooth", "denoise"],
+            search_aliases=["TV loss", "smooth", "denoise", "VQGAN-CLIP"],
             inputs=[],
             outputs=[_OUTPUT],
         )
@@ -94,7 +94,7 @@ class InitialImageLoss(io.ComfyNode):
             category="guided GAN/loss",
             description="Mean squared difference of the pixels from a given picture's. Added to Cutout Loss it keeps "
             "an edit near the picture that the search started from. Perceptual Loss compares deep features instead.",
-            search_aliases=["init weight", "MSE"],
+            search_aliases=["init weight", "MSE", "VQGAN-CLIP"],
             inputs=[
                 io.Image.Input(
                     "image", tooltip="The picture to stay near; a single one. It is resized to the generator's size."

@@ -28,7 +28,7 @@ class EncodeText(io.ComfyNode):
             display_name="Encode Text (joint)",
             category="guided GAN/prompt",
             description="What the picture should show, in words: one prompt, or several with weights, joined by |.",
-            search_aliases=["prompt"],
+            search_aliases=["prompt", "FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder: the loss scores pictures with the same one."),
                 io.String.Input(
@@ -72,6 +72,7 @@ class EncodeImagePrompt(io.ComfyNode):
             description="A picture as the prompt: its CLIP embedding is the target. The pictures of a batch share "
             "the weight equally. To replace what a picture shows and keep its structure, combine the picture with a "
             "phrase for Cutout Loss.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Encoder.Input("clip", tooltip="The encoder: the loss scores pictures with the same one."),
                 io.Image.Input("image", tooltip="One picture or a batch, of any size."),
@@ -105,6 +106,7 @@ class CombineTargets(io.ComfyNode):
             category="guided GAN/prompt",
             description="Several prompts at once, each with its own weight. With a picture and a phrase, Cutout Loss "
             "replaces what the picture shows by what the phrase names, and keeps the picture's structure.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Target.Input("target_1", tooltip="The first prompt."),
                 sockets.Target.Input("target_2", tooltip="The second prompt, of the same CLIP."),

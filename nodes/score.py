@@ -20,10 +20,11 @@ class Score(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_Score",
-            display_name="Score",
+            display_name="Score (GAN)",
             category="guided GAN/score",
             description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the "
             "best first.",
+            search_aliases=["FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
@@ -79,6 +80,7 @@ class ScoreCurve(io.ComfyNode):
             category="guided GAN/score",
             description="Draws how the scores went over a search. CLIP far above AugCLIP, or a held-out CLIP that "
             "falls, means CLIP is being fooled.",
+            search_aliases=["FuseDream", "VQGAN-CLIP"],
             is_output_node=True,
             inputs=[
                 sockets.Curve.Input("curve", tooltip="From Optimize."),
@@ -105,11 +107,11 @@ class Grid(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_Grid",
-            display_name="Grid",
+            display_name="Grid (GAN)",
             category="guided GAN/score",
             description="Puts a batch of pictures into rows and columns with labels, to compare them: truncations "
             "over seeds, styles over objects. With a loss, each row also says its mean score.",
-            search_aliases=["contact sheet", "comparison", "XY plot"],
+            search_aliases=["contact sheet", "comparison", "XY plot", "StyleGAN-T"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="The pictures, row by row; Batch Images joins those of several nodes."),

@@ -29,6 +29,7 @@ class BasisInit(io.ComfyNode):
             "computes a pool of candidates and keeps it on disk, "
             f"up to {bank_file.MOST_BYTES // 10**9} GB in all; every later prompt and seed takes little time. "
             "Look at the starts, and pick by hand if you like.",
+            search_aliases=["FuseDream"],
             is_output_node=True,
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
@@ -213,7 +214,7 @@ class MaskLatent(io.ComfyNode):
             "host's mask editor, or let Text Mask find it. Near the mask the pixels may change a little even so, since "
             "a cell "
             "colours its neighbours: Image Composite Masked puts the old ones back.",
-            search_aliases=["inpaint", "masked", "edit region", "VQGAN"],
+            search_aliases=["inpaint", "masked", "edit region", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
                     "generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."

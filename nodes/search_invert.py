@@ -22,12 +22,12 @@ class Invert(io.ComfyNode):
         options = invert.OPTIONS
         return io.Schema(
             node_id="GuidedGAN_Invert",
-            display_name="Invert",
+            display_name="Invert (GAN)",
             category="guided GAN/search",
             description="The latent whose picture is nearest to a given one, for GANs without an encoder: searches "
             "from the best of many starts by perceptual and pixel distance. Optimize then goes on from it with words. "
             f"Stop it at any time: queued again, it goes on from there. {stopped.HELP}",
-            search_aliases=["inversion", "projection", "picture to latent", "img2img", "iGAN"],
+            search_aliases=["inversion", "projection", "picture to latent", "img2img", "iGAN", "FuseDream"],
             inputs=[
                 sockets.Generator.Input(
                     "generator",

@@ -18,7 +18,7 @@ class Optimize(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_Optimize",
-            display_name="Optimize",
+            display_name="Optimize (GAN)",
             category="guided GAN/search",
             description="Searches the latent space for the picture with the lowest loss and keeps the best seen. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "

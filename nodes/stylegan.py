@@ -96,11 +96,11 @@ class Truncate(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_Truncate",
-            display_name="Truncate",
+            display_name="Truncate (StyleGAN-T)",
             category="guided GAN/StyleGAN-T",
             description="Truncation in w: moves latents of a StyleGAN-T toward the mean of w for their own prompts. "
             "Less variety, and closer to the text.",
-            search_aliases=["truncation", "psi"],
+            search_aliases=["truncation", "psi", "StyleGAN-T"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),
                 sockets.Latent.Input("latent", tooltip="From StyleGAN-T Sample or Optimize."),
@@ -133,11 +133,11 @@ class EditLatent(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="GuidedGAN_EditLatent",
-            display_name="Edit Latent",
+            display_name="Edit Latent (StyleGAN-T)",
             category="guided GAN/StyleGAN-T",
             description="Moves w by the difference of two prompts' embeddings: changes what a StyleGAN-T picture "
             "shows, and keeps its style.",
-            search_aliases=["text edit", "latent manipulation", "style list"],
+            search_aliases=["text edit", "latent manipulation", "style list", "StyleGAN-T"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The StyleGAN-T that the latent belongs to."),
                 sockets.Latent.Input("latent", tooltip="From StyleGAN-T Sample. One latent meets each prompt."),

@@ -22,7 +22,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..launcher import ROOT, LauncherError, cli, locks, program
+from ..launcher import LauncherError, cli, locks, program
 from ..launcher.progress import Progress
 from . import crew, table
 from .jobs import Columns
@@ -107,7 +107,7 @@ def batch(options: argparse.Namespace) -> int:
 
 def load(name: str) -> dict[str, Any]:
     """The graph of a file, or of a workflow that comes with the pack."""
-    path = Path(name) if name.endswith(".json") else cli.named_file(ROOT / "workflows", name, ".json")
+    path = Path(name) if name.endswith(".json") else cli.workflow_file(name)
     try:
         graph = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:

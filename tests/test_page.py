@@ -1,12 +1,10 @@
 """The shipped graphs in the host's own page: they open, run and come back from the picture that they saved."""
 
 import json
-from pathlib import Path
 
 from page import Page, graph_of
 
-FOLDER = Path(__file__).resolve().parent.parent / "workflows"
-
+from guided_gan.launcher import cli
 
 QUICK = {
     "GuidedGAN_BasisInit": {"candidates": 200},
@@ -17,7 +15,7 @@ QUICK = {
 
 def template(name):
     """A template, with settings that make it quick."""
-    graph = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    graph = json.loads(cli.workflow_file(name).read_text(encoding="utf-8"))
     for kind, values in QUICK.items():
         set_widgets(graph, kind, **values)
     return graph
@@ -30,8 +28,9 @@ def node(graph, kind):
 
 
 def set_widgets(graph, kind, **values):
-    """Set widgets of the nodes of a type, in the editor's form."""
-    for node in (node for node in graph["nodes"] if node["type"] == kind):
+    """Set widgets of the nodes of a type, in the editor's form, and of those in subgraphs."""
+    graphs = [graph, *graph.get("definitions", {}).get("subgraphs", [])]
+    for node in (node for graph in graphs for node in graph["nodes"] if node["type"] == kind):
         names = [one["name"] for one in node["inputs"] if one.get("widget")]
         for name, value in values.items():
             # After a seed stands what is to become of it, which has no name.

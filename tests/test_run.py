@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from guided_gan.core.published.catalogue import TABLE
-from guided_gan.launcher import LauncherError, cli, client, comfyui, demo, environment, host, models
+from guided_gan.launcher import ROOT, LauncherError, cli, client, comfyui, demo, environment, host, models
 from guided_gan.launcher.workflow import Workflow
 
 DEFINITIONS = {
@@ -121,6 +121,26 @@ def several():
     return said
 
 
+def inner():
+    """The same graph with its third node in a subgraph that two nodes stand for; the second feeds what follows."""
+    outer = graph()
+    first = outer["nodes"].pop(2)
+    names = ("seed", "method", "method.sigma", "method.pop", "steps", "preview")
+    seed, *others = [{"name": name, "type": "x", "widget": {"name": name}, "link": None} for name in names]
+    first["inputs"] = [{**first["inputs"][0], "link": 1}, {**seed, "link": 3}, *others]
+    fed = [{"name": "gan", "type": "GAN_GENERATOR", "link": 10}, seed]
+    for identity in (8, 9):
+        outer["nodes"].append({"id": identity, "type": "one", "inputs": fed, "widgets_values": [identity - 3]})
+    outer["nodes"] = [node for node in outer["nodes"] if node["type"] not in ("ImageInvert", "Reroute", "MarkdownNote")]
+    outer["nodes"][2]["inputs"][0]["link"] = outer["nodes"][3]["inputs"][0]["link"] = 11
+    outer["links"] = [[10, 1, 0, 8, 0, "GAN_GENERATOR"], [11, 9, 0, 6, 0, "IMAGE"]]
+    named = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    links = [(1, -10, 0, 3, 0, "GAN_GENERATOR"), (2, 3, 1, -20, 0, "IMAGE"), (3, -10, 1, 3, 1, "INT")]
+    one = {"id": "one", "nodes": [first], "links": [dict(zip(named, link, strict=True)) for link in links]}
+    outer["definitions"] = {"subgraphs": [one]}
+    return outer
+
+
 @pytest.fixture
 def workflow():
     return Workflow(graph(), DEFINITIONS)
@@ -155,6 +175,31 @@ class TestConversion:
         muted = graph()
         muted["nodes"][0]["mode"] = 2
         assert "generator" not in inputs(Workflow(muted, DEFINITIONS), "3")
+
+    def test_subgraphs_stand_for_what_is_in_them(self):
+        nested = inner()
+        workflow = Workflow(nested, DEFINITIONS)
+        assert set(workflow.prompt) == {"1", "2", "6", "8:3", "9:3"}
+        assert inputs(workflow, "8:3") == {**inputs(Workflow(graph(), DEFINITIONS), "3"), "seed": 5}
+        assert inputs(workflow, "9:3")["seed"] == 6
+        assert inputs(workflow, "6")["images"] == ["9:3", 1]
+
+    def test_what_stands_on_a_subgraph_is_set_there(self):
+        workflow = Workflow(inner(), DEFINITIONS)
+        workflow.set_input("8:3.seed=40")
+        assert [node["widgets_values"] for node in workflow.graph["nodes"] if node["id"] in (8, 9)] == [[40], [6]]
+        assert inputs(workflow, "9:3")["seed"] == 6
+
+    def test_what_two_subgraphs_share_is_set_in_both(self):
+        workflow = Workflow(inner(), DEFINITIONS)
+        workflow.set_input("8:3.steps=40")
+        assert inputs(workflow, "8:3")["steps"] == inputs(workflow, "9:3")["steps"] == 40
+        assert workflow.graph is not None
+
+    def test_a_muted_subgraph_runs_nothing(self):
+        nested = inner()
+        next(node for node in nested["nodes"] if node["id"] == 9)["mode"] = 2
+        assert set(Workflow(nested, DEFINITIONS).prompt) == {"1", "2", "6", "8:3"}
 
     def test_names_in_the_file_come_before_positions(self):
         """A file from before `steps` stood after `method`, whose widgets are named, keeps its meaning."""
@@ -416,9 +461,7 @@ class TestEnvironment:
         monkeypatch.setattr(environment.sys, "version_info", (3, 99, 0))
         assert environment.key(b"torch==2") != key
 
-    def test_what_many_rows_need_is_added_once_and_again_where_it_is_lost(
-        self, tmp_path, builder, monkeypatch
-    ):
+    def test_what_many_rows_need_is_added_once_and_again_where_it_is_lost(self, tmp_path, builder, monkeypatch):
         environment.make(tmp_path / "env", builder)
         ray, added = builder.torch.with_name("ray"), []
 
@@ -527,6 +570,13 @@ class TestCommands:
         assert "takes 2 prompts: foreground (" in error
         assert "background (" in error
         assert "got 1" in error
+
+    def test_a_workflow_is_found_by_its_name_and_by_its_file(self):
+        for path in (ROOT / "workflows").glob("*.json"):
+            name = json.loads(path.read_text(encoding="utf-8"))["extra"]["guided_gan"]["name"]
+            assert cli.workflow_file(name) == cli.workflow_file(path.stem) == path
+        with pytest.raises(LauncherError, match="has no 'x'; it has: fusedream, fusedream_batch, composition"):
+            cli.workflow_file("x")
 
     @pytest.mark.parametrize(("arguments", "opened"), [([], ["http://here"]), (["--no-browser"], [])])
     def test_serve_opens_the_browser(self, arguments, opened, monkeypatch):

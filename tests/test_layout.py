@@ -1,0 +1,117 @@
+"""The shipped graphs as the page shows them: all of each is read at first sight, and nothing lies on anything else.
+
+`--regenerate` puts them in order anew, by what each node needs in the page; it takes a few minutes. What a run adds is
+looked at in the quickest ones; `-m every_template` looks at all.
+"""
+
+import json
+from itertools import combinations
+
+import pytest
+from arrange import TITLE, arrange
+from page import Page
+from test_workflows import FILES, GRAPHS, QUICK
+
+LEGIBLE = 0.58  # the canvas draws text down to 8 of its 14 pixels, a zoom of 0.571
+QUICKEST = ["prompt_morph", "stylegan_t", "truncation_grid"]
+# How high a node is with all that it shows, without the title: scrolled text, and what the canvas lays over itself.
+_NEEDS = """nodes2 => Object.fromEntries(app.graph.nodes.map(node => {
+  const element = document.querySelector(`[data-node-id="${node.id}"]`)
+  const within = nodes2 ? [...element.querySelectorAll('*')] : (node.widgets ?? []).flatMap(
+    one => one.element ? [one.element, ...one.element.querySelectorAll('*')] : [])
+  const hidden = within.filter(one => ['auto', 'scroll'].includes(getComputedStyle(one).overflowY))
+    .map(one => one.scrollHeight - one.clientHeight)
+  const height = nodes2 ? element.offsetHeight - 30 : Math.max(node.size[1], node.computeSize()[1])
+  return [node.id, Math.ceil(height + Math.max(0, ...hidden))]
+}))"""
+_QUICK = """quick => {
+  const nodes = graph => graph.nodes.flatMap(node => node.subgraph ? nodes(node.subgraph) : [node])
+  for (const node of nodes(app.graph)) for (const [place, value] of Object.entries(quick)) {
+    const [kind, name] = place.split('.')
+    if (node.type === kind) node.widgets.find(one => one.name === name).value = value
+  }
+}"""
+_FRESH = """() => app.api.fetchApi('/free', {
+  method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ free_memory: true })
+})"""
+
+
+@pytest.fixture(scope="module")
+def pages(browser, host):
+    """The page with each way to draw nodes."""
+    both = [Page(browser, host.url, nodes2=nodes2) for nodes2 in (False, True)]
+    yield both
+    for page in both:
+        page.close()
+        assert not page.faults
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_reads_at_first_sight(name, pages, request):
+    if request.config.getoption("--regenerate"):
+        GRAPHS[name] = in_order(GRAPHS[name], pages)
+        text = json.dumps(GRAPHS[name], indent=1, ensure_ascii=False)
+        FILES[name].write_text(text + "\n", encoding="utf-8")
+    for page in pages:
+        page.open(GRAPHS[name])
+        check(page, name)
+
+
+@pytest.mark.parametrize("name", QUICKEST)
+def test_reads_after_a_run(name, pages):
+    for page in pages:
+        page.open(GRAPHS[name])
+        run(page)
+        check(page, name)
+
+
+@pytest.mark.every_template
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_template_reads_after_a_run(name, pages):
+    for page in pages:
+        page.open(GRAPHS[name])
+        run(page)
+        check(page, name)
+
+
+def check(page, name):
+    """All is in the window, large enough, and apart."""
+    zoom = page.tab.evaluate("() => app.canvas.ds.scale")
+    assert zoom >= LEGIBLE, f"{name} opens at a zoom of {zoom:.2f}"
+    titles = dict(page.tab.evaluate("() => app.graph.nodes.map(node => [String(node.id), node.title])"))
+    boxes = [(f"{titles[str(identity)]} ({identity})", box) for identity, box in page.boxes().items()]
+    window = page.tab.viewport_size
+    for title, box in boxes:
+        assert min(box.x, box.y) >= 0, f"{name}: {title} begins outside of the window"
+        assert box.x + box.width <= window["width"], f"{name}: {title} ends right of the window"
+        assert box.y + box.height <= window["height"], f"{name}: {title} ends below the window"
+    for (title, box), (other, its) in combinations(boxes, 2):
+        assert not box.overlaps(its, slack=1), f"{name}: {title} and {other} lie on each other"
+
+
+def in_order(graph, pages):
+    """The graph as `arrange` puts it, by what its nodes need in either page, before a run and after."""
+    found = [needs for page in pages for needs in needed(graph, page)]
+    return arrange(graph, {node["id"]: max(needs[str(node["id"])] for needs in found) for node in graph["nodes"]})
+
+
+def needed(graph, page):
+    """How high each node must be, before a run and after: seen where nothing is near, at the least height."""
+    loose = json.loads(json.dumps(graph))
+    for i, node in enumerate(loose["nodes"]):
+        node["pos"] = [600 * (i % 6), 1500 * (i // 6)]
+        node["size"][1] = TITLE
+    page.open(loose)
+    before = page.tab.evaluate(_NEEDS, page.nodes2)
+    run(page)
+    return before, page.tab.evaluate(_NEEDS, page.nodes2)
+
+
+def run(page):
+    """Run all nodes of what is open, with settings that make it quick, so that each shows what it has to say."""
+    page.tab.evaluate(_FRESH)
+    page.tab.evaluate(_QUICK, QUICK)
+    kind, said = page.run()
+    assert kind == "success", said
+    page.tab.wait_for_timeout(1000)  # pictures arrive after the end
+    page.frames()
