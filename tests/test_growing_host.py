@@ -30,6 +30,7 @@ def test_losses(client, parts):
     graph, (clip, _), targets = parts
     a, b, c, d = (plain(graph, clip, target) for target in targets)
     chain = graph.add("AddLosses", loss_1=a, loss_2=b, weight_1=2.0)
+    del chain.inputs["weights"]  # as graphs had it that were saved before
     chain = graph.add("AddLosses", loss_1=chain, loss_2=c, weight_2=0.5)
     chain = graph.add("AddLosses", loss_1=chain, loss_2=d)
     more = {"more.loss_4": d, "more.loss_3": c}

@@ -42,10 +42,16 @@ class Prompts {
   changed() {
     const rows = this.shown
     const more = element("button", "plain", { type: "button", textContent: "+ prompt", title: "Another prompt" })
-    more.onclick = () => this.write([...this.rows, { says: "another prompt", weight: 1, on: true }])
+    more.onclick = () => this.add()
     more.hidden = this.text.linked
     this.box.replaceChildren(...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more))
     grow(this.node)
+  }
+
+  /** Another prompt, whose text waits to be overwritten. */
+  add() {
+    this.write([...this.rows, { says: "another prompt", weight: 1, on: true }])
+    ;[...this.box.querySelectorAll(".guided-gan-text")].at(-1)?.select()
   }
 
   row({ says, weight, on }, index, rows) {

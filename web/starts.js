@@ -8,8 +8,8 @@ import { format, parse, parts } from "./parts/picks.js"
 const NODE = "GuidedGAN_BasisInit"
 const GAP = 4
 const HEAD = 22 // height of a line above starts
-const SMALLEST = { one: 64, several: 44 } // side of a start, for one search and for several
-const HIGHEST = 560 // beyond which the starts scroll
+const SMALLEST = { one: 64, several: 52 } // side of a start, for one search and for several
+const HIGHEST = 640 // beyond which the starts scroll
 const DRAG = 5 // pixels of the window that a click may wander
 
 class Starts {
@@ -91,7 +91,9 @@ class Starts {
       const { filename, subfolder, type } = this.found.images[index]
       const file = new URLSearchParams({ filename, subfolder, type })
       tile.append(element("img", "start", { src: api.apiURL(`/view?${file}`), alt: `start ${start}`, draggable: false }))
-      tile.append(element("span", "score", { textContent: this.found.scores[index]?.toFixed(3) ?? "" }))
+      const score = this.found.scores[index]
+      tile.append(element("span", "score", { textContent: score?.toFixed(this.counts[0] > 1 ? 2 : 3) ?? "" }))
+      tile.title = `Score ${score}. ${tile.title}`
     }
     tile.append(element("span", "number", { textContent: start }), element("span", "share"))
     tile.onpointerdown = (event) => this.press(event, tile, start)
