@@ -14,14 +14,17 @@ from .errors import PackError
 from .results import Curve
 
 _INKS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14), (23, 190, 207))
-_WIDTH, _HEIGHT, _LOW = 768, 448, 208  # of the picture, of a panel by itself, of one among others
-_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 40, 36
+_WIDTH, _HEIGHT, _LOW = 768, 480, 300  # of the picture, of a panel by itself, of one among others
+_LEFT, _RIGHT, _TOP, _BOTTOM = 128, 24, 8, 76  # around the axes, where their numbers and titles are
+_FONT, _LINE = 24, 32  # heights of letters and of a line of the legend: on a node a plot is half as large
+_DOT = 7  # radius
 
 
 def plot_curve(curve: Curve, apart: bool = False) -> Tensor:
     """The scores of a search over its steps, the mean over its samples: a picture [1, 3, H, W] in [-1, 1].
 
-    A score that is not finite leaves a gap in its line.
+    A score that is not finite leaves a gap in its line. Dots mark what is kept as the best, and the legend tells its
+    scores; where that is not known, those of the last step.
 
     Args:
         curve: at least one point.
@@ -32,51 +35,81 @@ def plot_curve(curve: Curve, apart: bool = False) -> Tensor:
     """
     if not curve.steps:
         raise PackError("The score curve is empty: the search took no step.")
-    lines = {name: [sum(row) / len(row) for row in rows] for name, rows in curve.scores.items()}
+    lines = curve.means()
     inks = {name: _INKS[i % len(_INKS)] for i, name in enumerate(lines)}
     panels = [{name: line} for name, line in lines.items()] if apart else [lines]
     height = _HEIGHT if len(panels) == 1 else _LOW
     picture = Image.new("RGB", (_WIDTH, height * len(panels)), "white")
     for i, panel in enumerate(panels):
-        _draw_panel(ImageDraw.Draw(picture), i * height, height, curve.steps, panel, inks)
+        _draw_panel(ImageDraw.Draw(picture), i * height, height, curve, panel, inks)
     pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
     return pixels.permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _draw_panel(
     draw: ImageDraw.ImageDraw,
-    top: int,
+    start: int,
     height: int,
-    steps: Sequence[int],
+    curve: Curve,
     lines: Mapping[str, Sequence[float]],
     inks: Mapping[str, tuple[int, int, int]],
 ) -> None:
-    """Lines on one pair of axes, in the rows of the picture from `top` on."""
+    """Lines on one pair of axes, in the rows of the picture from `start` on."""
+    top = _draw_legend(
+        draw, start + _TOP, {name: curve.best().get(name, line[-1]) for name, line in lines.items()}, inks
+    )
     low, high = _range([score for line in lines.values() for score in line])
-    first, last = steps[0], max(steps[-1], steps[0] + 1)
-    bottom = top + height - _BOTTOM
+    first, last = curve.steps[0], max(curve.steps[-1], curve.steps[0] + 1)
+    right, bottom = _WIDTH - _RIGHT, start + height - _BOTTOM
 
     def place(step: float, score: float) -> tuple[float, float]:
-        x = _LEFT + (step - first) / (last - first) * (_WIDTH - _LEFT - _RIGHT)
-        return x, bottom - (score - low) / (high - low) * (height - _TOP - _BOTTOM)
+        x = _LEFT + (step - first) / (last - first) * (right - _LEFT)
+        return x, bottom - (score - low) / (high - low) * (bottom - top)
 
     for score in _ticks(low, high):
         _, y = place(first, score)
-        draw.line([(_LEFT, y), (_WIDTH - _RIGHT, y)], fill=(225, 225, 225))
-        draw.text((_LEFT - 6, y), f"{score:.6g}", fill="black", anchor="rm", font_size=13)
+        draw.line([(_LEFT, y), (right, y)], fill=(225, 225, 225))
+        draw.text((_LEFT - 8, y), f"{score:.6g}", fill="black", anchor="rm", font_size=_FONT)
     for step in filter(float.is_integer, _ticks(first, last)):
         x, _ = place(step, low)
-        draw.text((x, bottom + 8), f"{step:.0f}", fill="black", anchor="mt", font_size=13)
-    legend = float(_LEFT)
+        draw.text((x, bottom + 8), f"{step:.0f}", fill="black", anchor="mt", font_size=_FONT)
+    draw.text(((_LEFT + right) / 2, start + height - 6), "step", fill="black", anchor="mb", font_size=_FONT)
+    title = "score" if len(lines) > 1 else next(iter(lines))
+    _draw_upward(draw, title, (4, (top + bottom) // 2), bottom - top)
     for name, scores in lines.items():
-        points = zip(steps, scores, strict=True)
+        points = zip(curve.steps, scores, strict=True)
         for drawn, run in groupby(points, key=lambda point: math.isfinite(point[1])):
             if drawn:
                 (x, y), *rest = [place(*point) for point in run]
                 draw.line([(x - 2, y), (x, y), *rest], fill=inks[name], width=3)  # a point by itself shows too
-        text = f"{name} {scores[-1]:.4g}"
-        draw.text((legend, top + 12), text, fill=inks[name], font_size=16)
-        legend += draw.textlength(text, font_size=16) + 24
+        for score, step in ((scores[curve.steps.index(step)], step) for step in set(curve.kept)):
+            if math.isfinite(score):
+                draw.circle(place(step, score), _DOT, fill=inks[name])
+
+
+def _draw_legend(
+    draw: ImageDraw.ImageDraw, top: int, values: Mapping[str, float], inks: Mapping[str, tuple[int, int, int]]
+) -> int:
+    """Names with their values, in as many lines as they need; returns the row below them."""
+    x = _LEFT
+    for name, value in values.items():
+        text = f"{name} {value:.4g}"
+        length = math.ceil(draw.textlength(text, font_size=_FONT))
+        if x > _LEFT and x + length > _WIDTH - _RIGHT:
+            x, top = _LEFT, top + _LINE
+        draw.text((x, top), text, fill=inks[name], anchor="lt", font_size=_FONT)
+        x += length + _FONT
+    return top + _LINE + _DOT
+
+
+def _draw_upward(draw: ImageDraw.ImageDraw, text: str, middle: tuple[int, int], room: int) -> None:
+    """A text from below upward, its left edge's middle at `middle`, in smaller letters where the room asks for that."""
+    length = draw.textlength(text, font_size=_FONT)
+    size = min(_FONT, int(_FONT * room / max(length, 1)))
+    mask = Image.new("L", (math.ceil(draw.textlength(text, font_size=size)), 2 * size), 0)
+    ImageDraw.Draw(mask).text((0, 0), text, fill=255, font_size=size)
+    mask = mask.rotate(90, expand=True)
+    draw.bitmap((middle[0], middle[1] - mask.height // 2), mask, fill="black")
 
 
 def _range(scores: Sequence[float]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ Convention: as in `types`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -16,19 +16,43 @@ from .types import Basis, Latent, Shown
 
 @dataclass(frozen=True, repr=False)
 class Curve(Shown):
-    """Figures as a search went: `steps` [T], and name -> [T, N]."""
+    """Figures of N searches as they went: `steps` [T], and name -> [T, N].
+
+    kept: [N], the step at which each search found what it has kept as its best; empty where that is not known.
+    """
 
     steps: tuple[int, ...] = ()
     scores: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    kept: tuple[int, ...] = ()
 
     def _inside(self) -> str:
         return f"{', '.join(map(shortened, self.scores))}; {len(self.steps)} points"
 
     def add(self, step: int, scores: Mapping[str, Sequence[float]]) -> Curve:
         """The curve with one more point."""
-        return Curve(
-            (*self.steps, step), {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()}
-        )
+        longer = {name: (*self.scores.get(name, ()), tuple(values)) for name, values in scores.items()}
+        return replace(self, steps=(*self.steps, step), scores=longer)
+
+    def means(self) -> dict[str, list[float]]:
+        """By name the mean over the searches at each step, [T]."""
+        return {name: [sum(row) / len(row) for row in rows] for name, rows in self.scores.items()}
+
+    def best(self) -> dict[str, float]:
+        """By name the mean over the searches of their scores at the steps they have kept; empty where not known."""
+        if not self.kept:
+            return {}
+        rows = [self.steps.index(step) for step in self.kept]
+        return {
+            name: sum(points[row][i] for i, row in enumerate(rows)) / len(rows) for name, points in self.scores.items()
+        }
+
+    def thinned(self, most: int) -> Curve:
+        """The curve with at most so many of its points, evenly spread, and those that are kept."""
+        last = len(self.steps) - 1
+        spread = {round(i * last / max(most - 1, 1)) for i in range(most)} if last >= most else range(last + 1)
+        rows = sorted({*spread, *map(self.steps.index, self.kept)})
+        scores = {name: tuple(points[row] for row in rows) for name, points in self.scores.items()}
+        return replace(self, steps=tuple(self.steps[row] for row in rows), scores=scores)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -13,44 +13,60 @@ from . import pictures as values
 from .errors import PackError, quoted
 from .lettering import Font, font_for
 
+SHOWN = 256  # a good height of pictures that are to be looked at on a node
 _SIDE = 128  # smaller pictures are enlarged by a whole factor, so that labels find room
-_FONT, _GAP, _LABEL = 14, 4, 180  # height of letters, space between pictures, width of a row's label at most; in pixels
+_GAP, _LABEL = 4, 180  # space between pictures, width of a row's label where there is little; in pixels
+_FONT, _OF_WIDTH, _OF_PICTURE = (
+    14,
+    24,
+    6,
+)  # least height of letters, and what shares of all pictures and of one it may be
 _LONGEST = 500  # characters of a label
 
 
-def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()) -> Tensor:
+def sheet(
+    pictures: Tensor,
+    columns: int,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    captions: Sequence[str] = (),
+) -> Tensor:
     """One picture [1, 3, H, W] in [-1, 1] of many, row by row from the left; places without a picture stay white.
+
+    Letters grow with the sheet, so that they can be read where it is shown no larger than a node.
 
     Args:
         pictures: [N, 3, h, w] in [-1, 1].
         columns: pictures in a row, >= 1.
         row_labels: one for each row, or none.
         column_labels: one for each column, or none.
+        captions: what stands below each picture, or none.
 
     Raises:
         PackError: fewer than one column; labels that are not as many as what they name, too long, or of characters that
             no font here has; or pictures that are none.
     """
     values.check(pictures)
-    font = font_of(row_labels, column_labels, columns)
-    rows = -(-len(pictures) // columns)
-    _check_count("row", row_labels, rows)
+    rows = -(-len(pictures) // columns) if columns > 0 else 0
     pictures = _enlarge(pictures)
     height, width = pictures.shape[2:]
-    beside = [_wrap(label, font, _LABEL) for label in row_labels]
-    above = [_wrap(label, font, width) for label in column_labels]
-    left, top = _extent(beside, font)[0], _extent(above, font)[1]
-    canvas = Image.new("RGB", (left + columns * (width + _GAP) + _GAP, top + rows * (height + _GAP) + _GAP), "white")
+    size = max(_FONT, min(columns * width // _OF_WIDTH, width // _OF_PICTURE))
+    font = font_of(row_labels, column_labels, columns, captions, size)
+    _check_count("row", row_labels, rows)
+    _check_count("picture", captions, len(pictures))
+    beside = [_wrap(label, font, max(_LABEL, columns * width // 3)) for label in row_labels]
+    above, below = ([_wrap(label, font, width) for label in labels] for labels in (column_labels, captions))
+    left, top, under = _extent(beside, font)[0], _extent(above, font)[1], _extent(below, font)[1]
+    step = height + under + _GAP
+    canvas = Image.new("RGB", (left + columns * (width + _GAP) + _GAP, top + rows * step + _GAP), "white")
     draw = ImageDraw.Draw(canvas)
-    corners = [
-        (left + _GAP + x * (width + _GAP), top + _GAP + y * (height + _GAP))
-        for y in range(rows)
-        for x in range(columns)
-    ]
+    corners = [(left + _GAP + x * (width + _GAP), top + _GAP + y * step) for y in range(rows) for x in range(columns)]
     for label, (_, y) in zip(beside, corners[::columns], strict=False):
         draw.multiline_text((_GAP, y + height // 2), label, "black", font, anchor="lm")
     for label, (x, _) in zip(above, corners, strict=False):
         draw.multiline_text((x + width // 2, top), label, "black", font, anchor="md", align="center")
+    for label, (x, y) in zip(below, corners, strict=False):
+        draw.multiline_text((x + width // 2, y + height + _GAP), label, "black", font, anchor="ma", align="center")
     pixels = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(canvas.height, canvas.width, 3)
     result = pixels.permute(2, 0, 1).float() / 127.5 - 1
     for picture, (x, y) in zip(pictures, corners, strict=False):
@@ -58,8 +74,14 @@ def sheet(pictures: Tensor, columns: int, row_labels: Sequence[str] = (), column
     return result[None]
 
 
-def font_of(row_labels: Sequence[str], column_labels: Sequence[str], columns: int) -> Font:
-    """The font that a sheet of these labels is written in.
+def font_of(
+    row_labels: Sequence[str],
+    column_labels: Sequence[str],
+    columns: int,
+    captions: Sequence[str] = (),
+    size: int = _FONT,
+) -> Font:
+    """The font, `size` pixels high, that a sheet of these labels is written in.
 
     Raises:
         PackError: as `sheet`, but for what needs the pictures.
@@ -67,12 +89,12 @@ def font_of(row_labels: Sequence[str], column_labels: Sequence[str], columns: in
     if columns < 1:
         raise PackError(f"A grid needs at least 1 column; got {columns}.")
     _check_count("column", column_labels, columns)
-    for label in (*row_labels, *column_labels):
+    for label in (*row_labels, *column_labels, *captions):
         if len(label) > _LONGEST:
             raise PackError(
                 f"A label has {len(label)} characters, at most {_LONGEST} find room: shorten {quoted(label, 20)}."
             )
-    return font_for((*row_labels, *column_labels), _FONT)
+    return font_for((*row_labels, *column_labels, *captions), size)
 
 
 def _check_count(what: str, labels: Sequence[str], count: int) -> None:
@@ -80,6 +102,13 @@ def _check_count(what: str, labels: Sequence[str], count: int) -> None:
         raise PackError(
             f"The grid has {count} {what}s but {len(labels)} {what} labels: give one for each {what}, or none."
         )
+
+
+def sized(pictures: Tensor, height: int) -> Tensor:
+    """Pictures [N, 3, H, W] of at most this height: enlarged by a whole factor, or shrunk."""
+    if pictures.shape[2] > height:
+        return F.interpolate(pictures, scale_factor=height / pictures.shape[2], mode="area")
+    return F.interpolate(pictures, scale_factor=height // pictures.shape[2], mode="nearest")
 
 
 def _enlarge(pictures: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import (
     checks,
+    finish,
     host,
     image,
     latent,
@@ -76,6 +77,7 @@ class GuidedGAN(ComfyExtension):
 
     async def on_load(self) -> None:
         host.register_folders()
+        finish.serve()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,10 @@ import comfy.model_patcher
 import comfy.utils
 import folder_paths
 import torch
+from aiohttp import web
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
+from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -36,8 +38,7 @@ from ..core.types import Model
 
 SHIPPED = "picturebook"  # how the menus call the models that come with the pack
 Part = TypeVar("Part")
-PREVIEW_SIDE = 384
-PREVIEW_MOST = 4  # pictures of a batch that a preview shows
+Place = tuple[str, str]  # where a node runs: ids of the prompt and of the node
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -188,33 +189,27 @@ def _picture(image: Tensor) -> Image.Image:
     return Image.fromarray((image.float().cpu().numpy() * 255).round().astype("uint8"))
 
 
-def _preview(pictures: Tensor) -> Image.Image:
-    row = torch.cat(to_image(pictures[:PREVIEW_MOST]).unbind(0), 1)
-    picture = _picture(row)
-    factor = max(1, PREVIEW_SIDE // picture.height)
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-
-
 # --- progress and interruption ---------------------------------------------------------------------------------------
 
 
 class Progress:
     """The running node's bar, preview and line of text; each update stops the node if the user asked for that.
 
-    A text may come as a function, which is called only where the text is shown.
+    A preview is a picture [1, 3, H, W] in [-1, 1]. It comes as a function, and a text may: it is called only where what
+    it gives is shown.
     """
 
     def __init__(self, total: int, node_id: str | None, preview_every: int = 0) -> None:
         self._bar = comfy.utils.ProgressBar(total)
         self._total, self._node_id, self._preview_every = total, node_id, preview_every
 
-    def __call__(self, done: int, text: str | Callable[[], str] = "", pictures: Tensor | None = None) -> None:
+    def __call__(
+        self, done: int, text: str | Callable[[], str] = "", preview: Callable[[], Tensor] | None = None
+    ) -> None:
         mm.throw_exception_if_processing_interrupted()
-        shown = (
-            pictures is not None and self._preview_every and (done % self._preview_every == 0 or done == self._total)
-        )
-        preview = ("JPEG", _preview(pictures), None) if shown and pictures is not None else None
-        self._bar.update_absolute(done, self._total, preview)
+        shown = preview and self._preview_every and (done % self._preview_every == 0 or done == self._total)
+        picture = ("JPEG", _picture(to_image(preview())[0]), None) if shown and preview else None
+        self._bar.update_absolute(done, self._total, picture)
         if text and (shown or done == self._total or not self._preview_every):
             say(text if isinstance(text, str) else text(), self._node_id)
 
@@ -238,6 +233,31 @@ def say_here(text: str) -> None:
     """Show a line of text on the node that runs."""
     if context := get_executing_context():
         say(text, context.node_id)
+
+
+def place(node_id: str) -> Place:
+    """Where the node that runs does so."""
+    context = get_executing_context()
+    return (context.prompt_id if context else "", node_id)
+
+
+def display_node(node_id: str) -> str:
+    """The node that stands in the graph for one which may have been made while the graph runs."""
+    return get_progress_state().dynprompt.get_display_node_id(node_id)
+
+
+def send(event: str, data: Mapping[str, Any]) -> None:
+    """Send a message to the page whose prompt runs, if there is one."""
+    server = PromptServer.instance
+    if server.client_id is not None:
+        server.send_sync(event, data, server.client_id)
+
+
+def serve(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+    """Have the host's server take POST requests to a path; a host that is only imported has no server."""
+    server = getattr(PromptServer, "instance", None)
+    if server is not None and path not in [route.path for route in server.routes if isinstance(route, web.RouteDef)]:
+        server.routes.post(path)(answer)
 
 
 def seeds(first: int, count: int) -> list[int]:

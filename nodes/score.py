@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..core import draws, plots, sheet
+from ..core import plots, sheet
 from ..core.errors import PackError
+from ..core.losses import base
 from ..core.results import Curve
+from ..core.search.evaluation import look
 from ..core.types import Latent, Loss
 from . import checks, host, sockets
+
+_COLUMNS = 4  # at least, of a sheet that has as many pictures
 
 
 class Score(io.ComfyNode):
@@ -23,13 +29,19 @@ class Score(io.ComfyNode):
             display_name="Score (GAN)",
             category="guided GAN/score",
             description="Scores any pictures by a loss (the score is its negative: higher is better) and puts the "
-            "best first.",
+            "best first. "
+            "What follows ± is the standard error: by how much other augmentations would change the score.",
             search_aliases=["FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size and from any node."),
                 sockets.Loss.Input("loss", tooltip="What to score by."),
-                io.Int.Input("seed", tooltip="Decides the augmentations.", **sockets.SEED),
+                io.Int.Input(
+                    "seed",
+                    tooltip="Decides the augmentations, the same for every picture. With the seed of a search they are "
+                    "those of its evaluations: the score of its picture is then that of its curve.",
+                    **sockets.SEED,
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="best first", tooltip="The same pictures, the best first."),
@@ -42,31 +54,34 @@ class Score(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, loss: Loss, seed: int) -> io.NodeOutput:
         with host.models(*loss.models), torch.no_grad():
-            scores = scores_of(host.from_image(image), loss, seed, cls.hidden.unique_id)
-        best = scores.sort(descending=True)
-        text = "\n".join(
-            f"picture {i + 1}: {value:.4f}"
-            for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        )
+            pictures = host.from_image(image)
+            scores, errors = scores_of(pictures, loss, seed, cls.hidden.unique_id)
+        order = scores.argsort(descending=True)
+        scores, errors = scores[order].tolist(), errors[order].tolist()
+        said = [f"{score:.4f}" + f" ± {error:.4f}" * (error > 0) for score, error in zip(scores, errors, strict=True)]
+        text = "\n".join(f"picture {i + 1}: {words}" for i, words in zip(order.tolist(), said, strict=True))
         host.say(text, cls.hidden.unique_id)
-        ranked = image[best.indices]
-        report = {"scores": best.values.tolist(), "order": best.indices.tolist()}
-        shown = {**ui.PreviewText(text).as_dict(), **host.shown(ranked, cls), **report}
-        return io.NodeOutput(ranked, best.values[0].item(), text, ui=shown)
+        columns = max(min(len(said), _COLUMNS), math.isqrt(len(said)))
+        shown = host.to_image(sheet.sheet(sheet.sized(pictures[order], sheet.SHOWN), columns, captions=said))
+        report = {"scores": scores, "errors": errors, "order": order.tolist()}
+        report |= {**ui.PreviewText(text).as_dict(), **host.shown(shown, cls)}
+        return io.NodeOutput(image[order], scores[0], text, ui=report)
 
 
-def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> Tensor:
-    """The score of each picture, [N], with a bar on the node; the seed decides the augmentations.
+def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> tuple[Tensor, Tensor]:
+    """The score of each picture and its standard error, [N] each, with a bar on the node.
+
+    seed: decides the augmentations, the same for every picture: those under which a search with this seed evaluates.
 
     Raises:
         PackError: a score is not finite.
     """
     nowhere = Latent("pictures", {})
-    values = [-loss(one, nowhere, [draws.rng(seed, "score")]).cpu() for one in host.each(pictures.split(1), node_id)]
-    scores = torch.cat(values)
-    if not scores.isfinite().all():
+    found = [base.with_error(loss, one, nowhere, look([seed])) for one in host.each(pictures.split(1), node_id)]
+    losses, errors = (torch.cat(values).cpu() for values in zip(*found, strict=True))
+    if not losses.isfinite().all():
         raise PackError("A score is not a number: check the picture, and the weights of the losses.")
-    return scores
+    return -losses, errors
 
 
 class ScoreCurve(io.ComfyNode):
@@ -141,9 +156,8 @@ class Grid(io.ComfyNode):
         with host.models(*(loss.models if loss else ())), torch.no_grad():
             pictures = host.from_image(image)
             if loss:
-                means = [
-                    row.mean().item() for row in scores_of(pictures, loss, seed, cls.hidden.unique_id).split(columns)
-                ]
+                scores, _ = scores_of(pictures, loss, seed, cls.hidden.unique_id)
+                means = [row.mean().item() for row in scores.split(columns)]
                 if rows and len(rows) != len(means):
                     raise PackError(
                         f"The grid has {len(means)} rows but {len(rows)} row labels: give one for each, or none."

@@ -13,11 +13,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.errors import PackError
-from ..core.results import Curve, Result, State
+from ..core.results import Best, Curve, Result, State
 from ..core.search import optimizers, resume
 from ..core.search.optimize import Options, Search
 from ..core.types import Basis, Generator, Loss
-from . import host, sockets, stopped
+from . import finish, host, live, sockets, stopped
 
 PREVIEW_EVERY = io.Int.Input(
     "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
@@ -117,33 +117,56 @@ def run(
 
     found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
     """
-    steps = search["options"].steps
-    with stopped.Kept(State, lambda: resume.key(generator, loss, start, **search)) as kept:
+    steps, every = search["options"].steps, search["options"].evaluate_every
+    with (
+        stopped.Kept(State, lambda: resume.key(generator, loss, start, **search)) as kept,
+        live.Live(steps, hidden.unique_id, preview_every) as show,
+    ):
         measured = {"evaluations": resume.evaluation_key(loss, start.steps + steps)} if kept.key else {}
         going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
-        progress = host.Progress(steps, hidden.unique_id, preview_every)
         done = steps - going.left
         try:
-            while going.left and not going.stopped:
+            while going.left and not going.stopped and not show.finishing:
                 losses, pictures = going.step()
                 done = steps - going.left
-                if best_first:
-                    pictures = pictures[losses.argsort()]
-                read = preview_every or done % search["options"].evaluate_every == 0  # the losses, which waits for them
-                progress(done, partial(_said, done, steps, losses) if read or not going.left else "", pictures)
+                read = preview_every or done % every == 0 or not going.left  # the losses, which waits for them
+                show(
+                    done,
+                    going.curve,
+                    partial(_said, done, steps, losses) if read else None,
+                    partial(_preview, done, going.best, losses, pictures, best_first),
+                )
         except mm.InterruptProcessingException:
             with suppress(PackError):  # it has found nothing yet
                 state = going.state()  # which reads how far it came
                 kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
-        if not going.stopped:
-            kept.finish(done, going.state(), measured, hidden)
-    return going.result()
+        result = going.result()  # which reads how far it came
+        if going.left and not result.stopped:
+            finish.early(hidden.unique_id)
+            done = steps - going.left
+            said = kept.cut(done, going.state(), measured)
+            result = replace(result, stopped=f"finished at step {done} of {steps}. {said}")
+        elif not result.stopped:
+            kept.finish(steps, going.state(), measured, hidden)
+    if result.stopped:
+        host.say(f"Stopped: {result.stopped}", hidden.unique_id)
+    return result
 
 
 def _said(done: int, steps: int, losses: Tensor) -> str:
     """What a step says."""
     return f"step {done} of {steps}, loss {losses.mean().item():.4f}"
+
+
+def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, best_first: bool) -> Tensor:
+    """The best so far beside the pictures of a step."""
+    if best is None:
+        return pictures[:1]
+    kept = best.images
+    if best_first:
+        kept, pictures = kept[best.losses.argsort().to(kept.device)], pictures[losses.argsort()]
+    return live.side_by_side({"best so far": kept, f"step {step}": pictures})
 
 
 def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:

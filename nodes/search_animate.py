@@ -9,11 +9,11 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..core.results import Film
+from ..core.results import Curve, Film
 from ..core.search import animate
 from ..core.search.optimize import Options
 from ..core.types import Generator, Latent, Loss
-from . import grids, host, search, sockets, stopped
+from . import finish, grids, host, live, search, sockets, stopped
 
 
 class Animate(io.ComfyNode):
@@ -91,6 +91,10 @@ class Animate(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **given: object) -> int:
+        return finish.fingerprint(cls.hidden.unique_id)
+
+    @classmethod
     def execute(
         cls,
         generator: Generator,
@@ -108,17 +112,27 @@ class Animate(io.ComfyNode):
         schedule: str = Options.schedule,
     ) -> io.NodeOutput:
         motion = animate.Motion(zoom, pan_x, pan_y, rotate)
-        progress = host.Progress((frames - 1) * steps_per_frame, cls.hidden.unique_id, preview_every=steps_per_frame)
-
-        def report(frame: int, done: int, value: float, pictures: Tensor) -> None:
-            progress((frame - 1) * steps_per_frame + done, f"frame {frame + 1} of {frames}, loss {value:.4f}", pictures)
-
         options = Options(steps_per_frame, lr, latent_noise=0.0, optimizer=optimizer, schedule=schedule)
         search = {"seed": seed, "options": options}
+        steps, curve = (frames - 1) * steps_per_frame, Curve()
         with (
             host.models(generator, *loss.models),
             stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,
+            live.Live(steps, cls.hidden.unique_id, preview_every=steps_per_frame) as show,
         ):
+
+            def report(frame: int, done: int, value: float, pictures: Tensor) -> None:
+                nonlocal curve
+                reached = (frame - 1) * steps_per_frame + done
+                if done == steps_per_frame:
+                    curve = curve.add(reached, {loss.name: [-value]})
+                show(
+                    reached,
+                    curve,
+                    lambda: f"frame {frame + 1} of {frames}, loss {value:.4f}",
+                    lambda: live.side_by_side({f"frame {frame + 1}": pictures}),
+                )
+
             unfinished, _ = kept.furthest(frames) or (None, {})
             film = animate.frames(
                 generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report
@@ -127,13 +141,21 @@ class Animate(io.ComfyNode):
             try:
                 for frame in film:
                     done.append(frame)
+                    if show.finishing:
+                        break
             except mm.InterruptProcessingException:
                 so_far = _film(done)
                 kept.stop(len(so_far), so_far, {}, stopped.Found({"": so_far.latents}, so_far.images), cls.hidden)
                 raise
             whole = _film(done)
-            kept.finish(len(whole), whole, {}, cls.hidden)
-        return io.NodeOutput(host.to_image(whole.images), whole.latents)
+            if len(whole) < frames:
+                finish.early(cls.hidden.unique_id)
+                said = kept.cut(len(whole), whole, {})
+                host.say(f"Stopped: finished at frame {len(whole)} of {frames}. {said}", cls.hidden.unique_id)
+            else:
+                kept.finish(len(whole), whole, {}, cls.hidden)
+        ui = {"curve": [live.figures(curve)]}
+        return io.NodeOutput(host.to_image(whole.images), whole.latents, ui=ui)
 
 
 def _film(frames: Sequence[tuple[Tensor, Latent]]) -> Film:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import torch
@@ -13,7 +12,7 @@ from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
 from ..core.search import bank_file, basis_init, masking, weightings
 from ..core.types import Generator, Latent, Loss
-from . import checks, grids, host, sockets
+from . import checks, clock, grids, host, sockets
 
 
 class BasisInit(io.ComfyNode):
@@ -138,9 +137,8 @@ class BasisInit(io.ComfyNode):
         every = host.to_image(torch.cat(decoded))  # also those that are not picked, to pick from
         ui = {**host.shown(every, cls), "scores": start.scores.tolist()}
         if pick.strip():
-            places = [place - 1 for place, _ in _picks(pick)]
-            every = every.unflatten(0, (batch, k))[:, places].flatten(0, 1)
             start = basis_init.choose(start, _picks(pick))
+            every = every.unflatten(0, (batch, k))[:, [place - 1 for place, _ in _picks(pick)]].flatten(0, 1)
         shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
         scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
         host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
@@ -177,27 +175,17 @@ class _Forecast:
     def __init__(self, size: int, node_id: str | None) -> None:
         self._size, self._node_id = size, node_id
         self._bar: host.Progress | None = None
-        self._first = (0, 0.0)
+        self._clock = clock.Clock()
         self._reports: Counter[str] = Counter()  # by stage
 
     def __call__(self, done: int, total: int, stage: str) -> None:
-        now = time.monotonic()
-        if self._bar is None:
-            self._bar, self._first = host.Progress(total, self._node_id), (done, now)
+        self._bar = self._bar or host.Progress(total, self._node_id)
+        seconds = self._clock.left(done, total)
         self._reports[stage] += 1
-        start, begun = self._first
-        left = f", about {_duration((now - begun) / (done - start) * (total - done))}" if done > start else ""
+        left = f", about {clock.in_words(seconds)}" if seconds is not None else ""
         if self._reports[stage] <= 2:
             host.say(f"{stage}{left}, kept in {in_words(self._size)}", self._node_id)
         self._bar(done)
-
-
-def _duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    units = ((48 * 3600, 24 * 3600, "days"), (2 * 3600, 3600, "hours"), (120, 60, "minutes"))
-    return next(
-        (f"{seconds / unit:.0f} {name}" for least, unit, name in units if seconds >= least), f"{seconds:.0f} seconds"
-    )
 
 
 class MaskLatent(io.ComfyNode):

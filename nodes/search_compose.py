@@ -16,7 +16,7 @@ from ..core.search import compose
 from ..core.search.bilevel import Tradeoff
 from ..core.search.optimize import Options
 from ..core.types import Basis, Generator, Loss
-from . import checks, host, loss_perceptual, search, sockets, stopped
+from . import checks, finish, host, live, loss_perceptual, search, sockets, stopped
 
 _ALL = "all"
 _BETA = io.Float.Input(
@@ -140,6 +140,10 @@ class ComposeOptimize(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **given: object) -> int:
+        return finish.fingerprint(cls.hidden.unique_id)
+
+    @classmethod
     def execute(
         cls,
         generator: Generator,
@@ -197,6 +201,7 @@ class ComposeOptimize(io.ComfyNode):
             *(composite.layer(best, which) for which in compose.LAYERS),
             result.curve,
             result.trace,
+            ui={"curve": [live.figures(result.curve)]},
         )
 
 

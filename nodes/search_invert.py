@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.results import Result
 from ..core.search import invert, weightings
 from ..core.types import Generator, Latent
-from . import checks, host, loss_perceptual, search, sockets, stopped
+from . import checks, finish, host, loss_perceptual, search, sockets, stopped
 
 
 class Invert(io.ComfyNode):
@@ -99,8 +99,8 @@ class Invert(io.ComfyNode):
         return checks.refusal(cls, invert.check_counts, candidates=candidates, starts=starts)
 
     @classmethod
-    def fingerprint_inputs(cls, backbone: str, **others: object) -> str:
-        return loss_perceptual.fingerprint(backbone)
+    def fingerprint_inputs(cls, backbone: str, **others: object) -> tuple[str, int]:
+        return loss_perceptual.fingerprint(backbone), finish.fingerprint(cls.hidden.unique_id)
 
     @classmethod
     def execute(

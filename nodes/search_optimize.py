@@ -8,7 +8,7 @@ from ..core.errors import PackError
 from ..core.search import weightings
 from ..core.search.optimize import Options
 from ..core.types import Basis, Generator, Latent, Loss
-from . import host, search, sockets, stopped
+from . import finish, host, live, search, sockets, stopped
 
 
 class Optimize(io.ComfyNode):
@@ -52,6 +52,10 @@ class Optimize(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **given: object) -> int:
+        return finish.fingerprint(cls.hidden.unique_id)
+
+    @classmethod
     def execute(
         cls,
         generator: Generator,
@@ -80,9 +84,8 @@ class Optimize(io.ComfyNode):
                 hidden=cls.hidden,
                 preview_every=preview_every,
             )
-        if result.stopped:
-            host.say(f"Stopped: {result.stopped}", cls.hidden.unique_id)
-        return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve)
+        ui = {"curve": [live.figures(result.curve)]}
+        return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve, ui=ui)
 
 
 def _start(given: Basis | None, latent: Latent | None) -> Basis:

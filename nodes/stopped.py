@@ -80,10 +80,14 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder
     ) -> None:
         """Keep the state of a search that the user stops, and what it has found; say where."""
+        said = self.cut(reached, state, recipe)
+        host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
+
+    def cut(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
+        """Keep the state of a search that ends before its last step; returns what to say of that."""
         problem = self._save(reached, state, recipe)
         going_on = f"Queued again, it goes on from {_UNITS[self._kind]} {reached}."
-        said = f"Where it stood could not be kept. {problem}" if problem else going_on
-        host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
+        return f"Where it stood could not be kept. {problem}" if problem else going_on
 
     def _save(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
         """Keep a state in place of those before it, removed once it is whole; returns why that failed, or nothing."""

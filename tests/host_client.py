@@ -163,9 +163,9 @@ class Client:
         return self._loop.run_until_complete(asyncio.wait_for(self._run(prompt, watch, workflow), TIMEOUT))
 
     def refusal(self, prompt: Prompt) -> dict[str, list[str]]:
-        """The messages by node with which the host refuses a prompt."""
+        """The messages by node with which the host refuses a prompt, or what of it cannot run: the rest does."""
         reply = self._loop.run_until_complete(self._request("POST", "/prompt", {"prompt": prompt}))
-        assert "error" in reply, "the host took the prompt"
+        assert reply["node_errors"], "the host took all of the prompt"
         return {
             node: [f"{error['message']}: {error['details']}" for error in found["errors"]]
             for node, found in reply["node_errors"].items()

@@ -154,6 +154,21 @@ def test_a_sum_weighs_its_terms_and_stays_flat(encoder, target, images):
     assert list(total.models) == [encoder] * 3
 
 
+def test_the_error_is_the_spread_of_the_loss_under_other_draws(encoder, target, images):
+    total = SumLoss([(2.0, AugCLIPLoss(encoder, target, copies=12)), (3.0, AugCLIPLoss(encoder, target, policies=()))])
+    found = [base.with_error(total, images, NOWHERE, rngs(*range(3 * seed, 3 * seed + 3))) for seed in range(300)]
+    losses, errors = (torch.stack(values) for values in zip(*found, strict=True))
+    torch.testing.assert_close(losses[7], total(images, NOWHERE, rngs(21, 22, 23)))
+    torch.testing.assert_close(errors.square().mean(0).sqrt(), losses.std(0), rtol=0.15, atol=0)
+
+
+def test_what_draws_nothing_or_one_copy_has_no_error(encoder, target, images):
+    for loss in (AugCLIPLoss(encoder, target, policies=()), AugCLIPLoss(encoder, target, copies=1)):
+        value, error = base.with_error(loss, images, NOWHERE, rngs(1, 2, 3))
+        torch.testing.assert_close(value, loss(images, NOWHERE, rngs(1, 2, 3)))
+        assert not error.any()
+
+
 def test_terms_of_one_name_draw_their_own_numbers_whatever_else_is_summed(encoder, target, images):
     loss, bright = AugCLIPLoss(encoder, target, copies=2), Bright()
     alone, twice = (total(images, NOWHERE, rngs(1, 2, 3)) for total in (loss, SumLoss([(1.0, loss), (1.0, loss)])))

@@ -281,6 +281,8 @@ def test_the_best_is_the_lowest_that_was_looked_at(generator, loss, lr):
     assert result.curve.steps == (0, 2, 4, 6, 8, 9)
     scores = torch.tensor(result.curve.scores["AugCLIP"])
     assert torch.equal(result.losses, -scores.amax(0))
+    assert result.curve.kept == tuple(result.curve.steps[look] for look in scores.argmax(0))
+    assert result.curve.best()["AugCLIP"] == pytest.approx(-result.losses.mean().item())
     for i, seed in enumerate((7, 8)):
         best = result.best[i : i + 1]
         image = generator.decode(best)

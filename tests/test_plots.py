@@ -1,6 +1,7 @@
 """The score curve as a picture."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -88,6 +89,21 @@ def test_what_is_not_finite_leaves_a_gap():
     assert rows[drawn].amax() - rows[drawn].amin() > 300, "the rest has the scale that it would have alone"
 
 
+def test_axes_have_titles():
+    picture = plots.plot_curve(curve(AugCLIP=[[0.1], [0.2]]))[0, 0]
+    assert (picture[60:400, :34] < 0).any(), "that of the scores, upward"
+    assert (picture[-24:, 300:560] < 0).any(), "that of the steps"
+
+
+def test_a_dot_marks_what_is_kept_and_the_legend_tells_its_score():
+    given = curve(AugCLIP=[[0.1], [0.4], [0.3], [0.3], [0.3]])
+    plain, marked = (plots.plot_curve(replace(given, kept=kept)) for kept in ((), (10,)))
+    rows, columns = (plain != marked)[0].any(0)[60:].nonzero().unbind(1)
+    assert columns.float().mean().item() == pytest.approx(128 + 616 / 4, abs=2)
+    assert rows.float().mean().item() + 60 == pytest.approx(rows_of(plain, plots._INKS[0])[128 + 154].item(), abs=4)
+    assert torch.equal(marked[:, :, :40], plots.plot_curve(curve(AugCLIP=[[0.1], [0.4]]))[:, :, :40]), "0.4, not 0.3"
+
+
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
     [
@@ -111,3 +127,18 @@ def test_a_curve_grows_without_changing():
     second = first.add(5, {"a": [3.0, 4.0]})
     assert (first.steps, first.scores["a"]) == ((0,), ((1.0, 2.0),))
     assert (second.steps, second.scores["a"]) == ((0, 5), ((1.0, 2.0), (3.0, 4.0)))
+
+
+def test_a_thinned_curve_keeps_its_ends_and_what_is_kept():
+    given = replace(curve(a=[[i, -i] for i in range(1000)]), kept=(30, 4560))
+    thin = given.thinned(5)
+    assert thin.steps == (0, 30, 2500, 4560, 5000, 7490, 9990)
+    assert [row[0] * 10 for row in thin.scores["a"]] == list(thin.steps)
+    assert thin.best() == given.best() == {"a": (3 - 456) / 2}
+    assert given.thinned(1000) == given
+    assert replace(given, kept=()).thinned(1).steps == (0,)
+    assert Curve().thinned(5) == Curve()
+
+
+def test_without_knowing_what_was_kept_there_is_no_best():
+    assert curve(a=[[1.0], [2.0]]).best() == {}

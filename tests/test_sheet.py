@@ -34,6 +34,35 @@ def test_labels_get_room_of_their_own():
     assert (labelled[0, 0, :top, left:] < 0).any()
 
 
+def test_captions_stand_below_their_pictures():
+    plain, captioned = sheet.sheet(pictures(3), 2), sheet.sheet(pictures(3), 2, captions=["one", "two", "three"])
+    band = (captioned.shape[2] - plain.shape[2]) // 2
+    assert captioned.shape[3] == plain.shape[3]
+    for row, column, some in ((0, 0, True), (0, 1, True), (1, 0, True), (1, 1, False)):
+        top, left = 4 + row * (132 + band), 4 + column * 132
+        assert torch.equal(
+            captioned[0, :, top : top + 128, left : left + 128],
+            plain[0, :, 4 + row * 132 :, 4 + column * 132 :][:, :128, :128],
+        )
+        assert (captioned[0, 0, top + 130 : top + 130 + band, left : left + 128] < 0).any() == some
+
+
+@pytest.mark.parametrize(("columns", "least"), [(2, 8), (4, 8), (8, 7)])
+def test_letters_grow_with_the_sheet(columns, least):
+    """Shown 360 pixels wide they can be read, with less room for each where there are many columns."""
+    given = pictures(columns, 256)
+    height = sheet.sheet(given, columns, (), ["x" * 4] * columns).shape[2] - sheet.sheet(given, columns).shape[2] - 8
+    assert 360 / (columns * 260) * height > least
+
+
+@pytest.mark.parametrize(("side", "expected"), [(64, 256), (100, 200), (256, 256), (512, 256)])
+def test_pictures_to_look_at_are_of_one_size(side, expected):
+    given = pictures(2, side)
+    sized = sheet.sized(given, 256)
+    assert sized.shape == (2, 3, expected, expected)
+    assert torch.equal(sized[:, 0, 0, 0], given[:, 0, 0, 0])
+
+
 def test_large_pictures_keep_their_size():
     assert sheet.sheet(pictures(1, 200), 1).shape == (1, 3, 208, 208)
 
@@ -43,6 +72,8 @@ def test_labels_must_be_as_many_as_what_they_name():
         sheet.sheet(pictures(4), 2, ["one"])
     with pytest.raises(PackError, match="2 columns but 3 column labels"):
         sheet.sheet(pictures(4), 2, (), ["a", "b", "c"])
+    with pytest.raises(PackError, match="4 pictures but 1 picture labels"):
+        sheet.sheet(pictures(4), 2, captions=["a"])
     with pytest.raises(PackError, match="at least 1 column"):
         sheet.sheet(pictures(4), 0)
 

@@ -1,6 +1,7 @@
 """Pictures that nodes show on themselves, in the real host: no other node has to stand behind them."""
 
 import numpy as np
+import pytest
 from test_host import search
 
 
@@ -16,16 +17,15 @@ def alike(pictures, others):
 def test_what_shows_itself_runs_alone_and_shows_what_it_hands_on(client):
     s = search(client)
     del s.graph.prompt["SaveImage"]
-    score = s.graph.add("Score", image=s.optimize, loss=s.loss)
     curve = s.graph.add("ScoreCurve", curve=s.optimize[3])
     grid = s.graph.add("Grid", image=s.basis[1], columns=3)
     mask = s.graph.add("TextMask", image=s.optimize, clip=s.clip, crops=20)
     alone = client.run(s.graph.prompt)
     assert alone.status == "success", alone.error
-    outputs = {score.id: score, curve.id: curve, grid.id: grid, mask.id: mask[1], s.basis.id: s.basis[1]}
+    outputs = {curve.id: curve, grid.id: grid, mask.id: mask[1], s.basis.id: s.basis[1]}
     behind = {name: s.graph.add("PreviewImage", images=output) for name, output in outputs.items()}
     run = client.run(s.graph.prompt)
-    for node in (score, curve, grid, mask, s.basis):
+    for node in (curve, grid, mask, s.basis):
         assert alike(shown(client, alone, node), shown(client, run, behind[node.id])), node.id
 
 
@@ -47,11 +47,30 @@ def test_all_starts_are_shown_with_their_scores_whichever_are_picked(client):
     assert all(row == sorted(row, reverse=True) for row in scores)
 
 
-def test_a_score_shows_the_best_first(client):
+def test_a_score_shows_the_best_first_each_with_its_score(client):
     s = search(client)
     del s.graph.prompt["SaveImage"], s.graph.prompt["Optimize"]
     score = s.graph.add("Score", image=s.basis[1], loss=s.loss, seed=5)
     run = client.run(s.graph.prompt)
-    starts, order = shown(client, run, s.basis), run.outputs[score.id]["order"]
-    assert run.outputs[score.id]["scores"] == sorted(run.outputs[score.id]["scores"], reverse=True)
-    assert alike(shown(client, run, score), [starts[i] for i in order])
+    starts, found = shown(client, run, s.basis), run.outputs[score.id]
+    assert found["scores"] == sorted(found["scores"], reverse=True)
+    (sheet,) = shown(client, run, score)
+    assert sheet.shape[1] == 3 * 260 + 4
+    for place, start in enumerate(found["order"]):
+        corner = 4 + 260 * place
+        tile = sheet[4:260, corner : corner + 256]
+        assert alike([tile], [starts[start].repeat(4, 0).repeat(4, 1)])
+        assert (sheet[264:, corner : corner + 256] < 64).any(), "its score stands below it"
+
+
+def test_a_score_is_that_of_the_curve_and_says_how_sure_it_is(client):
+    s = search(client, steps=8, evaluate_every=2, seed=31)
+    s.loss.inputs["copies"] = 24
+    same, other = (s.graph.add("Score", image=s.optimize, loss=s.loss, seed=seed) for seed in (31, 32))
+    run = client.run(s.graph.prompt)
+    best = run.outputs["Optimize"]["curve"][0]["best"]["AugCLIP"]
+    (score,), (error,) = (run.outputs[same.id][name] for name in ("scores", "errors"))
+    assert score == pytest.approx(best, abs=1e-4)
+    (another,) = run.outputs[other.id]["scores"]
+    assert 0 < abs(another - score) < 5 * error
+    assert f"picture 1: {score:.4f} ± {error:.4f}" in [line for node, line in run.texts if node == same.id]

@@ -65,6 +65,8 @@ def with_best(**changes):
         (with_best(images=torch.zeros(2, 1, 4, 4)), "images must be"),
         (replace(FOUND, curve=Curve((1, 2), {"a": ((0.0, 0.0),)})), "is not one of 2 points"),
         (replace(FOUND, curve=Curve((1,), {"a": ((0.0,),)})), "is not one of 1 points of 2 searches"),
+        (replace(FOUND, curve=Curve((1,), {"a": ((0.0, 0.0),)}, kept=(1,))), "has kept the steps"),
+        (replace(FOUND, curve=Curve((1,), {"a": ((0.0, 0.0),)}, kept=(1, 2))), "has kept the steps"),
         (replace(FOUND, trace=Curve((1,), {"a": ((float("nan"), 0.0),)})), "not a number"),
         (Film(latent(), torch.zeros(2, 3, 4, 4)), "images must be [3, 3, H, W]"),
         (Film(latent(), torch.zeros(3, 3, 0, 4)), "images must be [3, 3, H, W]"),
@@ -133,3 +135,16 @@ def test_a_message_can_be_printed_and_is_short():
     assert len(message) < 5000
     assert message.endswith("the end")
     assert (PackError.__module__, LatentError.__module__) == ("builtins", "builtins")
+
+
+def test_states_from_before_curves_said_what_is_kept_are_read(tmp_path):
+    kept = replace(FOUND, curve=Curve((1, 2), {"a": ((0.0, 0.5), (1.0, 0.0))}, kept=(2, 1)))
+    path = tmp_path / "state.safetensors"
+    latent_files.save(path, kept, {})
+    assert latent_files.load(path)[0].curve == kept.curve  # type: ignore[union-attr]
+    tensors, metadata = latent_files.read_tensors(path)
+    notes = json.loads(metadata["notes"])
+    for name in ("curve", "trace"):
+        notes[name] = notes[name][:2]
+    latent_files.write_tensors(path, tensors, {**metadata, "notes": json.dumps(notes)})
+    assert latent_files.load(path)[0].curve == replace(kept.curve, kept=())  # type: ignore[union-attr]

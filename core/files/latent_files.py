@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ def _pack(value: Latent | Basis | State | Film) -> tuple[dict[str, Tensor], dict
         tensors |= _prefixed("latents", value.best.latents.tensors)
         tensors |= _prefixed("best", {name: getattr(value.best, name) for name in _BEST})
     curves = {"curve": value.curve, "trace": value.trace}
-    return tensors, {**notes, **{name: [curve.steps, dict(curve.scores)] for name, curve in curves.items()}}
+    parts = {name: [curve.steps, dict(curve.scores), curve.kept] for name, curve in curves.items()}
+    return tensors, {**notes, **parts}
 
 
 def _unpack_latent(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Latent:
@@ -147,8 +148,10 @@ def _unpack_film(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Fil
     return Film(_unpack_latent(_group(tensors, "latents"), notes), tensors["images"])
 
 
-def _unpack_curve(steps: list[int], scores: Mapping[str, Any]) -> Curve:
-    return Curve(tuple(steps), {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()})
+def _unpack_curve(steps: list[int], scores: Mapping[str, Any], kept: Sequence[int] = ()) -> Curve:
+    """kept: older files do not have it."""
+    points = {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()}
+    return Curve(tuple(steps), points, tuple(kept))
 
 
 _GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments")

@@ -98,6 +98,8 @@ def _pictures(images: Tensor, rows: int) -> None:
 def _curve(curve: Curve, rows: int) -> None:
     for step in curve.steps:
         _whole(step, "steps of a curve")
+    if curve.kept and (len(curve.kept) != rows or not set(curve.kept) <= set(curve.steps)):
+        raise ValueError(f"its curve has kept the steps {quoted(curve.kept)}, not one of its own for each search")
     for name, points in curve.scores.items():
         _name(name, "score")
         if len(points) != len(curve.steps) or any(len(point) != rows for point in points):

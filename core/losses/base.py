@@ -132,11 +132,20 @@ class CopiesLoss:
         """Unit vectors [N, C, D] of augmented copies."""
         return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, parameters.shape[:2])
 
+    def by_copy(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """What each copy adds to the mean that the loss is, [N, copies], by augmentation parameters."""
+        parameters = numbers.to(images.device)
+        return torch.cat(self._in_parts(images, parameters, lambda part: self._distances(images, part)), 1)
+
     def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:
         """This part's share [N] of the mean over all copies."""
+        return self._distances(images, parameters).sum(1) / self.copies
+
+    def _distances(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """The weighted distance [N, C] of each copy."""
         weights, vectors = (constant(value, images) for value in (self.target.weights, self.target.vectors))
         cosines = self._vectors(images, parameters) @ vectors.T
-        return (DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())).sum(1) / self.copies
+        return DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())
 
     def _with_gradient(self, images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """This part's share and its gradient; the encoder's activations are freed before the next part."""
@@ -201,6 +210,23 @@ class SumLoss:
                 value = term(images, latent, _own(rngs, name, term))
             values.append(weight * value)
         return torch.stack(values).sum(0)
+
+
+def with_error(loss: Loss, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+    """The loss [N] and its standard error [N]: by how much it would differ under other draws of the augmentations.
+
+    The error follows from how much a picture's copies differ. It is 0 for what does not compare copies, or only one.
+    """
+    values, variances = [], [images.new_zeros(len(images))]
+    for name, (weight, term) in named_terms(loss).items():
+        own = _own(rngs, name, term)
+        if isinstance(term, CopiesLoss) and term.copies > 1:
+            copies = weight * term.by_copy(images, term.draw(own))
+            values.append(copies.mean(1))
+            variances.append(copies.var(1) / term.copies)
+        else:
+            values.append(weight * term(images, latent, own))
+    return torch.stack(values).sum(0), torch.stack(variances).sum(0).sqrt()
 
 
 def _own(rngs: Sequence[torch.Generator], name: str, term: Loss) -> Sequence[torch.Generator]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import draws
 from ..losses.aug_clip import aug_clip_terms
 from ..losses.base import free_name, named_terms, terms_of
 from ..results import Best
@@ -31,6 +32,11 @@ def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = 
     if held_out is not None:
         monitors["held-out"] = held_out
     return monitors
+
+
+def look(seeds: Sequence[int]) -> list[torch.Generator]:
+    """What the evaluations of searches with these seeds draw from, always the same: one for each."""
+    return draws.rngs(list(seeds), "look")
 
 
 @dataclass(frozen=True)

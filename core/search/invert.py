@@ -20,6 +20,7 @@ from ..memory import Batches
 from ..resample import resize_to
 from ..results import Result
 from ..types import Autoencoder, Basis, Generator, Latent, Loss
+from .evaluation import look
 from .optimize import Options, optimize
 from .weightings import of_latent
 
@@ -85,7 +86,7 @@ def start(
 
     def score(rows: slice) -> Tensor:
         part = drawn[rows]
-        losses = loss(generator.decode(part), part, draws.rngs([seed] * len(part), "look"))
+        losses = loss(generator.decode(part), part, look([seed] * len(part)))
         if progress:
             progress(rows.stop, candidates)
         return losses.cpu()

@@ -31,7 +31,7 @@ from ..results import Best, Result, State
 from ..types import Basis, Generator, Latent, Loss
 from .bilevel import Tradeoff
 from .descent import Descent
-from .evaluation import Evaluation, Evaluator
+from .evaluation import Evaluation, Evaluator, look
 from .options import Options
 from .parameters import Parameters, home
 
@@ -45,6 +45,7 @@ class Search:
     """A search in progress: call `step` as often as wanted, and `result` at any time.
 
     A search that goes on from the basis of an earlier result takes the steps that an unbroken one would have taken.
+    `best` is the best so far, on the search's device, and None before the first step; `curve` holds all scores so far.
 
     Args:
         generator: decodes; its weights stay frozen.
@@ -92,10 +93,10 @@ class Search:
         self._descent = Descent(
             options.optimizer, options.lr, self._parameters, generator, state.basis.moments, longest
         )
-        self._best = state.best and _best_on(state.best, self._device)
-        self._curve, self._trace = state.curve, state.trace
+        self.best = state.best and _best_on(state.best, self._device)
+        self.curve, self._trace = state.curve, state.trace
         self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps whose losses are not read yet
-        self._regular = self._best, self._curve  # as of the last evaluation that was due by evaluate_every
+        self._regular = self.best, self.curve  # as of the last evaluation that was due by evaluate_every
 
     @property
     def left(self) -> int:
@@ -110,7 +111,7 @@ class Search:
         A loss that is not finite ends the search before it changes anything. `stopped` says so, on a CPU at once,
         elsewhere when the next evaluation is due: until then, steps change nothing.
         """
-        if self._best is None:
+        if self.best is None:
             self._evaluate()  # the start itself is the first best
         numbers = self._numbers()
         losses, images, gradients = self._gradients(numbers)
@@ -199,20 +200,29 @@ class Search:
         """Score the pictures without noise under the same augmentations as at every evaluation, and keep the best."""
 
         def evaluate(rows: slice) -> Evaluation:
-            return self._evaluator(self._parameters.rows(rows).latent(), lambda: draws.rngs(self._seeds[rows], "look"))
+            return self._evaluator(self._parameters.rows(rows).latent(), lambda: look(self._seeds[rows]))
 
         found = Evaluation.cat(self._batches.each(len(self._seeds), evaluate))
-        best = self._evaluator.best(self._best, found)
+        best = self._evaluator.best(self.best, found)
         if best is None:
             self._stop("score")
             return
-        self._best, self._curve = best, self._curve.add(self.done, found.scores)
+        kept = self._kept(best)
+        self.best, self.curve = best, replace(self.curve.add(self.done, found.scores), kept=kept)
         if self.done % self.options.evaluate_every == 0:
-            self._regular = self._best, self._curve
+            self._regular = self.best, self.curve
+
+    def _kept(self, best: Best) -> tuple[int, ...]:
+        """The steps of the best of each search, which an evaluation of this step has just found."""
+        if self.best is None:
+            return (self.done,) * len(self._seeds)
+        new = (best.losses != self.best.losses) | (best.second != self.best.second)
+        # Of states from before this was kept, the steps stay unknown.
+        return tuple(self.done if found else step for step, found in zip(self.curve.kept, new.tolist(), strict=False))
 
     def _stop(self, what: str) -> None:
         self.stopped = f"the {what} is not a number at step {self.done}."
-        if self._best is not None:
+        if self.best is not None:
             self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
 
     def result(self) -> Result:
@@ -223,7 +233,7 @@ class Search:
         """
         best = self._found()
         latents, images, losses = best.latents.map(home), home(best.images), best.losses.float()
-        return Result(latents, images, losses, self._basis(), self._curve, self._trace, self.stopped)
+        return Result(latents, images, losses, self._basis(), self.curve, self._trace, self.stopped)
 
     def state(self) -> State:
         """What a search of the same `resume.key` goes on from, on the CPU, to end as if it had not been broken.
@@ -237,10 +247,10 @@ class Search:
 
     def _found(self) -> Best:
         self._settle()
-        if self._best is None:
+        if self.best is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")
-        return self._best
+        return self.best
 
     def _basis(self) -> Basis:
         return self._parameters.basis(self.done, self._descent.moments())

@@ -1,0 +1,112 @@
+// The nodes that search show their scores while they run, and the time left; a button ends the search and hands on the
+// best so far. The host sends the scores (`nodes/live.py`); the button asks it by `nodes/finish.py`.
+
+import { app } from "../../scripts/app.js"
+import { api } from "../../scripts/api.js"
+import { chain, element, place } from "./parts/bound.js"
+import { INKS, draw, tidy } from "./parts/chart.js"
+
+const NODES = ["GuidedGAN_Optimize", "GuidedGAN_ComposeOptimize", "GuidedGAN_Invert", "GuidedGAN_Animate"]
+const EVENT = "guided_gan.search"
+const FINISH = "/guided_gan/finish"
+const HEIGHT = { head: 24, chart: 130, legend: 18 }
+const NOTHING = { steps: [], scores: {}, kept: [], best: {} }
+
+class Scores {
+  constructor(node) {
+    this.curve = NOTHING
+    this.told = null // the last message of a search of this page's
+    this.says = element("span", "says", { textContent: "scores, while it searches" })
+    this.button = element("button", "plain", {
+      type: "button",
+      textContent: "Finish now",
+      title: "End the search and hand the best so far on to the rest of the graph",
+      hidden: true,
+    })
+    this.button.onclick = () => this.finish()
+    this.chart = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+    this.legend = element("div", "legend")
+    const head = element("div", "head", {}, this.says, this.button)
+    this.box = element("div", "search", {}, head, this.chart, this.legend)
+    place(node, "scores", this.box, () => HEIGHT.head + HEIGHT.chart + HEIGHT.legend)
+    new ResizeObserver(() => this.draw()).observe(this.box)
+    chain(node, "onExecuted", (output) => output?.curve && this.show(output.curve[0]))
+  }
+
+  /** What a running search tells. */
+  tell(told) {
+    if (told.prompt_id !== this.told?.prompt_id || !told.going) this.asked = false
+    this.told = told
+    this.button.hidden = !told.going
+    this.button.disabled = this.asked
+    const left = told.going && told.left !== null ? `, ${inWords(told.left)} left` : ""
+    this.says.textContent = this.asked ? "finishing" : `step ${told.done} of ${told.total}${left}`
+    this.show(told.curve)
+  }
+
+  /** Draw a curve, or none. */
+  show(curve) {
+    this.curve = curve ?? NOTHING
+    this.draw()
+  }
+
+  draw() {
+    const width = this.box.clientWidth
+    if (!width) return
+    draw(this.chart, this.curve, this.told?.total ?? this.curve.steps.at(-1) ?? 1, width, HEIGHT.chart)
+    const entries = Object.keys(this.curve.scores).map((name, i) => {
+      const value = this.curve.best[name] ?? this.curve.scores[name].at(-1)
+      const shown = element("span", "entry", { textContent: `${name} ${value == null ? "none" : tidy(value)}` })
+      shown.style.color = INKS[i % INKS.length]
+      return shown
+    })
+    this.legend.title = "What the best picture so far scores"
+    this.legend.replaceChildren(...entries)
+  }
+
+  /** Ask the host to end this very search. */
+  async finish() {
+    const { prompt_id, node } = this.told
+    this.asked = this.button.disabled = true
+    this.says.textContent = "finishing"
+    const answer = await api
+      .fetchApi(FINISH, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ prompt_id, node }),
+      })
+      .catch((error) => ({ ok: false, json: async () => ({ error: error.message }) }))
+    if (answer.ok) return
+    this.asked = this.button.disabled = false
+    this.says.textContent = (await answer.json().catch(() => ({}))).error ?? "The host did not take the request."
+  }
+}
+
+function inWords(seconds) {
+  if (seconds < 100) return `${Math.round(seconds)} s`
+  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+}
+
+/** The node of an id such as "5:3", which is node 3 of the subgraph that node 5 stands for. */
+function nodeAt(path) {
+  const ids = path.split(":")
+  const graph = ids.slice(0, -1).reduce((graph, id) => graph?.getNodeById(id)?.subgraph, app.rootGraph ?? app.graph)
+  return graph?.getNodeById(ids.at(-1))
+}
+
+app.registerExtension({
+  name: "GuidedGAN.Search",
+  setup() {
+    api.addEventListener(EVENT, ({ detail }) => nodeAt(detail.display_node)?.guidedGanScores?.tell(detail))
+  },
+  nodeCreated(node) {
+    if (NODES.includes(node.comfyClass)) node.guidedGanScores = new Scores(node)
+  },
+  /** The page has gone back to a graph that ran before. */
+  onNodeOutputsUpdated(outputs) {
+    for (const node of app.graph?.nodes ?? []) {
+      const curve = outputs[node.id]?.curve
+      if (curve) node.guidedGanScores?.show(curve[0])
+    }
+  },
+})
