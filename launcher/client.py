@@ -143,11 +143,11 @@ async def _follow(
 
 
 def progress_text(frame: bytes) -> str:
-    """The line of text in a binary event of the host; empty for other events, such as previews."""
+    """The text in a binary event of the host, without the spaces that end lines in Markdown; empty for other events."""
     if struct.unpack_from(">I", frame)[0] != TEXT_EVENT:
         return ""
     (length,) = struct.unpack_from(">I", frame, 4)
-    return frame[8 + length :].decode(errors="replace")
+    return frame[8 + length :].decode(errors="replace").replace("  \n", "\n")
 
 
 def _collect(result: Result, data: Mapping[str, Any], output: Path, workflow: Workflow) -> None:

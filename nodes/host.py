@@ -223,10 +223,10 @@ def each(parts: Sequence[Part], node_id: str | None) -> Iterator[Part]:
 
 
 def say(text: str, node_id: str | None) -> None:
-    """Show a line of text on a node."""
+    """Show text on a node, line by line: Nodes 2.0 reads it as Markdown, where two spaces end a line."""
     server = PromptServer.instance
     if node_id is not None:
-        server.send_progress_text(printable(text), node_id, server.client_id)
+        server.send_progress_text(printable(text).replace("\n", "  \n"), node_id, server.client_id)
 
 
 def say_here(text: str) -> None:

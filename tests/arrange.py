@@ -18,11 +18,14 @@ TITLE = 30  # of a node, above its place
 BELOW = 24  # between two nodes: the canvas draws the pack's name there, above a title
 MARGIN, HEAD = 14, 42  # of a group, around its nodes, and above them for its title
 APART = 16  # between groups
-WIDTHS = range(300, 421, 10)  # of a column
+WIDTH = 300  # of a node: what some show is as high as they are wide
+STEP = WIDTH + 2 * MARGIN + APART  # from one column to the next
 COLUMNS = range(3, 7)
 # What the page makes of a graph that it opens: three quarters of the window, around which it keeps 10 free.
 WINDOW, SHARE, FREE = (1440, 850), 0.75, 20
-PICTURES = {"MaskPreview", "PreviewImage", "SaveAnimatedWEBP", "SaveImage"}  # as high as they are made, or higher
+MAP = 590  # pixels from above at which the page's map begins, over the last column
+PICTURES = {"MaskPreview", "PreviewImage", "SaveAnimatedWEBP", "SaveImage"}  # at least so high, and what is left:
+PICTURE = 272
 COLOURS = ("#3f789e", "#8a6d2f", "#3f7d54", "#7d4a7d", "#9a4f4a", "#4a5f9a", "#6f7d3f", "#3f7d7d", "#80586b")
 
 
@@ -46,17 +49,15 @@ def arrange(graph: Graph, needs: Mapping[int, float]) -> Graph:
     groups = grouped(graph)
     heights = {node["id"]: _height(node, needs[node["id"]]) for node in graph["nodes"]}
     tall = [group.height(heights) for group in groups]
-    columns, width = max(
-        ((columns, width) for columns in _divisions(tall) for width in WIDTHS),
-        key=lambda choice: (round(_zoom(choice[0], choice[1], tall), 3), choice[1]),
-    )
+    columns = max(_divisions(tall), key=lambda columns: round(_zoom(columns, tall), 3))
     bottom = max(_column(tall, column) for column in columns)
+    above_map = bottom / 2 + (MAP - WINDOW[1] / 2) / _zoom(columns, tall)
     for at, column in enumerate(columns):
-        spare = bottom - _column(tall, column)
-        _fill([groups[i] for i in column], heights, spare)
+        spare = (min(bottom, above_map) if column is columns[-1] else bottom) - _column(tall, column)
+        _fill([groups[i] for i in column], heights, max(0, spare))
         y = 0.0
         for i in column:
-            y = _place(groups[i], heights, at * (width + 2 * MARGIN + APART), y, width)
+            y = _place(groups[i], heights, at * STEP, y)
     for i, group in enumerate(groups):
         group.group["color"] = COLOURS[i % len(COLOURS)]
     for inner in graph.get("definitions", {}).get("subgraphs", []):
@@ -79,7 +80,7 @@ def _within(node: Node, group: Mapping[str, Any]) -> bool:
 
 
 def _height(node: Node, need: float) -> float:
-    return max(need, node["size"][1]) if node["type"] in PICTURES else need
+    return max(need, PICTURE) if node["type"] in PICTURES else need
 
 
 def _divisions(tall: Sequence[float]) -> list[list[range]]:
@@ -97,9 +98,9 @@ def _column(tall: Sequence[float], column: range) -> float:
     return sum(tall[i] for i in column) + APART * (len(column) - 1)
 
 
-def _zoom(columns: Sequence[range], width: float, tall: Sequence[float]) -> float:
+def _zoom(columns: Sequence[range], tall: Sequence[float]) -> float:
     """At which the page opens it."""
-    across = len(columns) * (width + 2 * MARGIN + APART) - 2 * MARGIN - APART
+    across = len(columns) * STEP - 2 * MARGIN - APART
     down = max(_column(tall, column) for column in columns) - HEAD - MARGIN
     return SHARE * min(WINDOW[0] / (across + FREE), WINDOW[1] / (down + FREE))
 
@@ -111,22 +112,21 @@ def _fill(groups: Sequence[Group], heights: dict[int, float], spare: float) -> N
         heights[identity] += spare // len(pictures)
 
 
-def _place(group: Group, heights: Mapping[int, float], x: float, y: float, width: float) -> float:
+def _place(group: Group, heights: Mapping[int, float], x: float, y: float) -> float:
     """Put a group's nodes under its title, and return where the next group begins."""
     height = group.height(heights)
-    group.group["bounding"] = [x - MARGIN, y, width + 2 * MARGIN, height]
+    group.group["bounding"] = [x - MARGIN, y, WIDTH + 2 * MARGIN, height]
     top = y + HEAD
     for node in group.nodes:
         node["pos"] = [x, top + TITLE]
-        node["size"] = [width, heights[node["id"]]]
+        node["size"] = [WIDTH, heights[node["id"]]]
         top += TITLE + heights[node["id"]] + BELOW
     return y + height + APART
 
 
 def _row(inner: Graph) -> None:
     """Put a subgraph's nodes beside one another, between its ends."""
-    step = WIDTHS[-1] + MARGIN
     for i, node in enumerate(sorted(inner["nodes"], key=lambda node: node["order"])):
-        node["pos"] = [i * step, 0]
-    inner["inputNode"]["bounding"] = [-step / 2, 0, 128, 120]
-    inner["outputNode"]["bounding"] = [len(inner["nodes"]) * step, 0, 128, 120]
+        node["pos"] = [i * STEP, 0]
+    inner["inputNode"]["bounding"] = [-STEP / 2, 0, 128, 120]
+    inner["outputNode"]["bounding"] = [len(inner["nodes"]) * STEP, 0, 128, 120]

@@ -8,11 +8,11 @@ import json
 from itertools import combinations
 
 import pytest
-from arrange import TITLE, arrange
+from arrange import PICTURES, TITLE, WIDTH, arrange
 from page import Page
 from test_workflows import FILES, GRAPHS, QUICK
 
-LEGIBLE = 0.58  # the canvas draws text down to 8 of its 14 pixels, a zoom of 0.571
+LEGIBLE = 0.572  # the canvas draws text down to 8 of its 14 pixels
 QUICKEST = ["prompt_morph", "stylegan_t", "truncation_grid"]
 # How high a node is with all that it shows, without the title: scrolled text, and what the canvas lays over itself.
 _NEEDS = """nodes2 => Object.fromEntries(app.graph.nodes.map(node => {
@@ -31,6 +31,10 @@ _QUICK = """quick => {
     if (node.type === kind) node.widgets.find(one => one.name === name).value = value
   }
 }"""
+WIRES = ("GAN_GENERATOR", "GAN_LATENT", "GAN_BASIS", "CLIP_JOINT", "CLIP_TARGET", "GUIDANCE_LOSS", "SCORE_CURVE")
+_ON_THE_CANVAS = "types => types.map(type => app.canvas.constructor.link_type_colors[type])"
+_IN_NODES_2 = """types => types.map(
+  type => getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`))"""
 _FRESH = """() => app.api.fetchApi('/free', {
   method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ free_memory: true })
 })"""
@@ -57,6 +61,13 @@ def test_reads_at_first_sight(name, pages, request):
         check(page, name)
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+def test_is_in_the_order_that_the_tool_gives(name):
+    """By the heights that it was saved with: what a person moves a little comes back to its place."""
+    saved = {node["id"]: 0 if node["type"] in PICTURES else node["size"][1] for node in GRAPHS[name]["nodes"]}
+    assert arrange(GRAPHS[name], saved) == GRAPHS[name], "`run.py test tests/test_layout.py --regenerate` mends it"
+
+
 @pytest.mark.parametrize("name", QUICKEST)
 def test_reads_after_a_run(name, pages):
     for page in pages:
@@ -72,6 +83,17 @@ def test_every_template_reads_after_a_run(name, pages):
         page.open(GRAPHS[name])
         run(page)
         check(page, name)
+
+
+def test_each_wire_has_a_colour_of_its_own_whatever_the_palette(pages):
+    types = sorted({*WIRES, "IMAGE", "LATENT", "CLIP", "MASK", "MODEL", "VAE"})
+    for page, colours in zip(pages, (_ON_THE_CANVAS, _IN_NODES_2), strict=True):
+        for palette in ("dark", "light", "dark"):
+            page.tab.evaluate("palette => app.extensionManager.setting.set('Comfy.ColorPalette', palette)", palette)
+            page.frames(10)
+            found = page.tab.evaluate(colours, types)
+            assert all(found), dict(zip(types, found, strict=True))
+            assert len(set(found)) == len(types), dict(zip(types, found, strict=True))
 
 
 def check(page, name):
@@ -100,17 +122,17 @@ def needed(graph, page):
     loose = json.loads(json.dumps(graph))
     for i, node in enumerate(loose["nodes"]):
         node["pos"] = [600 * (i % 6), 1500 * (i // 6)]
-        node["size"][1] = TITLE
+        node["size"] = [WIDTH, TITLE]
     page.open(loose)
     before = page.tab.evaluate(_NEEDS, page.nodes2)
     run(page)
     return before, page.tab.evaluate(_NEEDS, page.nodes2)
 
 
-def run(page):
+def run(page, settings=QUICK):
     """Run all nodes of what is open, with settings that make it quick, so that each shows what it has to say."""
     page.tab.evaluate(_FRESH)
-    page.tab.evaluate(_QUICK, QUICK)
+    page.tab.evaluate(_QUICK, settings)
     kind, said = page.run()
     assert kind == "success", said
     page.tab.wait_for_timeout(1000)  # pictures arrive after the end

@@ -12,6 +12,7 @@ from host_client import inputs, options, within
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"kornia", "lpips", "matplotlib", "open_clip", "pytorch_pretrained_biggan", "taming", "timm"}
 IMPORT_SECONDS = 0.3
+METHODS = {"FuseDream", "VQGAN-CLIP", "StyleGAN-T"}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,20 @@ def test_every_input_and_output_is_explained(nodes):
         for name, spec, _ in within(node):
             assert options(spec).get("tooltip"), f"{identity}.{name} has no tooltip"
         assert all(node["output_tooltips"] or []), f"{identity} has an output without a tooltip"
+
+
+def test_a_search_for_a_method_finds_its_nodes(nodes):
+    """Each is found under the method that it belongs to, and one that only one method has under that one alone."""
+    found = {identity: METHODS & {*node["search_aliases"]} for identity, node in nodes.items()}
+    assert [identity for identity, methods in found.items() if not methods] == []
+    only = {"BasisInit": "FuseDream", "CutoutLoss": "VQGAN-CLIP", "StyleGANTSample": "StyleGAN-T"}
+    for identity, method in only.items():
+        assert found[f"GuidedGAN_{identity}"] == {method}
+
+
+def test_no_name_in_the_menu_could_be_any_packs(nodes):
+    generic = {"Optimize", "Score", "Grid", "Truncate", "Interpolate", "Invert", "Decode", "Animate"}
+    assert not generic & {node["display_name"] for node in nodes.values()}
 
 
 def test_numbers_snap_to_their_step(nodes):
