@@ -101,8 +101,9 @@ def check(page, name):
     """All is in the window, large enough, and apart."""
     zoom = page.tab.evaluate("() => app.canvas.ds.scale")
     assert zoom >= LEGIBLE, f"{name} opens at a zoom of {zoom:.2f}"
-    titles = dict(page.tab.evaluate("() => app.graph.nodes.map(node => [String(node.id), `${node.title} (${node.type})`])"))
-    boxes = [(titles[str(identity)], box) for identity, box in page.boxes().items()]
+    titles = "() => app.graph.nodes.map(node => [String(node.id), `${node.title} (${node.type})`])"
+    named = dict(page.tab.evaluate(titles))
+    boxes = [(named[str(identity)], box) for identity, box in page.boxes().items()]
     window = page.tab.viewport_size
     for title, box in boxes:
         assert min(box.x, box.y) >= 0, f"{name}: {title} begins outside of the window"
