@@ -16,6 +16,7 @@ from .fields import Fields
 from .subgraphs import BYPASSED, MUTED, Place, flatten
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+SETTINGS, BY_HAND = "settings", "by hand"  # the choice that replaced a node's own fields, and that which has them
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 # The editor saves one of these after a seed: what is to become of it once the job is queued.
 CONTROLS = {"fixed", "increment", "decrement", "randomize"}
@@ -105,12 +106,16 @@ class Workflow:
             known = ", ".join(f"{self.title(i)} ({i}, {node['class_type']})" for i, node in self.prompt.items())
             raise LauncherError(f"--set {assignment}: no node is called {name!r}; there are {known}.")
         for identity in matches:
-            inputs = self.prompt[identity]["inputs"]
-            if key not in inputs:
+            inputs, fields = self.prompt[identity]["inputs"], self._by_hand(identity)
+            if key in fields and f"{SETTINGS}.{key}" in inputs:
+                self._set(identity, f"{SETTINGS}.{key}", _read_like(default(fields[key]), text, assignment))
+            elif key in inputs or key in fields:  # one of these beside settings changes that alone
+                now = inputs[key] if key in inputs else default(fields[key])
+                self._set(identity, key, _read_like(now, text, assignment))
+            else:
                 raise LauncherError(
                     f"--set {assignment}: {self.title(identity)} has no input {key!r}, only {', '.join(inputs)}."
                 )
-            self._set(identity, key, _read_like(inputs[key], text, assignment))
 
     def _set_all(self, values: Mapping[str, Any]) -> None:
         """Set inputs named as in `extra.guided_gan`; those of nodes that do not run are left alone."""
@@ -135,12 +140,37 @@ class Workflow:
             for (other, name), its in self._places.items():  # one widget of a subgraph may feed several
                 if place.same(its):
                     self.prompt[other]["inputs"][name] = value
-        if any(name.startswith(f"{key}.") for name in inputs):  # another option has other inputs
-            self.graph = None
+        if self._is_dynamic(node, key):
+            self._choose(node.setdefault("widgets_values", []), key)
+
+    def _by_hand(self, identity: str) -> dict[str, list[Any]]:
+        """What can be set by hand in a node's settings, whatever is chosen now."""
+        groups = _options(self._definitions[self._nodes[identity]["type"]]["input"]).get(BY_HAND, {})
+        return {name: spec for group in groups.values() for name, spec in group.items()}
+
+    def _is_dynamic(self, node: Mapping[str, Any], key: str) -> bool:
+        groups = self._definitions[node["type"]]["input"].values()
+        return any(key in group and group[key][0] == DYNAMIC_COMBO for group in groups)
+
+    def _choose(self, saved: list[Any], key: str) -> None:
+        """Give a node of these saved values the inputs of another option, in each place where its subgraph is used."""
+        for identity in [one for one in self.prompt if self._nodes[one].get("widgets_values") is saved]:
+            inputs = self.prompt[identity]["inputs"]
+            definition = self._definitions[self._nodes[identity]["type"]]["input"]
             for name in [name for name in inputs if name.startswith(f"{key}.")]:
                 del inputs[name]
-            for name, spec in widgets(self._definitions[node["type"]]["input"], inputs):
-                inputs.setdefault(name, default(spec))
+                self._places.pop((identity, name), None)
+            words = [value for value in saved if isinstance(value, str) and value in CONTROLS]
+            values: list[Any] = []
+            for name, spec in widgets(definition, inputs):
+                value = inputs.setdefault(name, default(spec))
+                place = self._places.get((identity, name))
+                if place is None or place.values is saved:  # otherwise it is fed from outside its subgraph
+                    self._places[identity, name] = Place(saved, len(values))
+                values.append(default(spec) if isinstance(value, list) else value)
+                if _has_control(name, spec) and words:
+                    values.append(words.pop(0))
+        saved[:] = values
 
     def _widget_values(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
         """Values of a node's widgets by input name; those that the file lacks have their default, as in the editor."""
@@ -149,7 +179,7 @@ class Workflow:
                 f"the host does not know {node['type']} (node {identity}); install the pack that brings it."
             )
         saved = node.get("widgets_values") or []
-        inputs = self._definitions[node["type"]]["input"]
+        inputs = _as_saved(node, self._definitions[node["type"]]["input"])
         listed = _listed_places(node, saved)
         free = {at for name, at in listed.items() if not _has(inputs, name)} if listed else set(range(len(saved)))
         values: dict[str, Any] = {}
@@ -207,6 +237,37 @@ def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = 
                     yield from widgets(option["inputs"], values, f"{prefix}{name}.")
 
 
+def _as_saved(node: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The definition's inputs; for a file of before a node had `settings`, with the fields of `by hand` as its own.
+
+    The node takes those as well. Such a file names one of them as a widget, or has no choice among its values.
+    """
+    options = _options(inputs)
+    if BY_HAND not in options:
+        return inputs
+    fields = options[BY_HAND]
+    names = {i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")}
+    before = {
+        "required": {
+            new: one
+            for name, spec in inputs["required"].items()
+            for new, one in (fields.get("required", {}) if name == SETTINGS else {name: spec}).items()
+        },
+        "optional": {**inputs.get("optional", {}), **fields.get("optional", {})},
+    }
+    if SETTINGS in names:
+        return inputs
+    if names & {*fields.get("required", {}), *fields.get("optional", {})}:
+        return before
+    return inputs if options.keys() & {str(value) for value in node.get("widgets_values") or []} else before
+
+
+def _options(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of each option of a node's `settings`; empty for a node without."""
+    spec = inputs.get("required", {}).get(SETTINGS, ["", {}])
+    return {option["key"]: option["inputs"] for option in spec[1].get("options", [])}
+
+
 def _has(inputs: Mapping[str, Any], name: str) -> bool:
     """Whether a node's definition has an input; of one within an option, the option's combo."""
     return any(name.partition(".")[0] in inputs.get(group, {}) for group in ("required", "optional"))
@@ -221,6 +282,8 @@ def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
     names = [i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")]
     places: dict[str, int] = {}
     place, unnamed = 0, len(saved) - len(names)
+    if unnamed > sum(isinstance(value, str) and value in CONTROLS for value in saved):
+        return {}  # an option was chosen since, whose inputs have no names there
     for name in names:
         places[name] = place
         place += 1

@@ -9,8 +9,9 @@ from comfy_api.latest import io
 from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
 from ..core.losses import aug_clip, base, cutout_loss
+from ..core.settings import FUSEDREAM_AS_PUBLISHED, VQGAN_CLIP_AS_PUBLISHED, Settings
 from ..core.types import JointEncoder, Loss, Target
-from . import growing, sockets
+from . import growing, sockets, suited
 
 _CLIP = sockets.Encoder.Input("clip", tooltip="The encoder that the target was made with.")
 _MICRO_BATCH = io.Int.Input(
@@ -48,6 +49,71 @@ def _strengths(*, papers: bool) -> list[io.Input]:
     ]
 
 
+_AUG_CLIP = suited.Menu(
+    "aug_clip",
+    [
+        io.Int.Input(
+            "copies",
+            default=50,
+            min=1,
+            max=1024,
+            tooltip="Augmented copies per picture and step. More make the gradient less noisy and each step slower.",
+        ),
+        *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
+        io.Combo.Input(
+            "distance",
+            options=list(base.DISTANCES),
+            default="cosine",
+            tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
+            advanced=True,
+        ),
+    ],
+    FUSEDREAM_AS_PUBLISHED,
+)
+_CUTOUTS = suited.Menu(
+    "cutouts",
+    [
+        io.Int.Input(
+            "cutouts",
+            default=32,
+            min=1,
+            max=1024,
+            tooltip="Crops per picture and step. More make the gradient less noisy and each step slower; with a "
+            "quarter as many it is twice as noisy.",
+        ),
+        io.Float.Input(
+            "smallest",
+            default=0.5,
+            min=0.05,
+            max=1.0,
+            step=0.05,
+            tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill the picture "
+            "with detail, but may show the prompt's object many times; at 1 every crop is as large as can be.",
+        ),
+        io.Float.Input(
+            "power",
+            default=1.0,
+            min=0.05,
+            max=10.0,
+            step=0.05,
+            advanced=True,
+            tooltip="Exponent of the crops' sizes: above 1 most crops are small, below 1 most are large.",
+        ),
+        io.Float.Input(
+            "whole",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Share of the cutouts that show the whole picture. More of them favour a single complete object.",
+        ),
+        *_strengths(papers=True),
+        *_strengths(papers=False),
+    ],
+    VQGAN_CLIP_AS_PUBLISHED,
+)
+
+
 class AugCLIPLoss(io.ComfyNode):
     """The AugCLIP score as a loss."""
 
@@ -64,36 +130,24 @@ class AugCLIPLoss(io.ComfyNode):
             inputs=[
                 _CLIP,
                 sockets.Target.Input("target", tooltip="What to show: from Encode Text or Encode Image Prompt."),
-                io.Int.Input(
-                    "copies",
-                    default=50,
-                    min=1,
-                    max=1024,
-                    tooltip="Augmented copies per picture and step. More make the gradient less noisy and each step "
-                    "slower.",
-                ),
-                *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
-                io.Combo.Input(
-                    "distance",
-                    options=list(base.DISTANCES),
-                    tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
-                    advanced=True,
-                ),
+                _AUG_CLIP.input,
                 _MICRO_BATCH,
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Basis Init, Optimize and Score.")],
+            hidden=[io.Hidden.unique_id],
+            accept_all_inputs=True,  # for the fields of older graphs
         )
 
     @classmethod
     def execute(
-        cls, clip: JointEncoder, target: Target, copies: int, distance: str, micro_batch: int, **switches: bool
+        cls, clip: JointEncoder, target: Target, micro_batch: int, settings: suited.Given = None, **older: Any
     ) -> io.NodeOutput:
-        policies = [name for name in POLICIES if switches[name]]
-        return io.NodeOutput(
-            aug_clip.AugCLIPLoss(
-                clip, target, policies=policies, copies=copies, distance=distance, micro_batch=micro_batch
-            )
-        )
+        choice = _AUG_CLIP.choose(settings, older)
+
+        def make(own: Settings) -> Loss:
+            return aug_clip.AugCLIPLoss.of(clip, target, choice.of(own), micro_batch)
+
+        return choice.loss("AugCLIP", make, cls.hidden.unique_id)
 
 
 class CutoutLoss(io.ComfyNode):
@@ -115,73 +169,35 @@ class CutoutLoss(io.ComfyNode):
                 sockets.Target.Input(
                     "target", tooltip="What to show: from Encode Text, Encode Image Prompt or Combine Targets."
                 ),
-                io.Int.Input(
-                    "cutouts",
-                    default=32,
-                    min=1,
-                    max=1024,
-                    tooltip="Crops per picture and step. More make the gradient less noisy and each step slower; "
-                    "with a quarter as many it is twice as noisy.",
-                ),
-                io.Float.Input(
-                    "smallest",
-                    default=0.5,
-                    min=0.05,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Side of the smallest crop, as a share of the picture's shorter side. Small crops fill "
-                    "the picture with detail, but may show the prompt's object many times; at 1 every crop is as "
-                    "large as can be.",
-                ),
-                io.Float.Input(
-                    "power",
-                    default=1.0,
-                    min=0.05,
-                    max=10.0,
-                    step=0.05,
-                    advanced=True,
-                    tooltip="Exponent of the crops' sizes: above 1 most crops are small, below 1 most are large.",
-                ),
-                io.Float.Input(
-                    "whole",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Share of the cutouts that show the whole picture. More of them favour a single complete "
-                    "object.",
-                ),
-                *_strengths(papers=True),
+                _CUTOUTS.input,
                 _MICRO_BATCH,
-                *_strengths(papers=False),
             ],
             outputs=[sockets.Loss.Output(display_name="loss", tooltip="For Optimize, Score or Add Losses.")],
+            hidden=[io.Hidden.unique_id],
+            accept_all_inputs=True,  # for the fields of older graphs
         )
 
     @classmethod
     def execute(
-        cls,
-        clip: JointEncoder,
-        target: Target,
-        cutouts: int,
-        smallest: float,
-        power: float,
-        whole: float,
-        micro_batch: int,
-        **strengths: float,
+        cls, clip: JointEncoder, target: Target, micro_batch: int, settings: suited.Given = None, **older: Any
     ) -> io.NodeOutput:
-        return io.NodeOutput(
-            cutout_loss.CutoutLoss(
+        choice = _CUTOUTS.choose(settings, older)
+        strengths = {name: value for name, value in choice.by_hand.items() if name in vqgan_clip.AUGMENTATIONS}
+
+        def make(own: Settings) -> Loss:
+            section = choice.of(own)
+            return cutout_loss.CutoutLoss(
                 clip,
                 target,
-                copies=cutouts,
-                smallest=smallest,
-                power=power,
-                whole=whole,
+                copies=section.cutouts,
+                smallest=section.smallest,
+                power=section.power,
+                whole=section.whole,
                 strengths=strengths,
                 micro_batch=micro_batch,
             )
-        )
+
+        return choice.loss(cutout_loss.CutoutLoss.name, make, cls.hidden.unique_id)
 
 
 class AddLosses(io.ComfyNode):
@@ -219,6 +235,4 @@ class AddLosses(io.ComfyNode):
     ) -> io.NodeOutput:
         others = growing.given(more)
         further = growing.weighed(weights, len(others), -_MOST_WEIGHT, _MOST_WEIGHT)
-        return io.NodeOutput(
-            base.SumLoss([(weight_1, loss_1), (weight_2, loss_2), *zip(further, others, strict=True)])
-        )
+        return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2), *zip(further, others, strict=True)]))

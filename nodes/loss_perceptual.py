@@ -7,24 +7,32 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.losses import perceptual
+from ..core.losses.by_generator import ByGenerator
+from ..core.settings import Settings
 from ..picturebook import MODELS
-from . import host, published, sockets
+from . import host, published, sockets, suited
 
 _SHIPPED = {host.SHIPPED: MODELS / "perceptual" / "model.safetensors"}
 
 
 def choices() -> list[str]:
-    """The backbones that can be had, by name."""
-    return [*_SHIPPED, *published.options("lpips", folder_paths.get_filename_list("lpips"))]
+    """The backbones that can be had, by name, after the one that suits the generator."""
+    return [suited.SUITS, *_SHIPPED, *published.options("lpips", folder_paths.get_filename_list("lpips"))]
 
 
 def fingerprint(name: str) -> str:
     """Changes when a backbone's file does."""
+    if name == suited.SUITS:
+        return name
     return host.fingerprint(_SHIPPED.get(name) or published.path("lpips", name))
 
 
-def load(name: str, node_id: str | None) -> perceptual.Perceptual:
-    """A backbone's distance, ready for `host.models`; one that is published but not there is downloaded."""
+def load(name: str, settings: Settings, node_id: str | None) -> perceptual.Perceptual:
+    """A backbone's distance, ready for `host.models`; one that is published but not there is downloaded.
+
+    settings: of the generator whose pictures are compared, for the one that suits it.
+    """
+    name = settings.backbone if name == suited.SUITS else name
     path = _SHIPPED.get(name) or published.obtain("lpips", name, node_id)
     with host.models():
         metric = perceptual.load(path)
@@ -48,8 +56,9 @@ class PerceptualLoss(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=choices(),
-                    tooltip="'picturebook', which knows its world only, or torchvision's AlexNet or VGG16: a file in "
-                    "models/lpips, downloaded when this first runs.",
+                    tooltip="The one that suits the generator, 'picturebook', which knows its world only, or "
+                    "torchvision's AlexNet or VGG16: a file in models/lpips, downloaded when this first "
+                    "runs.",
                 ),
                 io.Image.Input(
                     "image",
@@ -66,6 +75,14 @@ class PerceptualLoss(io.ComfyNode):
 
     @classmethod
     def execute(cls, backbone: str, image: Tensor) -> io.NodeOutput:
-        metric = load(backbone, cls.hidden.unique_id)
-        with host.models():
-            return io.NodeOutput(perceptual.PerceptualLoss(metric, host.from_image(image)))
+        node_id = cls.hidden.unique_id
+
+        def make(own: Settings) -> perceptual.PerceptualLoss:
+            metric = load(backbone, own, node_id)
+            with host.models():
+                return perceptual.PerceptualLoss(metric, host.from_image(image))
+
+        if backbone != suited.SUITS:
+            return io.NodeOutput(make(Settings()))
+        host.say(suited.LATER, node_id)
+        return io.NodeOutput(ByGenerator(perceptual.PerceptualLoss.name, make, lambda own: own.backbone))

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.losses import regularisers
-from ..core.types import Latent
-from . import host, sockets
+from ..core.settings import VQGAN_CLIP_AS_PUBLISHED, Settings
+from ..core.types import Latent, Loss
+from . import host, sockets, suited
 
 _OUTPUT = sockets.Loss.Output(display_name="loss", tooltip="For Add Losses, whose weight says how much it counts.")
+
+
+_DEFAULT = regularisers.LatentRegularization()
+_MENU = suited.Menu(
+    "regularization",
+    [
+        io.Float.Input(
+            "weight",
+            default=_DEFAULT.weight,
+            min=0.0,
+            max=1000.0,
+            step=0.05,
+            tooltip="Weight of the latent's mean square in the first step.",
+        ),
+        io.Float.Input(
+            "decay",
+            default=_DEFAULT.decay,
+            min=0.0,
+            max=1000.0,
+            step=0.001,
+            round=1e-5,
+            tooltip="How much is subtracted from the weight each time, until it is 0. The paper says 0.005, not how "
+            "often; the released notebook takes 0.3 every 50 steps.",
+        ),
+        io.Int.Input(
+            "every", default=_DEFAULT.every, min=1, max=100_000, tooltip="Steps between two such subtractions."
+        ),
+    ],
+    VQGAN_CLIP_AS_PUBLISHED,
+)
 
 
 class LatentRegularization(io.ComfyNode):
@@ -17,7 +50,6 @@ class LatentRegularization(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        default = regularisers.LatentRegularization()
         return io.Schema(
             node_id="GuidedGAN_LatentRegularization",
             display_name="Latent Regularization",
@@ -26,27 +58,7 @@ class LatentRegularization(io.ComfyNode):
             "decays to 0 (VQGAN-CLIP). Added to Cutout Loss it makes VQGAN-CLIP's pictures plainer and cleaner.",
             search_aliases=["MSE", "weight decay", "VQGAN-CLIP"],
             inputs=[
-                io.Float.Input(
-                    "weight",
-                    default=default.weight,
-                    min=0.0,
-                    max=1000.0,
-                    step=0.05,
-                    tooltip="Weight of the latent's mean square in the first step.",
-                ),
-                io.Float.Input(
-                    "decay",
-                    default=default.decay,
-                    min=0.0,
-                    max=1000.0,
-                    step=0.001,
-                    round=1e-5,
-                    tooltip="How much is subtracted from the weight each time, until it is 0. The paper says 0.005, "
-                    "not how often; the released notebook takes 0.3 every 50 steps.",
-                ),
-                io.Int.Input(
-                    "every", default=default.every, min=1, max=100_000, tooltip="Steps between two such subtractions."
-                ),
+                _MENU.input,
                 sockets.Latent.Input(
                     "latent",
                     optional=True,
@@ -55,11 +67,19 @@ class LatentRegularization(io.ComfyNode):
                 ),
             ],
             outputs=[_OUTPUT],
+            hidden=[io.Hidden.unique_id],
+            accept_all_inputs=True,  # for the fields of older graphs
         )
 
     @classmethod
-    def execute(cls, weight: float, decay: float, every: int, latent: Latent | None = None) -> io.NodeOutput:
-        return io.NodeOutput(regularisers.LatentRegularization(weight, decay, every, toward=latent))
+    def execute(cls, latent: Latent | None = None, settings: suited.Given = None, **older: Any) -> io.NodeOutput:
+        choice = _MENU.choose(settings, older)
+
+        def make(own: Settings) -> Loss:
+            section = choice.of(own)
+            return regularisers.LatentRegularization(section.weight, section.decay, section.every, toward=latent)
+
+        return choice.loss(regularisers.LatentRegularization.name, make, cls.hidden.unique_id)
 
 
 class TotalVariationLoss(io.ComfyNode):

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..core.errors import PackError, quoted, shortened
+from . import suited
 
 _LONGEST = 200  # bytes of a part: a number and an ending follow, and 255 is what disks take
 _TOKEN = re.compile(r"%([^%]+)%")
@@ -47,7 +48,7 @@ def _filled(found: re.Match[str], prompt: Mapping[str, Any]) -> str:
         return _DATE.sub(lambda part: _of_date(part[0], now), rest)
     title, _, widget = found[1].rpartition(".")
     for node in prompt.values():
-        value = node["inputs"].get(widget)
+        value = node["inputs"].get(widget, node["inputs"].get(f"{suited.ID}.{widget}"))
         named = title in (node.get("_meta", {}).get("title"), node["class_type"])
         if named and isinstance(value, str | int | float):
             return re.sub(r"[/\\]", "_", shortened(value))

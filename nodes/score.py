@@ -13,8 +13,9 @@ from ..core.errors import PackError
 from ..core.losses import base
 from ..core.results import Curve
 from ..core.search.evaluation import look
+from ..core.settings import Settings
 from ..core.types import Latent, Loss
-from . import checks, host, sockets
+from . import checks, host, sockets, suited
 
 _COLUMNS = 4  # at least, of a sheet that has as many pictures
 
@@ -53,6 +54,7 @@ class Score(io.ComfyNode):
 
     @classmethod
     def execute(cls, image: Tensor, loss: Loss, seed: int) -> io.NodeOutput:
+        loss, says = suited.bound(loss, Settings())  # the pictures may be of no generator
         with host.models(*loss.models), torch.no_grad():
             pictures = host.from_image(image)
             scores, errors = scores_of(pictures, loss, seed, cls.hidden.unique_id)
@@ -60,7 +62,7 @@ class Score(io.ComfyNode):
         scores, errors = scores[order].tolist(), errors[order].tolist()
         said = [f"{score:.4f}" + f" ± {error:.4f}" * (error > 0) for score, error in zip(scores, errors, strict=True)]
         text = "\n".join(f"picture {i + 1}: {words}" for i, words in zip(order.tolist(), said, strict=True))
-        host.say(text, cls.hidden.unique_id)
+        host.say("\n".join([*says, text]), cls.hidden.unique_id)
         columns = max(min(len(said), _COLUMNS), math.isqrt(len(said)))
         shown = host.to_image(sheet.sheet(sheet.sized(pictures[order], sheet.SHOWN), columns, captions=said))
         report = {"scores": scores, "errors": errors, "order": order.tolist()}
@@ -153,6 +155,7 @@ class Grid(io.ComfyNode):
         cls, image: Tensor, columns: int, row_labels: str, column_labels: str, loss: Loss | None = None, seed: int = 0
     ) -> io.NodeOutput:
         rows = row_labels.splitlines()
+        loss = loss and suited.bound(loss, Settings())[0]
         with host.models(*(loss.models if loss else ())), torch.no_grad():
             pictures = host.from_image(image)
             if loss:

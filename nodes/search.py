@@ -16,8 +16,10 @@ from ..core.errors import PackError
 from ..core.results import Best, Curve, Result, State
 from ..core.search import optimizers, resume
 from ..core.search.optimize import Options, Search
+from ..core.search.options import CONSTRAINTS
+from ..core.settings import FUSEDREAM_AS_PUBLISHED, NAMED, SearchSettings, Settings
 from ..core.types import Basis, Generator, Loss
-from . import finish, host, live, sockets, stopped
+from . import finish, host, live, sockets, stopped, suited
 
 PREVIEW_EVERY = io.Int.Input(
     "preview_every", default=10, min=0, max=10_000, tooltip="Steps between two previews; 0 shows none."
@@ -51,11 +53,62 @@ SCHEDULE = io.Combo.Input(
     advanced=True,
     tooltip=f"The learning rate over the steps. {_described(optimizers.SCHEDULES)}.",
 )
+CONSTRAINT = io.Combo.Input(
+    "constraint",
+    options=[suited.SUITS, *CONSTRAINTS],
+    default=suited.SUITS,
+    optional=True,
+    advanced=True,
+    tooltip="What keeps the search of a BigGAN from class vectors that it does not know, whose pictures burn out. "
+    f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
+)
+_BY_HAND = [
+    io.Int.Input(
+        "steps",
+        default=Options.steps,
+        min=1,
+        max=100_000,
+        tooltip="Steps of the optimiser: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
+    ),
+    io.Float.Input(
+        "lr",
+        default=Options.lr,
+        min=1e-5,
+        max=1000.0,
+        step=0.0005,
+        round=1e-5,
+        tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up to "
+        "0.95).",
+    ),
+    io.Float.Input(
+        "latent_noise",
+        default=Options.latent_noise,
+        min=0.0,
+        max=4.0,
+        step=0.005,
+        tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper edges "
+        "at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
+    ),
+]
+SETTINGS = suited.Menu("search", _BY_HAND, NAMED, composed=True)
+COMPOSITION = suited.Menu("search", _BY_HAND, FUSEDREAM_AS_PUBLISHED)
 
 
-def inputs() -> list[io.Input]:
+def chosen(choice: suited.Choice, own: Settings, constraint: str) -> SearchSettings:
+    """What a node's menu and its constraint come to for a generator of these settings."""
+    constraint = own.search.constraint if constraint == suited.SUITS else constraint
+    return replace(choice.of(own), constraint=constraint)
+
+
+def options(
+    own: SearchSettings, evaluate_every: int, optimizer: str, schedule: str, at_once: int | None = None
+) -> Options:
+    """How to search, by settings and a node's further inputs."""
+    return Options(own.steps, own.lr, own.latent_noise, evaluate_every, at_once, optimizer, schedule, own.constraint)
+
+
+def inputs(menu: suited.Menu) -> list[io.Input]:
     """How to search: the inputs from seed to evaluate_every."""
-    default = Options()
     return [
         io.Int.Input(
             "seed",
@@ -63,36 +116,11 @@ def inputs() -> list[io.Input]:
             "next seeds.",
             **sockets.SEED,
         ),
-        io.Int.Input(
-            "steps",
-            default=default.steps,
-            min=1,
-            max=100_000,
-            tooltip="Steps of the optimiser: 1,000 in FuseDream, 400 in VQGAN-CLIP.",
-        ),
-        io.Float.Input(
-            "lr",
-            default=default.lr,
-            min=1e-5,
-            max=1000.0,
-            step=0.0005,
-            round=1e-5,
-            tooltip="Learning rate. With Adam, BigGAN: 0.005 (FuseDream). VQGAN: 0.15 (VQGAN-CLIP; its notebook up "
-            "to 0.95).",
-        ),
-        io.Float.Input(
-            "latent_noise",
-            default=default.latent_noise,
-            min=0.0,
-            max=4.0,
-            step=0.005,
-            tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper "
-            "edges at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
-        ),
+        menu.input,
         PREVIEW_EVERY,
         io.Int.Input(
             "evaluate_every",
-            default=default.evaluate_every,
+            default=Options.evaluate_every,
             min=1,
             max=10_000,
             advanced=True,
@@ -111,11 +139,13 @@ def run(
     preview_every: int,
     found: Callable[[Result], stopped.Found] = lambda result: stopped.Found({"": result.best}, result.images),
     best_first: bool = False,
+    says: str = "",
     **search: Any,
 ) -> Result:
     """Search to the end, from where the same search stopped or ended before; what a user stops is kept.
 
-    found: what to save of a stopped search. best_first: of previews. search: the other arguments of `Search`.
+    found: what to save of a stopped search. best_first: of previews. says: what the node shows above how far it is.
+    search: the other arguments of `Search`.
     """
     steps, every = search["options"].steps, search["options"].evaluate_every
     with (
@@ -133,7 +163,7 @@ def run(
                 show(
                     done,
                     going.curve,
-                    partial(_said, done, steps, losses) if read else None,
+                    partial(_said, says, done, steps, losses) if read else None,
                     partial(_preview, done, going.best, losses, pictures, best_first),
                 )
         except mm.InterruptProcessingException:
@@ -150,13 +180,13 @@ def run(
         elif not result.stopped:
             kept.finish(steps, going.state(), measured, hidden)
     if result.stopped:
-        host.say(f"Stopped: {result.stopped}", hidden.unique_id)
+        host.say("\n".join([says] * bool(says) + [f"Stopped: {result.stopped}"]), hidden.unique_id)
     return result
 
 
-def _said(done: int, steps: int, losses: Tensor) -> str:
-    """What a step says."""
-    return f"step {done} of {steps}, loss {losses.mean().item():.4f}"
+def _said(above: str, done: int, steps: int, losses: Tensor) -> str:
+    """What a step says, below what is said above."""
+    return "\n".join([above] * bool(above) + [f"step {done} of {steps}, loss {losses.mean().item():.4f}"])
 
 
 def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, best_first: bool) -> Tensor:

@@ -13,7 +13,7 @@ from ..core.results import Curve, Film
 from ..core.search import animate
 from ..core.search.optimize import Options
 from ..core.types import Generator, Latent, Loss
-from . import finish, grids, host, live, search, sockets, stopped
+from . import finish, grids, host, live, search, sockets, stopped, suited
 
 
 class Animate(io.ComfyNode):
@@ -111,6 +111,7 @@ class Animate(io.ComfyNode):
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
     ) -> io.NodeOutput:
+        loss, _ = suited.bound(loss, generator.settings)
         motion = animate.Motion(zoom, pan_x, pan_y, rotate)
         options = Options(steps_per_frame, lr, latent_noise=0.0, optimizer=optimizer, schedule=schedule)
         search = {"seed": seed, "options": options}

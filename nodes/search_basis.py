@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import torch
 from comfy_api.latest import io
@@ -11,8 +12,39 @@ from torch import Tensor
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
 from ..core.search import bank_file, basis_init, masking, weightings
+from ..core.settings import FUSEDREAM_AS_PUBLISHED, Settings
 from ..core.types import Generator, Latent, Loss
-from . import checks, clock, grids, host, sockets
+from . import checks, clock, grids, host, sockets, suited
+
+_SETTINGS = suited.Menu(
+    "start",
+    [
+        io.Int.Input(
+            "k",
+            default=5,
+            min=1,
+            max=basis_init.MAX_BASIS,
+            tooltip="Basis latents per search; the paper's tables have 5 and 10.",
+        ),
+        io.Int.Input(
+            "candidates",
+            default=10_000,
+            min=1,
+            max=1_000_000,
+            tooltip="Random latents in the pool that all seeds share, the paper's M. Each seed chooses from "
+            f"{basis_init.SHARE:.0%} of them, which it draws, unless fresh is on.",
+        ),
+        io.Combo.Input(
+            "weighting",
+            options=list(weightings.WEIGHTINGS),
+            default="scalar",
+            tooltip="scalar: one weight per basis latent, as in the paper. "
+            "softmax: one per dimension, as in the released code.",
+        ),
+    ],
+    FUSEDREAM_AS_PUBLISHED,
+    composed=True,
+)
 
 
 class BasisInit(io.ComfyNode):
@@ -45,27 +77,7 @@ class BasisInit(io.ComfyNode):
                     tooltip="How many searches, each with its own seed and choice of candidates.",
                     **sockets.BATCH,
                 ),
-                io.Int.Input(
-                    "k",
-                    default=5,
-                    min=1,
-                    max=basis_init.MAX_BASIS,
-                    tooltip="Basis latents per search; the paper's tables have 5 and 10.",
-                ),
-                io.Int.Input(
-                    "candidates",
-                    default=10_000,
-                    min=1,
-                    max=1_000_000,
-                    tooltip="Random latents in the pool that all seeds share, the paper's M. Each seed chooses from "
-                    f"{basis_init.SHARE:.0%} of them, which it draws, unless fresh is on.",
-                ),
-                io.Combo.Input(
-                    "weighting",
-                    options=list(weightings.WEIGHTINGS),
-                    tooltip="scalar: one weight per basis latent, as in the paper. "
-                    "softmax: one per dimension, as in the released code.",
-                ),
+                _SETTINGS.input,
                 io.String.Input(
                     "pick",
                     default="",
@@ -88,8 +100,8 @@ class BasisInit(io.ComfyNode):
                     advanced=True,
                     label_on="candidates for each seed",
                     label_off="a pool for all seeds",
-                    tooltip="Draw and score all candidates anew for each seed, as in the paper. Otherwise they are "
-                    "scored once, and each seed draws a part of them.",
+                    tooltip="Draw and score all candidates anew for each seed, as in the paper and the sets that are "
+                    "as published. Otherwise they are scored once, and each seed draws a part of them.",
                 ),
             ],
             outputs=[
@@ -97,11 +109,26 @@ class BasisInit(io.ComfyNode):
                 io.Image.Output(display_name="starts", tooltip="The k best of each search, best first."),
             ],
             hidden=[io.Hidden.unique_id],
+            accept_all_inputs=True,  # for the fields of older graphs
         )
 
     @classmethod
-    def validate_inputs(cls, k: int, candidates: int, pick: str = "") -> bool | str:
-        return checks.refusal(cls, _check, k=k, candidates=candidates, pick=pick)
+    def validate_inputs(cls, settings: suited.Given = None, **given: Any) -> bool | str:
+        # All by name: the host gives the fields of an option to no other check, and then leaves all ranges to it.
+        values = {name: value for name, value in {"settings": settings, **given}.items() if value is not None}
+
+        def check(settings: suited.Given = None, pick: str = "", **older: Any) -> None:
+            _picks(pick)
+            choice = _SETTINGS.choose(settings, older)
+            numbers = settings if isinstance(settings, dict) else given
+            linked = [
+                name for name in (*_SETTINGS.defaults(), "pick") if numbers.get(name, given.get(name, "")) is None
+            ]
+            if choice.published is not None and not linked:
+                own = choice.of(Settings())
+                _check(own.k, own.candidates, pick)
+
+        return checks.refusal(cls, check, **values)
 
     @classmethod
     def execute(
@@ -110,26 +137,33 @@ class BasisInit(io.ComfyNode):
         loss: Loss,
         seed: int,
         batch: int,
-        k: int,
-        candidates: int,
-        weighting: str,
         pick: str = "",
         gaussian_y: bool = False,
         fresh: bool = False,
+        settings: suited.Given = None,
+        **older: Any,
     ):
+        choice = _SETTINGS.choose(settings, older)
+        own = choice.of(generator.settings)
+        fresh = fresh or own.fresh
+        _check(own.k, own.candidates, pick)
+        loss, taken = suited.bound(loss, choice.along(generator.settings))
+        says = choice.says(own, taken)
+        size = basis_init.bank_bytes(loss, batch, own.candidates, fresh=fresh)
         with host.models(generator, *loss.models):
             warnings: list[str] = []
             start = basis_init.initialise(
                 generator,
                 loss,
                 seeds=host.seeds(seed, batch),
-                k=k,
-                count=candidates,
-                weighting=weighting,
+                k=own.k,
+                count=own.candidates,
+                weighting=own.weighting,
+                ranking=own.ranking,
                 gaussian_y=gaussian_y,
                 fresh=fresh,
                 folder=host.cache_folder("banks"),
-                progress=_Forecast(basis_init.bank_bytes(loss, batch, candidates, fresh=fresh), cls.hidden.unique_id),
+                progress=_Forecast(size, cls.hidden.unique_id),
                 warn=warnings.append,
             )
             with torch.no_grad():
@@ -138,10 +172,10 @@ class BasisInit(io.ComfyNode):
         ui = {**host.shown(every, cls), "scores": start.scores.tolist()}
         if pick.strip():
             start = basis_init.choose(start, _picks(pick))
-            every = every.unflatten(0, (batch, k))[:, [place - 1 for place, _ in _picks(pick)]].flatten(0, 1)
+            every = every.unflatten(0, (batch, own.k))[:, [place - 1 for place, _ in _picks(pick)]].flatten(0, 1)
         shown = start.scores[0] if len(start) == 1 else start.scores.amax(1)  # of several searches, the best of each
         scores = "scores " + ", ".join(f"{score:.3f}" for score in shown.tolist())
-        host.say("\n".join([scores, *warnings]), cls.hidden.unique_id)
+        host.say("\n".join([says, scores, *warnings]), cls.hidden.unique_id)
         return io.NodeOutput(start, every, ui=ui)
 
 

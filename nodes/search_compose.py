@@ -16,7 +16,7 @@ from ..core.search import compose
 from ..core.search.bilevel import Tradeoff
 from ..core.search.optimize import Options
 from ..core.types import Basis, Generator, Loss
-from . import checks, finish, host, live, loss_perceptual, search, sockets, stopped
+from . import checks, finish, host, live, loss_perceptual, search, sockets, stopped, suited
 
 _ALL = "all"
 _BETA = io.Float.Input(
@@ -83,8 +83,8 @@ class ComposeOptimize(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=loss_perceptual.choices(),
-                    tooltip="What compares the foreground with the background that it hides: picturebook's own "
-                    "backbone, or LPIPS over a backbone in models/lpips.",
+                    tooltip="What compares the foreground with the background that it hides: the backbone that suits "
+                    "the generator, picturebook's own, or LPIPS over a backbone in models/lpips.",
                 ),
                 io.DynamicCombo.Input(
                     "rule",
@@ -92,7 +92,7 @@ class ComposeOptimize(io.ComfyNode):
                     tooltip="bi-level: lower the perceptual distance without giving up the score (the paper). "
                     "linear: a weighted sum of both. inverse: the roles swapped, there to compare.",
                 ),
-                *search.inputs(),
+                *search.inputs(search.COMPOSITION),
                 io.Int.Input(
                     "at_once",
                     default=0,
@@ -105,6 +105,7 @@ class ComposeOptimize(io.ComfyNode):
                 search.HELD_OUT,
                 search.OPTIMIZER,
                 search.SCHEDULE,
+                search.CONSTRAINT,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best composition of each search."),
@@ -130,11 +131,13 @@ class ComposeOptimize(io.ComfyNode):
                 ),
             ],
             hidden=stopped.HIDDEN,
-            accept_all_inputs=True,  # for the `strength` of older graphs
+            accept_all_inputs=True,  # for the `strength` and the fields of older graphs
         )
 
     @classmethod
-    def validate_inputs(cls, scales: str, places: str, rule: io.DynamicCombo.Type | str) -> bool | str:
+    def validate_inputs(
+        cls, scales: str, places: str, rule: io.DynamicCombo.Type | str, settings: suited.Given = None
+    ) -> bool | str:
         return checks.refusal(
             cls, lambda scales, places, rule: _placements(scales, places), scales=scales, places=places, rule=rule
         )
@@ -154,9 +157,6 @@ class ComposeOptimize(io.ComfyNode):
         places: str,
         backbone: str,
         seed: int,
-        steps: int,
-        lr: float,
-        latent_noise: float,
         preview_every: int,
         evaluate_every: int,
         at_once: int,
@@ -164,13 +164,20 @@ class ComposeOptimize(io.ComfyNode):
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
         rule: io.DynamicCombo.Type | str = Tradeoff.rule,
+        constraint: str = suited.SUITS,
+        settings: suited.Given = None,
         **older: Any,
     ) -> io.NodeOutput:
         place = _placements(scales, places)
         composite = compose.Composite(generator)
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
-        metric = loss_perceptual.load(backbone, cls.hidden.unique_id)
+        choice = search.COMPOSITION.choose(settings, older)
+        own = search.chosen(choice, composite.settings, constraint)
+        loss, taken = suited.bound(loss, composite.settings)
+        held_out = held_out and suited.bound(held_out, composite.settings)[0]
+        says = choice.says(own, taken)
+        metric = loss_perceptual.load(backbone, composite.settings, cls.hidden.unique_id)
         tradeoff = Tradeoff(Seam(composite, metric, [metric]), *_ruled(rule, older.get("strength")))
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
             result = search.run(
@@ -178,21 +185,21 @@ class ComposeOptimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=seeds,
-                options=Options(
-                    steps, lr, latent_noise, evaluate_every, at_once or host.rows_at_once(), optimizer, schedule
-                ),
+                options=search.options(own, evaluate_every, optimizer, schedule, at_once or host.rows_at_once()),
                 tradeoff=tradeoff,
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,
                 found=lambda result: _found(composite, result, len(place)),
                 best_first=True,
+                says=says,
             )
             winners, others = compose.ranked(result.losses, len(place))
             best = result.best[winners]
             with torch.no_grad():
                 behind = composite.layers(best)[1]
-        host.say(_summary(result.stopped, -result.losses[winners], best.tensors["place"]), cls.hidden.unique_id)
+        summary = _summary(result.stopped, -result.losses[winners], best.tensors["place"])
+        host.say(f"{says}\n{summary}", cls.hidden.unique_id)
         return io.NodeOutput(
             host.to_image(result.images[winners]),
             host.to_image(result.images[others if len(others) else winners]),

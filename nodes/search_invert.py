@@ -41,8 +41,9 @@ class Invert(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=loss_perceptual.choices(),
-                    tooltip="What tells how alike two pictures look: 'picturebook', which knows its world only, or "
-                    "LPIPS over AlexNet or VGG16, downloaded when this first runs.",
+                    tooltip="What tells how alike two pictures look: the one that suits the generator, "
+                    "'picturebook', which knows its world only, or LPIPS over AlexNet or VGG16, "
+                    "downloaded when this first runs.",
                 ),
                 io.Int.Input("seed", tooltip="Decides the candidates.", **sockets.SEED),
                 io.Int.Input(
@@ -116,7 +117,7 @@ class Invert(io.ComfyNode):
         pixels: float,
         preview_every: int,
     ) -> io.NodeOutput:
-        metric = loss_perceptual.load(backbone, cls.hidden.unique_id)
+        metric = loss_perceptual.load(backbone, generator.settings, cls.hidden.unique_id)
         found = []
         with host.models(generator, metric):
             for picture in host.from_image(image).split(1):

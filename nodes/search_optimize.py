@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..core.errors import PackError
 from ..core.search import weightings
 from ..core.search.optimize import Options
 from ..core.types import Basis, Generator, Latent, Loss
-from . import finish, host, live, search, sockets, stopped
+from . import finish, host, live, search, sockets, stopped, suited
 
 
 class Optimize(io.ComfyNode):
@@ -27,7 +29,7 @@ class Optimize(io.ComfyNode):
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),
                 sockets.Loss.Input("loss", tooltip="What to lower: AugCLIP Loss, or a sum of losses."),
-                *search.inputs(),
+                *search.inputs(search.SETTINGS),
                 sockets.Basis.Input(
                     "basis",
                     optional=True,
@@ -39,6 +41,7 @@ class Optimize(io.ComfyNode):
                 search.HELD_OUT,
                 search.OPTIMIZER,
                 search.SCHEDULE,
+                search.CONSTRAINT,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best picture of each search."),
@@ -49,6 +52,7 @@ class Optimize(io.ComfyNode):
                 sockets.Curve.Output(display_name="curve", tooltip="Scores as the search went, for Score Curve."),
             ],
             hidden=stopped.HIDDEN,
+            accept_all_inputs=True,  # for the fields of older graphs
         )
 
     @classmethod
@@ -61,9 +65,6 @@ class Optimize(io.ComfyNode):
         generator: Generator,
         loss: Loss,
         seed: int,
-        steps: int,
-        lr: float,
-        latent_noise: float,
         preview_every: int,
         evaluate_every: int,
         basis: Basis | None = None,
@@ -71,18 +72,26 @@ class Optimize(io.ComfyNode):
         held_out: Loss | None = None,
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
+        constraint: str = suited.SUITS,
+        settings: suited.Given = None,
+        **older: Any,
     ) -> io.NodeOutput:
         start = _start(basis, latent)
+        choice = search.SETTINGS.choose(settings, older)
+        own, along = search.chosen(choice, generator.settings, constraint), choice.along(generator.settings)
+        loss, taken = suited.bound(loss, along)
+        held_out = held_out and suited.bound(held_out, along)[0]
         with host.models(generator, *loss.models, *(held_out.models if held_out else ())):
             result = search.run(
                 generator,
                 loss,
                 start,
                 seeds=host.seeds(seed, len(start)),
-                options=Options(steps, lr, latent_noise, evaluate_every, optimizer=optimizer, schedule=schedule),
+                options=search.options(own, evaluate_every, optimizer, schedule),
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,
+                says=choice.says(own, taken),
             )
         ui = {"curve": [live.figures(result.curve)]}
         return io.NodeOutput(host.to_image(result.images), result.best, result.basis, result.curve, ui=ui)

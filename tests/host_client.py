@@ -51,11 +51,20 @@ def within(node: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], bool]]:
             yield f"{name}.{template['names'][0]}", inner, True
 
 
+def by_hand(definition: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs given, those that a node's `settings` have by hand under their names there, unless these are given."""
+    options = definition["input"].get("required", {}).get("settings", ["", {}])[1].get("options", [])
+    fields = {name for one in options for group in one["inputs"].values() for name in group}
+    if "settings" in given or not fields & given.keys():
+        return dict(given)
+    return {"settings": "by hand", **{f"settings.{n}" if n in fields else n: value for n, value in given.items()}}
+
+
 class Graph:
     """A prompt under construction: `add` a node, and use what it returns, by output, as an input of others.
 
-    Inputs that are left out have the default of the node's definition. A node's id is its type without the pack's
-    prefix, with a number from the second on.
+    Inputs that are left out have the default of the node's definition; those that can only be set by hand are. A node's
+    id is its type without the pack's prefix, with a number from the second on.
     """
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
@@ -64,7 +73,7 @@ class Graph:
 
     def add(self, kind: str, **inputs: Any) -> Node:
         full = f"GuidedGAN_{kind}" if f"GuidedGAN_{kind}" in self._definitions else kind
-        values = dict(inputs)
+        values = by_hand(self._definitions[full], inputs)
         for name, spec in widgets(self._definitions[full]["input"], values):
             values.setdefault(name, default(spec))
         count = sum(node["class_type"] == full for node in self.prompt.values())

@@ -93,7 +93,7 @@ def test_every_node_runs_together_with_the_hosts(client):
     target = graph.add("CombineTargets", target_1=text, target_2=pictures)
     aug = graph.add("AugCLIPLoss", clip=both, target=target, copies=2, micro_batch=1)
     plain = graph.add("AugCLIPLoss", clip=both, target=text, color=False, translation=False, resize=False, cutout=False)
-    near = graph.add("PerceptualLoss", image=blue)
+    near = graph.add("PerceptualLoss", image=blue, backbone="picturebook")
     loss = graph.add("AddLosses", loss_1=aug, loss_2=graph.add("AddLosses", loss_1=plain, loss_2=near), weight_2=0.5)
     latent = graph.add("RandomLatent", generator=generator, batch=2)
     basis = graph.add(
@@ -314,8 +314,8 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
 @pytest.mark.parametrize(
     ("change", "node", "words"),
     [
-        (changed("basis", candidates=0), "BasisInit", "candidates must be from 1 to 1000000"),
-        (changed("basis", k=9, candidates=8), "BasisInit", "8 candidates for k = 9"),
+        (changed("basis", **{"settings.candidates": 0}), "BasisInit", "candidates must be from 1 to 1000000"),
+        (changed("basis", **{"settings.k": 9, "settings.candidates": 8}), "BasisInit", "8 candidates for k = 9"),
         (changed("basis", pick="7"), "BasisInit", "from 1 to 3"),
         (changed("basis", pick="one"), "BasisInit", "pick must be"),
         (changed("text", text=" "), "EncodeText", "no text at character 1"),
@@ -328,8 +328,8 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
         (save_as("/kept"), "SaveLatent", "a name inside the output folder"),
         (save_as("k" * 1000), "SaveLatent", "too long"),
         (save_as("\u732b" * 70), "SaveLatent", "too long"),
-        (changed("optimize", steps=0), "Optimize", "smaller than min"),
-        (changed("optimize", steps=10**6), "Optimize", "bigger than max"),
+        (changed("optimize", **{"settings.steps": 0}), "Optimize", "smaller than min"),
+        (changed("optimize", **{"settings.steps": 10**6}), "Optimize", "bigger than max"),
         (changed("generator", model="missing.safetensors"), "LoadGenerator", "model must be one of"),
         (changed("clip", model="missing"), "LoadCLIP", "model must be one of"),
         (lambda s: s.save.inputs.update(images=s.optimize[1]), "SaveImage", "mismatch"),

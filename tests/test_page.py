@@ -7,9 +7,9 @@ from page import Page, graph_of
 from guided_gan.launcher import cli
 
 QUICK = {
-    "GuidedGAN_BasisInit": {"candidates": 200},
-    "GuidedGAN_Optimize": {"steps": 4},
-    "GuidedGAN_ComposeOptimize": {"steps": 2},
+    "GuidedGAN_BasisInit": {"k": 10, "candidates": 200, "weighting": "softmax"},
+    "GuidedGAN_Optimize": {"steps": 4, "lr": 0.05, "latent_noise": 0.25},
+    "GuidedGAN_ComposeOptimize": {"steps": 2, "lr": 0.05, "latent_noise": 0.1},
 }
 
 
@@ -17,7 +17,7 @@ def template(name):
     """A template, with settings that make it quick."""
     graph = json.loads(cli.workflow_file(name).read_text(encoding="utf-8"))
     for kind, values in QUICK.items():
-        set_widgets(graph, kind, **values)
+        by_hand(graph, kind, **values)
     return graph
 
 
@@ -25,6 +25,17 @@ def node(graph, kind):
     """The identity of the only node of a type."""
     (found,) = (one["id"] for one in graph["nodes"] if one["type"] == kind)
     return found
+
+
+def by_hand(graph, kind, **fields):
+    """Set the nodes of a type by hand, in the editor's form: the fields stand behind the choice."""
+    set_widgets(graph, kind, settings="by hand")
+    widgets = [{"name": f"settings.{name}", "widget": {"name": f"settings.{name}"}, "link": None} for name in fields]
+    for one in (one for one in graph["nodes"] if one["type"] == kind):
+        behind = [socket["name"] for socket in one["inputs"]].index("settings") + 1
+        one["inputs"][behind:behind] = widgets
+        place = one["widgets_values"].index("by hand") + 1
+        one["widgets_values"][place:place] = fields.values()
 
 
 def set_widgets(graph, kind, **values):
@@ -35,7 +46,6 @@ def set_widgets(graph, kind, **values):
         for name, value in values.items():
             # After a seed stands what is to become of it, which has no name.
             node["widgets_values"][names.index(name) + ("seed" in names[: names.index(name)])] = value
-
 
 
 def saved(page, host):
@@ -83,7 +93,7 @@ def test_a_start_is_picked_with_the_mouse_and_comes_back_from_the_picture(page, 
 def test_several_searches_have_a_row_of_starts_each(page):
     graph = template("fusedream")
     basis = node(graph, "GuidedGAN_BasisInit")
-    set_widgets(graph, "GuidedGAN_BasisInit", batch=2, k=3, pick="3 1:0.5")
+    set_widgets(graph, "GuidedGAN_BasisInit", batch=2, pick="3 1:0.5", **{"settings.k": 3})
     page.open(graph)
     assert page.tab.locator(".guided-gan-tile").count() == 6
     tops = [tile.bounding_box()["y"] for tile in page.tab.locator(".guided-gan-tile").all()]

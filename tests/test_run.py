@@ -266,7 +266,9 @@ class TestChanges:
         workflow.set_input("3.method=adam")
         method = {name: value for name, value in inputs(workflow, "3").items() if name.startswith("method")}
         assert method == {"method": "adam", "method.lr": 0.05}
-        assert workflow.graph is None
+        (saved,) = (node["widgets_values"] for node in workflow.graph["nodes"] if node["id"] == 3)
+        assert saved == [7, "randomize", "adam", 0.05, 50, True]
+        assert inputs(Workflow(workflow.graph, DEFINITIONS), "3") == inputs(workflow, "3")
 
     @pytest.mark.parametrize(
         ("assignment", "words"),

@@ -143,7 +143,9 @@ def target(encoder):
 
 
 def by_copies(encoder, target):
-    return ByGenerator("AugCLIP", "aug_clip", lambda own: AugCLIPLoss(encoder, target, copies=own.aug_clip.copies))
+    return ByGenerator(
+        "AugCLIP", lambda own: AugCLIPLoss.of(encoder, target, own.aug_clip), lambda own: in_words(own.aug_clip)
+    )
 
 
 def copies(loss):

@@ -14,6 +14,7 @@ from guided_gan.benchmarks.studies import (
     attack,
     augmentation,
     basin_cma,
+    class_norm,
     initialisation,
     object_to_object,
     perceptual,
@@ -34,6 +35,7 @@ STUDIES = {
     augmentation: ([*SEARCH, *START], 6),
     perceptual: ([*SEARCH, *START, "--lambdas", "0.5", "--betas", "2", "--places", "top left", "centre"], 4),
     basin_cma: ([*SEARCH, *START, "--descent=2"], 5),
+    class_norm: ([*SEARCH, *START, "--seeds=1", "--weights", "1"], 3),
 }
 
 
@@ -48,6 +50,7 @@ def toys(generator, encoder, monkeypatch):
     def each(work, items, *arguments, jobs):
         return [work(item, *arguments) for item in items]
 
+    generator.class_norm = 1.0
     parts = generator, encoder, judge.load()
     for module in (_common, *STUDIES):
         monkeypatch.setattr(module, "models", lambda: parts, raising=False)

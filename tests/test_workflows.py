@@ -22,17 +22,23 @@ GRAPHS = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in F
 THUMBNAIL_BYTES = 200_000
 # Settings that make each node quick; those for nodes that a graph lacks are left out.
 QUICK = {
-    "GuidedGAN_BasisInit.candidates": 500,  # of which a seed takes some 200
-    "GuidedGAN_BasisInit.k": 1,
-    "GuidedGAN_Optimize.steps": 2,
-    "GuidedGAN_ComposeOptimize.steps": 2,
+    "GuidedGAN_BasisInit.settings": "by hand",
+    "GuidedGAN_BasisInit.settings.candidates": 500,  # of which a seed takes some 200
+    "GuidedGAN_BasisInit.settings.k": 1,
+    "GuidedGAN_BasisInit.settings.weighting": "softmax",
+    "GuidedGAN_Optimize.settings": "by hand",
+    "GuidedGAN_Optimize.settings.steps": 2,
+    "GuidedGAN_ComposeOptimize.settings": "by hand",
+    "GuidedGAN_ComposeOptimize.settings.steps": 2,
     "GuidedGAN_ComposeOptimize.places": "bottom left",
     "GuidedGAN_TextMask.crops": 100,
     "GuidedGAN_Interpolate.frames": 3,
     "GuidedGAN_Invert.candidates": 50,
     "GuidedGAN_Invert.steps": 2,
-    "GuidedGAN_AugCLIPLoss.copies": 2,
-    "GuidedGAN_CutoutLoss.cutouts": 2,
+    "GuidedGAN_AugCLIPLoss.settings": "by hand",
+    "GuidedGAN_AugCLIPLoss.settings.copies": 2,
+    "GuidedGAN_CutoutLoss.settings": "by hand",
+    "GuidedGAN_CutoutLoss.settings.cutouts": 2,
 }
 # Prompts that no workflow ships with, as they are on the command line, and what each workflow makes of them.
 FISH, BOAT, CAT, CAR = "a yellow fish in the sea", "a red boat at night", "a white cat", "an orange car"
@@ -211,7 +217,7 @@ def test_one_picture_of_a_batch_is_drawn_again_by_its_seed(host):
     """The seed that is told for the last of four, given to the demo, draws the same picture."""
 
     def drawn(seed, batch):
-        settings = [f"GuidedGAN_StyleGANTSample.batch={batch}", "GuidedGAN_AugCLIPLoss.copies=2"]
+        settings = [f"GuidedGAN_StyleGANTSample.batch={batch}", "GuidedGAN_AugCLIPLoss.settings.copies=2"]
         return demonstrated(host, GRAPHS["stylegan_t"], [CAT], seed, settings)
 
     four = drawn(5, 4)

@@ -7,6 +7,7 @@ import { format, parse, parts } from "./parts/picks.js"
 
 const NODE = "GuidedGAN_BasisInit"
 const GAP = 4
+const USUAL = 5 // starts of a search, until it is known
 const HEAD = 22 // height of a line above starts
 const SMALLEST = { one: 64, several: 52 } // side of a start, for one search and for several
 const HIGHEST = 640 // beyond which the starts scroll
@@ -19,8 +20,9 @@ class Starts {
     this.box = element("div", "starts")
     this.pick = new Text(node, "pick", () => this.draw())
     this.widget = place(node, "starts", this.box, (width) => this.height(width))
-    for (const name of ["k", "batch"]) chain(this.number(name), "callback", () => this.resized())
-    chain(node, "onConfigure", () => this.resized())
+    chain(this.number("batch"), "callback", () => this.resized())
+    chain(this.number("settings"), "callback", () => this.chosen())
+    chain(node, "onConfigure", () => this.chosen())
     chain(node, "onExecuted", (output) => this.executed(output))
     node.hideOutputImages = true // the host's own preview would show the same pictures once more
     node.onDrawBackground = () => {}
@@ -31,9 +33,17 @@ class Starts {
     return this.node.widgets.find((one) => one.name === name)
   }
 
-  /** Searches and starts of each: of the last run while they are what the node asks for. */
+  /** Other settings, which have their own `k` where they are by hand. */
+  chosen() {
+    const k = this.number("settings.k")
+    if (k && k !== this.k) chain(k, "callback", () => this.resized())
+    this.k = k
+    this.resized()
+  }
+
+  /** Searches and starts of each; where the generator or a published set says how many, as many as there were last. */
   get counts() {
-    return [this.number("batch").value, this.number("k").value]
+    return [this.number("batch").value, this.k?.value ?? this.found.k ?? USUAL]
   }
 
   get fits() {
@@ -60,8 +70,8 @@ class Starts {
 
   executed(output) {
     if (!output?.images || !output.scores) return
-    this.found = { images: output.images, scores: output.scores.flat() }
-    this.build()
+    this.found = { images: output.images, scores: output.scores.flat(), k: output.scores[0].length }
+    this.resized()
   }
 
   /** Make the starts anew: their number or their pictures have changed. */

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..augment import diffaug
+from ..settings import AugCLIPSettings
 from ..types import JointEncoder, Loss, Target
 from .base import CopiesLoss, terms_of
 
@@ -45,6 +46,21 @@ class AugCLIPLoss(CopiesLoss):
         if not self.policies:
             self.copies = 1  # all would be alike
         self.name = "AugCLIP" if self.policies else "CLIP"
+
+    @classmethod
+    def of(cls, encoder: JointEncoder, target: Target, settings: AugCLIPSettings, micro_batch: int = 0) -> AugCLIPLoss:
+        """The loss that settings describe."""
+        policies = [name for name in diffaug.POLICIES if getattr(settings, name)]
+        if settings.released:
+            policies = [diffaug.RELEASED_RESIZE if name == "resize" else name for name in policies]
+        return cls(
+            encoder,
+            target,
+            policies=policies,
+            copies=settings.copies,
+            distance=settings.distance,
+            micro_batch=micro_batch,
+        )
 
     def plain(self) -> AugCLIPLoss:
         """The same loss without augmentation: the CLIP score."""

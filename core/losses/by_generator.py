@@ -19,14 +19,14 @@ class ByGenerator:
 
     Args:
         name: of the loss.
-        section: which of the settings it takes.
         make: makes the loss; what that loads is not loaded before.
+        says: what the loss takes of settings, for people.
     """
 
     models: Sequence[Model] = ()  # those of the loss that it becomes are not known yet
 
-    def __init__(self, name: str, section: str, make: Callable[[Settings], Loss]) -> None:
-        self.name, self.section, self._make = name, section, make
+    def __init__(self, name: str, make: Callable[[Settings], Loss], says: Callable[[Settings], str]) -> None:
+        self.name, self.says, self._make = name, says, make
         self._made: dict[Settings, Loss] = {}
 
     def __repr__(self) -> str:

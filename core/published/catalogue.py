@@ -30,9 +30,7 @@ def find(name: str) -> Published:
     for entry in TABLE:
         if name in (entry.name, stem(entry)):
             return entry
-    raise ChoiceError(
-        f"No published weights are called {name!r}; known are {', '.join(map(stem, TABLE))}."
-    )
+    raise ChoiceError(f"No published weights are called {name!r}; known are {', '.join(map(stem, TABLE))}.")
 
 
 def by_hash(sha256: str) -> Published | None:

@@ -1,0 +1,15 @@
+// Opens graphs that were saved before the nodes had `settings`: they are set by hand to what they were.
+
+import { app } from "../../scripts/app.js"
+import { byHand, migrated } from "./parts/older.js"
+
+app.registerExtension({
+  name: "GuidedGAN.Older",
+  beforeRegisterNodeDef(type, definition) {
+    if (!definition.name.startsWith("GuidedGAN_") || !byHand(definition)) return
+    const configure = type.prototype.configure
+    type.prototype.configure = function (saved) {
+      return configure.call(this, migrated(saved, definition))
+    }
+  },
+})
