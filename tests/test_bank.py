@@ -1,5 +1,10 @@
 """What a bank of candidates promises: it grows, survives stops, other processes and broken files, and stays small."""
 
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator
@@ -9,6 +14,14 @@ from guided_gan.core.files import latent_files
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import bank, bank_file
 from guided_gan.core.search.bank import Bank
+
+
+class SlowGenerator(ToyGenerator):
+    """One whose chunks take long enough for others to take some."""
+
+    def decode(self, latent):
+        time.sleep(0.005)
+        return super().decode(latent)
 
 
 def loss_of(encoder, text="a tree", weight=1.0, **options):
@@ -142,6 +155,46 @@ def test_what_two_processes_compute_at_once_is_kept(generator, encoder, tmp_path
     assert torch.equal(vectors(generator, encoder, tmp_path, 100), mine)
     vectors(generator, encoder, tmp_path, [99, 150, 299])
     assert generator.decoded == []
+
+
+def test_many_workers_build_one_bank_each_chunk_once_and_to_the_bit_that_of_one(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(bank, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(bank, "SAVE_SECONDS", 0.02)
+    models = [SlowGenerator() for _ in range(3)]
+    with ThreadPoolExecutor(3) as workers:
+        found = list(workers.map(lambda model: vectors(model, encoder, tmp_path / "many", 600), models))
+    alone = vectors(ToyGenerator(), encoder, tmp_path / "one", 600)
+    assert all(torch.equal(each, alone) for each in found)
+    assert sum(sum(model.decoded) for model in models) == 600
+    assert sum(bool(model.decoded) for model in models) > 1
+    (one,), (many,) = ((tmp_path / name).iterdir() for name in ("one", "many"))
+    assert one.read_bytes() == many.read_bytes()
+
+
+def test_what_a_killed_worker_was_at_is_computed_by_another(generator, encoder, tmp_path):
+    code = "import sys, time; from filelock import FileLock; FileLock(sys.argv[1]).acquire(); print(); time.sleep(60)"
+    whole = vectors(generator, encoder, tmp_path, 100)
+    (path,) = tmp_path.iterdir()
+    lock = path.with_suffix(".1.lock")
+    holder = subprocess.Popen([sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE)
+    waits = []
+
+    def killed(known, what):
+        if known == 200 and not waits:  # the third chunk is done, and another is at the second
+            waits.append(known)
+            holder.kill()
+            holder.wait()
+
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        found = vectors(generator, encoder, tmp_path, 300, report=killed)
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert waits
+    assert torch.equal(found[:100], whole)
+    assert torch.equal(found, vectors(ToyGenerator(), encoder, None, 300))
 
 
 def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path, monkeypatch):

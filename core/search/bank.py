@@ -7,9 +7,11 @@ one matrix product, exactly.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +26,7 @@ from .bank_file import BankFile, Rows, Warn
 CHUNK = 100  # candidates drawn and decoded together; part of what a seed means
 DECODE = 10  # of them at once through the generator, fewer when memory runs out
 SAVE_SECONDS = 20
+WAIT_SECONDS = 0.5  # before another look at what other processes have computed
 
 Report = Callable[[int, str], None]  # how many are known by now, and in words what is being done
 
@@ -37,7 +40,8 @@ class Bank:
     """Mean vectors of a seed's candidates over some of their augmented copies, kept in `folder` where one is given.
 
     It grows by whatever is asked for: a bank of 10,000 serves every smaller M, and a build that was stopped goes on
-    where it stopped.
+    where it stopped. Processes that share the folder, on one machine or several, share the work: each computes chunks
+    that no other is at, and all end up with the same vectors, to the bit those of one alone.
 
     Args:
         generator, loss: whose pictures are seen, and by which encoder and augmentations; the target does not matter.
@@ -81,27 +85,50 @@ class Bank:
 
         report: called as candidates become known, with how many of the n are and what is being done.
         """
-        missing = self._rows.missing(numbers)
-        chunks, counts = (missing // CHUNK).unique_consecutive(return_counts=True)
-        known, saved = len(numbers) - len(missing), time.monotonic()
-        what = f"scoring {len(missing):,} candidates by {self._looks()} each"
-        new: list[Rows] = []
-        try:
-            for chunk, wanted in zip(chunks.tolist(), missing.split(counts.tolist()), strict=True):
+        what = f"scoring {len(self._rows.missing(numbers)):,} candidates by {self._looks()} each"
 
-                def tell(rows: slice, known: int = known) -> None:
-                    if report:
-                        report(known + rows.stop, what)
+        def told(before: int, new: int) -> None:
+            if report:
+                report(before + new, what)
 
-                new.append(Rows(wanted, self._compute(chunk, wanted, tell)))
-                known += len(wanted)
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    self._keep(new)
-                    saved, new = time.monotonic(), []
-        finally:  # also where the user stops it
-            if new:
-                self._keep(new)
+        while len(missing := self._rows.missing(numbers)):
+            tell = partial(told, len(numbers) - len(missing))
+            if not self._add(missing, tell):
+                tell(0)  # which also is where the user stops it
+                time.sleep(WAIT_SECONDS)
+            self._rows = self._file.joined(self._rows)
         return self._rows.take(numbers)
+
+    def _add(self, missing: Tensor, tell: Callable[[int], None]) -> bool:
+        """Compute and keep those of the missing candidates [n] whose chunks no other process is at.
+
+        tell: called with how many are known. Returns whether there were any.
+        """
+        chunks, counts = (missing // CHUNK).unique_consecutive(return_counts=True)
+        known, saved = 0, time.monotonic()
+        new: list[Rows] = []
+        with contextlib.ExitStack() as claims:  # closed once what was computed is on disk
+            try:
+                for chunk, wanted in zip(chunks.tolist(), missing.split(counts.tolist()), strict=True):
+                    if not self._file.claim(chunk, claims):
+                        continue
+                    self._rows = self._file.joined(self._rows)
+                    if not len(wanted := self._rows.missing(wanted)):  # another was quicker
+                        continue
+
+                    def told(rows: slice, known: int = known) -> None:
+                        tell(known + rows.stop)
+
+                    new.append(Rows(wanted, self._compute(chunk, wanted, told)))
+                    known += len(wanted)
+                    if time.monotonic() - saved > SAVE_SECONDS:
+                        self._keep(new)
+                        claims.close()
+                        saved, new = time.monotonic(), []
+            finally:  # also where the user stops it
+                if new:
+                    self._keep(new)
+        return bool(known)
 
     @torch.no_grad()
     def _compute(self, chunk: int, numbers: Tensor, tell: Callable[[slice], None]) -> Tensor:
@@ -125,5 +152,4 @@ class Bank:
         return f"{number} {'more ' if self._copies.start else ''}augmented {'copies' if number > 1 else 'copy'}"
 
     def _keep(self, new: list[Rows]) -> None:
-        self._rows = self._rows.joined(new)
-        self._file.write(self._rows)
+        self._rows = self._file.write(self._rows.joined(new))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +84,11 @@ class BankFile:
         self._shelf = Shelf(folder, MOST_BYTES) if folder else None
         self._path = self._shelf.path(key) if self._shelf else None
         self._seen: tuple[int, ...] = ()
+        self._count = 0  # rows in the file
 
     def read(self) -> Rows:
         """The rows that are kept: none where the file is not what was once written, which is said."""
-        self._seen = self._stamp()
+        self._seen, self._count = self._stamp(), 0
         if self._path is None or not self._seen:
             return Rows.none(self._width)
         try:
@@ -97,25 +100,50 @@ class BankFile:
             self._warn(f"The candidates' bank is computed anew: {error}")
             return Rows.none(self._width)
         touch(self._path)
+        self._count = len(rows.numbers)
         return rows
 
-    def write(self, rows: Rows) -> None:
-        """Keep rows, and those that another process has written meanwhile."""
+    def joined(self, rows: Rows) -> Rows:
+        """Rows, and those that another process has written since the last look."""
+        return rows if self._stamp() == self._seen else self.read().joined([rows])
+
+    def claim(self, part: int | str, until: contextlib.ExitStack) -> bool:
+        """Whether this process alone may work on a part of the rows, until the stack is closed or the process ends."""
         if self._path is None or self._shelf is None:
-            return
-        if self._stamp() != self._seen:
-            theirs = self.read()
-            if not len(theirs.missing(rows.numbers)):
-                return
-            rows = theirs.joined([rows])
+            return True
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._path.with_suffix(f".{part}.lock"), blocking=False)
         try:
-            write_tensors(self._path, {"numbers": rows.numbers, "vectors": rows.vectors}, {"bank": self._recipe})
-        except OSError as error:
-            self._warn(f"The candidates' bank could not be kept ({error}): the next search will compute it again.")
-            self._path = None
-        else:
-            self._seen = self._stamp()
-            self._shelf.tidy(self._path)
+            self._shelf.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            return False
+        except (OSError, NotImplementedError):  # a disk without locks, or one that cannot be written
+            return True
+        until.callback(lock.release)
+        until.callback(_remove, Path(lock.lock_file))
+        return True
+
+    def write(self, rows: Rows) -> Rows:
+        """Keep rows, and those that another process has written meanwhile; returns all of them."""
+        if self._path is None or self._shelf is None:
+            return rows
+        with contextlib.ExitStack() as alone:  # or what another writes in between would be lost, and computed again
+            while not self.claim("write", alone):
+                time.sleep(0.05)
+            rows = self.joined(rows)
+            if len(rows.numbers) == self._count:
+                return rows
+            try:
+                write_tensors(self._path, {"numbers": rows.numbers, "vectors": rows.vectors}, {"bank": self._recipe})
+            except OSError as error:
+                self._warn(f"The candidates' bank could not be kept ({error}): the next search will compute it again.")
+                self._path = None
+            else:
+                self._seen, self._count = self._stamp(), len(rows.numbers)
+                self._shelf.tidy(self._path)
+        return rows
 
     def _stamp(self) -> tuple[int, ...]:
         """Differs once another process has written the file; empty where there is none."""
@@ -124,3 +152,8 @@ class BankFile:
         except OSError:
             status = None
         return (status.st_ino, status.st_mtime_ns, status.st_size) if status else ()
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows removes no file that is open
+        path.unlink()
