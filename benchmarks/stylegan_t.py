@@ -22,6 +22,7 @@ from ..core.losses import perceptual
 from ..picturebook import MODELS, judge, world
 from ..picturebook.recipes.stylegan_t import Pictures
 from ._common import save_sheet, table
+from ._curves import draw_psi_curve
 
 SHOWN = (6, 5)  # prompts and pictures of each in a trade-off sheet, as in the paper
 HEAD = ["FID", "KID", "CLIP score", "object and colour right", "variety"]
@@ -101,21 +102,6 @@ def floor(repeats: int = 3) -> tuple[float, float]:
     return milliseconds(network, c, repeats), 1000 * counter.get_total_flops() / rate
 
 
-def draw_curve(rows: list[tuple[float, Marks]], eyes: str, path: Path) -> None:
-    """FID over CLIP score, a point for each psi."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
-    axes.plot([marks.score for _, marks in rows], [marks.distances.fid for _, marks in rows], marker="o")
-    for psi, marks in rows:
-        axes.annotate(f"psi {psi:g}", (marks.score, marks.distances.fid), textcoords="offset points", xytext=(6, 6))
-    axes.set(xlabel="CLIP score", ylabel=f"FID ({eyes.split('@')[0]})", title="StyleGAN-T over psi")
-    figure.savefig(str(path))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--model", type=Path, default=MODELS / "stylegan_t")
@@ -147,7 +133,8 @@ def main() -> None:
     if options.full:
         taken, least = floor()
         print(f"The full size takes {taken:.0f} ms for 512 pixels, {taken / least:.2f} times its floating-point floor.")
-    draw_curve(rows, exam.eyes.name, options.output / "curve.png")
+    points = [(psi, marks.score, marks.distances.fid) for psi, marks in rows]
+    draw_psi_curve(points, exam.eyes.name, reader.name, options.output / "curve.png")
 
 
 if __name__ == "__main__":

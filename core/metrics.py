@@ -1,30 +1,43 @@
-"""How good a set of pictures is: CLIP score, and the distances FID and KID between two sets."""
+"""How good a set of pictures is: FID, KID, precision, recall, Inception and CLIP score, R-precision; and how sure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
+from . import draws
 from .errors import CheckpointError, PackError
 from .files.checkpoints import fingerprint, read
 from .losses.perceptual import Perceptual
 from .types import JointEncoder
 
+AMONG = 100  # captions that R-precision chooses from
+_PART = 1000  # pictures of a set that are compared with all of another at once
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network sees in N pictures: features [N, D], and logits [N, C] of the classes that it knows, if any."""
+
+    features: Tensor
+    logits: Tensor | None = None
+
 
 @dataclass(frozen=True)
 class Eyes:
-    """A frozen network that two sets of pictures are compared through.
+    """A frozen network that sets of pictures are seen through.
 
-    name: architecture and a fingerprint of the weights; distances of different names cannot be compared. features:
-    [N, 3, H, W] in [-1, 1] to [N, D].
+    name: architecture and a fingerprint of the weights; figures of different names cannot be compared. look: pictures
+    [N, 3, H, W] in [-1, 1] to what it sees in them.
     """
 
     name: str
-    features: Callable[[Tensor], Tensor]
+    look: Callable[[Tensor], Seen]
 
 
 @dataclass(frozen=True)
@@ -50,26 +63,32 @@ def inception(path: str | Path) -> Eyes:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     tensors = read(path).tensors
-    try:
-        network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(path))
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} is not the Inception of the FID: use torch-fidelity's weight file.") from error
+    with TemporaryDirectory() as folder:
+        # The library would execute what a file holds: it gets one of tensors alone.
+        torch.save(dict(tensors), f"{folder}/weights.pth")
+        given = {"feature_extractor_weights_path": f"{folder}/weights.pth"}
+        try:
+            network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], **given)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path} is not the Inception of the FID: use torch-fidelity's weight file."
+            ) from error
 
     @torch.no_grad()
-    def features(images: Tensor) -> Tensor:
-        return network(((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))[0]
+    def look(images: Tensor) -> Seen:
+        return Seen(*network(((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)))
 
-    return Eyes(f"inception@{fingerprint(tensors)}", features)
+    return Eyes(f"inception@{fingerprint(tensors)}", look)
 
 
 def backbone(metric: Perceptual) -> Eyes:
     """The last layer of a perceptual backbone, averaged over the picture: what is at hand where Inception is not."""
 
     @torch.no_grad()
-    def features(images: Tensor) -> Tensor:
-        return metric.module.features(metric.module.scale(images)).mean((2, 3))
+    def look(images: Tensor) -> Seen:
+        return Seen(metric.module.features(metric.module.scale(images)).mean((2, 3)))
 
-    return Eyes(metric.name, features)
+    return Eyes(metric.name, look)
 
 
 def distances(eyes: Eyes, real: Iterable[Tensor], made: Iterable[Tensor]) -> Distances:
@@ -78,23 +97,40 @@ def distances(eyes: Eyes, real: Iterable[Tensor], made: Iterable[Tensor]) -> Dis
     Raises:
         PackError: a set holds fewer than two pictures.
     """
+    sets = [torch.cat([eyes.look(images).features.cpu() for images in batches]) for batches in (real, made)]
+    counts = len(sets[0]), len(sets[1])
+    return Distances(frechet_distance(*sets), kernel_distance(*sets), eyes.name, counts)
+
+
+def frechet_distance(real: Tensor, made: Tensor) -> float:
+    """FID of features [N, D] and [M, D] (Heusel et al. 2017).
+
+    Raises:
+        PackError: a set holds fewer than two.
+    """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    sets = [torch.cat([eyes.features(images).cpu().double() for images in batches]) for batches in (real, made)]
-    counts = len(sets[0]), len(sets[1])
-    if min(counts) < 2:
-        raise PackError(f"FID and KID compare two sets of at least two pictures each; got {counts[0]} and {counts[1]}.")
-    frechet = FrechetInceptionDistance(feature=_Seen(sets[0].shape[1])).set_dtype(torch.float64)
-    for features, is_real in zip(sets, (True, False), strict=True):
-        frechet.update(features, real=is_real)
-    return Distances(float(frechet.compute()), _kernel_distance(*sets), eyes.name, counts)
+    _check_sets(real, made)
+    frechet = FrechetInceptionDistance(feature=_Features(real.shape[1])).set_dtype(torch.float64)
+    for features, is_real in ((real, True), (made, False)):
+        frechet.update(features.double(), real=is_real)
+    return float(frechet.compute())
 
 
-def _kernel_distance(real: Tensor, made: Tensor) -> float:
-    """Squared maximum mean discrepancy of the kernel (x . y / D + 1)^3, in parts: all pairs would fill the memory."""
+def kernel_distance(real: Tensor, made: Tensor) -> float:
+    """KID of features [N, D] and [M, D] (Binkowski et al. 2018).
+
+    The squared maximum mean discrepancy of the kernel (x . y / D + 1)^3, over all pairs, in parts, as all at once would
+    fill the memory.
+
+    Raises:
+        PackError: a set holds fewer than two.
+    """
+    _check_sets(real, made)
+    real, made = real.double(), made.double()
 
     def total(x: Tensor, y: Tensor) -> float:
-        return sum(((part @ y.T / y.shape[1] + 1) ** 3).sum().item() for part in x.split(1000))
+        return sum(((part @ y.T / y.shape[1] + 1) ** 3).sum().item() for part in x.split(_PART))
 
     def among(x: Tensor) -> float:
         same = ((x.square().mean(1) + 1) ** 3).sum().item()
@@ -103,7 +139,42 @@ def _kernel_distance(real: Tensor, made: Tensor) -> float:
     return among(real) + among(made) - 2 * total(real, made) / (len(real) * len(made))
 
 
-class _Seen(nn.Module):
+def _check_sets(real: Tensor, made: Tensor) -> None:
+    if min(len(real), len(made)) < 2:
+        raise PackError(
+            f"FID and KID compare two sets of at least two pictures each; got {len(real)} and {len(made)}."
+        )
+
+
+def inception_score(logits: Tensor, splits: int = 10) -> float:
+    """Mean over `splits` parts, in random order, of exp E KL(p(y|x) || p(y)) (Salimans et al. 2016).
+
+    logits: [N, C] of the pictures' classes; only those of Inception give the published score.
+    """
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    return isc_features_to_metric(logits, min(splits, len(logits)))["inception_score_mean"]
+
+
+def inside(points: Tensor, others: Tensor, neighbours: int = 3) -> Tensor:
+    """Whether points [N, D] lie on the manifold of others [M, D]: no farther from one than its k-th neighbour is, [N].
+
+    The mean for made points among real ones is precision, that of real ones among made is recall (Kynkäänniemi et al.
+    2019).
+
+    Raises:
+        PackError: there are too few others.
+    """
+    if len(others) <= neighbours:
+        raise PackError(f"Precision and recall take more than {neighbours} pictures of each set; got {len(others)}.")
+    points, others = points.double(), others.double()  # in float32 a point is not at distance 0 from itself
+    reach = torch.cat(
+        [torch.cdist(part, others).kthvalue(neighbours + 1).values for part in others.split(_PART)]
+    )  # the nearest is itself
+    return torch.cat([(torch.cdist(part, others) <= reach).any(1) for part in points.split(_PART)])
+
+
+class _Features(nn.Module):
     """What the metric takes for its network: the features are there already."""
 
     def __init__(self, width: int) -> None:
@@ -128,3 +199,76 @@ def clip_score(encoder: JointEncoder, images: Tensor, texts: Sequence[str]) -> T
             f"The CLIP score takes one text for each picture; got {len(images)} pictures and {len(texts)} texts."
         )
     return (encoder.encode_image(images).cpu() * encoder.encode_text(texts)).sum(1)
+
+
+def r_precision(
+    images: Tensor, texts: Tensor, captions: Sequence[str], seed: int, *, among: int = AMONG, repeats: int = 3
+) -> Tensor:
+    """Whether each picture's own caption is the likeliest among 100, [repeats, N] bool; its mean is R-precision.
+
+    The other captions are drawn anew for each picture and repeat, none of the same words (Park et al. 2021).
+
+    Args:
+        images: unit vectors [N, D] of the pictures.
+        texts: those of their captions.
+        captions: the N texts.
+        seed: of what is drawn.
+        among: captions to choose from.
+        repeats: how often.
+
+    Raises:
+        PackError: there are too few different captions.
+    """
+    first = {text: row for row, text in reversed(list(enumerate(captions)))}
+    number = {text: n for n, text in enumerate(first)}
+    if len(number) < among:
+        raise PackError(f"R-precision chooses among {among} different captions; got {len(number)}.")
+    words = torch.tensor([number[text] for text in captions])
+    vectors = texts[torch.tensor([first[text] for text in number])]
+    found = []
+    for repeat in range(repeats):
+        rng = draws.rng(seed, "others", repeat)
+        for rows in torch.arange(len(captions)).split(_PART // 10):
+            order = torch.rand(len(rows), len(number), generator=rng)
+            order.scatter_(1, words[rows, None], -1.0)  # the own words are none of the others
+            others = order.topk(among - 1, 1).indices
+            scores = images[rows] @ vectors.T
+            own = scores.gather(1, words[rows, None])
+            found.append((own > scores.gather(1, others)).all(1))
+    return torch.cat(found).unflatten(0, (repeats, -1))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, and between which values it lies with a confidence of 95 %; None where that is not known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def estimate(figure: Callable[[Tensor], float], count: int, resamples: int, seed: int) -> Estimate:
+    """A figure of `count` captions, and its interval by the bootstrap over captions (Efron 1979).
+
+    The interval is 1.96 standard errors to both sides. Percentiles would not do: a resample holds captions twice, which
+    lengthens FID and KID by more than the interval.
+
+    Args:
+        figure: of the captions with these numbers [count], some of them several times.
+        count: captions.
+        resamples: how often they are drawn anew.
+        seed: of what is drawn.
+    """
+    from numpy.random import default_rng
+    from scipy.stats import bootstrap
+
+    value = figure(torch.arange(count))
+    error = bootstrap(
+        (range(count),),
+        lambda numbers: figure(torch.as_tensor(numbers, dtype=torch.int64)),
+        vectorized=False,
+        n_resamples=resamples,
+        method="percentile",
+        rng=default_rng(seed),
+    ).standard_error
+    return Estimate(value, value - 1.96 * float(error), value + 1.96 * float(error))

@@ -18,17 +18,10 @@ from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
-from ..picturebook import MODELS
+from ..picturebook import CLIPS, GENERATORS
 from . import checks, grids, growing, host, host_vae, published, sockets
 
-# How the menu calls the generators that come with the pack, and their folders.
-_SHIPPED = {
-    host.SHIPPED: MODELS / "biggan",
-    f"{host.SHIPPED} VQGAN": MODELS / "vqgan",
-    f"{host.SHIPPED} StyleGAN-T": MODELS / "stylegan_t",
-}
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.01, 100.0  # of one CLIP among several
-_SHIPPED_CLIP = {host.SHIPPED: MODELS / "clip", f"{host.SHIPPED} robust": MODELS / "clip_robust"}
 
 
 class LoadGenerator(io.ComfyNode):
@@ -48,7 +41,7 @@ class LoadGenerator(io.ComfyNode):
                 published.Menu(
                     "model",
                     "gan",
-                    [*_SHIPPED, *folder_paths.get_filename_list("gan")],
+                    [*GENERATORS, *folder_paths.get_filename_list("gan")],
                     tooltip="One that comes with the pack ('picturebook'), published weights, which are downloaded "
                     "when this first runs, or a file in models/gan: BigGAN-deep, FuseDream's BigGAN, a VQGAN with "
                     "its .yaml beside it, a VQ of LlamaGen, a VQModel of diffusers with its config.json, StyleGAN-T.",
@@ -68,13 +61,13 @@ class LoadGenerator(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        path = _SHIPPED.get(model) or published.path("gan", model)
+        path = GENERATORS.get(model) or published.path("gan", model)
         beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep, class_names))
         return host.fingerprint(path, search_settings.path(path), *itertools.chain(*beside))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        path = _SHIPPED.get(model) or published.obtain("gan", model, cls.hidden.unique_id)
+        path = GENERATORS.get(model) or published.obtain("gan", model, cls.hidden.unique_id)
         with host.models():
             generator = generators.load(path)
             host.adopt(generator)
@@ -204,7 +197,7 @@ class LoadCLIP(io.ComfyNode):
                 published.Menu(
                     "model",
                     "clip_joint",
-                    [*_SHIPPED_CLIP, *_encoder_names()],
+                    [*CLIPS, *_encoder_names()],
                     tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded "
                     "at first use; or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
                 )
@@ -221,12 +214,12 @@ class LoadCLIP(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        path = _SHIPPED_CLIP.get(model) or published.path("clip_joint", model)
+        path = CLIPS.get(model) or published.path("clip_joint", model)
         return host.fingerprint(path, *map(path.with_name, clip_transformers.BESIDE))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        path = _SHIPPED_CLIP.get(model) or published.obtain("clip_joint", model, cls.hidden.unique_id)
+        path = CLIPS.get(model) or published.obtain("clip_joint", model, cls.hidden.unique_id)
         with host.models():
             encoder = clip.load(path)
             host.adopt(encoder)

@@ -3,3 +3,11 @@
 from pathlib import Path
 
 MODELS = Path(__file__).parent / "models"
+
+# How menus call the generators and the CLIPs that come with the pack, and their folders.
+GENERATORS = {
+    "picturebook": MODELS / "biggan",
+    "picturebook VQGAN": MODELS / "vqgan",
+    "picturebook StyleGAN-T": MODELS / "stylegan_t",
+}
+CLIPS = {"picturebook": MODELS / "clip", "picturebook robust": MODELS / "clip_robust"}

@@ -7,6 +7,8 @@ from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.files.checkpoints import fingerprint
+from ..core.metrics import Eyes, Seen
 from . import MODELS
 from .networks import Judge
 from .world import COLOURS, RESOLUTION
@@ -19,6 +21,17 @@ def load() -> Judge:
     judge = Judge()
     load_model(judge, str(MODELS / "judge" / "model.safetensors"))
     return judge.eval().requires_grad_(False)
+
+
+def eyes(judge: Judge) -> Eyes:
+    """The judge as a network that sets of pictures are compared through; its classes are objects in colours."""
+
+    @torch.no_grad()
+    def look(images: Tensor) -> Seen:
+        features = judge.features(_resized(images))
+        return Seen(features.mean((2, 3)), judge.say(features)["pair"])
+
+    return Eyes(f"judge@{fingerprint(judge.state_dict())}", look)
 
 
 @torch.no_grad()
@@ -40,6 +53,10 @@ def finds(judge: Judge, images: Tensor, things: Tensor) -> Tensor:
 
 def _pairs(judge: Judge, images: Tensor) -> Tensor:
     """How likely each (kind, colour) is in each picture, [N, pairs]."""
-    if images.shape[-1] != RESOLUTION:
-        images = F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True)
-    return judge(images)["pair"].sigmoid()
+    return judge(_resized(images))["pair"].sigmoid()
+
+
+def _resized(images: Tensor) -> Tensor:
+    if images.shape[-1] == RESOLUTION:
+        return images
+    return F.interpolate(images, size=RESOLUTION, mode="bilinear", antialias=True)

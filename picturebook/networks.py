@@ -49,14 +49,22 @@ class Judge(nn.Module):
         for head in (self.heads.pair, self.heads.kind):
             nn.init.constant_(head.bias, -8.0)  # at hardly any place is there a given thing
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """images: [N, 3, 64, 64] in [-1, 1]."""
+    def features(self, images: Tensor) -> Tensor:
+        """[N, 96, 8, 8] of images [N, 3, 64, 64] in [-1, 1]."""
         x = self.stem(images)
         for i, blocks in enumerate(self.blocks):
             x = blocks(x)
             if i < len(self.down):
                 x = self.down[i](x)
-        said = self.heads(x.flatten(2).transpose(1, 2))
+        return x
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """images: [N, 3, 64, 64] in [-1, 1]."""
+        return self.say(self.features(images))
+
+    def say(self, features: Tensor) -> dict[str, Tensor]:
+        """Logits of all that there may be in pictures of these features."""
+        said = self.heads(features.flatten(2).transpose(1, 2))
         return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
 
 

@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,11 +24,12 @@ from typing import Any
 from ..launcher import LauncherError, cli, locks, program
 from ..launcher.progress import Progress
 from . import crew, table
-from .jobs import Columns
+from .crew import RayCrew
+from .jobs import Columns, Job
 from .ledger import Ledger
 from .results import Results
 from .schedule import Pace, work_off
-from .worker import WORK, Worker
+from .worker import Plan, Worker
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,21 +82,23 @@ def main(arguments: list[str]) -> int:
 
 
 def batch(options: argparse.Namespace) -> int:
-    graph = load(options.workflow)
-    if options.workers is not None and options.workers < 1:
-        raise LauncherError(f"--workers must be at least 1; got {options.workers}.")
-    columns = Columns(graph, options.seed)
-    rows = partial(table.rows, options.rows, options.first)
-    total = announce(columns, rows())
-    out = options.out.absolute()
-    out.mkdir(parents=True, exist_ok=True)
     from . import contact  # takes seconds
 
-    results = Results(out)
-    with locks.locked(out / "batch"):
-        belongs(out, graph, options.settings)
-        ledger = Ledger(columns, results)
-        work(ledger, rows(), total, partial(Worker, out, graph, options.settings, options.row_timeout), options)
+    plan = Plan(options.out.absolute(), load(options.workflow), options.settings)
+    columns = Columns(plan.graph, options.seed)
+    total = announce(columns, table.rows(options.rows, options.first))
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with locks.locked(plan.folder / "batch"):
+        belongs(plan)
+        ledger = Ledger(columns, Results(plan.folder))
+        pending = ledger.pending(table.rows(options.rows, options.first))
+        if first := next(pending, None):
+            with (
+                crew.connected(options.address, options.workers) as room,
+                crew.crew(partial(Worker, plan.folder, options.row_timeout), room, plan.folder) as workers,
+            ):
+                work(plan, ledger, first, pending, total, workers)
+        results = Results(plan.folder)
         print(results.join(total))
         if sheet := contact.sheet(results, total, options.sheet):
             print(sheet)
@@ -133,51 +135,40 @@ def announce(columns: Columns, rows: Iterator[table.Row]) -> int:
     return total
 
 
-def belongs(out: Path, graph: Mapping[str, Any], settings: Sequence[str]) -> None:
-    """Let a folder hold the results of one workflow alone.
+def belongs(plan: Plan) -> None:
+    """Let a folder hold the results of one plan alone.
 
     Raises:
         LauncherError: it holds those of another one.
     """
-    mark = hashlib.sha256(json.dumps([graph, settings], sort_keys=True).encode()).hexdigest()
-    path = out / "batch.json"
+    mark = hashlib.sha256(json.dumps([plan.graph, plan.settings], sort_keys=True).encode()).hexdigest()
+    path = plan.folder / "batch.json"
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != {"workflow": mark}:
         raise LauncherError(
-            f"{out} holds the results of another workflow, or of other --set: name another folder, or remove it."
+            f"{plan.folder} holds the results of another workflow, or of other --set: name another folder, or remove "
+            "it."
         )
     path.write_text(json.dumps({"workflow": mark}), encoding="utf-8")
 
 
 def work(
-    ledger: Ledger,
-    rows: Iterator[table.Row],
-    total: int,
-    make: Callable[[], Any],
-    options: argparse.Namespace,
+    plan: Plan, ledger: Ledger, first: Job, pending: Iterator[Job], total: int, workers: RayCrew, label: str = "rows"
 ) -> None:
-    """Have all rows done that are not yet, and show how far it is.
+    """Have the first and all other rows done that are not yet, and show how far it is.
 
     Raises:
         LauncherError: no worker starts, or the first of the rows does not fit the workflow.
         OSError: the disk is full; what was done stays done.
     """
-    pending = ledger.pending(rows)
-    first = next(pending, None)
-    if first is None:
-        return
-    left_behind = options.out.absolute() / WORK
-    shutil.rmtree(left_behind, ignore_errors=True)  # by workers that were killed
-    with crew.working(make, options.address, options.workers) as workers:
-        workers.check(first)
-        progress, pace = Progress(), Pace()
-        try:
-            for job, error in work_off(chain([first], pending), workers):
-                ledger.end(job, error)
-                ended = ledger.before + ledger.done + ledger.failed
-                progress.update("rows", ended, total, pace.note(ledger.done, total - ended))
-        finally:
-            progress.close()
-    shutil.rmtree(left_behind, ignore_errors=True)
+    workers.follow(plan, first)
+    progress, pace = Progress(), Pace()
+    try:
+        for job, error in work_off(chain([first], pending), workers):
+            ledger.end(job, error)
+            ended = ledger.before + ledger.done + ledger.failed
+            progress.update(label, ended, total, pace.note(ledger.done, total - ended))
+    finally:
+        progress.close()
 
 
 if __name__ == "__main__":

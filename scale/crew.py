@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 
 from ..launcher import LauncherError
 from .jobs import Job
 from .schedule import Ended
-from .worker import RowFailed
+from .worker import WORK, Plan, RowFailed
 
 TRIES = 3  # of a row, whether it fails or its worker dies
-STOP_SECONDS = 20
+STARTS, STOP_SECONDS = 3, 20
 MEMORY = 3_000_000_000  # bytes that a host takes on a processor
 # What a worker's process needs of what run.py told this one.
 PASSED_ON = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "COMFYUI_PATH", "HF_HUB_OFFLINE")
@@ -35,27 +37,26 @@ class Room:
 
 
 @contextlib.contextmanager
-def working(make: Callable[[], Any], address: str | None, workers: int | None) -> Iterator[RayCrew]:
-    """Workers, as long as this lasts.
+def connected(address: str | None, workers: int | None) -> Iterator[Room]:
+    """A cluster, as long as this lasts.
 
     Args:
-        make: makes a worker; runs in the worker's process.
-        address: of a cluster to join, such as 10.0.0.1:6379; None starts one on this machine, which ends with this
-            process.
-        workers: how many; None for as many as there are graphics cards, or else cores with the memory for it.
+        address: of one to join, such as 10.0.0.1:6379; None starts one on this machine, which ends with this process.
+        workers: how many there are to be; None for as many as there are graphics cards, or else cores with the memory
+            for it.
 
     Raises:
         LauncherError: there is no such cluster, or Ray does not start.
     """
+    if workers is not None and workers < 1:
+        raise LauncherError(f"--workers must be at least 1; got {workers}.")
     try:
         room = _connect(address, workers)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except Exception as error:  # Ray has no class for all that may go wrong here
         where = f"the cluster at {address} cannot be joined" if address else "Ray does not start on this machine"
         raise LauncherError(f"{where}: {str(error).strip() or type(error).__name__}") from error
     try:
-        crew = RayCrew(make, room)
-        yield crew
-        crew.close()
+        yield room
     finally:
         ray.shutdown()
 
@@ -63,8 +64,7 @@ def working(make: Callable[[], Any], address: str | None, workers: int | None) -
 def _connect(address: str | None, workers: int | None) -> Room:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
-        os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")  # a busy machine takes its time
-        ray.init(address="local", num_cpus=workers or _room_here(), include_dashboard=False, **quiet)
+        _start(address="local", num_cpus=workers or _room_here(), include_dashboard=False, **quiet)
     else:
         ray.init(address=address, **quiet)
     there = ray.cluster_resources()
@@ -72,6 +72,18 @@ def _connect(address: str | None, workers: int | None) -> Room:
     count = workers or cards or int(there.get("CPU", 1))
     # More workers than cards share the cards of one machine; in a cluster they come as its autoscaler brings more.
     return Room(count, cards / count if address is None and cards < count else min(cards, 1))
+
+
+def _start(**options: Any) -> None:
+    """Start a cluster; Ray gives itself half a minute for it, which on a busy machine may be too little once."""
+    for remaining in reversed(range(STARTS)):
+        try:
+            ray.init(**options)
+            return
+        except Exception:
+            ray.shutdown()
+            if not remaining:
+                raise
 
 
 def _room_here() -> int:
@@ -90,8 +102,21 @@ def environment() -> dict[str, str]:
     return {**told, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
+@contextlib.contextmanager
+def crew(make: Callable[[], Any], room: Room, folder: Path) -> Iterator[RayCrew]:
+    """Workers, as long as this lasts; what those that were killed have left in a folder is removed."""
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    workers = RayCrew(make, room)
+    try:
+        yield workers
+    finally:
+        workers.close()
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+
+
 class RayCrew:
-    """Workers of a cluster. A row is given to another process where its own dies, up to TRIES times, by Ray itself.
+    """Workers of a cluster, to be closed. A row is given to another process where its own dies, up to TRIES times, by
+    Ray itself.
 
     Args:
         make: makes a worker; runs in the worker's process.
@@ -99,6 +124,7 @@ class RayCrew:
     """
 
     def __init__(self, make: Callable[[], Any], room: Room) -> None:
+        self._plan = None
         actor: Any = ray.remote(_Actor).options(
             num_cpus=1,
             num_gpus=room.num_gpus,
@@ -119,9 +145,21 @@ class RayCrew:
     def busy(self) -> bool:
         return bool(self._busy)
 
+    def follow(self, plan: Plan, job: Job) -> None:
+        """Have the rows to come done by this plan.
+
+        Raises:
+            LauncherError: it does not fit this row, or no worker could start.
+        """
+        self._plan = ray.put(plan)
+        while not self._free:
+            self.wait()
+        if error := _outcome(self._free[0].call.remote("check", self._plan, job)):
+            raise error
+
     def give(self, job: Job) -> None:
         worker = self._free.pop()
-        at = worker.call.options(retry_exceptions=[RowFailed]).remote("do", job)
+        at = worker.call.options(retry_exceptions=[RowFailed]).remote("do", self._plan, job)
         self._busy[at] = worker, job
 
     def wait(self) -> list[Ended]:
@@ -138,21 +176,14 @@ class RayCrew:
         self._free.append(worker)
         return [(job, _outcome(found))]
 
-    def check(self, job: Job) -> None:
-        """Refuse a row that does not fit the workflow, once a worker has started.
-
-        Raises:
-            LauncherError: it does not, or no worker could start.
-        """
-        while not self._free:
-            self.wait()
-        if error := _outcome(self._free[0].call.remote("check", job)):
-            raise error
-
     def close(self) -> None:
-        """Have the workers end what they run."""
-        workers = [*self._free, *(worker for worker, _ in self._busy.values())]
-        ray.wait([worker.call.remote("stop") for worker in workers], num_returns=len(workers), timeout=STOP_SECONDS)
+        """Have the workers end what they run, and take no room any longer."""
+        workers = [*self._free, *self._starting.values(), *(worker for worker, _ in self._busy.values())]
+        stopping = [worker.call.remote("stop") for worker in self._free]
+        if stopping:
+            ray.wait(stopping, num_returns=len(stopping), timeout=STOP_SECONDS)
+        for worker in workers:
+            ray.kill(worker)
 
     def _started(self, worker: Any, error: Exception | None) -> None:
         if error is None:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,31 @@ class RowFailed(Exception):
     """A row could not be done; another try may fare better."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is done with each row of a table.
+
+    Attributes:
+        folder: of the results.
+        graph: the workflow, as the editor saves it.
+        settings: NODE.INPUT=VALUE each, for every row.
+    """
+
+    folder: Path
+    graph: Mapping[str, Any]
+    settings: Sequence[str] = ()
+
+
 class Worker:
     """Does rows, in a host that it starts when it first needs one and again where that has died.
 
     Args:
-        folder: of the results.
-        graph: the workflow, as the editor saves it.
-        settings: NODE.INPUT=VALUE each, for every row.
+        folder: that the results are in, or below.
         row_timeout: seconds after which a row counts as failed; None for no limit.
     """
 
-    def __init__(
-        self, folder: Path, graph: Mapping[str, Any], settings: Sequence[str], row_timeout: float | None
-    ) -> None:
-        self._results, self._graph, self._settings = Results(folder), graph, settings
-        self._row_timeout = row_timeout
+    def __init__(self, folder: Path, row_timeout: float | None = None) -> None:
+        self._folder, self._row_timeout = folder, row_timeout
         self._name = socket.gethostname()
         self._work = folder / WORK / f"{self._name}-{os.getpid()}-{secrets.token_hex(4)}"
         self._running, self._host, self._definitions = contextlib.ExitStack(), None, {}
@@ -56,29 +67,30 @@ class Worker:
         """
         self._ensure()
 
-    def check(self, job: Job) -> None:
+    def check(self, plan: Plan, job: Job) -> None:
         """Refuse a row whose columns are not the workflow's, as the host would.
 
         Raises:
             LauncherError: so it is.
         """
         self._ensure()
-        self._workflow(job)
+        self._workflow(plan, job)
 
-    def do(self, job: Job) -> None:
+    def do(self, plan: Plan, job: Job) -> None:
         """Do a row and note what became of it. Done again, it ends in the same files.
 
         Raises:
             RowFailed: it could not be done.
             OSError: the disk is full.
         """
+        results = Results(plan.folder)
         try:
             host = self._ensure()
-            workflow = self._workflow(job)
+            workflow = self._workflow(plan, job)
             result = asyncio.run(self._run(host, workflow))
-            files = [self._move(Path(file), job.number, n) for n, file in enumerate(result.images)]
-            scores = next((report["scores"] for report in result.scores if "scores" in report), [])
-            self._results.keep(
+            files = [_move(Path(file), results, job.number, n) for n, file in enumerate(result.images)]
+            scored = next((report["scores"] for report in result.scores if "order" in report), [])  # by Score
+            results.keep(
                 Record(
                     job.number,
                     job.key,
@@ -86,7 +98,7 @@ class Worker:
                     list(workflow.fields.read(workflow.prompt).values()),
                     [made["seed"] for made in result.made_with],
                     files,
-                    scores,
+                    [float(score) for score in scored],
                     result.seconds,
                     self._name,
                 )
@@ -103,9 +115,9 @@ class Worker:
     def _ensure(self) -> Host:
         if self._host is None or self._host.process.poll() is not None:
             self.stop()
-            if not self._results.folder.is_dir():
+            if not self._folder.is_dir():
                 raise LauncherError(
-                    f"{self._name} has no folder {self._results.folder}: the results must go to a disk that all "
+                    f"{self._name} has no folder {self._folder}: the results must go to a disk that all "
                     "machines of the cluster have at the same place."
                 )
             self._work.mkdir(parents=True)
@@ -114,9 +126,9 @@ class Worker:
             self._definitions = asyncio.run(client.definitions(self._host))
         return self._host
 
-    def _workflow(self, job: Job) -> Workflow:
-        workflow = Workflow(self._graph, self._definitions)
-        workflow.change(job.prompts, job.seed, [*self._settings, *job.settings])
+    def _workflow(self, plan: Plan, job: Job) -> Workflow:
+        workflow = Workflow(plan.graph, self._definitions)
+        workflow.change(job.prompts, job.seed, [*plan.settings, *job.settings])
         return workflow
 
     async def _run(self, host: Host, workflow: Workflow) -> client.Result:
@@ -126,13 +138,6 @@ class Worker:
             self.stop()  # what does not end by itself may not heed an interruption either
             raise
 
-    def _move(self, file: Path, row: int, number: int) -> str:
-        """Give a picture its place among the results, and return it."""
-        target = self._results.pictures(row) / f"{row:06}-{number}{file.suffix}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, target)
-        return target.relative_to(self._results.folder).as_posix()
-
     def _reason(self, error: Exception) -> Exception:
         """A full disk as such, and anything else as the row's failure."""
         if isinstance(error, asyncio.TimeoutError):
@@ -141,5 +146,13 @@ class Worker:
             return RowFailed("ComfyUI stopped during the run.")
         if isinstance(error, OSError):
             return error if error.errno in (errno.ENOSPC, errno.EDQUOT) else RowFailed(str(error))
-        found = failure(self._results.folder, str(error))
+        found = failure(self._folder, str(error))
         return found if isinstance(found, OSError) else RowFailed(str(error))
+
+
+def _move(file: Path, results: Results, row: int, number: int) -> str:
+    """Give a picture its place among the results, and return it."""
+    target = results.pictures(row) / f"{row:06}-{number}{file.suffix}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(file, target)
+    return target.relative_to(results.folder).as_posix()

@@ -9,16 +9,15 @@ import os
 import signal
 import sys
 import time
-from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
 from guided_gan.launcher import program
-from guided_gan.scale import batch, table
+from guided_gan.scale import batch, crew, table
 from guided_gan.scale.jobs import Columns
 from guided_gan.scale.ledger import Ledger
 from guided_gan.scale.results import Record, Results
-from guided_gan.scale.worker import RowFailed
+from guided_gan.scale.worker import Plan, RowFailed
 
 GRAPH = {
     "nodes": [],
@@ -29,21 +28,21 @@ GRAPH = {
 class StandIn:
     """A worker without a host; it notes every try of a row below `tries`."""
 
-    def __init__(self, folder, seconds):
-        self.results, self.seconds = Results(folder), seconds
+    def __init__(self, seconds):
+        self.seconds = seconds
 
     def ready(self):
         pass
 
-    def check(self, job):
+    def check(self, plan, job):
         pass
 
     def stop(self):
         pass
 
-    def do(self, job):
-        prompt = job.prompts[0]
-        tries = self.results.folder / "tries"
+    def do(self, plan, job):
+        prompt, results = job.prompts[0], Results(plan.folder)
+        tries = plan.folder / "tries"
         tries.mkdir(exist_ok=True)
         with (tries / str(job.number)).open("a") as file:
             file.write("x")
@@ -53,23 +52,26 @@ class StandIn:
         if prompt == "fail":
             raise RowFailed("no such thing can be drawn.")
         if prompt == "full" and count == 1:
-            raise OSError(28, "No space left on device", str(self.results.folder))
+            raise OSError(28, "No space left on device", str(plan.folder))
         time.sleep(self.seconds)
-        name = self.results.pictures(job.number) / f"{job.number:06}-0.png"
+        name = results.pictures(job.number) / f"{job.number:06}-0.png"
         name.parent.mkdir(parents=True, exist_ok=True)
         name.write_bytes(f"{prompt} {job.seed}".encode())
-        file = name.relative_to(self.results.folder).as_posix()
-        self.results.keep(Record(job.number, job.key, job.given, [prompt], [job.seed], [file], [], 0.1, "here"))
+        file = name.relative_to(results.folder).as_posix()
+        results.keep(Record(job.number, job.key, job.given, [prompt], [job.seed], [file], [], 0.1, "here"))
 
 
 def main(folder, seconds=0.0, workers=2.0):
-    results = Results(folder)
-    ledger = Ledger(Columns(GRAPH, 0), results)
-    source = folder / "rows.txt"
-    total = sum(1 for _ in table.rows(source))
-    options = Namespace(out=folder, address=None, workers=int(workers))
-    batch.work(ledger, table.rows(source), total, partial(StandIn, folder, seconds), options)
-    results.join(total)
+    ledger = Ledger(Columns(GRAPH, 0), Results(folder))
+    total = sum(1 for _ in table.rows(folder / "rows.txt"))
+    pending = ledger.pending(table.rows(folder / "rows.txt"))
+    if first := next(pending, None):
+        with (
+            crew.connected(None, int(workers)) as room,
+            crew.crew(partial(StandIn, seconds), room, folder) as workers,
+        ):
+            batch.work(Plan(folder, GRAPH), ledger, first, pending, total, workers)
+    Results(folder).join(total)
     return 1 if ledger.failed else 0
 
 
