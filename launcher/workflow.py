@@ -15,7 +15,7 @@ from . import LauncherError
 from .fields import Fields
 from .subgraphs import BYPASSED, MUTED, Place, flatten
 
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "IMAGECOMPARE"}
 SETTINGS, BY_HAND = "settings", "by hand"  # the choice that replaced a node's own fields, and that which has them
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 # The editor saves one of these after a seed: what is to become of it once the job is queued.

@@ -24,7 +24,8 @@ COLUMNS = range(3, 7)
 # What the page makes of a graph that it opens: three quarters of the window, around which it keeps 10 free.
 WINDOW, SHARE, FREE = (1440, 850), 0.75, 20
 MAP = 590  # pixels from above at which the page's map begins, over the last column
-PICTURES = {"MaskPreview", "PreviewImage", "SaveAnimatedWEBP", "SaveImage"}  # at least so high, and what is left:
+# At least so high, and what is left:
+PICTURES = {"ImageCompare", "MaskPreview", "PreviewImage", "SaveAnimatedWEBP", "SaveImage"}
 PICTURE = 302
 COLOURS = ("#3f789e", "#8a6d2f", "#3f7d54", "#7d4a7d", "#9a4f4a", "#4a5f9a", "#6f7d3f", "#3f7d7d", "#80586b")
 

@@ -22,7 +22,9 @@ class Prompts {
     this.form = form
     this.box = element("div", "prompts")
     this.text = new Text(node, name, () => this.changed())
-    this.widget = place(node, "rows", this.box, () => ROW * (this.shown.length + 1), { margin: MARGIN })
+    this.widget = place(node, "rows", this.box, () => (this.text.linked ? 0 : ROW * (this.shown.length + 1)), {
+      margin: MARGIN,
+    })
     this.changed()
   }
 
@@ -36,15 +38,15 @@ class Prompts {
   /** The rows, unless there is only the text itself to show. */
   get shown() {
     const rows = this.rows
-    return this.text.linked || (rows.length < 2 && rows.every(({ on }) => on)) ? [] : rows
+    return rows.length < 2 && rows.every(({ on }) => on) ? [] : rows
   }
 
   changed() {
     const rows = this.shown
     const more = element("button", "plain", { type: "button", textContent: "+ prompt", title: "Another prompt" })
     more.onclick = () => this.add()
-    more.hidden = this.text.linked
-    this.box.replaceChildren(...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more))
+    const all = [...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more)]
+    this.box.replaceChildren(...(this.text.linked ? [] : all)) // a link's text is not to be changed here
     grow(this.node)
   }
 
