@@ -30,8 +30,8 @@ def weights(what: str) -> io.String.Input:
 
 
 def given(more: io.Autogrow.Type | None) -> list[Any]:
-    """What is linked to the inputs that `more` made, in their order."""
-    return [value for _, value in sorted((more or {}).items(), key=_number)]
+    """What is linked to the inputs that `more` made, in their order; nothing may come as None."""
+    return [value for _, value in sorted((more or {}).items(), key=_number) if value is not None]
 
 
 def weighed(text: str, count: int, low: float, high: float) -> list[float]:

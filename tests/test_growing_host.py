@@ -44,7 +44,7 @@ def test_targets(client, parts):
     chain = graph.add("CombineTargets", target_1=a, target_2=b)
     chain = graph.add("CombineTargets", target_1=chain, target_2=graph.add("CombineTargets", target_1=c, target_2=d))
     grown = graph.add("CombineTargets", target_1=a, target_2=b, **{"more.target_3": c, "more.target_4": d})
-    fewer = graph.add("CombineTargets", target_1=a, target_2=b)
+    fewer = graph.add("CombineTargets", target_1=a, target_2=b, **{"more.target_3": {"__value__": None}})
     one, other, third = scored(client, graph, *(plain(graph, clip, target) for target in (chain, grown, fewer)))
     assert one == pytest.approx(other, abs=1e-6)
     assert one != pytest.approx(third, abs=1e-3)
