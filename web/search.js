@@ -53,7 +53,8 @@ class Scores {
   draw() {
     const width = this.box.clientWidth
     if (!width) return
-    draw(this.chart, this.curve, this.told?.total ?? this.curve.steps.at(-1) ?? 1, width, HEIGHT.chart)
+    const last = this.told?.going ? this.told.total : (this.curve.steps.at(-1) ?? 1)
+    draw(this.chart, this.curve, last, width, HEIGHT.chart)
     const entries = Object.keys(this.curve.scores).map((name, i) => {
       const value = this.curve.best[name] ?? this.curve.scores[name].at(-1)
       const shown = element("span", "entry", { textContent: `${name} ${value == null ? "none" : tidy(value)}` })
