@@ -83,7 +83,7 @@ def test_the_best_so_far_goes_on_and_the_next_run_goes_on_with_the_search(client
     assert run.status == "success"
     end = reached(run, "Optimize")
     assert 4 <= end < 500
-    assert words(run, "Optimize").startswith(f"Stopped: finished at step {end} of 500.")
+    assert f"Stopped: finished at step {end} of 500." in words(run, "Optimize")
     state = new_state()
     assert isinstance(state, State)
     assert state.best is not None
