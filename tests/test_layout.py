@@ -28,8 +28,8 @@ _NEEDS = """nodes2 => Object.fromEntries(app.graph.nodes.map(node => {
 _QUICK = """quick => {
   const nodes = graph => graph.nodes.flatMap(node => node.subgraph ? nodes(node.subgraph) : [node])
   for (const node of nodes(app.graph)) for (const [place, value] of Object.entries(quick)) {
-    const [kind, name] = place.split('.')
-    if (node.type === kind) node.widgets.find(one => one.name === name).value = value
+    const [kind, ...names] = place.split('.')
+    if (node.type === kind) node.widgets.find(one => one.name === names.join('.')).value = value
   }
 }"""
 WIRES = ("GAN_GENERATOR", "GAN_LATENT", "GAN_BASIS", "CLIP_JOINT", "CLIP_TARGET", "GUIDANCE_LOSS", "SCORE_CURVE")
