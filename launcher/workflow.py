@@ -154,6 +154,7 @@ class Workflow:
 
     def _choose(self, saved: list[Any], key: str) -> None:
         """Give a node of these saved values the inputs of another option, in each place where its subgraph is used."""
+        values: list[Any] = []
         for identity in [one for one in self.prompt if self._nodes[one].get("widgets_values") is saved]:
             inputs = self.prompt[identity]["inputs"]
             definition = self._definitions[self._nodes[identity]["type"]]["input"]
@@ -161,7 +162,7 @@ class Workflow:
                 del inputs[name]
                 self._places.pop((identity, name), None)
             words = [value for value in saved if isinstance(value, str) and value in CONTROLS]
-            values: list[Any] = []
+            values = []
             for name, spec in widgets(definition, inputs):
                 value = inputs.setdefault(name, default(spec))
                 place = self._places.get((identity, name))

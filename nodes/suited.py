@@ -65,7 +65,7 @@ class Menu:
         for one in self._by_hand:
             if one.id in values:
                 checks.check(one, values[one.id])
-        key = (own.get(ID) if own else given) or BY_HAND
+        key = (given.get(ID) if isinstance(given, Mapping) else given) or BY_HAND
         if key == BY_HAND:
             return Choice(key, self._section, {**names, **values}, Settings())
         return Choice(key, self._section, values, self._published.get(key))

@@ -27,7 +27,7 @@ def own(client, host_folders):
     return "own.safetensors"
 
 
-def search(client, *, start=None, loss=None, search=None, model="picturebook"):
+def search(client, start=None, loss=None, search=None, model="picturebook"):
     """Start and search with other inputs than the defaults; few candidates, copies and steps where by hand."""
     graph = client.graph()
     generator, clip = graph.add("LoadGenerator", model=model), graph.add("LoadCLIP")
@@ -47,7 +47,7 @@ def picture(client, prompt):
 
 def suited(few):
     """Single numbers beside what suits the generator."""
-    return {part: {"settings": "suits the generator", **numbers} for part, numbers in few.items()}
+    return [{"settings": "suits the generator", **few[part]} for part in PARTS]
 
 
 def said(run, node):
@@ -63,11 +63,12 @@ def before(prompt):
     return old
 
 
-BY_HAND = {
-    "start": {"settings": "by hand", "settings.k": 3, "settings.candidates": 90, "settings.weighting": "softmax"},
-    "loss": {"settings": "by hand", "settings.copies": 4, "settings.color": False},
-    "search": {"settings": "by hand", "settings.steps": 5, "settings.lr": 0.05, "settings.latent_noise": 0.1},
-}
+PARTS = ("start", "loss", "search")  # the arguments of `search`
+BY_HAND = (
+    {"settings": "by hand", "settings.k": 3, "settings.candidates": 90, "settings.weighting": "softmax"},
+    {"settings": "by hand", "settings.copies": 4, "settings.color": False},
+    {"settings": "by hand", "settings.steps": 5, "settings.lr": 0.05, "settings.latent_noise": 0.1},
+)
 
 
 def test_nodes_take_what_suits_the_generator_and_say_it(client, own):
@@ -78,18 +79,15 @@ def test_nodes_take_what_suits_the_generator_and_say_it(client, own):
     assert "AugCLIP: copies 3" in said(run, "Optimize")
     assert "step 4 of 4" in said(run, "Optimize")
     assert "By the generator" in said(run, "AugCLIPLoss")
-    parts = zip(("search", "start", "loss"), OWN.values(), strict=True)
-    hand = {
-        part: {"settings": "by hand", **{f"settings.{name}": value for name, value in numbers.items()}}
-        for part, numbers in parts
-    }
-    same, run = picture(client, search(client, model=own, **hand))
+    sections = [OWN[name] for name in ("start", "aug_clip", "search")]
+    hand = [{"settings": "by hand", **{f"settings.{name}": one[name] for name in one}} for one in sections]
+    same, run = picture(client, search(client, *hand, model=own))
     assert np.array_equal(same, shown)
     assert "by hand: copies 3" in said(run, "AugCLIPLoss")
 
 
 def test_a_graph_of_before_gives_the_same_picture(client):
-    new = search(client, **BY_HAND)
+    new = search(client, *BY_HAND)
     drawn, _ = picture(client, new)
     old = before(new)
     assert not any("settings" in name for node in old.values() for name in node["inputs"])
@@ -106,7 +104,7 @@ def test_a_graph_of_before_gives_the_same_picture(client):
 def test_a_number_beside_what_suits_changes_that_alone(client):
     """As a program does that sets one number of a prompt."""
     few = {"start": {"candidates": 90, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 3}}
-    _, run = picture(client, search(client, **suited(few)))
+    _, run = picture(client, search(client, *suited(few)))
     assert "suits the generator: steps 3, lr 0.05, latent_noise 0.25" in said(run, "Optimize")
     assert "k 2, candidates 90, weighting softmax" in said(run, "BasisInit")
     assert "AugCLIP: copies 2" in said(run, "Optimize")
@@ -122,7 +120,7 @@ def test_a_number_beside_what_suits_changes_that_alone(client):
     ],
 )
 def test_a_mistake_in_a_graph_of_before_is_named(client, node, wrong, says):
-    prompt = before(search(client, **BY_HAND))
+    prompt = before(search(client, *BY_HAND))
     prompt[node]["inputs"].update(wrong)
     run = client.run(prompt)
     assert run.error[0] == node
@@ -143,7 +141,7 @@ def test_a_mistake_in_a_graph_of_before_is_named(client, node, wrong, says):
     ],
 )
 def test_a_start_that_cannot_work_is_refused_when_the_graph_is_queued(client, wrong, says):
-    prompt = search(client, **{**BY_HAND, "start": BY_HAND["start"]})
+    prompt = search(client, *BY_HAND)
     if "settings" not in wrong:
         prompt = before(prompt)
     prompt["BasisInit"]["inputs"].update(wrong)
@@ -160,13 +158,13 @@ def test_a_pick_that_what_suits_lacks_is_refused_before_any_work(client):
 
 def test_a_pick_of_what_is_set_by_hand_is_taken(client):
     hand = {"settings": "by hand", "settings.k": 8, "settings.candidates": 50, "pick": "7"}
-    picture(client, search(client, **{**BY_HAND, "start": hand}))
+    picture(client, search(client, hand, *BY_HAND[1:]))
 
 
 def test_published_sets_are_what_they_are_called(client):
     name = "FuseDream as in its code"
     few = {"start": {"candidates": 50, "settings": name}, "search": {"steps": 2, "settings": name}}
-    _, run = picture(client, search(client, loss={"settings": name, "copies": 2}, **few))
+    _, run = picture(client, search(client, few["start"], {"settings": name, "copies": 2}, few["search"]))
     assert NAMED[name].aug_clip.released
     assert "cutout, distance cosine, released" in said(run, "AugCLIPLoss")
     assert f"{name}: k 5, candidates 50, weighting softmax, ranking CLIP, fresh" in said(run, "BasisInit")
@@ -230,7 +228,7 @@ def test_a_perceptual_loss_compares_by_what_suits(client):
 @pytest.mark.parametrize("constraint", ["none", "cap"])
 def test_the_constraint_is_chosen_on_the_node(client, constraint):
     few = {"start": {"candidates": 50, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 2, "constraint": constraint}}
-    _, run = picture(client, search(client, **suited(few)))
+    _, run = picture(client, search(client, *suited(few)))
     assert f"constraint {constraint}" in said(run, "Optimize")
 
 
