@@ -163,6 +163,20 @@ def test_says_which_of_its_inputs_are_prompts(graph):
         assert any(f"{{{prompt.name}}}" in template for template in fields.texts.values())
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["edit_latent", "edit_photo", "edit_with_mask", "invert", "poisson_blend", "replace_by_text", "style_plus_content"],
+)
+def test_an_edit_is_compared_with_what_was_there(name):
+    """Behind a slider: what was there first is on its left."""
+    graph = GRAPHS[name]
+    (compare,) = (node for node in graph["nodes"] if node["type"] == "ImageCompare")
+    links = {link[0]: link for link in graph["links"]}
+    places = {node["id"]: node["pos"][0] for node in graph["nodes"]}
+    before, after = (links[one["link"]][1] for one in compare["inputs"][:2])
+    assert places[before] < places[after]
+
+
 @pytest.mark.parametrize("name", TOLD)  # those of published models: test_published_workflows.py
 def test_draws_what_it_is_told(name, host):
     """Through the demo's own path: prompts that it does not ship with, and a seed."""
