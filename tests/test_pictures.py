@@ -31,6 +31,7 @@ STEPS = {
     "GuidedGAN_AugCLIPLoss.settings.copies": 8,
     "GuidedGAN_CutoutLoss.settings.cutouts": 8,
 }
+ZOOM, HIGHEST = 0.9, 720  # of a node in the window, and its height in pixels
 GRID = (7, 3)  # pictures across and down the banner
 CELL = 180  # pixels
 
@@ -88,7 +89,8 @@ def take_from(page, graph, wanted, runs):
 
 def take(page, node, identity):
     """Save what the page shows of a node, in the middle of the window."""
-    page.center(node, 0.9)
+    page.center(node, ZOOM)
+    page.center(node, ZOOM * min(1, HIGHEST / page.boxes()[node].height))
     page.frames(6)
     box = page.boxes()[node]
     clip = {"x": box.x - 6, "y": box.y - 6, "width": box.width + 12, "height": box.height + 12}
