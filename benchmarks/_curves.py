@@ -22,5 +22,6 @@ def draw_psi_curve(points: Sequence[tuple[float, float, float]], eyes: str, read
         axes.annotate(f"psi {psi:g}", (score, fid), textcoords="offset points", xytext=(6, 6))
     names = (name.split("@")[0] for name in (reader, eyes))
     axes.set(xlabel=f"CLIP score ({next(names)})", ylabel=f"FID ({next(names)})", title="StyleGAN-T over psi")
+    axes.margins(0.15)  # room for what is written beside the points
     figure.savefig(str(path))
     plt.close(figure)

@@ -269,6 +269,8 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
         "PYTHONDONTWRITEBYTECODE": "",
         "RUFF_CACHE_DIR": str(base / "ruff"),
         "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(base / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
+        "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report its use to its makers
+        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token"),  # or else whoever reaches a cluster may run anything
         **threads,
         "GUIDED_GAN_HOST": str(host),
         "GUIDED_GAN_BASE": str(base),

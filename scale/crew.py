@@ -22,7 +22,7 @@ from .schedule import Ended
 from .worker import WORK, Plan, RowFailed
 
 TRIES = 3  # of a row, whether it fails or its worker dies
-STARTS, STOP_SECONDS = 3, 20
+STARTS, STOP_SECONDS = 5, 20
 MEMORY = 3_000_000_000  # bytes that a host takes on a processor
 # What a worker's process needs of what run.py told this one.
 PASSED_ON = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "COMFYUI_PATH", "HF_HUB_OFFLINE")
