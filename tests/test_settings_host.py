@@ -27,7 +27,7 @@ def own(client, host_folders):
     return "own.safetensors"
 
 
-def search(client, start=None, loss=None, search=None, model="picturebook"):
+def search(client, start=None, loss=None, search=None, *, model="picturebook"):
     """Start and search with other inputs than the defaults; few candidates, copies and steps where by hand."""
     graph = client.graph()
     generator, clip = graph.add("LoadGenerator", model=model), graph.add("LoadCLIP")
