@@ -27,11 +27,17 @@ def node(graph, kind):
     return found
 
 
+def nodes(graph, kind):
+    """The nodes of a type, those in subgraphs too."""
+    graphs = [graph, *graph.get("definitions", {}).get("subgraphs", [])]
+    return [node for graph in graphs for node in graph["nodes"] if node["type"] == kind]
+
+
 def by_hand(graph, kind, **fields):
     """Set the nodes of a type by hand, in the editor's form: the fields stand behind the choice."""
     set_widgets(graph, kind, settings="by hand")
     widgets = [{"name": f"settings.{name}", "widget": {"name": f"settings.{name}"}, "link": None} for name in fields]
-    for one in (one for one in graph["nodes"] if one["type"] == kind):
+    for one in nodes(graph, kind):
         behind = [socket["name"] for socket in one["inputs"]].index("settings") + 1
         one["inputs"][behind:behind] = widgets
         place = one["widgets_values"].index("by hand") + 1
@@ -39,9 +45,8 @@ def by_hand(graph, kind, **fields):
 
 
 def set_widgets(graph, kind, **values):
-    """Set widgets of the nodes of a type, in the editor's form, and of those in subgraphs."""
-    graphs = [graph, *graph.get("definitions", {}).get("subgraphs", [])]
-    for node in (node for graph in graphs for node in graph["nodes"] if node["type"] == kind):
+    """Set widgets of the nodes of a type, in the editor's form."""
+    for node in nodes(graph, kind):
         names = [one["name"] for one in node["inputs"] if one.get("widget")]
         for name, value in values.items():
             # After a seed stands what is to become of it, which has no name.
