@@ -187,6 +187,7 @@ class TestConversion:
     def test_what_stands_on_a_subgraph_is_set_there(self):
         workflow = Workflow(inner(), DEFINITIONS)
         workflow.set_input("8:3.seed=40")
+        assert workflow.graph is not None
         assert [node["widgets_values"] for node in workflow.graph["nodes"] if node["id"] in (8, 9)] == [[40], [6]]
         assert inputs(workflow, "9:3")["seed"] == 6
 

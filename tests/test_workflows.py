@@ -185,6 +185,7 @@ def test_draws_what_it_is_told(name, host):
     settings = [f"{place}={value}" for place, value in QUICK.items() if place.partition(".")[0] in kinds]
     result = demonstrated(host, graph, given, 41, settings)
     assert result.images
+    ran: dict[str, dict] = {}
     for file, made in zip(result.images, result.made_with, strict=True):
         assert "\n".join(made["prompts"].values()) == "\n".join(given)
         assert 41 <= made["seed"] < 41 + len(result.images)
