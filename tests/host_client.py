@@ -6,8 +6,9 @@ import asyncio
 import io
 import json
 import struct
+import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,10 +142,14 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self._url, self._id = url, uuid.uuid4().hex
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.new_event_loop()  # in a thread of its own: that of a browser may run in the test's
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self.definitions: dict[str, Any] = self.get("/object_info")
 
     def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
     def graph(self) -> Graph:
@@ -153,7 +158,7 @@ class Client:
         return Graph(self.definitions)
 
     def get(self, path: str) -> Any:
-        return self._loop.run_until_complete(self._request("GET", path))
+        return self._wait(self._request("GET", path))
 
     def picture(self, file: Mapping[str, str]) -> np.ndarray:
         """A picture that a node saved, [H, W, 3] of bytes."""
@@ -169,16 +174,19 @@ class Client:
         Raises:
             AssertionError: the host refused the prompt.
         """
-        return self._loop.run_until_complete(asyncio.wait_for(self._run(prompt, watch, workflow), TIMEOUT))
+        return self._wait(asyncio.wait_for(self._run(prompt, watch, workflow), TIMEOUT))
 
     def refusal(self, prompt: Prompt) -> dict[str, list[str]]:
         """The messages by node with which the host refuses a prompt, or what of it cannot run: the rest does."""
-        reply = self._loop.run_until_complete(self._request("POST", "/prompt", {"prompt": prompt}))
+        reply = self._wait(self._request("POST", "/prompt", {"prompt": prompt}))
         assert reply["node_errors"], "the host took all of the prompt"
         return {
             node: [f"{error['message']}: {error['details']}" for error in found["errors"]]
             for node, found in reply["node_errors"].items()
         }
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _request(self, method: str, path: str, body: Any = None) -> Any:
         async with aiohttp.ClientSession(self._url) as session, session.request(method, path, json=body) as answer:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from page import SECONDS, graph_of
 from PIL import Image
-from test_page import node, set_widgets, template
+from test_page import by_hand, node, set_widgets, template
 
 OPTIMIZE = "GuidedGAN_Optimize"
 START = """() => {
@@ -28,10 +28,12 @@ SAYS = r"""() => {
 }"""
 
 
-def fusedream_with(**values):
-    """The template with other values of Optimize's widgets."""
+def fusedream_with(seed, **numbers):
+    """The template with another seed of Optimize, and numbers that are set by hand."""
     graph = template("fusedream")
-    set_widgets(graph, OPTIMIZE, **values)
+    set_widgets(graph, OPTIMIZE, seed=seed)
+    if numbers:
+        by_hand(graph, OPTIMIZE, **numbers)
     return graph
 
 
