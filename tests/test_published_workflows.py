@@ -32,7 +32,7 @@ SHIPPED = {
     "ViT-B-32.pt": "picturebook robust",
 }
 OPEN = {"model", "filename_prefix"}  # what may differ
-SAVED = {"PreviewImage", "SaveImage", "ImageScale"}
+SAVED = {"PreviewImage", "SaveImage", "ImageScale", "ImageCompare"}
 PHOTO = "photo.png"
 GROWTH = 32  # channels that each layer of Real-ESRGAN's dense blocks adds
 GIVEN = {"composition_biggan": ["a yellow fish in the sea", "a red boat at night"]}
