@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from page import SECONDS, graph_of
 from PIL import Image
-from test_page import by_hand, node, set_widgets, template
+from test_page import node, set_widgets, template
 
 OPTIMIZE = "GuidedGAN_Optimize"
 START = """() => {
@@ -28,12 +28,10 @@ SAYS = r"""() => {
 }"""
 
 
-def fusedream_with(seed, **numbers):
-    """The template with another seed of Optimize, and numbers that are set by hand."""
+def fusedream_with(**values):
+    """The template with other values of Optimize's widgets."""
     graph = template("fusedream")
-    set_widgets(graph, OPTIMIZE, seed=seed)
-    if numbers:
-        by_hand(graph, OPTIMIZE, **numbers)
+    set_widgets(graph, OPTIMIZE, **values)
     return graph
 
 
@@ -46,7 +44,7 @@ def looked_at(page, name):
 @pytest.fixture(scope="module")
 def shown(page):
     """The template, with a search that is too long to wait for; each way to draw nodes has a seed of its own."""
-    graph = fusedream_with(steps=5_000, seed=40 + page.nodes2)
+    graph = fusedream_with(**{"settings.steps": 5_000, "seed": 40 + page.nodes2})
     page.open(graph)
     page.center(node(graph, OPTIMIZE))
     return graph
