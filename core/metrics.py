@@ -141,9 +141,7 @@ def kernel_distance(real: Tensor, made: Tensor) -> float:
 
 def _check_sets(real: Tensor, made: Tensor) -> None:
     if min(len(real), len(made)) < 2:
-        raise PackError(
-            f"FID and KID compare two sets of at least two pictures each; got {len(real)} and {len(made)}."
-        )
+        raise PackError(f"FID and KID compare two sets of at least two pictures each; got {len(real)} and {len(made)}.")
 
 
 def inception_score(logits: Tensor, splits: int = 10) -> float:

@@ -157,9 +157,7 @@ def folder_of(out: Path, system: System) -> Path:
     return out / "systems" / re.sub(r"[^\w.=,-]+", "_", system.name)
 
 
-def draw(
-    asked: Sequence[System], texts: list[str], out: Path, room: crew.Room, options: argparse.Namespace
-) -> int:
+def draw(asked: Sequence[System], texts: list[str], out: Path, room: crew.Room, options: argparse.Namespace) -> int:
     """Have every system draw every caption; returns how many pictures failed."""
     failed, workers = 0, None
     with contextlib.ExitStack() as stack:

@@ -101,9 +101,7 @@ def test_real_pictures_are_as_good_as_real_and_others_are_worse(scenes):
     _, texts, judges, view = scenes
     perfect = measure.figures(view, view, texts, judges, set(), 5, 0)
     shuffled = view.rows(torch.randperm(120, generator=seeded(0)).tolist())
-    wrong = measure.figures(
-        measure.View(shuffled.seen, shuffled.images, view.texts), view, texts, judges, set(), 5, 0
-    )
+    wrong = measure.figures(measure.View(shuffled.seen, shuffled.images, view.texts), view, texts, judges, set(), 5, 0)
     eyes, clip = measure.eyes("judge").name, measure.encoder(CLIPS["picturebook"]).name
     assert perfect["FID", eyes].value == pytest.approx(0, abs=1e-6)
     assert perfect["precision", eyes].value == perfect["recall", eyes].value == 1
