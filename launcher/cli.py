@@ -10,11 +10,10 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import ROOT, LauncherError, cache, children, comfyui, environment, in_words, locks
+from . import ROOT, LauncherError, cache, children, comfyui, environment, locks, program
 from .fields import Fields
 
 _COMPILE = [
@@ -133,22 +132,20 @@ def main(arguments: Sequence[str]) -> int:
     if rest and options.command not in PASS_ON:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an installer that runs is stopped too, as by Ctrl-C
-    try:
-        if options.command == "cache":
-            return tidy(options.action, options.kinds)
-        if options.command in {"train", "bench"} and not options.name:
-            print(f"{options.usage()}\n{known(options.command)}")
-            return 0 if {"-h", "--help"} & set(rest) else 2
-        steps = commands(options, rest, arguments)
-        with contextlib.ExitStack() as held:
-            python, places = prepare(options, held)
-            return run(steps, python, places, folder=Path.cwd() if options.command in IN_PLACE else ROOT)
-    except (LauncherError, OSError) as error:
-        print(f"run.py: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return program.reported(lambda: obey(options, rest, arguments))
+
+
+def obey(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> int:
+    """Do what a command says; returns the exit status."""
+    if options.command == "cache":
+        return tidy(options.action, options.kinds)
+    if options.command in {"train", "bench"} and not options.name:
+        print(f"{options.usage()}\n{known(options.command)}")
+        return 0 if {"-h", "--help"} & set(rest) else 2
+    steps = commands(options, rest, arguments)
+    with contextlib.ExitStack() as held:
+        python, places = prepare(options, held)
+        return run(steps, python, places, folder=Path.cwd() if options.command in IN_PLACE else ROOT)
 
 
 def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> list[list[str]]:

@@ -10,10 +10,15 @@ from . import LauncherError, in_words
 
 
 def ended(work: Callable[[], int]) -> int:
-    """The exit status of some work; an error of the user's or of a disk is told in a sentence, without a traceback."""
+    """As `reported`, of work that a signal to end stops as Ctrl-C does."""
     for name in ("SIGTERM", "SIGHUP"):  # clean up as for Ctrl-C, so that no host is left behind
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
+    return reported(work)
+
+
+def reported(work: Callable[[], int]) -> int:
+    """The exit status of some work; an error of the user's or of a disk is told in a sentence, without a traceback."""
     try:
         return work()
     except (LauncherError, OSError) as error:
