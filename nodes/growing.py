@@ -34,7 +34,17 @@ def given(more: io.Autogrow.Type | None) -> list[Any]:
     return [value for _, value in sorted((more or {}).items(), key=_number) if value is not None]
 
 
-def weighed(text: str, count: int, low: float, high: float) -> list[float]:
+def weighed(more: io.Autogrow.Type | None, text: str, low: float, high: float) -> list[tuple[float, Any]]:
+    """What `given` gives, each with its weight of the text in `weights`.
+
+    Raises:
+        PackError: as `_numbers`.
+    """
+    found = given(more)
+    return list(zip(_numbers(text, len(found), low, high), found, strict=True))
+
+
+def _numbers(text: str, count: int, low: float, high: float) -> list[float]:
     """'0.5 2' as the weights of `count` inputs; 1 where the text says none.
 
     Raises:

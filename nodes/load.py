@@ -269,6 +269,6 @@ class CombineCLIP(io.ComfyNode):
         more: io.Autogrow.Type | None = None,
         weights: str = "",
     ) -> io.NodeOutput:
-        others = growing.given(more)
-        further = growing.weighed(weights, len(others), _LEAST_WEIGHT, _MOST_WEIGHT)
-        return io.NodeOutput(clip.Ensemble([clip_1, clip_2, *others], [weight_1, weight_2, *further]))
+        further = growing.weighed(more, weights, _LEAST_WEIGHT, _MOST_WEIGHT)
+        members = [(weight_1, clip_1), (weight_2, clip_2), *further]
+        return io.NodeOutput(clip.Ensemble([encoder for _, encoder in members], [weight for weight, _ in members]))

@@ -233,6 +233,5 @@ class AddLosses(io.ComfyNode):
         more: io.Autogrow.Type | None = None,
         weights: str = "",
     ) -> io.NodeOutput:
-        others = growing.given(more)
-        further = growing.weighed(weights, len(others), -_MOST_WEIGHT, _MOST_WEIGHT)
-        return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2), *zip(further, others, strict=True)]))
+        further = growing.weighed(more, weights, -_MOST_WEIGHT, _MOST_WEIGHT)
+        return io.NodeOutput(base.SumLoss([(weight_1, loss_1), (weight_2, loss_2), *further]))
