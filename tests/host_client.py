@@ -52,10 +52,15 @@ def within(node: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], bool]]:
             yield f"{name}.{template['names'][0]}", inner, True
 
 
+def fields_by_hand(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs, with their specifications, that a node's `settings` show when they are set by hand."""
+    options = definition["input"].get("required", {}).get("settings", ["", {}])[1].get("options", [])
+    return {name: spec for one in options for group in one["inputs"].values() for name, spec in group.items()}
+
+
 def by_hand(definition: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs given, those that a node's `settings` have by hand under their names there, unless these are given."""
-    options = definition["input"].get("required", {}).get("settings", ["", {}])[1].get("options", [])
-    fields = {name for one in options for group in one["inputs"].values() for name in group}
+    fields = fields_by_hand(definition).keys()
     if "settings" in given or not fields & given.keys():
         return dict(given)
     return {"settings": "by hand", **{f"settings.{n}" if n in fields else n: value for n, value in given.items()}}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import test_nodes
 import torch
+from host_client import fields_by_hand
 from safetensors.torch import save_file
 from test_repository import imported
 from toys import ToyEncoder, seeded
@@ -284,16 +285,6 @@ def test_a_new_schedule_scales_the_steps(library, generator):
     assert not torch.equal(result.images, searched(library, generator, loss).images)
 
 
-def by_hand(definition):
-    """The inputs that a node's settings show when they are set by hand."""
-    return {
-        name: spec
-        for option in definition["input"]["required"]["settings"][1]["options"]
-        for group in option["inputs"].values()
-        for name, spec in group.items()
-    }
-
-
 def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     script = Path(__file__).with_name("host_probe.py")
     run = subprocess.run([sys.executable, script, comfyui, pack], capture_output=True, text=True, check=False)
@@ -305,7 +296,7 @@ def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     test_nodes.test_numbers_snap_to_their_step(nodes)
     test_nodes.test_inputs_are_what_execute_takes(nodes, probe)
     cutouts = probe["definitions"]["GuidedGAN_CutoutLoss"]
-    strengths = by_hand(cutouts)
+    strengths = fields_by_hand(cutouts)
     assert list(strengths)[-1] == "fade"
     assert strengths["fade"][1]["default"] == 0
     test_nodes.test_every_input_and_output_is_explained({"GuidedGAN_CutoutLoss": cutouts})
