@@ -1,4 +1,4 @@
-"""How long what is left of some work will take, by how long what was seen of it took."""
+"""The remaining time of a task, estimated from its pace so far."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 
 
 class Clock:
-    """Watches how far a work has come. What was done before the first look tells nothing of its pace."""
+    """Measures the pace of a task from the first call of `left` on; what was done before that is not counted."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
 
     def left(self, done: int, total: int) -> float | None:
-        """The seconds until all is done; None at the first look."""
+        """Estimated seconds until `total`; None as long as there has been no progress since the first call."""
         now = time.monotonic()
         start, begun = self._first = self._first or (done, now)
         return (now - begun) / (done - start) * (total - done) if done > start else None

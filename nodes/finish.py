@@ -36,7 +36,7 @@ def asked(place: host.Place) -> Iterator[threading.Event]:
 
 
 def early(node_id: str) -> None:
-    """A node hands on a part of its work: queued again it is to go on, not to give what the host remembers of it."""
+    """Record that a node ended early, so that queued again it runs on: the host's cache must not answer for it."""
     _early[node_id] += 1
 
 

@@ -242,7 +242,7 @@ def place(node_id: str) -> Place:
 
 
 def display_node(node_id: str) -> str:
-    """The node that stands in the graph for one which may have been made while the graph runs."""
+    """The id of the node in the user's graph that another node was expanded from at run time, or of itself."""
     return get_progress_state().dynprompt.get_display_node_id(node_id)
 
 

@@ -80,7 +80,7 @@ def side_by_side(labelled: Mapping[str, Tensor]) -> Tensor:
 
 
 def figures(curve: Curve) -> dict[str, Any]:
-    """A curve as JSON: the means over its searches at not too many steps, and what is kept; what is no number is null.
+    """A curve as JSON: the means over its searches at not too many steps, and what is kept; NaN and infinity are null.
 
     `kept` holds the steps whose pictures are the best, `best` the scores of these.
     """

@@ -59,7 +59,7 @@ CONSTRAINT = io.Combo.Input(
     default=suited.SUITS,
     optional=True,
     advanced=True,
-    tooltip="What keeps the search of a BigGAN from class vectors that it does not know, whose pictures burn out. "
+    tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures burn out. "
     f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
 )
 _BY_HAND = [

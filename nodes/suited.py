@@ -18,7 +18,7 @@ from . import checks, host
 
 ID = "settings"
 SUITS, COMPOSED, BY_HAND = "suits the generator", "suits the generator, in a composition", "by hand"
-LATER = "By the generator, where a search or Basis Init takes this loss."
+LATER = "By the generator: set when a search or Basis Init uses this loss."
 Given = Mapping[str, Any] | str | None  # what the host gives for the menu: a link brings the choice alone
 
 
