@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from host_client import Graph, Link, Prompt, within
+from host_client import Graph, Link, Prompt, fields_by_hand, within
 
 from guided_gan.core import errors
 from guided_gan.core.published import catalogue
@@ -252,7 +252,8 @@ def _try(definitions: dict[str, Any], node: str, odd: Iterable[tuple[str, Any]],
     given = {
         name: SOCKETS[spec[0]][suited.get(spec[0], 0)](graph) for name, spec in required.items() if spec[0] in SOCKETS
     }
-    given |= {name: value for name, value in SMALL.items() if name in required}
+    fields = required.keys() | fields_by_hand(definitions[PREFIX + node])
+    given |= {name: value for name, value in SMALL.items() if name in fields}
     given |= {name: supply(graph) for name, supply in NEEDED.get(node, {}).items()}
     values = {key: _odd(graph, key, spec, rng) for key, spec in odd}
     added = graph.add(node, **given)
