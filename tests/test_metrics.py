@@ -139,7 +139,7 @@ def test_inception_is_read_from_a_file_of_tensors(tmp_path, monkeypatch):
     assert seen.features.shape == (2, 2048)
     assert seen.logits is not None
     assert seen.logits.shape == (2, 1008)
-    assert metrics.inception_score(seen.logits, splits=1) >= 1
+    assert metrics.inception_score(seen.logits, splits=1) >= 1 - 1e-9
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="not the Inception of the FID"):
         metrics.inception(tmp_path / "other.pth")

@@ -14,7 +14,7 @@ from guided_gan.core.files import latent_files
 from guided_gan.core.results import Film, State
 from guided_gan.core.types import Latent
 
-STOP_SECONDS = 2
+STOP_SECONDS = 10  # on a busy machine; the whole search takes several times as long
 SIDE = 64
 WORKFLOW = {"nodes": [], "version": 0.4}
 
