@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core import draws, precision
+from ..core import draws
+from ..core.compute import precision
 from ..core.generators import stylegan_t
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.base import CopiesLoss

@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import draws, targets
-from ..core.losses import perceptual
+from ..core import draws
+from ..core.losses import perceptual, targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.seam import Seam
 from ..core.search import basis_init, bilevel, compose, optimize

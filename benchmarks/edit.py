@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import draws, targets
+from ..core import draws
+from ..core.losses import targets
 from ..core.losses.cutout_loss import CutoutLoss
 from ..core.search import masking, optimize
-from ..core.textmask import text_mask
+from ..core.search.textmask import text_mask
 from ..picturebook import captions, world
 from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
 from .composition import text_of

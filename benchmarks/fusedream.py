@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import draws, precision, targets
+from ..core import draws
+from ..core.compute import precision
+from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize, weightings
 from ..picturebook import captions

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core import draws, poisson
+from ..core import draws
+from ..core.pictures import poisson
 from ._common import table
 
 T = TypeVar("T")

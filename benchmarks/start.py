@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..core import targets
+from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init
 from ..core.search.bank import Bank

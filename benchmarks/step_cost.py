@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import torch
 
-from ..core import draws, precision
+from ..core import draws
+from ..core.compute import precision
 from ..core.search.bank import DECODE
 from ..core.search.pool import shortlisted
 from ..core.types import Latent

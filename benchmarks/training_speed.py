@@ -21,7 +21,8 @@ import torch
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from ..core import clip, memory
+from ..core import clip
+from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..picturebook import MODELS, world
 from ..picturebook.recipes import classifier, gan, stylegan_t, vqgan

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import draws, targets
+from ..core import draws
 from ..core.augment import vqgan_clip
 from ..core.generators.vqgan import CodebookGenerator
-from ..core.losses import cutout_loss
+from ..core.losses import cutout_loss, targets
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
 from ..core.search import optimize, starts, weightings

@@ -1,6 +1,7 @@
 """The library: FuseDream's search over a GAN's latent space, stage by stage. It knows nothing of ComfyUI.
 
-from guided_gan.core import clip, generators, targets
+from guided_gan.core import clip, generators
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import basis_init, optimize
 

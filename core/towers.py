@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import attend
+from .compute.attention import attend
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 

@@ -29,11 +29,11 @@ from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
-from ..core import precision
+from ..core.compute import precision
+from ..core.compute.memory import ran_out
 from ..core.errors import first_line, printable
 from ..core.files import formats
 from ..core.files.whole import whole
-from ..core.memory import ran_out
 from ..core.types import Model
 
 SHIPPED = "picturebook"  # how the menus call the models that come with the pack

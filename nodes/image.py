@@ -6,7 +6,9 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..core import draws, poisson, textmask
+from ..core import draws
+from ..core.pictures import poisson
+from ..core.search import textmask
 from ..core.types import JointEncoder
 from . import checks, host, prompt, sockets
 

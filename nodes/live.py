@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import sheet
+from ..core.pictures import sheet
 from ..core.results import Curve
 from . import clock, finish, host
 

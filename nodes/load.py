@@ -10,7 +10,7 @@ import folder_paths
 from comfy.sd import VAE
 from comfy_api.latest import io
 
-from ..core import clip, clip_transformers, generators
+from ..core import clip, generators
 from ..core.errors import PackError
 from ..core.files import configs, formats, search_settings
 from ..core.generators import biggan_deep, class_names, vqgan
@@ -215,7 +215,7 @@ class LoadCLIP(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
         path = CLIPS.get(model) or published.path("clip_joint", model)
-        return host.fingerprint(path, *map(path.with_name, clip_transformers.BESIDE))
+        return host.fingerprint(path, *map(path.with_name, clip.BESIDE))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:

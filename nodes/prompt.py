@@ -8,9 +8,10 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..core import prompts, targets, vocabulary
+from ..core import prompts, vocabulary
 from ..core import prompts as choices
 from ..core.errors import PackError
+from ..core.losses import targets
 from ..core.types import JointEncoder, Target
 from . import checks, growing, host, sockets
 

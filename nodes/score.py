@@ -8,10 +8,11 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..core import plots, sheet
 from ..core.errors import PackError
 from ..core.losses import base
+from ..core.pictures import sheet
 from ..core.results import Curve
+from ..core.search import plots
 from ..core.search.evaluation import look
 from ..core.settings import Settings
 from ..core.types import Latent, Loss

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..core import draws, truncate
+from ..core import draws
 from ..core.errors import PackError
-from ..core.generators.stylegan_t import NOISES, text_to_image
+from ..core.generators.stylegan_t import NOISES, text_to_image, truncate
 from ..core.types import Generator, JointEncoder, Latent
 from . import checks, host, prompt, sockets
 

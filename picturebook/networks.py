@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core.feature_maps import GroupNorm
+from ..core.compute.feature_maps import GroupNorm
 from . import MODELS
 from .world import BACKGROUNDS, COLOURS, KINDS, STYLES
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import sheet as sheets
 from ..core.errors import PackError, shortened
 from ..core.files.whole import whole
+from ..core.pictures import sheet as sheets
 from .pictures import read
 from .results import Record, Results
 

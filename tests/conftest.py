@@ -28,7 +28,7 @@ def _without_matrix_units():
     """On every CPU, models compute in float32 where a test does not say otherwise: what they are compared with does."""
     import torch
 
-    from guided_gan.core.precision import MATRIX_UNITS
+    from guided_gan.core.compute.precision import MATRIX_UNITS
 
     known = {**getattr(torch.cpu, "get_capabilities", dict)(), MATRIX_UNITS: False}
     with pytest.MonkeyPatch.context() as patch:

@@ -9,11 +9,11 @@ from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
-from guided_gan.core.patterns import octaves
+from guided_gan.core.losses.targets import from_text
+from guided_gan.core.pictures.patterns import octaves
 from guided_gan.core.results import Film
 from guided_gan.core.search.animate import Motion, frames, moved
 from guided_gan.core.search.optimize import Options
-from guided_gan.core.targets import from_text
 from guided_gan.core.types import Latent
 
 OPTIONS = Options(2, 0.1, latent_noise=0.0)

@@ -229,14 +229,14 @@ def test_a_new_loss_is_summed_searched_and_known_by_what_it_holds(library, gener
     assert isinstance(brightness(0.5), library("types").Loss)
     loss = sums([(1.0, brightness(0.5)), (0.01, library("losses.regularisers").TotalVariation())])
     assert rose(searched(library, generator, loss), "brightness")
-    digest = library("identity").digest
+    digest = library("search.identity").digest
     assert digest(sums([(1.0, brightness(0.5))])) == digest(sums([(1.0, brightness(0.5))]))
     assert digest(sums([(1.0, brightness(0.5))])) != digest(sums([(1.0, brightness(0.4))]))
 
 
 def test_a_new_augmentation_has_its_strength_in_a_loss(library, generator):
     encoder = ToyEncoder()
-    target = library("targets").from_text(encoder, "a tree")
+    target = library("losses.targets").from_text(encoder, "a tree")
     cutouts = library("losses.cutout_loss")
     strengths = dict.fromkeys(library("augment.vqgan_clip").AUGMENTATIONS, 0.0)
     images = generator.decode(generator.sample(2, seeded(2)))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from guided_gan.core import attention
-from guided_gan.core.attention import attend, attend_places
+from guided_gan.core.compute import attention
+from guided_gan.core.compute.attention import attend, attend_places
 
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 2e-2}  # relative to the norm
 

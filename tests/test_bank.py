@@ -9,8 +9,8 @@ import pytest
 import torch
 from toys import ToyEncoder, ToyGenerator
 
-from guided_gan.core import targets
 from guided_gan.core.files import latent_files
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import bank, bank_file
 from guided_gan.core.search.bank import Bank

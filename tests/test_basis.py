@@ -7,8 +7,9 @@ import pytest
 import torch
 from toys import seeded, toy_autoencoder
 
-from guided_gan.core import draws, targets
+from guided_gan.core import draws
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.search import weightings

@@ -348,9 +348,9 @@ def test_a_tower_that_is_only_named_is_asked_for(bert, tmp_path):
 def test_the_towers_that_open_clip_published_are_known(tmp_path, name):
     import transformers
 
-    from guided_gan.core import clip_folder
+    from guided_gan.core.clip import model_folder
 
-    tower = clip_folder._tower(tmp_path, name, {}, by_shape=False)
+    tower = model_folder._tower(tmp_path, name, {}, by_shape=False)
     config = transformers.AutoConfig.for_model(**tower)
     with torch.device("meta"):
         made = transformers.AutoModel.from_config(config, add_pooling_layer=False)

@@ -7,11 +7,12 @@ import torch
 from torch.nn import functional as F
 from toys import ToyGenerator, seeded
 
-from guided_gan.core import poisson, targets
 from guided_gan.core.errors import ChoiceError, LatentError, PackError
 from guided_gan.core.files import latent_files
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.seam import Seam
+from guided_gan.core.pictures import poisson
 from guided_gan.core.results import State
 from guided_gan.core.search import basis_init, compose, evaluation, weightings
 from guided_gan.core.search.bilevel import Tradeoff

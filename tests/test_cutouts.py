@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, rngs, seeded
 
-from guided_gan.core import targets
 from guided_gan.core.augment import vqgan_clip
 from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.types import Latent

@@ -7,7 +7,14 @@ import torch
 from torch.nn import functional as F
 from toys import seeded
 
-from guided_gan.core.feature_maps import SLOPE, GroupNorm, activate, batch_norm, group_norm, quicken_norms
+from guided_gan.core.compute.feature_maps import (
+    SLOPE,
+    GroupNorm,
+    activate,
+    batch_norm,
+    group_norm,
+    quicken_norms,
+)
 
 CLOSE = {torch.float32: 1e-6, torch.bfloat16: 6e-3, torch.float16: 1e-3}  # relative to the norm
 LAYOUTS = [torch.channels_last, torch.contiguous_format]

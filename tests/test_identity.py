@@ -15,17 +15,16 @@ from torch import nn
 from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan import core
-from guided_gan.core import identity, targets
 from guided_gan.core.clip import Ensemble
 from guided_gan.core.errors import IdentityError
-from guided_gan.core.losses import base
+from guided_gan.core.losses import base, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.losses.seam import Seam
-from guided_gan.core.search import animate, compose, resume, weightings
+from guided_gan.core.search import animate, compose, identity, resume, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent

@@ -7,9 +7,8 @@ import pytest
 import torch
 from toys import ToyGenerator, seeded
 
-from guided_gan.core import interpolate
 from guided_gan.core.errors import ChoiceError, LatentError, PackError, ShapeError
-from guided_gan.core.search import weightings
+from guided_gan.core.search import interpolate, weightings
 from guided_gan.core.types import Latent
 
 

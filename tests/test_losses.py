@@ -8,10 +8,9 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, rngs
 
-from guided_gan.core import targets
 from guided_gan.core.augment import diffaug
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.losses import base
+from guided_gan.core.losses import base, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.types import Latent, Target

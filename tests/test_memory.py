@@ -6,10 +6,10 @@ import weakref
 import pytest
 import torch
 
+from guided_gan.core.compute.memory import Batches, batches_of
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
-from guided_gan.core.memory import Batches, batches_of
+from guided_gan.core.losses.targets import from_text
 from guided_gan.core.search.basis_init import initialise
-from guided_gan.core.targets import from_text
 from guided_gan.core.types import Latent
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from toys import LIMIT, ToyGenerator, seeded
 
-from guided_gan.core import draws, targets
+from guided_gan.core import draws
 from guided_gan.core.errors import LatentError, PackError
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization

@@ -6,8 +6,8 @@ import pytest
 import torch
 from toys import seeded
 
-from guided_gan.core import targets
 from guided_gan.core.errors import ChoiceError, LatentError
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.regularisers import InitialImage
 from guided_gan.core.search import optimizers, weightings

@@ -4,8 +4,8 @@ import pytest
 import torch
 from toys import ToyGenerator, seeded, toy_autoencoder
 
-from guided_gan.core import patterns
 from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.pictures import patterns
 from guided_gan.core.search import starts
 
 

@@ -13,7 +13,7 @@ from guided_gan.core.errors import CheckpointError, PackError, ShapeError
 from guided_gan.core.losses import perceptual
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
-from guided_gan.core.resample import resize_to
+from guided_gan.core.pictures.resample import resize_to
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS
 from guided_gan.picturebook.networks import PerceptualBackbone

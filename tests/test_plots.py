@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from guided_gan.core import plots
 from guided_gan.core.errors import PackError
 from guided_gan.core.results import Curve
+from guided_gan.core.search import plots
 
 
 def rows_of(picture, ink):

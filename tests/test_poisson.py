@@ -7,8 +7,8 @@ import torch
 from toys import seeded
 
 from guided_gan.benchmarks.poisson import direct
-from guided_gan.core import poisson
 from guided_gan.core.errors import PackError, ShapeError
+from guided_gan.core.pictures import poisson
 
 ERROR = 1e-3
 HEIGHT, WIDTH = 97, 130

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from guided_gan.core import clip, draws, generators, precision, targets
-from guided_gan.core.losses import perceptual
+from guided_gan.core import clip, draws, generators
+from guided_gan.core.compute import precision
+from guided_gan.core.losses import perceptual, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import optimize
 from guided_gan.core.search.basis_init import initialise

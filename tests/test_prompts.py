@@ -4,8 +4,9 @@ import pytest
 import torch
 from toys import ToyEncoder
 
-from guided_gan.core import prompts, targets
+from guided_gan.core import prompts
 from guided_gan.core.errors import PackError
+from guided_gan.core.losses import targets
 
 
 @pytest.mark.parametrize(

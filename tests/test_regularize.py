@@ -7,9 +7,8 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder, ToyGenerator, rngs, seeded
 
-from guided_gan.core import targets
 from guided_gan.core.errors import LatentError, PackError, ShapeError
-from guided_gan.core.losses import base
+from guided_gan.core.losses import base, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.types import Latent

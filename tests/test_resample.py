@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from toys import seeded
 
-from guided_gan.core import resample
+from guided_gan.core.pictures import resample
 
 
 @pytest.fixture

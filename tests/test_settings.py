@@ -7,10 +7,11 @@ import pytest
 import torch
 from toys import seeded, toy_autoencoder
 
-from guided_gan.core import generators, settings, targets
+from guided_gan.core import generators, settings
 from guided_gan.core.errors import CheckpointError
 from guided_gan.core.files import search_settings
 from guided_gan.core.generators.vqgan import CodebookGenerator, VQGANGenerator
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss, terms_of
 from guided_gan.core.losses.by_generator import ByGenerator, suited, waiting

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from guided_gan.core import sheet
 from guided_gan.core.errors import PackError
+from guided_gan.core.pictures import sheet
 
 
 def pictures(count, side=64):

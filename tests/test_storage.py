@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 from toys import ToyEncoder, ToyGenerator, seeded
 
-from guided_gan.core import targets
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import latent_files
 from guided_gan.core.files.whole import whole
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.results import Film, State
 from guided_gan.core.search import basis_init, optimize, weightings

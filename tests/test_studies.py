@@ -19,7 +19,7 @@ from guided_gan.benchmarks.studies import (
     object_to_object,
     perceptual,
 )
-from guided_gan.core import targets
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent

@@ -13,11 +13,20 @@ from torch.nn import functional as F
 from toys import ToyEncoder, ToyGenerator, rngs, seeded
 from vectors import difference, recordings
 
-from guided_gan.core import generators, interpolate, truncate
+from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, ChoiceError, LatentError, PackError, ShapeError
 from guided_gan.core.files import checkpoints
-from guided_gan.core.generators.stylegan_t import FULL, LITE, Network, Shape, StyleGANTGenerator, text_to_image
+from guided_gan.core.generators.stylegan_t import (
+    FULL,
+    LITE,
+    Network,
+    Shape,
+    StyleGANTGenerator,
+    text_to_image,
+    truncate,
+)
 from guided_gan.core.generators.stylegan_t.network import Layer, Noise, ResidualLayer, _double, fir_filter
+from guided_gan.core.search import interpolate
 from guided_gan.core.types import Latent
 
 TINY = Shape((8, 8), num_res_blocks=1, z_dim=4, c_dim=6)

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 from toys import ToyEncoder
 
-from guided_gan.core import targets
 from guided_gan.core.errors import PackError
+from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.types import Latent
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from toys import rngs, seeded
 
-from guided_gan.core import clip, textmask
+from guided_gan.core import clip
 from guided_gan.core.errors import PackError
-from guided_gan.core.resample import crop
-from guided_gan.core.textmask import text_mask
+from guided_gan.core.pictures.resample import crop
+from guided_gan.core.search import textmask
+from guided_gan.core.search.textmask import text_mask
 from guided_gan.picturebook import world
 
 CLIP = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"

@@ -6,7 +6,7 @@ from toys import ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.generators.latent_grid import autoencoder
-from guided_gan.core.patterns import octaves
+from guided_gan.core.pictures.patterns import octaves
 
 
 @pytest.fixture

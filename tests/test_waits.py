@@ -14,8 +14,9 @@ from torch.utils._pytree import tree_leaves
 from toys import seeded
 
 from guided_gan.benchmarks._gpu_models import TINY, random_biggan, random_clip, random_target, random_vqgan
-from guided_gan.core import draws, memory, precision, targets
-from guided_gan.core.losses import perceptual
+from guided_gan.core import draws
+from guided_gan.core.compute import memory, precision
+from guided_gan.core.losses import perceptual, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss

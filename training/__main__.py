@@ -26,7 +26,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import save_image
 from tqdm import tqdm
 
-from ..core import clip, memory, precision
+from ..core import clip
+from ..core.compute import memory, precision
 from ..core.errors import PackError
 from ..core.files import latent_files
 from ..core.generators.stylegan_t.network import Network, Shape

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core import resample
 from ..core.augment import diffaug
+from ..core.pictures import resample
 from .features import Features
 
 VIRTUAL_BATCH = 8  # samples that share the statistics of a norm, however many processes the batch is spread over

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core import resample
 from ..core.losses.base import DISTANCES
+from ..core.pictures import resample
 from ..core.types import JointEncoder
 
 GUIDED_SIDE = 64  # larger pictures show the guidance a crop of this side

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..core import draws, precision
+from ..core import draws
 from ..core.clip import OpenCLIP
+from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
 from . import objectives

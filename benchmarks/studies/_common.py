@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ...core import draws, targets
+from ...core import draws
+from ...core.losses import targets
 from ...core.losses.aug_clip import AugCLIPLoss
 from ...core.search import basis_init, optimize
 from ...core.types import Basis

@@ -17,8 +17,8 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from .. import resample
 from ..errors import ChoiceError
+from ..pictures import resample
 from . import table
 
 TRANSLATION = 0.125  # of the side

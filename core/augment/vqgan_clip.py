@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import draws
+from ..compute.memory import constant
 from ..errors import PackError
-from ..memory import constant
 from . import table
 
 STRONGEST = 5.0  # at which perspective may fold a copy into its centre

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import translate
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -91,3 +92,14 @@ def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
     """
     module.load_state_dict(used(module, tensors), assign=True)
     return module.eval().requires_grad_(False)
+
+
+def check_chain(widths: Sequence[tuple[int, int]]) -> None:
+    """Refuse blocks (channels in, channels out) of which one does not take what the one before it gives.
+
+    Raises:
+        CheckpointError: naming the two blocks' channels.
+    """
+    for (_, out), (into, _) in pairwise(widths):
+        if out != into:
+            raise CheckpointError(f"a block of {into} channels follows one that gives {out}")

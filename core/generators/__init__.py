@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 
 import torch
 
-from .. import precision
+from ..compute import precision
 from ..errors import CheckpointError
 from ..files import search_settings
 from ..files.checkpoints import Checkpoint, find, read

@@ -14,20 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..attention import attend_places
+from ..compute.attention import attend_places
+from ..compute.folded_norms import ConditionalNorm, Norm, fold_conditional_norm, fold_norm
 from ..errors import CheckpointError
 from ..files.checkpoints import Checkpoint, fingerprint
-from ..files.weights import count, fit, hollow
+from ..files.weights import check_chain, count, fit, hollow
 from .backend import Backend
-from .class_conditional import (
-    ClassConditionalGenerator,
-    ConditionalNorm,
-    Norm,
-    check_chain,
-    fold_conditional_norm,
-    fold_norm,
-    foldable,
-)
+from .class_conditional import ClassConditionalGenerator, foldable
 from .doubling import DoublingConv, double
 
 EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise

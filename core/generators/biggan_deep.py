@@ -14,21 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..compute.folded_norms import ConditionalNorm, Norm, fold_conditional_norm, fold_norm
 from ..errors import CheckpointError
 from ..files import configs
 from ..files.checkpoints import Checkpoint, fingerprint
-from ..files.weights import fit, hollow
+from ..files.weights import check_chain, fit, hollow
 from .backend import Backend
 from .biggan import Attention
-from .class_conditional import (
-    ClassConditionalGenerator,
-    ConditionalNorm,
-    Norm,
-    check_chain,
-    fold_conditional_norm,
-    fold_norm,
-    foldable,
-)
+from .class_conditional import ClassConditionalGenerator, foldable
 from .doubling import DoublingConv, double
 
 ENDINGS, CONFIGS = ("-config.json", ".json"), ("config.json",)  # of a configuration beside the weights

@@ -1,4 +1,4 @@
-"""What the BigGAN families share: latents of noise and class embedding, and norms folded to one multiply-add.
+"""What the BigGAN families share: latents of noise and class embedding, and the tensors that are folded into norms.
 
 Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis" (BigGAN).
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .. import draws, precision
-from ..errors import CheckpointError, PackError
+from .. import draws
+from ..compute import precision
+from ..compute.folded_norms import ConditionalNorm
+from ..errors import PackError
 from ..types import Generator, Latent, Managed
 from . import class_names
 from .doubling import fold_doublings
@@ -119,17 +120,6 @@ def class_conditional(generator: Generator) -> ClassConditionalGenerator:
     return generator
 
 
-def check_chain(widths: Sequence[tuple[int, int]]) -> None:
-    """Refuse blocks (channels in, channels out) of which one does not take what the one before it gives.
-
-    Raises:
-        CheckpointError: naming the two blocks' channels.
-    """
-    for (_, out), (into, _) in pairwise(widths):
-        if out != into:
-            raise CheckpointError(f"a block of {into} channels follows one that gives {out}")
-
-
 def foldable(
     network: nn.Module,
     tensors: Mapping[str, Tensor],
@@ -149,46 +139,3 @@ def foldable(
         return last in endings and any(".".join(above[:depth]) in layers for depth in range(1, len(above) + 1))
 
     return {name: value for name, value in tensors.items() if called(name) in own or is_of_layer(called(name))}
-
-
-class ConditionalNorm(nn.Module):
-    """Batch norm with stored statistics, gain and offset linear in a condition [N, D], as one multiply-add."""
-
-    def __init__(self, channels: int, condition: int) -> None:
-        super().__init__()
-        self.affine = nn.Linear(condition, 2 * channels)
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """[N, C, H, W] of x [N, C, H, W] and condition [N, D]."""
-        gain, offset = self.affine(condition)[:, :, None, None].chunk(2, 1)
-        return torch.addcmul(offset, x, gain)
-
-
-class Norm(nn.Module):
-    """Batch norm with stored statistics as one multiply-add."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.empty(channels))
-        self.offset = nn.Parameter(torch.empty(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] of x [N, C, H, W]."""
-        return torch.addcmul(self.offset[:, None, None], x, self.gain[:, None, None])
-
-
-def fold_conditional_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:
-    """State of the `ConditionalNorm` that computes (x - mean) / sqrt(var + eps) * (1 + gain @ c) + offset @ c.
-
-    gain, offset: [C, D]. mean, var: [C].
-    """
-    inverse = (var.double() + eps).rsqrt()
-    bias = torch.cat((inverse, -mean * inverse)).float()
-    inverse, shift = bias[:, None].chunk(2)
-    return {"affine.weight": torch.cat((inverse * gain, offset + shift * gain)), "affine.bias": bias}
-
-
-def fold_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:
-    """State of the `Norm` that computes (x - mean) / sqrt(var + eps) * gain + offset; all [C]."""
-    gain = gain * (var.double() + eps).rsqrt()
-    return {"gain": gain.float(), "offset": (offset - mean * gain).float()}

@@ -9,8 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from .. import draws, patterns
+from .. import draws
 from ..errors import ShapeError
+from ..pictures import patterns
 from ..settings import VQGAN_CLIP, RegularizationSettings
 from ..types import Latent
 from .latent_grid import GridGenerator

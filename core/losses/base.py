@@ -11,9 +11,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from .. import draws, precision
+from .. import draws
+from ..compute import precision
+from ..compute.memory import batches_of, constant
 from ..errors import ChoiceError, PackError
-from ..memory import batches_of, constant
 from ..types import JointEncoder, Latent, Loss, Model, Target
 
 Made = TypeVar("Made")

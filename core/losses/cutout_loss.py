@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .. import resample
 from ..augment import vqgan_clip
 from ..errors import PackError
+from ..pictures import resample
 from ..types import JointEncoder, Target
 from .base import CopiesLoss
 

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fuse_conv_bn_weights
 
-from .. import pictures, precision
+from .. import pictures
+from ..compute import precision
+from ..compute.folded_norms import Norm
+from ..compute.memory import constant
 from ..errors import CheckpointError, PackError, ShapeError, first_line
 from ..files.checkpoints import fingerprint, read
-from ..files.weights import fit, hollow
-from ..generators.class_conditional import Norm, check_chain
-from ..memory import constant
-from ..resample import resize_to
+from ..files.weights import check_chain, fit, hollow
+from ..pictures.resample import resize_to
 from ..types import Latent, Managed, Model
 
 # torchvision's network -> what lpips calls it, and the layers of `features` that it compares.

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import pictures
+from ..compute.memory import constant
 from ..errors import LatentError, PackError, ShapeError
-from ..memory import constant
 from ..types import Latent, Model
 
 

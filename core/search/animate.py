@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import draws, identity
+from .. import draws
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
 from ..results import Film
 from ..types import Generator, Latent, Loss
+from . import identity
 from .optimize import Options, optimize
 from .weightings import of_latent
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from .. import draws
+from ..compute.memory import Batches
 from ..losses.aug_clip import AugCLIPLoss
-from ..memory import Batches
 from ..types import Generator, Latent
 from .bank_file import BankFile, Rows, Warn
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .. import resample
 from ..errors import ChoiceError, PackError, shortened
+from ..pictures import resample
 from ..types import Basis, Generator, Latent
 
 LAYERS = ("foreground", "background")

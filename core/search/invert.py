@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from .. import draws, pictures
+from ..compute.memory import Batches
 from ..errors import PackError, ShapeError
 from ..losses.base import SumLoss
 from ..losses.perceptual import Perceptual, PerceptualLoss
 from ..losses.regularisers import InitialImage
-from ..memory import Batches
-from ..resample import resize_to
+from ..pictures.resample import resize_to
 from ..results import Result
 from ..types import Autoencoder, Basis, Generator, Latent, Loss
 from .evaluation import look

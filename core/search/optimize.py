@@ -23,10 +23,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .. import draws, precision
+from .. import draws
+from ..compute import precision
+from ..compute.memory import Batches, at_once
 from ..errors import PackError
 from ..losses.base import SumLoss, at
-from ..memory import Batches, at_once
 from ..results import Best, Result, State
 from ..types import Basis, Generator, Latent, Loss
 from .bilevel import Tradeoff

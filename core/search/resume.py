@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .. import identity
 from ..losses.base import at
 from ..types import Basis, Generator, Loss
+from . import identity
 from .bilevel import Tradeoff
 from .options import Options
 

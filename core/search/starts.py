@@ -6,7 +6,7 @@ import torch
 
 from ..errors import ChoiceError
 from ..generators.latent_grid import autoencoder
-from ..patterns import PATTERNS
+from ..pictures.patterns import PATTERNS
 from ..types import Generator, Latent
 
 MODEL = "model"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...core import memory
+from ...core.compute import memory
 from . import classifier, clip, gan, stylegan_t, vqgan
 from .training import train
 

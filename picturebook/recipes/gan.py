@@ -23,7 +23,7 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.feature_maps import batch_norm
+from ...core.compute.feature_maps import batch_norm
 from ...core.generators import class_names
 from ...training.average import follow
 from .. import MODELS, judge, world

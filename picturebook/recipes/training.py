@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ...core import precision
+from ...core.compute import precision
 
 CHECKPOINT_SECONDS = 60
 SHOW_SECONDS = 2

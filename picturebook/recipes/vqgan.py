@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core import generators
-from ...core.feature_maps import quicken_norms
+from ...core.compute.feature_maps import quicken_norms
 from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
 from .. import MODELS, world
 from ..networks import PerceptualBackbone

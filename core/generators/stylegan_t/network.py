@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ... import draws
+from ...compute.feature_maps import activate, group_norm
 from ...errors import CheckpointError, ChoiceError
-from ...feature_maps import activate, group_norm
 
 FIRST_SIDE = 8  # of the Fourier features that everything starts from
 BANDWIDTH = 2.0  # their highest frequency, in periods per unit of length, of which the map spans one

@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ... import precision
+from ...compute import precision
+from ...compute.memory import constant
 from ...files.checkpoints import Checkpoint, fingerprint
 from ...files.weights import fit, hollow, used
-from ...memory import constant
 from ...settings import VQGAN_CLIP, RegularizationSettings, SearchSettings
 from ...types import Latent
 from ..latent_grid import GridGenerator

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...attention import attend_places
+from ...compute.attention import attend_places
 from ...files.weights import hollow
 from ..doubling import folded
 

@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import pictures as values
-from .errors import PackError, quoted
+from ..errors import PackError, quoted
+from . import check
 from .lettering import Font, font_for
 
 SHOWN = 256  # a good height of pictures that are to be looked at on a node
@@ -46,7 +46,7 @@ def sheet(
         PackError: fewer than one column; labels that are not as many as what they name, too long, or of characters that
             no font here has; or pictures that are none.
     """
-    values.check(pictures)
+    check(pictures)
     rows = -(-len(pictures) // columns) if columns > 0 else 0
     pictures = _enlarge(pictures)
     height, width = pictures.shape[2:]

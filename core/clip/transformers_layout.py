@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .clip_folder import CONFIG as OPEN_CLIP
-from .errors import CheckpointError
-from .files import checkpoints, configs
-from .files.weights import prefix_of
+from ..errors import CheckpointError
+from ..files import checkpoints, configs
+from ..files.weights import prefix_of
+from .model_folder import CONFIG as OPEN_CLIP
 
 BESIDE = CONFIG, PICTURES = "config.json", "preprocessor_config.json"  # of a model of transformers, and of its pictures
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # as transformers calls them, best first

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import pictures, prompts
-from .errors import PackError
-from .types import JointEncoder, Target
+from .. import pictures, prompts
+from ..errors import PackError
+from ..types import JointEncoder, Target
 
 
 def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from . import pictures, targets
-from .errors import PackError
-from .memory import Batches
-from .resample import crop
-from .types import JointEncoder
+from .. import pictures
+from ..compute.memory import Batches
+from ..errors import PackError
+from ..losses import targets
+from ..pictures.resample import crop
+from ..types import JointEncoder
 
 _RAMP = torch.tensor([[-0.9, -0.8, 0.1], [0.2, -0.6, 0.2], [1.0, -0.2, -0.6], [1.0, 0.9, -0.2]])  # from cold to hot
 _OPACITY = 0.65

@@ -10,8 +10,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from .errors import IdentityError
-from .files.checkpoints import content
+from ..errors import IdentityError
+from ..files.checkpoints import content
 
 _PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype)
 

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import pictures
-from .errors import PackError, ShapeError
+from ..errors import PackError, ShapeError
+from . import check
 
 TOLERANCE = 1e-4  # where the estimated error, of values in [-1, 1], ends the iteration
 MOST_STEPS = 100  # a guard: the hardest masks known take 16
@@ -91,7 +91,7 @@ def _check(source: Tensor, destination: Tensor, mask: Tensor, inside: Tensor) ->
                 f"The {name} is {value.shape[-1]} x {value.shape[-2]} pixels and the destination {width} x {height}: "
                 "scale, crop or pad one to the size of the other."
             )
-        pictures.check(value, name)
+        check(value, name)
     counts = {len(source), len(destination), len(mask)}
     if 0 in counts or len(counts - {1}) > 1:
         raise ShapeError(

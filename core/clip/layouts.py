@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .errors import CheckpointError
-from .files.weights import count, prefix_of
+from ..errors import CheckpointError
+from ..files.weights import count, prefix_of
 
 NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
 HEAD_WIDTH = 64  # of attention in OpenAI's models

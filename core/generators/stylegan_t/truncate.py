@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .errors import PackError, ShapeError
-from .generators.stylegan_t import StyleGANTGenerator
-from .types import Latent
+from ...errors import PackError, ShapeError
+from ...types import Latent
+from .generator import StyleGANTGenerator
 
 PSI_LIMIT = 2.0  # beyond it there are no pictures to speak of; up to 1 truncates, past 1 exaggerates
 

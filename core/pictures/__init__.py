@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .errors import PackError
+from ..errors import PackError
 
 
 def check(pictures: Tensor, what: str = "picture") -> None:

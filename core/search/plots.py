@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .errors import PackError
-from .results import Curve
+from ..errors import PackError
+from ..results import Curve
 
 _INKS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14), (23, 190, 207))
 _WIDTH, _HEIGHT, _LOW = 768, 480, 300  # of the picture, of a panel by itself, of one among others

@@ -1,7 +1,7 @@
 """What a CLIP's folder says of itself: read as plain data, and refused where it asks for code or for anything outside.
 
 open_clip and transformers act on what a folder's files say: they fetch models by name and import code. So they are
-shown not the folder but a copy, which holds only what `clip_allowed` lists.
+shown not the folder but a copy, which holds only what `allowed` lists.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from . import clip_allowed
-from .errors import CheckpointError, shortened
-from .files import checkpoints, configs
+from ..errors import CheckpointError, shortened
+from ..files import checkpoints, configs
+from . import allowed
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as they are published
@@ -246,11 +246,7 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
     if not isinstance(arguments, dict):
         raise CheckpointError(f"{folder / CONFIG} gives its tokenizer no arguments by name.")
     for name, value in arguments.items():
-        if (
-            name not in clip_allowed.ARGUMENTS
-            or not isinstance(value, str | int | float | None)
-            or len(str(value)) > 100
-        ):
+        if name not in allowed.ARGUMENTS or not isinstance(value, str | int | float | None) or len(str(value)) > 100:
             raise CheckpointError(
                 f"{folder / CONFIG} gives its tokenizer the argument {shortened(name)!r}, "
                 "which may not be set there: take it out."
@@ -260,19 +256,17 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
 def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> dict[str, Any]:
     """The configuration of a text tower: the folder's own, a published one, or the numbers of another folder's."""
     said: Mapping[str, Any] = own
-    if said.get("model_type") not in clip_allowed.TOWER_KINDS and isinstance(name, str):
-        said = clip_allowed.PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})
+    if said.get("model_type") not in allowed.TOWER_KINDS and isinstance(name, str):
+        said = allowed.PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})
         elsewhere = Path(name) / _TOWER
         if by_shape and _is_plain_path(name) and elsewhere.is_file():
             said = _settings(elsewhere)
-    if said.get("model_type") not in clip_allowed.TOWER_KINDS:
+    if said.get("model_type") not in allowed.TOWER_KINDS:
         raise CheckpointError(
             f"{folder / CONFIG} has the text tower {shortened(name)!r}, whose {_TOWER} is not in the folder: "
-            f"put it there. It must be of one of the kinds {', '.join(sorted(clip_allowed.TOWER_KINDS))}."
+            f"put it there. It must be of one of the kinds {', '.join(sorted(allowed.TOWER_KINDS))}."
         )
-    return {
-        key: said[key] for key in sorted(clip_allowed.TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)
-    }
+    return {key: said[key] for key in sorted(allowed.TOWER_SETTINGS) if isinstance(said.get(key), str | int | float)}
 
 
 def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,9 +275,9 @@ def _tokenizer(folder: Path, name: Any, said: Mapping[str, Any]) -> dict[str, An
             f"{folder / CONFIG} has the tokenizer {shortened(name)!r}, which is not in the folder: "
             f"put its {_VOCABULARIES[0]} and {_TOKENIZER} there."
         )
-    settings = {key: said[key] for key in sorted(clip_allowed.TOKENIZER_SETTINGS) if key in said}
+    settings = {key: said[key] for key in sorted(allowed.TOKENIZER_SETTINGS) if key in said}
     kind = settings.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
-    if not isinstance(kind, str) or not clip_allowed.TOKENIZER_CLASSES.fullmatch(kind):
+    if not isinstance(kind, str) or not allowed.TOKENIZER_CLASSES.fullmatch(kind):
         raise CheckpointError(
             f"{folder / _TOKENIZER} has a tokenizer of the class {shortened(kind)!r}, which is not known here."
         )

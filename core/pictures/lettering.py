@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import ImageFont
 
-from .errors import PackError, shortened
+from ..errors import PackError, shortened
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 

@@ -15,21 +15,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import clip_folder, clip_transformers, precision, towers
-from . import vocabulary as vocabularies
-from .clip_folder import CONFIG, VOCABULARY, WEIGHTS
-from .clip_weights import NOTES, arranged, of_openai, openai_settings, refuse_giants
-from .errors import CheckpointError, PackError
-from .files.checkpoints import fingerprint, read
-from .files.weights import hollow, used
-from .memory import constant
-from .resample import resize_to
-from .types import JointEncoder, Managed, Model
+from .. import towers
+from .. import vocabulary as vocabularies
+from ..compute import precision
+from ..compute.memory import constant
+from ..errors import CheckpointError, PackError
+from ..files.checkpoints import fingerprint, read
+from ..files.weights import hollow, used
+from ..pictures.resample import resize_to
+from ..types import JointEncoder, Managed, Model
+from . import model_folder, transformers_layout
+from .layouts import NOTES, arranged, of_openai, openai_settings, refuse_giants
+from .model_folder import CONFIG, VOCABULARY, WEIGHTS
+from .transformers_layout import BESIDE
 
-__all__ = ["CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
+__all__ = ["BESIDE", "CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
 
 _LONGEST_TOKEN = 50  # characters
-_PLAIN = {Path(name).stem for name in clip_transformers.WEIGHTS}  # names of files that say less than their folders'
+_PLAIN = {Path(name).stem for name in transformers_layout.WEIGHTS}  # names of files that say less than their folders'
 
 
 class OpenCLIP(Managed):
@@ -68,7 +71,7 @@ class OpenCLIP(Managed):
         """
         for text in texts:
             check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
-        with clip_folder.panics_as_errors(f"The tokenizer of {self.name}"):
+        with model_folder.panics_as_errors(f"The tokenizer of {self.name}"):
             tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
         with torch.no_grad(), precision.autocast(self):
             vectors = self.module.encode_text(tokens)
@@ -94,7 +97,7 @@ def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
     if len(text) > _LONGEST_TOKEN * room:  # which would take long to tell apart
         raise PackError(f"The prompt has {len(text)} characters, but {reader} reads {room} tokens: shorten it.")
     own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
-    with clip_folder.panics_as_errors(f"The tokenizer of {reader}"):
+    with model_folder.panics_as_errors(f"The tokenizer of {reader}"):
         count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
     if count > room:
         raise PackError(
@@ -153,7 +156,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
             for what it does not hold.
     """
     path = Path(path)
-    file = path if path.is_file() else clip_transformers.weights_in(path)
+    file = path if path.is_file() else transformers_layout.weights_in(path)
     encoder = _load_folder(path) if file is None else _load_file(file)
     encoder.vocabulary = vocabularies.read(path)
     return precision.compute_in(encoder, dtype)
@@ -164,9 +167,9 @@ def _load_file(path: Path) -> OpenCLIP:
 
     tensors = read(path).take()
     own, digest = of_openai(tensors), fingerprint(tensors)
-    said = clip_transformers.Description()
-    if own is None and (own := clip_transformers.renamed(tensors)) is not None:
-        said = clip_transformers.described(path)
+    said = transformers_layout.Description()
+    if own is None and (own := transformers_layout.renamed(tensors)) is not None:
+        said = transformers_layout.described(path)
         digest = fingerprint(own, said)
     named_otherwise = path.stem in {Path(name).stem for name in WEIGHTS} and not NOTES <= tensors.keys()
     if own is None or named_otherwise:
@@ -191,16 +194,16 @@ def _load_file(path: Path) -> OpenCLIP:
 def _load_folder(folder: Path) -> OpenCLIP:
     import open_clip
 
-    found = clip_folder.examine(folder)
+    found = model_folder.examine(folder)
     tensors = _floats(read(found.weights).take())
-    with _without_logs_of(open_clip), clip_folder.staged(found) as (place, options):
+    with _without_logs_of(open_clip), model_folder.staged(found) as (place, options):
         # Without weights: ours are read here. By default a text tower of transformers would download its own.
         create = partial(open_clip.create_model, place, load_weights=False, pretrained_text=False)
-        with clip_folder.describing(folder):
+        with model_folder.describing(folder):
             mean, std = _normalisation(found.said.get("preprocess_cfg", {}))
         with _fitting(found.weights, folder / CONFIG):
             refuse_giants([found.model, found.tower], tensors)
-        with clip_folder.describing(folder):
+        with model_folder.describing(folder):
             with hollow():  # to compare it with the weights before there is a model as large as it says
                 outline = create(device="meta")
             tokenizer = open_clip.get_tokenizer(place, **options)

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .errors import ChoiceError, LatentError, PackError, ShapeError
-from .types import Latent
+from ..errors import ChoiceError, LatentError, PackError, ShapeError
+from ..types import Latent
 
 
 def _linear(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .types import Model
+from ..types import Model
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)  # what a model's `dtype` may be, what suits a search best first
 MATRIX_UNITS = "amx_bf16"  # torch's name for a CPU's matrix units for bfloat16
