@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core import clip, generators
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
             return show(models)
         if options.action == "check":
             return check(models)
-        actions = {"get": get, "convert": to_safetensors}
+        actions: dict[str, Callable[[Path, str], object]] = {"get": get, "convert": to_safetensors}
         if not options.names:
             raise LauncherError(f"models {options.action}: say which, as `run.py models list` shows them.")
         for name in options.names:
@@ -53,8 +54,8 @@ def show(models: Path) -> int:
     return 0
 
 
-def get(models: Path, name: str) -> None:
-    """Download published weights to where the loaders look."""
+def get(models: Path, name: str) -> Path:
+    """Download published weights to where the loaders look; returns where."""
     entry, bar = catalogue.find(name), Progress()
     try:
         path = fetch.obtain(
@@ -65,6 +66,7 @@ def get(models: Path, name: str) -> None:
     finally:
         bar.close()
     print(f"{path}  licence: {entry.licence}")
+    return path
 
 
 def to_safetensors(models: Path, name: str) -> None:

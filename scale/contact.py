@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..core.errors import PackError, shortened
+from ..core.files.picture_files import read
 from ..core.files.whole import whole
 from ..core.pictures import sheet as sheets
-from .pictures import read
 from .results import Record, Results
 
 SIDE, COLUMNS = 128, 8  # pixels of a picture, and pictures of a row at most

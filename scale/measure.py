@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ..core import clip, metrics
+from ..core.files.picture_files import read
 from ..core.losses import perceptual
 from ..core.types import JointEncoder
 from ..picturebook import MODELS, judge
 from .captions import Captions
-from .pictures import read
 
 EYES = ("judge", "backbone")  # of the picture book; anything else is a file of Inception's weights
 BACKBONE = MODELS / "perceptual" / "model.safetensors"

@@ -15,8 +15,9 @@ from guided_gan.core import clip
 from guided_gan.core.errors import PackError
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
-from guided_gan.training import features, objectives
+from guided_gan.training import features, job, objectives, options
 from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, look
+from guided_gan.training.trainer import TextEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONE = MODELS / "perceptual" / "model.safetensors"
@@ -24,15 +25,15 @@ TOY = ["--data", "picturebook", "--cpu", "--precision", "no", "--size", "tiny", 
 
 
 def training(out, *words):
-    return command.Training(command.parser().parse_args([*TOY, "--out", str(out), *words]))
+    return job.Training(options.parse("", [*TOY, "--out", str(out), *words]))
 
 
 def trainer_of(out, word="32:2", text=False):
-    job = training(out, "--stages", word)
+    begun = training(out, "--stages", word)
     if text:
-        job.text = command.TextEncoder.trainable(job.clip)
-    trainer = job._trainer(job.stages[0])
-    source = job._source(job.stages[0].side)
+        begun.text = TextEncoder.trainable(begun.clip)
+    trainer = begun._trainer(begun.stages[0])
+    source = begun.data.at(begun.stages[0].side)
     return trainer, [source.__getitems__(range(16 * i, 16 * i + 16)) for i in range(2)]
 
 
@@ -76,6 +77,19 @@ def test_the_backbone_shows_a_head_no_more_tokens_than_a_transformer_would():
     assert [each.shape[2] for each in tokens] == [256, 256, 256, 64, 16]
 
 
+def test_small_pictures_are_looked_at_enlarged():
+    eyes = features.load(BACKBONE)
+    tokens = look(eyes, torch.randn(2, 3, 16, 16, generator=seeded(0)), torch.rand(2, 11, generator=seeded(1)))
+    assert [each.shape[2] for each in tokens] == [256, 256, 256, 64, 16]
+
+
+def test_the_papers_schedule_grows_from_sixteen_pixels(tmp_path):
+    words = [*TOY, "--out", str(tmp_path), "--stages", "16:1", "32:1", "text:1", "64:1"]
+    assert command.main(words) == 0
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [f"{number}.pt" for number in range(4)]
+    assert load_file(tmp_path / job.MODEL)["synthesis.b64.torgb.bias"].shape == (3,)
+
+
 def test_dino_is_looked_at_in_five_places():
     import timm
 
@@ -93,6 +107,7 @@ def test_dino_is_looked_at_in_five_places():
             norm=False,
         )
     assert [each.shape for each in tokens] == [(1, 384, 196)] * 5
+    assert [each.shape for each in look(eyes, picture[:, :, :16, :16], torch.rand(1, 11))] == [(1, 384, 196)] * 5
     for seen, (patches, readout) in zip(tokens[1:], blocks, strict=True):
         torch.testing.assert_close(seen, (patches + readout).transpose(1, 2))
 
@@ -212,8 +227,8 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     for name, values in one.items():
         assert len(set(values)) == 3
         assert two[name] == pytest.approx(values, rel=1e-4, abs=1e-4), name
-    one, two = (load_file(place / command.MODEL) for place in places.values())
-    start = training(tmp_path / "none", "--seed", "3")._trainer(command.Stage("generator", 32, 1)).network.state_dict()
+    one, two = (load_file(place / job.MODEL) for place in places.values())
+    start = training(tmp_path / "none", "--seed", "3")._trainer(options.Stage("generator", 32, 1)).network.state_dict()
     # Adam moves a weight by a whole step even where rounding decides the sign of its gradient, so a few may differ.
     learnt, apart = (sum((one[name] - other[name]).abs().sum() for name in one) for other in (start, two))
     assert learnt > 0
@@ -224,7 +239,7 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
 
 
 def test_stages_are_sides_and_text_phases():
-    found = command.stages(["64:100", "text:10", "128:50"])
+    found = options.stages(["64:100", "text:10", "128:50"])
     assert [(stage.player, stage.side, stage.steps) for stage in found] == [
         ("generator", 64, 100),
         ("text", 64, 10),
@@ -232,20 +247,20 @@ def test_stages_are_sides_and_text_phases():
     ]
 
 
-@pytest.mark.parametrize("word", ["64", "63:10", "16:10", "words:10", "64:ten", "64:"])
+@pytest.mark.parametrize("word", ["64", "63:10", "8:10", "words:10", "64:ten", "64:"])
 def test_what_is_no_stage_is_refused(word):
     with pytest.raises(PackError, match="is no stage: write SIDE:STEPS"):
-        command.stages([word])
+        options.stages([word])
 
 
 def test_a_finished_training_has_nothing_left_to_do_and_knows_its_settings(tmp_path, capsys):
     words = [*TOY, "--out", str(tmp_path), "--stages", "32:1"]
     assert command.main(words) == 0
-    model = (tmp_path / command.MODEL).read_bytes()
+    model = (tmp_path / job.MODEL).read_bytes()
     assert len(list((tmp_path / "sheets").glob("*.png"))) == 1
     assert list((tmp_path / "logs").rglob("events*"))
     assert command.main(words) == 0
-    assert (tmp_path / command.MODEL).read_bytes() == model
+    assert (tmp_path / job.MODEL).read_bytes() == model
     assert command.main([*words, "--seed", "9"]) == 1
     assert "was begun with other settings" in capsys.readouterr().err
 
@@ -258,7 +273,7 @@ def test_a_place_that_cannot_be_written_ends_in_one_sentence(tmp_path, capsys):
 
 def test_a_batch_must_be_of_whole_virtual_batches(tmp_path):
     with pytest.raises(PackError, match="choose a multiple of 8"):
-        training(tmp_path, "--batch", "12")._trainer(command.Stage("generator", 32, 1))
+        training(tmp_path, "--batch", "12")._trainer(options.Stage("generator", 32, 1))
 
 
 def test_the_shipped_clip_reads_the_captions(tmp_path):

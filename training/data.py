@@ -6,9 +6,11 @@ on where it stopped, and processes that share a batch out read what one alone wo
 
 from __future__ import annotations
 
+import codecs
+import copy
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -18,19 +20,19 @@ import torch
 from torch import Tensor
 
 from ..core import draws
-from ..core.errors import PackError
+from ..core.errors import PackError, shortened
+from ..core.files import picture_files
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 TEXT = ".txt"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N pictures [N, 3, H, H] in [-1, 1], their captions, and the names of files that had to be skipped on the way."""
+    """N pictures [N, 3, H, H] in [-1, 1] and their captions; skipped: files passed over on the way, and why."""
 
     images: Tensor
     texts: list[str]
-    skipped: list[str] = field(default_factory=list)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -42,7 +44,16 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Caption:
+    """One caption of many: the file that it stands in, or the picture in a shard, and its line there, from 1."""
+
+    text: str
+    place: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Piece:
     """A file, or a part of one."""
 
     path: Path
@@ -56,10 +67,32 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """A captioned picture; the name is that of the picture, for people."""
+
     name: str
-    picture: _Piece
-    text: _Piece
+    picture: Piece
+    text: Piece
+
+    def lines(self) -> list[str]:
+        """Its captions, a line each.
+
+        Raises:
+            OSError: the text cannot be read. ValueError: it is no text, or empty.
+        """
+        content = self.text.read()
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        try:
+            text = content.decode("utf-16" if utf16 else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError("its text is not in UTF-8") from error
+        if not (lines := [" ".join(line.split()) for line in text.splitlines() if line.strip()]):
+            raise ValueError("its text is empty")
+        return lines
+
+    def image(self, side: int) -> Tensor:
+        """The picture [3, side, side] in [-1, 1]; as `picture_files.read`."""
+        return picture_files.read(io.BytesIO(self.picture.read()), side)
 
 
 class Files:
@@ -68,6 +101,8 @@ class Files:
     Each line of a text is a caption; a sample draws one. Pictures are cropped to a square about their centre and
     brought to the side asked for. A file that cannot be read is skipped, and the next in the epoch's order takes its
     place.
+
+    skipped: archives that end too soon, and why they are passed over. uncaptioned: pictures without a text beside them.
 
     Args:
         folder: where the files lie.
@@ -79,70 +114,79 @@ class Files:
     """
 
     def __init__(self, folder: Path, side: int, seed: int) -> None:
-        self.side, self.seed = side, seed
-        self.skipped: list[str] = []  # archives that end too soon
-        self._entries = [*_loose(folder), *self._in_shards(folder)]
+        self.name, self.side, self.seed = folder.resolve().name, side, seed
+        found = [_loose(folder), *map(shard, sorted(folder.rglob("*.tar")))]
+        self.skipped = {name: reason for part in found for name, reason in part.skipped.items()}
+        self.uncaptioned = [name for part in found for name in part.uncaptioned]
+        self._entries = [entry for part in found for entry in part.entries]
         if not self._entries:
-            found = f" Broken: {', '.join(self.skipped)}." if self.skipped else ""
+            broken = f" Broken: {', '.join(self.skipped)}." if self.skipped else ""
+            alone = f" There are {len(self.uncaptioned)} pictures without a text." if self.uncaptioned else ""
             raise PackError(
-                f"{folder} holds no captioned pictures: it must hold pictures ({', '.join(PICTURES)}) with a {TEXT} of "
-                f"the same name beside each, loose or in .tar shards.{found}"
+                f"{folder} holds no captioned pictures: it must hold pictures ({', '.join(picture_files.ENDINGS)}) "
+                f"with a {TEXT} of the same name beside each, loose or in .tar shards.{alone}{broken}"
             )
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitems__(self, samples: Sequence[int]) -> Batch:
-        images, texts, skipped = [], [], []
-        for sample in samples:
-            image, text = self._first_readable(sample, skipped)
-            images.append(image)
-            texts.append(text)
-        return Batch(torch.stack(images), texts, skipped)
+        skipped: dict[str, str] = {}
+        found = [self._first_readable(sample, skipped) for sample in samples]
+        return Batch(torch.stack([image for image, _ in found]), [text for _, text in found], skipped)
 
-    def _first_readable(self, sample: int, skipped: list[str]) -> tuple[Tensor, str]:
+    def at(self, side: int) -> Files:
+        """The same pictures at another side."""
+        other = copy.copy(self)
+        other.side = side
+        return other
+
+    def captions(self) -> Iterator[Caption]:
+        """All captions that can be read."""
+        for entry in self._entries:
+            try:
+                lines = entry.lines()
+            except (OSError, ValueError):
+                continue
+            place = str(entry.text.path) if entry.text.size < 0 else entry.name
+            yield from (Caption(text, place, line) for line, text in enumerate(lines, 1))
+
+    def _first_readable(self, sample: int, skipped: dict[str, str]) -> tuple[Tensor, str]:
         epoch, place = divmod(sample, len(self))
         order = _shuffled(len(self), self.seed, epoch)
-        for step in range(len(self)):
-            entry = self._entries[order[(place + step) % len(self)]]
-            try:
-                return self._read(entry, sample)
-            except Exception:  # a broken file may make a decoder raise anything at all
-                skipped.append(entry.name)
-        raise PackError(
-            f"None of the {len(self)} captioned pictures can be read, such as {skipped[0]}: check the data."
+        return first_readable(
+            (self._entries[order[(place + step) % len(self)]] for step in range(len(self))),
+            *(self.side, self.seed, sample, skipped),
         )
 
-    def _read(self, entry: _Entry, sample: int) -> tuple[Tensor, str]:
-        from PIL import Image, ImageOps
-        from torchvision.transforms.functional import pil_to_tensor
 
-        lines = [line.strip() for line in entry.text.read().decode("utf-8").splitlines() if line.strip()]
-        line = int(torch.randint(len(lines), (1,), generator=draws.rng(self.seed, "caption", sample)))
-        with Image.open(io.BytesIO(entry.picture.read())) as file:
-            square = ImageOps.fit(file.convert("RGB"), (self.side, self.side), Image.Resampling.LANCZOS)
-        return pil_to_tensor(square).float() / 127.5 - 1, lines[line]
+def first_readable(
+    entries: Iterable[Entry], side: int, seed: int, sample: int, skipped: dict[str, str]
+) -> tuple[Tensor, str]:
+    """Picture [3, side, side] and caption of the first entry that can be read; adds the others to `skipped`.
 
-    def _in_shards(self, folder: Path) -> Iterator[_Entry]:
-        """The entries of all shards, found by their headers alone; pictures are read when they are drawn."""
-        for shard in sorted(folder.rglob("*.tar")):
-            members: dict[str, dict[str, _Piece]] = {}
-            end = 0
-            try:
-                with tarfile.open(shard, "r:") as archive:
-                    for member in archive:
-                        path = PurePosixPath(member.name)
-                        key, _, suffix = path.name.partition(".")  # as WebDataset names the parts of a sample
-                        piece = _Piece(shard, member.offset_data, member.size)
-                        members.setdefault(str(path.parent / key), {})[f".{suffix.lower()}"] = piece
-                        end = member.offset_data + member.size
-                # A whole archive ends with two empty blocks; tarfile does not mind where they are missing.
-                whole = shard.stat().st_size >= (-(-end // tarfile.BLOCKSIZE) + 2) * tarfile.BLOCKSIZE
-            except (OSError, tarfile.TarError):
-                whole = False
-            if not whole:
-                self.skipped.append(str(shard))
-            yield from _pair(str(shard), members)
+    Raises:
+        PackError: none can.
+    """
+    for entry in entries:
+        try:
+            lines = entry.lines()
+            line = int(torch.randint(len(lines), (1,), generator=draws.rng(seed, "caption", sample)))
+            return entry.image(side), lines[line]
+        except Exception as error:  # a broken file may make a decoder raise anything at all
+            skipped[entry.name] = reason(error)
+    raise PackError(
+        f"None of the {len(skipped)} captioned pictures can be read, such as {next(iter(skipped))} "
+        f"({next(iter(skipped.values()))}): check the data."
+    )
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in a line."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if "cannot identify image file" in said:  # what follows names a place in memory
+        return "it is no picture"
+    return shortened(" ".join(said.split()) or type(error).__name__, 200)
 
 
 @lru_cache(2)
@@ -150,19 +194,62 @@ def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
     return torch.randperm(count, generator=draws.rng(seed, "epoch", epoch)).tolist()
 
 
-def _loose(folder: Path) -> Iterator[_Entry]:
-    members: dict[str, dict[str, _Piece]] = {}
+# --- what there is ---------------------------------------------------------------------------------------------------
+
+Members = dict[str, dict[str, Piece]]  # by the name that picture and text share, then by their endings
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder or a shard holds."""
+
+    entries: Sequence[Entry]
+    uncaptioned: Sequence[str] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+def _loose(folder: Path) -> Found:
+    members: Members = {}
     for path in sorted(folder.rglob("*")):
-        members.setdefault(str(path.with_suffix("")), {})[path.suffix.lower()] = _Piece(path)
-    return _pair("", members)
+        if not path.name.startswith("."):  # macOS leaves notes of such names beside pictures
+            members.setdefault(str(path.with_suffix("")), {})[path.suffix.lower()] = Piece(path)
+    return _paired("", members)
 
 
-def _pair(place: str, members: dict[str, dict[str, _Piece]]) -> Iterator[_Entry]:
+def shard(path: Path, name: str = "") -> Found:
+    """The entries of a shard, found by their headers alone; pictures are read when they are drawn."""
+    members: Members = {}
+    name, end = name or str(path), 0
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member in archive:
+                place = PurePosixPath(member.name)
+                key, _, suffix = place.name.partition(".")  # as WebDataset names the parts of a sample
+                if key and member.isfile():
+                    piece = Piece(path, member.offset_data, member.size)
+                    members.setdefault(str(place.parent / key), {})[f".{suffix.lower()}"] = piece
+                end = member.offset_data + member.size
+        # A whole archive ends with two empty blocks; tarfile does not mind where they are missing.
+        whole = path.stat().st_size >= (-(-end // tarfile.BLOCKSIZE) + 2) * tarfile.BLOCKSIZE
+        why = "" if whole else "the archive ends too soon; what it holds is used"
+    except (OSError, tarfile.TarError) as error:
+        why = f"{reason(error)}; what could be found in the archive is used"
+    found = _paired(name, members)
+    return Found(found.entries, found.uncaptioned, {name: why} if why else {})
+
+
+def _paired(place: str, members: Members) -> Found:
     """Entries of the keys that have both a picture and a text."""
+    entries, uncaptioned = [], []
     for key, parts in members.items():
-        picture = next((parts[suffix] for suffix in PICTURES if suffix in parts), None)
-        if picture and TEXT in parts:
-            yield _Entry(f"{place}:{key}" if place else str(picture.path), picture, parts[TEXT])
+        picture = next((parts[suffix] for suffix in picture_files.ENDINGS if suffix in parts), None)
+        if picture:
+            name = f"{place}:{key}" if place else str(picture.path)
+            if TEXT in parts:
+                entries.append(Entry(name, picture, parts[TEXT]))
+            else:
+                uncaptioned.append(name)
+    return Found(entries, uncaptioned)
 
 
 def batches(source: Source, numbers: Iterable[Sequence[int]], workers: int) -> Iterator[Batch]:

@@ -70,8 +70,9 @@ class Heads(nn.Module):
 def look(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
     """What the frozen network sees of pictures, augmented as `numbers` [N, 11] in [0, 1) decide; differentiable."""
     images = diffaug.augment(images, numbers[:, None, :8], POLICIES)
-    if features.side is not None and images.shape[-1] != features.side:
-        images = crop(images, features.side, numbers[:, 8:])
+    side = int(min(max(images.shape[-1], features.least), features.most))
+    if images.shape[-1] != side:
+        images = crop(images, side, numbers[:, 8:])
     return features(images)
 
 

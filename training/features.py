@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,21 @@ GRID = 16
 class Features(nn.Module):
     """A frozen network with several layers to look at.
 
-    name: architecture and a fingerprint of the weights. widths: channels C of each layer. side: the side of the
-    pictures that it must be given, or None where any will do. `forward` takes pictures [N, 3, H, H] in [-1, 1] and
-    returns the tokens of each layer, [N, C, T].
+    name: architecture and a fingerprint of the weights. widths: channels C of each layer. least, most: between which
+    sides the pictures must be that it is given. `forward` takes pictures [N, 3, H, H] in [-1, 1] and returns the tokens
+    of each layer, [N, C, T].
     """
 
     name: str
     widths: tuple[int, ...]
-    side: int | None
+    least: int
+    most: float
 
 
 class DINO(Features):
     """DINO's ViT-S/16 (Caron et al. 2021), as published: the patch embedding and four blocks, class token added."""
 
-    side = 224
+    least = most = 224
     gain: Tensor
     offset: Tensor
 
@@ -64,7 +66,7 @@ class DINO(Features):
 class Backbone(Features):
     """A perceptual backbone (`core.losses.perceptual`): picturebook's own, or torchvision's AlexNet or VGG16."""
 
-    side = None
+    least, most = 64, math.inf  # of smaller ones the last layers would hardly make a token
 
     def __init__(self, path: Path) -> None:
         super().__init__()

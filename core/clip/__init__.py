@@ -93,16 +93,30 @@ def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
     """
     if not text.strip():
         raise PackError("The prompt is empty: write what the picture should show.")
-    room = tokenizer.context_length - 2  # one place each for the start and the end
-    if len(text) > _LONGEST_TOKEN * room:  # which would take long to tell apart
-        raise PackError(f"The prompt has {len(text)} characters, but {reader} reads {room} tokens: shorten it.")
-    own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
-    with model_folder.panics_as_errors(f"The tokenizer of {reader}"):
-        count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
-    if count > room:
+    if length := excess(text, tokenizer):
         raise PackError(
-            f"The prompt has {count} tokens, but {reader} reads {room}: shorten it, or split it into several prompts."
+            f"The prompt has {length}, but {reader} reads {room(tokenizer)} tokens: shorten it, or split it into "
+            "several prompts."
         )
+
+
+def room(tokenizer: Any) -> int:
+    """How many tokens of a text a tokenizer's model reads."""
+    return tokenizer.context_length - 2  # one place each for the start and the end
+
+
+def excess(text: str, tokenizer: Any) -> str:
+    """The length of a text that has more tokens than the tokenizer's model reads, in words; "" of any other.
+
+    Raises:
+        CheckpointError: the tokenizer is broken.
+    """
+    if len(text) > _LONGEST_TOKEN * room(tokenizer):  # which would take long to tell apart
+        return f"{len(text)} characters"
+    own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
+    with model_folder.panics_as_errors("The tokenizer"):
+        count = len(tokenizer.encode(text) if own else tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
+    return f"{count} tokens" if count > room(tokenizer) else ""
 
 
 class Ensemble:

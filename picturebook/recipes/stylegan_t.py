@@ -56,6 +56,10 @@ class Pictures:
         scenes, said = self.draw(samples)
         return Batch(world.render(scenes, self.side), said.texts)
 
+    def at(self, side: int) -> Pictures:
+        """The same scenes at another side."""
+        return Pictures(self.seed, side=side, held_out=self.held_out)
+
     def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
         """The scenes of these numbers and what is said of them."""
         parts = [caption(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]

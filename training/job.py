@@ -1,0 +1,185 @@
+"""A training from its command line to its end: the stages, their checkpoints, and what is shown of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs, gather_object
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from ..core import clip
+from ..core.compute import precision
+from ..core.errors import PackError
+from ..core.files import latent_files
+from ..core.generators.stylegan_t.network import Network, Shape
+from ..launcher import locks
+from ..picturebook.recipes.training import save_atomically
+from . import features, sight
+from .data import Files, Source, batches
+from .options import SIZES, Stage, stages
+from .sources import data
+from .trainer import PRECISIONS, Settings, TextEncoder, Trainer
+
+MODEL = "stylegan_t.safetensors"
+SHEET = (4, 8)  # prompts, pictures of each
+PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
+
+
+class Training:
+    """The stages of one command line."""
+
+    def __init__(self, options: Namespace) -> None:
+        self.options, self.out = options, options.out
+        self.stages = stages(options.stages)
+        self.settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+        device = torch.device("cpu" if options.cpu or not torch.cuda.is_available() else "cuda")
+        computing = options.precision or PRECISIONS[precision.training(device)]
+        patience = InitProcessGroupKwargs(timeout=PATIENCE)
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=computing, kwargs_handlers=[patience])
+        paths = {name: sight.obtain(getattr(options, name), *need) for name, need in sight.NEEDS.items()}
+        self.clip, self.clip_path = clip.load(paths["clip"]), paths["clip"]
+        self.features = features.load(paths["features"])
+        self.data = data(options)
+        self.text: TextEncoder | None = None
+        self.skipped: dict[str, str] = {}
+
+    def run(self) -> None:
+        with self._alone():
+            self._introduce()
+            for number, stage in enumerate(self.stages):
+                self._play(number, stage)
+                self.accelerator.wait_for_everyone()  # for the checkpoint that the next stage starts from
+            self._tell_skipped()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other run writes into the folder meanwhile."""
+        with locks.locked(self.out / "training") if self.accelerator.is_main_process else contextlib.nullcontext():
+            self.accelerator.wait_for_everyone()
+            yield
+
+    def _introduce(self) -> None:
+        """What is to know of the data before the training starts."""
+        if isinstance(self.data, Files) and self.accelerator.is_main_process:
+            for line in sight.remarks(self.data, self.clip, self.out / "too_long.txt"):
+                print(line, flush=True)
+        self.accelerator.wait_for_everyone()
+
+    def _tell_skipped(self) -> None:
+        """What all processes have passed over."""
+        everywhere = dict(gather_object(list(self.skipped.items())))
+        if everywhere and self.accelerator.is_main_process:
+            found = [f"{name} ({why})" for name, why in sorted(everywhere.items())]
+            print(f"Skipped {len(found)} files that cannot be read: {sight.named(found)}.")
+
+    def _play(self, number: int, stage: Stage) -> None:
+        if stage.player == "text" and self.text is None:
+            self.text = TextEncoder.trainable(self.clip)  # and from now on the generator listens to this one
+        trainer, source = self._trainer(stage), self.data.at(stage.side)
+        done = self._resume(trainer, number, stage)
+        if done == stage.steps:
+            return
+        first = self.accelerator.is_main_process
+        place = self.out / "logs" / f"{number}-{stage.player}-{stage.side}"
+        # What a stopped run has logged after its last checkpoint is about to be logged again.
+        log = SummaryWriter(str(place), purge_step=done) if first else None
+        saved = time.monotonic()
+        bar = tqdm(
+            total=stage.steps, initial=done, desc=f"{stage.player} {stage.side}", mininterval=2, disable=not first
+        )
+        places, size = trainer.places(), self.settings.batch
+        numbers = ([i * size + place for place in places] for i in range(done, stage.steps))
+        for i, batch in enumerate(batches(source, numbers, self.options.workers), done):
+            self._note_skipped(batch.skipped, bar)
+            figures = trainer.step(i, batch.images, batch.texts)
+            bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+            bar.update()
+            if log is None:
+                continue
+            last = i + 1 == stage.steps
+            for name, value in figures.items():
+                log.add_scalar(name, value, i)
+            if last or (i + 1) % self.options.sheet_every == 0:
+                self._sheet(trainer, source, self.out / "sheets" / f"{number}-{i + 1:06d}.png")
+            if last or time.monotonic() - saved > self.options.checkpoint_every:
+                save_atomically(self._state(trainer, stage, i + 1), self._checkpoint(number))
+                saved = time.monotonic()
+        if log is not None:
+            log.close()
+            self._ship(trainer)
+
+    def _trainer(self, stage: Stage) -> Trainer:
+        base, most, blocks = SIZES[self.options.size]
+        width = self.clip.encode_text(["a"]).shape[1]
+        with torch.random.fork_rng():
+            torch.manual_seed(self.settings.seed)
+            network = Network(Shape.pyramid(stage.side, base, most, num_res_blocks=blocks, c_dim=width))
+        return Trainer(network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
+
+    def _note_skipped(self, skipped: Mapping[str, str], bar: tqdm) -> None:
+        for name in skipped.keys() - self.skipped.keys():
+            bar.write(f"Skipped {name}: {skipped[name]}.")
+            self.skipped[name] = skipped[name]
+
+    # --- files ----------------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, number: int) -> Path:
+        return self.out / "checkpoints" / f"{number}.pt"
+
+    def _state(self, trainer: Trainer, stage: Stage, done: int) -> dict:
+        return {"done": done, "plan": self._plan(stage), **trainer.state()}
+
+    def _plan(self, stage: Stage) -> str:
+        """What must be the same for a checkpoint to go on as if it had never stopped."""
+        return json.dumps(
+            [stage.player, stage.side, self.options.size, self.features.name, self.clip.name, asdict(self.settings)]
+        )
+
+    def _resume(self, trainer: Trainer, number: int, stage: Stage) -> int:
+        """Load the stage's own checkpoint, or else the last weights of the stage before; returns the steps done."""
+        path = self._checkpoint(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if state["plan"] != self._plan(stage):
+                raise PackError(
+                    f"{path} was begun with other settings ({state['plan']}), now they are ({self._plan(stage)}): "
+                    "go on with the same, or choose another --out."
+                )
+            trainer.restore(state)
+            return min(state["done"], stage.steps)
+        if number:
+            trainer.start_from(torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True))
+        return 0
+
+    def _sheet(self, trainer: Trainer, source: Source, path: Path) -> None:
+        """Pictures of fixed prompts (rows) and noise (columns) by the averaged generator."""
+        from torchvision.utils import save_image
+
+        prompts, columns = SHEET
+        path.parent.mkdir(exist_ok=True)
+        images = trainer.sample(source.__getitems__(range(prompts)).texts, columns)
+        save_image(images.clamp(-1, 1) / 2 + 0.5, str(path), nrow=columns)
+
+    def _ship(self, trainer: Trainer) -> None:
+        """The averaged generator, and where its text encoder has learnt something, the CLIP that it now goes with."""
+        notes = {"clip": self.clip.name, "features": self.features.name, "settings": json.dumps(asdict(self.settings))}
+        latent_files.write_tensors(self.out / MODEL, trainer.average.state_dict(), notes)
+        if trainer.text is not None:
+            folder = self.out / "clip"
+            tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
+            latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
+            for name in (clip.CONFIG, clip.VOCABULARY):
+                if (self.clip_path / name).is_file():
+                    shutil.copy(self.clip_path / name, folder)

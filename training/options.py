@@ -1,0 +1,116 @@
+"""What a training's command line says: the stages, the sizes, and what is chosen where nothing is said."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..core.errors import PackError
+from ..picturebook import MODELS
+from .trainer import Settings
+
+PICTUREBOOK = "picturebook"
+# channel_base, channel_max and num_res_blocks: the picture-book's, and the paper's two.
+SIZES = {"tiny": (2048, 128, 1), "lite": (32768, 512, 2), "full": (65536, 2048, 3)}
+SMALLEST = 16  # side of a first stage, as the paper's
+
+# What is chosen where nothing is said: for the picture book its own small models, for all else what the paper chose.
+TOYS = {
+    "stages": ["64:25000"],
+    "size": "tiny",
+    "clip": str(MODELS / "clip"),
+    "features": str(MODELS / "perceptual" / "model.safetensors"),
+    "batch": 64,
+}
+PAPERS = {
+    "stages": ["16:5000", "32:5000", "64:25000"],
+    "size": "lite",
+    "clip": "openai-vit-l-14",
+    "features": "dino-vit-s-16",
+    "batch": Settings.batch,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One phase: who learns, at which side, for how many steps."""
+
+    player: str
+    side: int
+    steps: int
+
+
+def stages(words: Sequence[str]) -> list[Stage]:
+    """The stages of words such as 64:25000 or text:1000; the text encoder learns at the side of the stage before.
+
+    Raises:
+        PackError: a word is no stage.
+    """
+    found: list[Stage] = []
+    for word in words:
+        what, _, steps = word.partition(":")
+        side = (found[-1].side if found else 64) if what == "text" else int(what) if what.isdigit() else 0
+        if side < SMALLEST or side & (side - 1) or not steps.isdigit():
+            raise PackError(
+                f"{word} is no stage: write SIDE:STEPS with a power of two from {SMALLEST} up, or text:STEPS."
+            )
+        found.append(Stage("text" if what == "text" else "generator", side, int(steps)))
+    return found
+
+
+def parse(about: str | None, arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line, with what is chosen for its data where it says nothing."""
+    options = _parser(about).parse_args(arguments)
+    for name, value in (TOYS if options.data == PICTUREBOOK else PAPERS).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def _parser(about: str | None) -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="run.py train stylegan-t", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = top.add_argument
+    add("--data", required=True, metavar="FOLDER", help=f"captioned pictures, or the word {PICTUREBOOK}")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="where model, checkpoints, sheets and logs go")
+    add("--stages", nargs="+", metavar="STAGE", help=f"SIDE:STEPS or text:STEPS ({_default('stages')})")
+    size = f"of the generator; lite and full are the paper's ({_default('size')})"
+    add("--size", choices=list(SIZES), help=size)
+    add("--clip", metavar="NAME", help=f"what reads captions and guides: {_where('clip')}")
+    add("--features", metavar="NAME", help=f"what the discriminator sees through: {_where('features')}")
+    helps = {
+        "batch": "pictures per step, over all processes",
+        "lr": "learning rate of generator and discriminator",
+        "text_lr": "learning rate of the text encoder",
+        "guidance": "weight of the CLIP guidance",
+        "text_guidance": "the same while the text encoder learns",
+        "ema_decay": "decay of the moving average of the generator's weights, per step",
+        "seed": "decides everything random",
+    }
+    for name, value in asdict(Settings()).items():
+        default = _default(name) if name in PAPERS else f"default: {value}"
+        given = None if name in PAPERS else value
+        add(f"--{name.replace('_', '-')}", type=type(value), default=given, help=f"{helps[name]} ({default})")
+    add("--precision", choices=["no", "bf16"], help="no: float32 throughout (default: bf16 where that is faster)")
+    add("--cpu", action="store_true", help="leave the GPU alone")
+    processes = "processes that share each batch out, one per GPU (default: 1)"
+    add("--processes", type=int, default=1, metavar="N", help=processes)
+    add("--workers", type=int, default=2, metavar="N", help="processes that read pictures ahead (default: 2)")
+    every = "a sheet of samples each so many steps (default: 500)"
+    add("--sheet-every", type=int, default=500, metavar="STEPS", help=every)
+    every = "a checkpoint each so many, and at the end of a stage (default: 60)"
+    add("--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help=every)
+    return top
+
+
+def _default(name: str) -> str:
+    """What is chosen for either data, in words."""
+    paper, toy = (" ".join(value) if isinstance(value, list) else value for value in (PAPERS[name], TOYS[name]))
+    return f"default: {paper}; for {PICTUREBOOK}: {toy}"
+
+
+def _where(name: str) -> str:
+    return f"a path, or a name that `run.py models list` shows (default: {PAPERS[name]}; for {PICTUREBOOK}: its own)"
