@@ -69,7 +69,8 @@ class Settings:
 
     search, start, aug_clip, cutouts, regularization: each stage's numbers. loss: the loss to search it by, as the score
     curve calls it. backbone: of the perceptual distance between its pictures, as the menu of `models/lpips` calls it.
-    composition: in a composition of two layers; None where that is no other search.
+    composition: in a composition of two layers; None where that is no other search. wraps: which opposite sides of its
+    pictures meet, a name of `resample.SIDES`.
     """
 
     search: SearchSettings = SearchSettings()
@@ -80,6 +81,7 @@ class Settings:
     loss: str = "AugCLIP"
     backbone: str = "alexnet.pth"
     composition: Settings | None = None
+    wraps: str = "none"
 
     @property
     def composed(self) -> Settings:

@@ -21,6 +21,7 @@ from guided_gan.core.losses import base, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
+from guided_gan.core.losses.palette import Palette
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.losses.seam import Seam
@@ -111,6 +112,11 @@ LOSSES = {
         lambda: PerceptualLoss(metric(1), picture()),
         lambda: PerceptualLoss(metric(), picture(1)),
         lambda: PerceptualLoss(metric(), picture(n=2)),
+    ),
+    "palette": (
+        lambda: Palette(torch.zeros(2, 3)),
+        lambda: Palette(torch.ones(2, 3)),
+        lambda: Palette(torch.zeros(1, 3)),
     ),
     "seam": (
         lambda: Seam(compose.Composite(ToyGenerator()), metric()),

@@ -20,6 +20,7 @@ from . import configs
 
 ENDING = ".search.json"
 MOST = 1_000_000  # of any number: nobody's search has more steps or candidates
+_NOT_SAID = ("composition", "wraps")  # as a section of its own; by the generator, whatever its file says
 T = TypeVar("T")
 
 
@@ -56,7 +57,8 @@ def _changed(value: T, said: Any, place: str) -> T:
     """
     if not isinstance(said, Mapping):
         raise ValueError(f"{place or 'it'} must hold names and values; got {shortened(said)}")
-    known = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "composition"}  # type: ignore[arg-type]
+    names = [field.name for field in fields(value) if field.name not in _NOT_SAID]  # type: ignore[arg-type]
+    known = {name: getattr(value, name) for name in names}
     changes = {}
     for name, one in said.items():
         where = f"{place}.{name}".strip(".")

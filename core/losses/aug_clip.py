@@ -72,7 +72,7 @@ class AugCLIPLoss(CopiesLoss):
         The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target. The first copies are the
         same however many there are.
         """
-        parameters = self.draw(rngs)
+        parameters = self.parameters(rngs)
         if copies is not None:
             parameters = parameters[:, copies.start : copies.stop]
         sums = self._in_parts(images, parameters, lambda part: self._vectors(images, part).sum(1))
@@ -86,7 +86,7 @@ class AugCLIPLoss(CopiesLoss):
         """[D]: the weighted mean of the target's vectors."""
         return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
 
-    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+    def parameters(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters, as `diffaug.draw`."""
         return diffaug.draw(self.copies, rngs, self.policies)
 

@@ -5,6 +5,7 @@ A score, as the curves and the Score stage show it, is the negative of a loss.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -15,9 +16,12 @@ from .. import draws
 from ..compute import precision
 from ..compute.memory import batches_of, constant
 from ..errors import ChoiceError, PackError
+from ..pictures import resample
 from ..types import JointEncoder, Latent, Loss, Model, Target
 
 Made = TypeVar("Made")
+Copies = TypeVar("Copies", bound="CopiesLoss")
+_ROLL = 2  # numbers that say how far a picture is rolled, down and across
 
 
 def _cosine(cosines: Tensor) -> Tensor:
@@ -53,7 +57,8 @@ class CopiesLoss:
 
     L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
 
-    A subclass says what the augmentations a are: `draw` draws their parameters, `augment` applies them.
+    A subclass says what the augmentations a are: `parameters` draws their parameters, `augment` applies them. Pictures
+    whose sides meet are first rolled around by chance, all copies of one alike, so that no edge is ever special.
 
     Args:
         encoder: f, frozen; gradients flow to the pictures only.
@@ -70,6 +75,7 @@ class CopiesLoss:
     """
 
     name = ""
+    wraps = "none"  # which sides of the pictures meet, a name of `resample.SIDES`
 
     def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
         if distance not in DISTANCES:
@@ -96,7 +102,21 @@ class CopiesLoss:
         """All but how the work is split, which does not decide what the loss is; see `identity.Identified`."""
         return {name: value for name, value in vars(self).items() if name != "micro_batch"}
 
+    def around(self: Copies, sides: str) -> Copies:
+        """The same loss of pictures whose sides meet; sides: a name of `resample.SIDES`."""
+        other = copy.copy(self)
+        other.wraps = sides
+        return other
+
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+        """Augmentation parameters [N, copies, K], and before them how far a picture whose sides meet is rolled."""
+        parameters = self.parameters(rngs)
+        if self.wraps == "none":
+            return parameters
+        shares = draws.uniform(draws.streams(rngs, "around"), 1, _ROLL)
+        return torch.cat([shares.expand(-1, self.copies, -1), parameters], -1)
+
+    def parameters(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters [N, copies, K], on the CPU; row i comes from rngs[i] alone."""
         raise NotImplementedError
 
@@ -105,7 +125,7 @@ class CopiesLoss:
 
         Args:
             images: [N, 3, H, W] in [-1, 1].
-            parameters: [N, C, K], from `draw`, for C of the copies; on any device.
+            parameters: [N, C, K], from `parameters`, for C of the copies; on any device.
 
         Returns:
             [N * C, 3, H', W'], the copies of one picture side by side.
@@ -116,13 +136,19 @@ class CopiesLoss:
         return self.given(images, latent, self.draw(rngs))
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
-        """The loss [N] by augmentation parameters [N, copies, K]."""
-        parameters = numbers.to(images.device)
+        """The loss [N] by what `draw` gave."""
+        images, parameters = self._seen(images, numbers.to(images.device))
         if torch.is_grad_enabled() and images.requires_grad:
             parts = self._in_parts(images, parameters, lambda part: self._with_gradient(images.detach(), part))
             value, gradient = (torch.stack(shares).sum(0) for shares in zip(*parts, strict=True))
             return _WithGradient.apply(images, value, gradient)
         return torch.stack(self._in_parts(images, parameters, lambda part: self._mean_distance(images, part))).sum(0)
+
+    def _seen(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures as the copies see them, and the augmentation parameters, by what `draw` gave."""
+        if self.wraps == "none":
+            return images, numbers
+        return resample.rolled(images, numbers[:, 0, :_ROLL], self.wraps), numbers[..., _ROLL:]
 
     def _in_parts(self, images: Tensor, parameters: Tensor, work: Callable[[Tensor], Made]) -> list[Made]:
         """What `work` makes of the parameters [N, C, K] of so many copies as fit into memory at once, part by part."""
@@ -134,8 +160,8 @@ class CopiesLoss:
         return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, parameters.shape[:2])
 
     def by_copy(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """What each copy adds to the mean that the loss is, [N, copies], by augmentation parameters."""
-        parameters = numbers.to(images.device)
+        """What each copy adds to the mean that the loss is, [N, copies], by what `draw` gave."""
+        images, parameters = self._seen(images, numbers.to(images.device))
         return torch.cat(self._in_parts(images, parameters, lambda part: self._distances(images, part)), 1)
 
     def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..settings import Settings
 from ..types import Latent, Loss, Model
-from .base import SumLoss, terms_of
+from .base import CopiesLoss, SumLoss, terms_of
 
 
 class ByGenerator:
@@ -43,7 +43,10 @@ class ByGenerator:
 
 
 def suited(loss: Loss, settings: Settings) -> Loss:
-    """A loss, or a sum of losses, as settings have it; one that leaves nothing to the generator is itself."""
+    """A loss, or a sum of losses, as settings have it, for pictures whose sides meet if theirs do.
+
+    One that leaves nothing to the generator is itself.
+    """
     terms = [(weight, _one(term, settings)) for weight, term in terms_of(loss)]
     return SumLoss(terms) if isinstance(loss, SumLoss) else terms[0][1]
 
@@ -54,4 +57,5 @@ def waiting(loss: Loss) -> list[ByGenerator]:
 
 
 def _one(loss: Loss, settings: Settings) -> Loss:
-    return loss.suited(settings) if isinstance(loss, ByGenerator) else loss
+    loss = loss.suited(settings) if isinstance(loss, ByGenerator) else loss
+    return loss.around(settings.wraps) if isinstance(loss, CopiesLoss) and settings.wraps != loss.wraps else loss

@@ -64,7 +64,7 @@ class CutoutLoss(CopiesLoss):
         self.size, self.smallest, self.power, self.whole = encoder.image_size, smallest, power, whole
         self.strengths = vqgan_clip.check_strengths(strengths or {})
 
-    def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
+    def parameters(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters, as `vqgan_clip.draw`."""
         return vqgan_clip.draw(self.copies, rngs)
 

@@ -6,9 +6,19 @@ run on every device, which scattered sampling does not give.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+# Which opposite sides of a picture meet: whether the bottom goes on at the top, and the right side at the left one.
+SIDES: Mapping[str, tuple[bool, bool]] = {
+    "none": (False, False),
+    "both": (True, True),
+    "left and right": (False, True),
+    "top and bottom": (True, False),
+}
 
 
 def resize_to(images: Tensor, height: int, width: int) -> Tensor:
@@ -44,6 +54,18 @@ def apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return rows[:, None] @ images @ columns[:, None].transpose(-1, -2)
 
 
+def rolled(images: Tensor, shares: Tensor, sides: str) -> Tensor:
+    """Pictures rolled around by shares [N, 2], down and across, of their sides, where these meet: [N, C, H, W].
+
+    images: [N, C, H, W]. shares: in [0, 1), rounded down to whole pixels. sides: a name of SIDES.
+    """
+    matrices = (
+        roll_matrix(size, torch.floor(share * size * meet))
+        for size, share, meet in zip(images.shape[2:], shares.to(images).unbind(1), SIDES[sides], strict=True)
+    )
+    return apply(images, *matrices)
+
+
 # --- matrices --------------------------------------------------------------------------------------------------------
 
 
@@ -72,6 +94,12 @@ def enlarge_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
     index = torch.arange(size, device=first.device, dtype=torch.float32)
     first, length = first[:, None], length[:, None]
     return _triangle(((index + 0.5) * length / size - 0.5).clamp(min=0).minimum(length - 1) + first, index)
+
+
+def roll_matrix(size: int, shift: Tensor) -> Tensor:
+    """An axis rolled around by whole pixels [M]: [M, size, size]."""
+    index = torch.arange(size, device=shift.device, dtype=shift.dtype)
+    return (index[:, None] == ((index + shift[:, None]) % size)[:, None]).to(shift)
 
 
 def zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:

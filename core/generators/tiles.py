@@ -1,0 +1,146 @@
+"""Seamless tiles: pictures that go on where they begin, when they are laid side by side or one above the other.
+
+Whatever a convolution would see beyond an edge it sees at the opposite one, so that to the network a picture has no
+edge. Everything else in a decoder knows no places: attention, norms, activations and doubled pixels. So a latent whose
+cells are rolled around gives the picture rolled around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from ..errors import ChoiceError, PackError
+from ..pictures import resample
+from ..settings import Settings
+from ..types import Autoencoder, Generator, Latent
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A `Shape`: pictures whose opposite sides meet.
+
+    sides: which of them, a name of `resample.SIDES`.
+
+    Raises:
+        ChoiceError: there is none of this name.
+    """
+
+    sides: str = "both"
+
+    def __post_init__(self) -> None:
+        if self.sides not in resample.SIDES:
+            raise ChoiceError(f"Unknown sides {self.sides!r}: choose from {', '.join(resample.SIDES)}.")
+
+    @property
+    def says(self) -> str:
+        """For the generator's name."""
+        return f"in tiles ({self.sides})"
+
+    def check(self, generator: Generator) -> None:
+        """Refuse a generator whose pictures know where they are.
+
+        Raises:
+            PackError: its latents are no grid.
+        """
+        if not isinstance(generator, Autoencoder):
+            raise PackError(
+                f"{generator.name} cannot draw seamless tiles, since it has learned what lies at a picture's edge: "
+                "give a VQGAN, or a VAE as a generator."
+            )
+
+    def settings(self, own: Settings) -> Settings:
+        """Those of the generator itself; a loss heeds which sides meet."""
+        return replace(own, wraps=self.sides, composition=own.composition and self.settings(own.composition))
+
+    def decode(self, generator: Generator, latent: Latent) -> Tensor:
+        """The generator's pictures without edges."""
+        with _Around(*resample.SIDES[self.sides]):
+            return generator.decode(latent)
+
+    def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
+        """As the generator itself, of pictures without edges."""
+        with _Around(*resample.SIDES[self.sides]):
+            return generator.encode(images)
+
+
+class _Around(TorchFunctionMode):
+    """As long as it is entered, convolutions pad with what lies at the opposite side, where sides meet, not with zeros.
+
+    The weights are shared with the generator itself, so that no layer of it may be changed.
+    """
+
+    def __init__(self, down: bool, across: bool) -> None:
+        super().__init__()
+        self._meets = (down, across)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        wrapped = _WRAPPED.get(func, func)
+        if wrapped is func:
+            return func(*args, **(kwargs or {}))
+        return wrapped(self._meets, *args, **(kwargs or {}))
+
+
+def _conv2d(
+    meets: tuple[bool, bool],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    around = [p * meet for p, meet in zip(_pair(padding), meets, strict=True)]
+    rest = [p - wrapped for p, wrapped in zip(_pair(padding), around, strict=True)]
+    return torch.conv2d(_padded(input, around), weight, bias, stride, rest, dilation, groups)
+
+
+def _conv_transpose2d(
+    meets: tuple[bool, bool],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The image is that of a map which is longer by `around` at each end, without those ends."""
+    strides = _pair(stride)
+    reach = [
+        max(-(-(d * (k - 1) - p) // s), (p - 1) // s + 1)
+        for k, s, p, d in zip(weight.shape[2:], strides, _pair(padding), _pair(dilation), strict=True)
+    ]
+    around = [max(r, 0) if meet else 0 for r, meet in zip(reach, meets, strict=True)]
+    y = torch.conv_transpose2d(
+        _padded(input, around), weight, bias, stride, padding, output_padding, groups, dilation
+    )
+    for axis, (cells, scale) in enumerate(zip(around, strides, strict=True), 2):
+        y = y.narrow(axis, cells * scale, y.shape[axis] - 2 * cells * scale)
+    return y
+
+
+_WRAPPED: Mapping[Callable[..., Any], Callable[..., Tensor]] = {
+    F.conv2d: _conv2d,
+    F.conv_transpose2d: _conv_transpose2d,
+}
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _padded(x: Tensor, around: Sequence[int]) -> Tensor:
+    """A map [N, C, H, W] that goes on by so many cells up and down, and left and right."""
+    down, across = around
+    return F.pad(x, (across, across, down, down), mode="circular") if down or across else x

@@ -1,0 +1,71 @@
+"""Load: a generator whose pictures have a shape, seamless tiles or a symmetry."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..core.generators import symmetry as symmetries
+from ..core.generators import tiles
+from ..core.generators.shaped import shaped
+from ..core.types import Generator
+from . import grids, sockets
+
+_FOR = "For Random Latent, Encode Image, Optimize and Decode: latents belong to the shape that they were made in."
+
+
+class SeamlessTiles(io.ComfyNode):
+    """A grid generator whose pictures have no edges."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_SeamlessTiles",
+            display_name="Seamless Tiles (GAN)",
+            category="guided GAN/load",
+            description="Pictures that repeat without a seam, for textures and patterns: what lies beyond an edge is "
+            "what lies at the opposite one, for the generator's convolutions and for the losses of a search alike.",
+            search_aliases=["tileable", "texture", "circular padding", "pattern", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
+                io.Combo.Input(
+                    "sides",
+                    options=["both", "left and right", "top and bottom"],
+                    default="both",
+                    tooltip="Which sides go on at the opposite one. left and right alone makes a border or panorama.",
+                ),
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip=_FOR)],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, sides: str) -> io.NodeOutput:
+        return io.NodeOutput(shaped(generator, tiles.Tiles(sides)))
+
+
+class Symmetry(io.ComfyNode):
+    """A generator whose pictures are symmetric."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Symmetry",
+            display_name="Symmetry (GAN)",
+            category="guided GAN/load",
+            description="Pictures that are their own mirror image, or look the same after a turn: exactly, and while "
+            "they are searched, so that the search makes the best of it.",
+            search_aliases=["mirror", "kaleidoscope", "mandala", "rotational", "FuseDream", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="Any generator."),
+                io.Combo.Input(
+                    "symmetry",
+                    options=list(symmetries.SYMMETRIES),
+                    default=next(iter(symmetries.SYMMETRIES)),
+                    tooltip=f"{'; '.join(f'{name}: {row.says}' for name, row in symmetries.SYMMETRIES.items())}.",
+                ),
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip=_FOR)],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, symmetry: str) -> io.NodeOutput:
+        return io.NodeOutput(shaped(generator, symmetries.Symmetry(symmetry)))
