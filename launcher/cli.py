@@ -131,8 +131,8 @@ def main(arguments: Sequence[str]) -> int:
     options, rest = parser().parse_known_args(arguments)
     if rest and options.command not in PASS_ON:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an installer that runs is stopped too, as by Ctrl-C
-    return program.reported(lambda: obey(options, rest, arguments))
+    program.stop_on_signals(["SIGTERM"])  # an installer that runs is stopped too, as by Ctrl-C
+    return program.exit_status(lambda: obey(options, rest, arguments))
 
 
 def obey(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> int:
@@ -287,7 +287,8 @@ def run(steps: Sequence[Sequence[str]], python: Path, places: Mapping[str, str],
         process = subprocess.Popen(
             [str(python), *step], env={**os.environ, **places}, cwd=folder, preexec_fn=children.end_with_parent
         )
-        signal.signal(signal.SIGTERM, lambda *_, process=process: process.terminate())
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, lambda *_, process=process: process.terminate())
         while True:
             try:
                 status = process.wait()

@@ -20,7 +20,8 @@ from .workflow import Workflow
 
 def main(arguments: list[str]) -> int:
     options = cli.parser().parse_args(arguments)
-    return program.ended(lambda: demo(options) if options.command == "demo" else serve(options))
+    program.stop_on_signals()
+    return program.exit_status(lambda: demo(options) if options.command == "demo" else serve(options))
 
 
 def demo(options: argparse.Namespace) -> int:

@@ -1,24 +1,30 @@
-"""How a program that run.py starts ends: with a sentence for what the user can put right, and nothing left running."""
+"""How a program that run.py starts ends: it cleans up when it is stopped, and reports a user's error in a sentence."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from . import LauncherError, in_words
 
 
-def ended(work: Callable[[], int]) -> int:
-    """As `reported`, of work that a signal to end stops as Ctrl-C does."""
-    for name in ("SIGTERM", "SIGHUP"):  # clean up as for Ctrl-C, so that no host is left behind
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    return reported(work)
+def stop_on_signals(names: Iterable[str] = ("SIGTERM", "SIGHUP")) -> None:
+    """Have signals raise KeyboardInterrupt, as Ctrl-C does, so that a stopped program leaves no host behind.
+
+    A signal that is ignored stays ignored, such as SIGHUP below `nohup`. Signals that this system lacks are skipped.
+    """
+    for name in names:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
-def reported(work: Callable[[], int]) -> int:
-    """The exit status of some work; an error of the user's or of a disk is told in a sentence, without a traceback."""
+def exit_status(work: Callable[[], int]) -> int:
+    """The exit status of some work: its own, 1 for an error that the user or the disk caused, 130 if it was stopped.
+
+    Such an error is printed as a sentence, without a traceback.
+    """
     try:
         return work()
     except (LauncherError, OSError) as error:

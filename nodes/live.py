@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..core.pace import Pace, duration
 from ..core.pictures import sheet
 from ..core.results import Curve
-from . import clock, finish, host
+from . import finish, host
 
 EVENT = "guided_gan.search"
 _SECONDS = 0.25  # between two messages
@@ -32,7 +33,7 @@ class Live(ExitStack):
 
     def __init__(self, total: int, node_id: str, preview_every: int) -> None:
         super().__init__()
-        self._bar, self._clock = host.Progress(total, node_id, preview_every), clock.Clock()
+        self._bar, self._pace = host.Progress(total, node_id, preview_every), Pace()
         place = host.place(node_id)
         self._asked = self.enter_context(finish.asked(place))
         ids = dict(zip(finish.IDS, place, strict=True))
@@ -56,8 +57,8 @@ class Live(ExitStack):
 
         curve: the scores so far. text: what to say. pictures: gives one to show, as `side_by_side` makes it.
         """
-        left = self._clock.left(done, self._message["total"])
-        rest = f", about {clock.in_words(left)} left" if left else ""
+        left = self._pace.left(done, self._message["total"])
+        rest = f", about {duration(left)} left" if left else ""
         self._bar(done, (lambda: text() + rest) if text else "", pictures)
         self._message |= {"done": done, "left": left, "curve": curve}
         if time.monotonic() - self._sent > _SECONDS:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
+from ..core.pace import Pace, duration
 from ..core.search import bank_file, basis_init, masking, weightings
 from ..core.settings import FUSEDREAM_AS_PUBLISHED, Settings
 from ..core.types import Generator, Latent, Loss
-from . import checks, clock, grids, host, sockets, suited
+from . import checks, grids, host, sockets, suited
 
 _SETTINGS = suited.Menu(
     "start",
@@ -209,14 +210,14 @@ class _Forecast:
     def __init__(self, size: int, node_id: str | None) -> None:
         self._size, self._node_id = size, node_id
         self._bar: host.Progress | None = None
-        self._clock = clock.Clock()
+        self._pace = Pace()
         self._reports: Counter[str] = Counter()  # by stage
 
     def __call__(self, done: int, total: int, stage: str) -> None:
         self._bar = self._bar or host.Progress(total, self._node_id)
-        seconds = self._clock.left(done, total)
+        seconds = self._pace.left(done, total)
         self._reports[stage] += 1
-        left = f", about {clock.in_words(seconds)}" if seconds is not None else ""
+        left = f", about {duration(seconds)}" if seconds is not None else ""
         if self._reports[stage] <= 2:
             host.say(f"{stage}{left}, kept in {in_words(self._size)}", self._node_id)
         self._bar(done)

@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ..core.pace import Pace, duration
 from ..launcher import LauncherError, cli, locks, program
 from ..launcher.progress import Progress
 from . import crew, table
@@ -28,7 +29,7 @@ from .crew import RayCrew
 from .jobs import Columns, Job
 from .ledger import Ledger
 from .results import Results
-from .schedule import Pace, work_off
+from .schedule import work_off
 from .worker import Plan, Worker
 
 
@@ -78,7 +79,8 @@ def add_cluster(to: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    return program.ended(lambda: batch(options))
+    program.stop_on_signals()
+    return program.exit_status(lambda: batch(options))
 
 
 def batch(options: argparse.Namespace) -> int:
@@ -161,14 +163,20 @@ def work(
         OSError: the disk is full; what was done stays done.
     """
     workers.follow(plan, first)
-    progress, pace = Progress(), Pace()
+    progress, pace = Progress(), Pace(0)
     try:
         for job, error in work_off(chain([first], pending), workers):
             ledger.end(job, error)
             ended = ledger.before + ledger.done + ledger.failed
-            progress.update(label, ended, total, pace.note(ledger.done, total - ended))
+            progress.update(label, ended, total, _speed(pace, ledger.done, total - ended))
     finally:
         progress.close()
+
+
+def _speed(pace: Pace, done: int, left: int) -> str:
+    """Rows per second, and the time that the rest will take; empty before a row is done."""
+    rate = pace.rate(done)
+    return f"{rate:.3g} rows/s, {duration(left / rate)} left," if rate else ""
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 
@@ -84,7 +84,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    return program.ended(lambda: told(options))
+    program.stop_on_signals()
+    return program.exit_status(lambda: told(options))
 
 
 def told(options: argparse.Namespace) -> int:
@@ -185,43 +186,29 @@ def judge(
     guides: Mapping[str, set[str]],
     options: argparse.Namespace,
 ) -> list[report.Measured]:
-    """The figures of every system, seen a thousand pictures at a time by tasks of the cluster."""
-    true_parts = [_real.remote(said, part, [texts[n] for n in part], judges) for part in _parts(range(len(texts)))]
-    seen = {}
-    for system in asked:
-        records = [record for record in Results(folder_of(out, system)).records() if record.files]
-        parts = [
-            _made.remote(folder_of(out, system), part, [texts[each.row] for each in part], said.side, judges)
-            for part in _parts(records)
-        ]
-        seen[system.name] = records, parts
-    true = ray.put(_joined(ray.get(true_parts)))
-    asked_for = [
-        _figures.remote(
-            [record.row for record in seen[each.name][0]],
-            true,
-            texts,
-            judges,
-            guides.get(each.name, set()),
-            options.resamples,
-            options.seed,
-            *seen[each.name][1],
+    """The figures of every system. The cluster's tasks pass a thousand pictures at a time through the judges."""
+    real = [_real.remote(said, part, [texts[n] for n in part], judges) for part in _parts(range(len(texts)))]
+    drawn = [_drawn(folder_of(out, system), texts, said.side, judges) for system in asked]
+    true = ray.put(_joined(ray.get(real)))
+    tasks = []
+    for system, (records, views) in zip(asked, drawn, strict=True):
+        rows, own_guides = [record.row for record in records], guides.get(system.name, set())
+        tasks.append(_figures.remote(rows, true, texts, judges, own_guides, options.resamples, options.seed, *views))
+    measured = []
+    for system, (records, _), figures in zip(asked, drawn, ray.get(tasks), strict=True):
+        seconds = sum(record.seconds for record in records) / max(1, len(records))
+        failed, own_guides = len(texts) - len(records), sorted(guides.get(system.name, ()))
+        measured.append(
+            report.Measured(system.name, len(records), failed, seconds, own_guides, figures, system.method, system.psi)
         )
-        for each in asked
-    ]
-    return [
-        report.Measured(
-            system.name,
-            len(seen[system.name][0]),
-            len(texts) - len(seen[system.name][0]),
-            sum(record.seconds for record in seen[system.name][0]) / max(1, len(seen[system.name][0])),
-            sorted(guides.get(system.name, ())),
-            figures,
-            system.method,
-            system.psi,
-        )
-        for system, figures in zip(asked, ray.get(asked_for), strict=True)
-    ]
+    return measured
+
+
+def _drawn(folder: Path, texts: list[str], side: int, judges: Judges) -> tuple[list[Record], list[Any]]:
+    """The rows that a system has drawn a picture for, and tasks that give views of them, a thousand each."""
+    records = [record for record in Results(folder).records() if record.files]
+    views = [_made.remote(folder, part, [texts[each.row] for each in part], side, judges) for part in _parts(records)]
+    return records, views
 
 
 def _parts(items: Sequence[T]) -> list[list[T]]:

@@ -1,8 +1,7 @@
-"""Rows and those who do them: who gets which, and how far it all is."""
+"""Hands the rows of a table to workers: each to the first that is free."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -41,24 +40,3 @@ def work_off(jobs: Iterable[Job], crew: Crew) -> Iterator[Ended]:
         crew.give(job)
     while crew.busy:
         yield from crew.wait()
-
-
-class Pace:
-    """How many rows a second are done, and how long the rest will take."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-
-    def note(self, done: int, left: int) -> str:
-        """Both in words, once something has been done since this began."""
-        if not done:
-            return ""
-        rate = done / max(time.monotonic() - self._begun, 1e-3)
-        return f"{rate:.3g} rows/s, {in_words(left / rate)} left,"
-
-
-def in_words(seconds: float) -> str:
-    """A time as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -76,4 +76,5 @@ def main(folder, seconds=0.0, workers=2.0):
 
 
 if __name__ == "__main__":
-    sys.exit(program.ended(lambda: main(Path(sys.argv[1]), *(float(each) for each in sys.argv[2:]))))
+    program.stop_on_signals()
+    sys.exit(program.exit_status(lambda: main(Path(sys.argv[1]), *(float(each) for each in sys.argv[2:]))))

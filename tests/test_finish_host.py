@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_host import saved, search
-from test_stopped_host import reached, words
+from test_stopped_host import film_of, reached, words
 
 from guided_gan.core.files import latent_files
 from guided_gan.core.results import Film, State
@@ -195,12 +195,7 @@ def test_a_composition_finishes_with_its_best_places(client, host, new_state):
 
 
 def test_a_film_finishes_with_its_whole_frames(client, host, new_state):
-    graph = client.graph()
-    generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
-    loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a red house"), copies=2)
-    start = graph.add("RandomLatent", generator=generator, seed=12)
-    film = graph.add("Animate", generator=generator, loss=loss, latent=start, frames=40, steps_per_frame=3)
-    graph.add("SaveImage", images=film)
+    graph, _ = film_of(client, seed=12, steps_per_frame=3)
     run = client.run(graph.prompt, finish(host, "Animate", 4))
     assert run.status == "success", run.error
     frames = saved(client, run)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from guided_gan.scale import batch, contact, ledger, results, table, worker
 from guided_gan.scale.jobs import Columns, Job
 from guided_gan.scale.ledger import Ledger
 from guided_gan.scale.results import Results
-from guided_gan.scale.schedule import Pace, work_off
+from guided_gan.scale.schedule import work_off
 from guided_gan.scale.worker import Plan
 
 PROMPTS = ["a boat", "a cat, at night", "ein Haus"]
@@ -258,16 +257,6 @@ def test_rows_are_asked_for_as_they_are_begun():
             assert len(asked) <= job.number + 4
 
     assert len(list(work_off(rows(), Crew(Nothing(), None)))) == 100
-
-
-def test_the_pace_is_told_in_words(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace()
-    now[0] = 10.0
-    assert pace.note(0, 5) == ""
-    assert pace.note(20, 60) == "2 rows/s, 30 s left,"
-    assert pace.note(1, 3600) == "0.1 rows/s, 10.0 h left,"
 
 
 # ---- The command

@@ -164,13 +164,21 @@ def test_a_composition_that_is_stopped_is_kept_as_its_best_place(client, host_fo
     assert client.run(s.graph.prompt).progress("ComposeOptimize")[0] == compose.inputs["steps"]
 
 
-def test_a_film_that_is_stopped_goes_on_after_its_last_frame(client, host_folders, stopped):
+def film_of(client, seed, steps_per_frame):
+    """A film of 40 frames, which a test does not wait for: its graph, and its node."""
     graph = client.graph()
     generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
     loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a red house"), copies=2)
-    start = graph.add("RandomLatent", generator=generator, seed=11)
-    film = graph.add("Animate", generator=generator, loss=loss, latent=start, frames=40, steps_per_frame=2)
+    start = graph.add("RandomLatent", generator=generator, seed=seed)
+    film = graph.add(
+        "Animate", generator=generator, loss=loss, latent=start, frames=40, steps_per_frame=steps_per_frame
+    )
     graph.add("SaveImage", images=film)
+    return graph, film
+
+
+def test_a_film_that_is_stopped_goes_on_after_its_last_frame(client, host_folders, stopped):
+    graph, film = film_of(client, seed=11, steps_per_frame=2)
     others = set(stopped.glob("*"))
     run = client.run(graph.prompt, after("Animate", 5))
     assert run.status == "interrupted"

@@ -3,7 +3,7 @@
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
-import { chain, element, place } from "./parts/bound.js"
+import { chain, element, executedBefore, place } from "./parts/bound.js"
 import { INKS, draw, tidy } from "./parts/chart.js"
 
 const NODES = ["GuidedGAN_Optimize", "GuidedGAN_ComposeOptimize", "GuidedGAN_Invert", "GuidedGAN_Animate"]
@@ -30,7 +30,7 @@ class Scores {
     this.box = element("div", "search", {}, head, this.chart, this.legend)
     place(node, "scores", this.box, () => HEIGHT.head + HEIGHT.chart + HEIGHT.legend)
     new ResizeObserver(() => this.draw()).observe(this.box)
-    chain(node, "onExecuted", (output) => output?.curve && this.show(output.curve[0]))
+    chain(node, "onExecuted", (output) => this.executed(output))
   }
 
   /** What a running search tells. */
@@ -42,6 +42,11 @@ class Scores {
     const left = told.going && told.left !== null ? `, ${inWords(told.left)} left` : ""
     this.says.textContent = this.asked ? "finishing" : `step ${told.done} of ${told.total}${left}`
     this.show(told.curve)
+  }
+
+  /** Show the curve of a search that has ended. */
+  executed(output) {
+    if (output?.curve) this.show(output.curve[0])
   }
 
   /** Draw a curve, or none. */
@@ -103,11 +108,5 @@ app.registerExtension({
   nodeCreated(node) {
     if (NODES.includes(node.comfyClass)) node.guidedGanScores = new Scores(node)
   },
-  /** The page has gone back to a graph that ran before. */
-  onNodeOutputsUpdated(outputs) {
-    for (const node of app.graph?.nodes ?? []) {
-      const curve = outputs[node.id]?.curve
-      if (curve) node.guidedGanScores?.show(curve[0])
-    }
-  },
+  onNodeOutputsUpdated: (outputs) => executedBefore(app.graph, outputs, "guidedGanScores"),
 })

@@ -2,7 +2,7 @@
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
-import { Text, chain, drag, element, grow, place } from "./parts/bound.js"
+import { Text, chain, drag, element, executedBefore, grow, place } from "./parts/bound.js"
 import { format, parse, parts } from "./parts/picks.js"
 
 const NODE = "GuidedGAN_BasisInit"
@@ -174,8 +174,5 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass === NODE) node.guidedGanStarts = new Starts(node)
   },
-  /** The page has gone back to a graph that ran before. */
-  onNodeOutputsUpdated(outputs) {
-    for (const node of app.graph?.nodes ?? []) node.guidedGanStarts?.executed(outputs[node.id])
-  },
+  onNodeOutputsUpdated: (outputs) => executedBefore(app.graph, outputs, "guidedGanStarts"),
 })

@@ -14,6 +14,11 @@ export function chain(owner, name, after) {
   }
 }
 
+/** When the page returns to a graph that ran before: give each node's outputs to what the pack has put on it as `name`. */
+export function executedBefore(graph, outputs, name) {
+  for (const node of graph?.nodes ?? []) node[name]?.executed(outputs[node.id])
+}
+
 /** An element with a class of the pack's, the properties and attributes given, and children. */
 export function element(tag, kind, given = {}, ...children) {
   const made = document.createElement(tag)
