@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one door to this folder: `python3 run.py demo "a blue tree at night"`, or `python3 run.py --help`.
+"""The command-line program of this project: `python3 run.py demo "a blue tree at night"`, or `python3 run.py --help`.
 
 Needs nothing but Python: it makes its own environment and gets ComfyUI on the first run, and reuses both from then on.
 """

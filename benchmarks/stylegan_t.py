@@ -47,18 +47,20 @@ class Marks:
 class Exam:
     """Captions of combinations that no model was shown, and what pictures of them are compared with."""
 
-    def __init__(self, prompts: int, seed: int, reader: clip.OpenCLIP, eyes: metrics.Eyes | None = None) -> None:
+    def __init__(
+        self, prompts: int, seed: int, reader: clip.OpenCLIP, network: metrics.FeatureNetwork | None = None
+    ) -> None:
         scenes, said = Pictures(seed, held_out=True).draw(range(prompts))
         self.texts, self._real = said.texts, world.render(scenes)
         self._things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
         self._reader, self._judge, self._metric = reader, judge.load(), perceptual.load(BACKBONE)
-        self.eyes = eyes or metrics.backbone(self._metric)
+        self.network = network or metrics.backbone(self._metric)
 
     @torch.inference_mode()
     def marks(self, made: Tensor, others: Tensor) -> Marks:
         """Of pictures [N, 3, H, W] of the captions; others: with other noise."""
         return Marks(
-            metrics.distances(self.eyes, self._real.split(50), made.split(50)),
+            metrics.distances(self.network, self._real.split(50), made.split(50)),
             metrics.clip_score(self._reader, made, self.texts).mean().item(),
             (judge.sees(self._judge, made) == self._things).all(1).float().mean().item(),
             self._metric(made, others).mean().item(),
@@ -127,14 +129,14 @@ def main() -> None:
         prompts, columns = SHOWN
         shown = pictures(network, c[:prompts].repeat_interleave(columns, 0), psi, options.seed)
         save_sheet(shown, options.output / f"psi-{psi:g}.png", columns)
-    print(f"{options.prompts} held-out prompts, seed {options.seed}, seen through {exam.eyes.name}\n")
+    print(f"{options.prompts} held-out prompts, seed {options.seed}, features of {exam.network.name}\n")
     print(table(["psi", *HEAD], [[f"{psi:g}", *marks.row()] for psi, marks in rows]))
     print(f"\nOne picture alone takes {milliseconds(network, c):.0f} ms ({torch.get_num_threads()} threads).")
     if options.full:
         taken, least = floor()
         print(f"The full size takes {taken:.0f} ms for 512 pixels, {taken / least:.2f} times its floating-point floor.")
     points = [(psi, marks.score, marks.distances.fid) for psi, marks in rows]
-    draw_psi_curve(points, exam.eyes.name, reader.name, options.output / "curve.png")
+    draw_psi_curve(points, exam.network.name, reader.name, options.output / "curve.png")
 
 
 if __name__ == "__main__":

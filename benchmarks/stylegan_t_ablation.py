@@ -148,7 +148,7 @@ def main() -> None:
         trained(name, trainer, options.steps)
         rows.append([name, *marks(trainer, exam, options.seed).row()])
     said = f"{options.steps} steps, batch {options.batch}, lr {options.lr}, seed {options.seed}"
-    print(f"{said}; {options.prompts} held-out prompts, seen through {exam.eyes.name}\n")
+    print(f"{said}; {options.prompts} held-out prompts, features of {exam.network.name}\n")
     print(table(["training", *HEAD], rows))
 
 

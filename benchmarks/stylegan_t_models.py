@@ -43,7 +43,7 @@ class Examiner:
         self._court, self._metric = judge.load().to(device), perceptual.load(BACKBONE)
         for module in (self._reader.module, self._second.module, self._metric.module):
             module.to(device)
-        self._eyes = metrics.backbone(self._metric)
+        self._network = metrics.backbone(self._metric)
 
     @torch.no_grad()
     def draw(self, network: Network, texts: Sequence[str], z: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Examiner:
             "and background": right.all(1).float().mean().item(),
             "CLIP": metrics.clip_score(self._reader, made, said.texts).mean().item(),
             "other CLIP": metrics.clip_score(self._second, made, said.texts).mean().item(),
-            "FID": metrics.distances(self._eyes, real.split(100), made.split(100)).fid,
+            "FID": metrics.distances(self._network, real.split(100), made.split(100)).fid,
             "steepest edge": (steepest(made).mean() / steepest(real).mean()).item(),
             "edges": (steep(made).mean() / steep(real).mean()).item(),
         }

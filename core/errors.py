@@ -1,15 +1,15 @@
-"""What the library raises: each message says what was wrong, what was expected and what to do."""
+"""The library's exceptions, and text for messages. A message says what was wrong, what was expected and what to do."""
 
 from __future__ import annotations
 
-MOST = 1000  # characters of a message; a sentence or two, with the name of a file
-_QUOTED = 60
+MOST = 1000  # characters of a message
+_QUOTED = 60  # characters of a text that a message repeats
 
 
 class PackError(ValueError):
-    """Something that the user can mend: a value, a file or a combination that cannot work.
+    """An error that the user can correct: a value, a file or a combination that cannot work.
 
-    Its message can always be printed, whatever text of a user or a file it repeats, and has at most MOST characters.
+    Its message is always printable, even where it repeats text from a user or a file, and has at most MOST characters.
     """
 
     __module__ = "builtins"  # the host shows module and name before the message, and the module would be a long path
@@ -22,7 +22,7 @@ class PackError(ValueError):
 
 
 class ShapeError(PackError):
-    """A tensor has another shape than its place expects."""
+    """A tensor has a shape other than the expected one."""
 
 
 class ChoiceError(PackError):
@@ -30,36 +30,36 @@ class ChoiceError(PackError):
 
 
 class CheckpointError(PackError):
-    """A weight file is missing, broken, hostile or of another family than its place expects."""
+    """A weight file is missing, broken, malicious, or holds another kind of model than expected."""
 
 
 class LatentError(PackError):
-    """A latent or basis belongs to another generator."""
+    """A latent or basis belongs to another generator, or does not have the tensors that are needed."""
 
 
 class IdentityError(PackError):
-    """A value that nothing lasting tells from others of its class."""
+    """A value has no content from which a lasting digest could be computed, such as a function or an open file."""
 
 
 def quoted(text: object, most: int = _QUOTED) -> str:
-    """Text that a user wrote or a file holds, as a message repeats it: `shortened`, and in quotes."""
+    """Text of a user or a file for a message: `shortened`, and in quotes."""
     return f'"{shortened(text, most)}"'
 
 
 def shortened(text: object, most: int = _QUOTED) -> str:
-    """Text as one printable line, cut after `most` characters; what cannot be printed is written as Python would."""
+    """Text as one printable line, cut after `most` characters; unprintable characters become Python's escapes."""
     whole = str(text)
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole[:most])
     return line + "…" * (len(whole) > most)
 
 
 def printable(text: str, most: int = MOST) -> str:
-    """Text that any log takes: without halves of characters, and without its middle where it is longer than `most`."""
+    """Text for any log: lone surrogates are escaped, and the middle is cut out where it is longer than `most`."""
     if len(text) > most:
         text = f"{text[: most // 2]} … {text[len(text) - most // 2 + 3 :]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in its first line, without the full stop; of one that says nothing, its type."""
+    """The first line of an error's message, without the full stop; the name of its type if there is no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""How good a set of pictures is: FID, KID, precision, recall, Inception and CLIP score, R-precision; and how sure."""
+"""Metrics of sets of pictures: FID, KID, precision, recall, Inception Score, CLIP score, R-precision; intervals."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from .files.checkpoints import fingerprint, read
 from .losses.perceptual import Perceptual
 from .types import JointEncoder
 
-AMONG = 100  # captions that R-precision chooses from
-_PART = 1000  # pictures of a set that are compared with all of another at once
+AMONG = 100  # captions that R-precision ranks
+_PART = 1000  # rows of a distance matrix that are computed at once
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a network sees in N pictures: features [N, D], and logits [N, C] of the classes that it knows, if any."""
+class Outputs:
+    """The output of a feature network for N pictures: features [N, D], and logits [N, C] if it classifies."""
 
     features: Tensor
     logits: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Eyes:
-    """A frozen network that sets of pictures are seen through.
+class FeatureNetwork:
+    """A frozen feature network for metrics.
 
-    name: architecture and a fingerprint of the weights; figures of different names cannot be compared. look: pictures
-    [N, 3, H, W] in [-1, 1] to what it sees in them.
+    name: architecture and a fingerprint of the weights; metrics of different names cannot be compared. extract: maps
+    pictures [N, 3, H, W] in [-1, 1] to features.
     """
 
     name: str
-    look: Callable[[Tensor], Seen]
+    extract: Callable[[Tensor], Outputs]
 
 
 @dataclass(frozen=True)
 class Distances:
-    """FID (Heusel et al. 2017) and KID (Binkowski et al. 2018) between two sets; 0 where they are alike.
+    """FID (Heusel et al. 2017) and KID (Binkowski et al. 2018) between two sets; 0 for equal distributions.
 
-    kid: unbiased, over all pairs rather than over random subsets, so it may fall below 0. eyes: the name of what was
-    looked through; only through Inception are these the published distances. counts: pictures of each set.
+    kid: the unbiased estimate over all pairs, not over random subsets; it may be below 0. network: name of the feature
+    network; only with Inception are these the published metrics. counts: pictures in each set.
     """
 
     fid: float
     kid: float
-    eyes: str
+    network: str
     counts: tuple[int, int]
 
 
-def inception(path: str | Path) -> Eyes:
-    """The published metrics' Inception, from torch-fidelity's weight file `weights-inception-2015-12-05-6726825d.pth`.
+def inception(path: str | Path) -> FeatureNetwork:
+    """The Inception network of FID, from torch-fidelity's weight file `weights-inception-2015-12-05-6726825d.pth`.
 
     Raises:
         CheckpointError: the file is missing, broken, or of another network.
@@ -64,7 +64,7 @@ def inception(path: str | Path) -> Eyes:
 
     tensors = read(path).tensors
     with TemporaryDirectory() as folder:
-        # The library would execute what a file holds: it gets one of tensors alone.
+        # The library would unpickle any object in the file: it is given a file of tensors alone.
         torch.save(dict(tensors), f"{folder}/weights.pth")
         given = {"feature_extractor_weights_path": f"{folder}/weights.pth"}
         try:
@@ -75,31 +75,31 @@ def inception(path: str | Path) -> Eyes:
             ) from error
 
     @torch.no_grad()
-    def look(images: Tensor) -> Seen:
-        return Seen(*network(((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)))
+    def extract(images: Tensor) -> Outputs:
+        return Outputs(*network(((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)))
 
-    return Eyes(f"inception@{fingerprint(tensors)}", look)
+    return FeatureNetwork(f"inception@{fingerprint(tensors)}", extract)
 
 
-def backbone(metric: Perceptual) -> Eyes:
-    """The last layer of a perceptual backbone, averaged over the picture: what is at hand where Inception is not."""
+def backbone(metric: Perceptual) -> FeatureNetwork:
+    """The last layer of a perceptual backbone, averaged over the picture; a substitute for Inception's features."""
 
     @torch.no_grad()
-    def look(images: Tensor) -> Seen:
-        return Seen(metric.module.features(metric.module.scale(images)).mean((2, 3)))
+    def extract(images: Tensor) -> Outputs:
+        return Outputs(metric.module.features(metric.module.scale(images)).mean((2, 3)))
 
-    return Eyes(metric.name, look)
+    return FeatureNetwork(metric.name, extract)
 
 
-def distances(eyes: Eyes, real: Iterable[Tensor], made: Iterable[Tensor]) -> Distances:
+def distances(network: FeatureNetwork, real: Iterable[Tensor], made: Iterable[Tensor]) -> Distances:
     """FID and KID between two sets of pictures, given in batches [N, 3, H, W] in [-1, 1].
 
     Raises:
         PackError: a set holds fewer than two pictures.
     """
-    sets = [torch.cat([eyes.look(images).features.cpu() for images in batches]) for batches in (real, made)]
+    sets = [torch.cat([network.extract(images).features.cpu() for images in batches]) for batches in (real, made)]
     counts = len(sets[0]), len(sets[1])
-    return Distances(frechet_distance(*sets), kernel_distance(*sets), eyes.name, counts)
+    return Distances(frechet_distance(*sets), kernel_distance(*sets), network.name, counts)
 
 
 def frechet_distance(real: Tensor, made: Tensor) -> float:
@@ -120,8 +120,8 @@ def frechet_distance(real: Tensor, made: Tensor) -> float:
 def kernel_distance(real: Tensor, made: Tensor) -> float:
     """KID of features [N, D] and [M, D] (Binkowski et al. 2018).
 
-    The squared maximum mean discrepancy of the kernel (x . y / D + 1)^3, over all pairs, in parts, as all at once would
-    fill the memory.
+    The squared maximum mean discrepancy with the kernel (x . y / D + 1)^3 over all pairs, computed in blocks to limit
+    memory.
 
     Raises:
         PackError: a set holds fewer than two.
@@ -155,13 +155,13 @@ def inception_score(logits: Tensor, splits: int = 10) -> float:
 
 
 def inside(points: Tensor, others: Tensor, neighbours: int = 3) -> Tensor:
-    """Whether points [N, D] lie on the manifold of others [M, D]: no farther from one than its k-th neighbour is, [N].
+    """Whether points [N, D] lie on the estimated manifold of others [M, D], [N] bool (Kynkäänniemi et al. 2019, Eq. 1).
 
-    The mean for made points among real ones is precision, that of real ones among made is recall (Kynkäänniemi et al.
-    2019).
+    A point does if its distance to one of the others is at most that other's distance to its k-th neighbour. The mean
+    for generated points among real ones is precision, for real points among generated ones recall.
 
     Raises:
-        PackError: there are too few others.
+        PackError: there are not more others than neighbours.
     """
     if len(others) <= neighbours:
         raise PackError(f"Precision and recall take more than {neighbours} pictures of each set; got {len(others)}.")
@@ -173,7 +173,7 @@ def inside(points: Tensor, others: Tensor, neighbours: int = 3) -> Tensor:
 
 
 class _Features(nn.Module):
-    """What the metric takes for its network: the features are there already."""
+    """Stands in for the metric's network, since features are computed already."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class _Features(nn.Module):
 def clip_score(encoder: JointEncoder, images: Tensor, texts: Sequence[str]) -> Tensor:
     """Cosine of each picture [N, 3, H, W] in [-1, 1] with its own text: [N] in [-1, 1] (Hessel et al. 2021, unscaled).
 
-    Use another encoder than the one that guided: that one is easily pleased.
+    Use another encoder than the one that guided the search: pictures are optimised to score well by that one.
 
     Raises:
         PackError: there are not as many texts as pictures.
@@ -202,20 +202,20 @@ def clip_score(encoder: JointEncoder, images: Tensor, texts: Sequence[str]) -> T
 def r_precision(
     images: Tensor, texts: Tensor, captions: Sequence[str], seed: int, *, among: int = AMONG, repeats: int = 3
 ) -> Tensor:
-    """Whether each picture's own caption is the likeliest among 100, [repeats, N] bool; its mean is R-precision.
+    """Whether each picture's own caption scores highest among 100, [repeats, N] bool; the mean is R-precision.
 
-    The other captions are drawn anew for each picture and repeat, none of the same words (Park et al. 2021).
+    The other captions are drawn anew for each picture and repeat, and differ from its own (Park et al. 2021).
 
     Args:
         images: unit vectors [N, D] of the pictures.
-        texts: those of their captions.
-        captions: the N texts.
-        seed: of what is drawn.
-        among: captions to choose from.
-        repeats: how often.
+        texts: unit vectors [N, D] of their captions.
+        captions: the N captions.
+        seed: of the draws.
+        among: captions to rank for each picture, its own included.
+        repeats: how often to draw.
 
     Raises:
-        PackError: there are too few different captions.
+        PackError: there are fewer than `among` different captions.
     """
     first = {text: row for row, text in reversed(list(enumerate(captions)))}
     number = {text: n for n, text in enumerate(first)}
@@ -228,7 +228,7 @@ def r_precision(
         rng = draws.rng(seed, "others", repeat)
         for rows in torch.arange(len(captions)).split(_PART // 10):
             order = torch.rand(len(rows), len(number), generator=rng)
-            order.scatter_(1, words[rows, None], -1.0)  # the own words are none of the others
+            order.scatter_(1, words[rows, None], -1.0)  # never draws the picture's own caption
             others = order.topk(among - 1, 1).indices
             scores = images[rows] @ vectors.T
             own = scores.gather(1, words[rows, None])
@@ -238,7 +238,7 @@ def r_precision(
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and between which values it lies with a confidence of 95 %; None where that is not known."""
+    """A value with its 95 % confidence interval; None where that was not computed."""
 
     value: float
     low: float | None = None
@@ -246,16 +246,16 @@ class Estimate:
 
 
 def estimate(figure: Callable[[Tensor], float], count: int, resamples: int, seed: int) -> Estimate:
-    """A figure of `count` captions, and its interval by the bootstrap over captions (Efron 1979).
+    """A metric of `count` captions, with a confidence interval by the bootstrap over captions (Efron 1979).
 
-    The interval is 1.96 standard errors to both sides. Percentiles would not do: a resample holds captions twice, which
-    lengthens FID and KID by more than the interval.
+    The interval is the value +- 1.96 bootstrap standard errors. Percentiles would be wrong: a resample contains
+    captions several times, which raises FID and KID by more than the width of the interval.
 
     Args:
-        figure: of the captions with these numbers [count], some of them several times.
-        count: captions.
-        resamples: how often they are drawn anew.
-        seed: of what is drawn.
+        figure: computes the metric for captions with these indices [count], which may repeat.
+        count: number of captions.
+        resamples: number of bootstrap resamples.
+        seed: of the resampling.
     """
     from numpy.random import default_rng
     from scipy.stats import bootstrap

@@ -1,4 +1,4 @@
-"""Prompts in the notation of VQGAN-CLIP's users: "a farm:1 | charcoal drawing:0.5 | text:-0.3"."""
+"""Weighted prompts in the notation of VQGAN-CLIP's notebooks: "a farm:1 | charcoal drawing:0.5 | text:-0.3"."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CHOICE = re.compile(r"\{[^{}]*\|[^{}]*\}")
 
 
 def parse(text: str) -> list[tuple[str, float]]:
-    """The texts and weights of prompts that `|` keeps apart.
+    """The texts and weights of prompts that are separated by `|`.
 
-    A part's weight follows its last colon: "a farm:0.5". Without one it is 1. A colon with anything but a number after
-    it belongs to the text, and so does that of a time of day: "a clock at 10:30" has weight 1, and "a clock at 10:30:2"
-    weight 2. A number that is no weight belongs to the text only where a weight follows it: "Blade Runner: 2049:1".
+    A prompt's weight follows its last colon, "a farm:0.5", and is 1 without one. A colon that is not followed by a
+    number belongs to the text, and so does that of a time of day: "a clock at 10:30" has weight 1, and
+    "a clock at 10:30:2" weight 2. A number above MOST_WEIGHT belongs to the text if a weight follows it:
+    "Blade Runner: 2049:1".
 
     Raises:
-        PackError: a part is empty, has two weights after it, or one that is 0, not finite or beyond MOST_WEIGHT; there
-            are more than MOST_PROMPTS parts, or a choice "{red|blue}", which no one has made. The message says where,
-            counted from character 1.
+        PackError: a prompt is empty, has two weights, or one that is 0, not finite or beyond MOST_WEIGHT; there are
+            more than MOST_PROMPTS, or an unresolved choice "{red|blue}". The message gives the position, from 1.
     """
     check_made(text)
     if (count := text.count("|") + 1) > MOST_PROMPTS:
@@ -37,15 +37,15 @@ def parse(text: str) -> list[tuple[str, float]]:
 
 
 def check_made(text: str) -> None:
-    """Refuse a prompt with a text still to be chosen, as the host's page does: "a {red|blue} house".
+    """Refuse a prompt with an unresolved choice, "a {red|blue} house": the host's page resolves them.
 
     Raises:
-        PackError: saying where, counted from character 1.
+        PackError: there is one; the message gives its position, counted from 1.
     """
     if found := _CHOICE.search(text):
         raise PackError(
             f"The choice {quoted(found[0])} at character {found.start() + 1} is still to be made: "
-            "the page does so when it queues a prompt; elsewhere, write one of its texts."
+            "ComfyUI's page makes it when a prompt is queued; elsewhere, write one of its texts."
         )
 
 
@@ -73,7 +73,7 @@ def _parse_part(part: str, start: int) -> tuple[str, float]:
 
 
 def _split(part: str) -> tuple[str, float, int]:
-    """Text, weight and the weight's place in the part, 0 where there is none."""
+    """Text, weight, and the position of the weight in the part, 0 without one."""
     says, colon, number = part.rpartition(":")
     if not colon or _TIME.search(part.rstrip()[-6:]) or not _NUMBER.fullmatch(number.strip()):
         return part, 1.0, 0

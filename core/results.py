@@ -1,4 +1,4 @@
-"""What a search hands on: its scores, the best so far, what another goes on from, and what it found; and a film.
+"""Results of a search: the score curve, the best so far, the state to resume from; and a film's frames.
 
 Convention: as in `types`.
 """
@@ -16,9 +16,9 @@ from .types import Basis, Latent, Shown
 
 @dataclass(frozen=True, repr=False)
 class Curve(Shown):
-    """Figures of N searches as they went: `steps` [T], and name -> [T, N].
+    """Values recorded during N searches: at the steps `steps` [T], by name [T, N].
 
-    kept: [N], the step at which each search found what it has kept as its best; empty where that is not known.
+    kept: [N], the step at which the best so far of each search was found; empty if unknown.
     """
 
     steps: tuple[int, ...] = ()
@@ -34,11 +34,11 @@ class Curve(Shown):
         return replace(self, steps=(*self.steps, step), scores=longer)
 
     def means(self) -> dict[str, list[float]]:
-        """By name the mean over the searches at each step, [T]."""
+        """By name the mean over the searches at each recorded step, [T]."""
         return {name: [sum(row) / len(row) for row in rows] for name, rows in self.scores.items()}
 
     def best(self) -> dict[str, float]:
-        """By name the mean over the searches of their scores at the steps they have kept; empty where not known."""
+        """By name the mean over the searches of their values at their `kept` steps; empty if `kept` is."""
         if not self.kept:
             return {}
         rows = [self.steps.index(step) for step in self.kept]
@@ -47,7 +47,7 @@ class Curve(Shown):
         }
 
     def thinned(self, most: int) -> Curve:
-        """The curve with at most so many of its points, evenly spread, and those that are kept."""
+        """The curve with at most `most` of its points, evenly spaced, and those at `kept` steps."""
         last = len(self.steps) - 1
         spread = {round(i * last / max(most - 1, 1)) for i in range(most)} if last >= most else range(last + 1)
         rows = sorted({*spread, *map(self.steps.index, self.kept)})
@@ -57,10 +57,10 @@ class Curve(Shown):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Best(Shown):
-    """What evaluations under fixed augmentations have found for each of N searches: latents [N], pictures [N, 3, H, W].
+    """The best of each of N searches at any evaluation under fixed augmentations: latents [N], pictures [N, 3, H, W].
 
-    losses, second: [N] float64, those of the latents by the loss and by the second loss; without a second loss, the
-    same. lowest: [N] float64, the lowest loss at any evaluation.
+    losses, second: [N] float64, the latents' values of the loss and of the second loss; without a second loss both are
+    equal. lowest: [N] float64, the lowest loss at any evaluation.
     """
 
     latents: Latent
@@ -77,7 +77,8 @@ class Best(Shown):
 class State(Shown):
     """All that a search of the same key needs to resume, so that it ends as if it had never been interrupted.
 
-    basis: where it stands. best: None where it is to be found anew. curve and trace: as in `Result`, for eyes only.
+    basis: the current one. best: None where it has to be evaluated anew. curve, trace: as in `Result`; no step reads
+    them.
     """
 
     basis: Basis
@@ -91,12 +92,12 @@ class State(Shown):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Result(Shown):
-    """What a search has found so far.
+    """The result of a search so far.
 
-    best: the latents of the lowest loss at any evaluation, [N]; of two losses, see `optimize.Search`. images: their
-    pictures, [N, 3, H, W]. losses: [N], those of `best`. basis: where the search stands, to go on from. curve: scores
-    at the evaluations, each the negative of a loss. trace: of a search with two losses, each step's figures. stopped:
-    why it ended early, or empty.
+    best: the latents of the lowest loss at any evaluation, [N]; with two losses, see `optimize.Search`. images: their
+    pictures, [N, 3, H, W]. losses: [N], the losses of `best`. basis: the current one, to continue from. curve: scores
+    at the evaluations, each the negative of a loss. trace: with two losses, values at each step. stopped: why the
+    search ended early, or empty.
     """
 
     best: Latent

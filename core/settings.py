@@ -1,7 +1,7 @@
-"""What search suits a generator: a typed value that every family declares, a weight file may change, and nodes take.
+"""Search settings that suit a generator: each family declares them, and a file beside the weights may change them.
 
-Each stage has its section. `Settings()` is FuseDream's (Liu et al. 2021, and its released code where the paper is
-silent), `VQGAN_CLIP` that of Crowson, Biderman et al. 2022. `NAMED` has both as published, in the paper and in code.
+Each stage has its section. `Settings()` are FuseDream's (Liu et al. 2021, and its released code where the paper gives
+no value), `VQGAN_CLIP` those of Crowson, Biderman et al. 2022. `NAMED` has both as published, in paper and code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Of `search.options.Options`. constraint: on class vectors, a name of `search.options.CONSTRAINTS`."""
+    """Arguments of `search.options.Options`. constraint: a name of `search.options.CONSTRAINTS`."""
 
     steps: int = 1000
     lr: float = 5e-3
@@ -22,7 +22,7 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class StartSettings:
-    """Of `search.basis_init.initialise`, whose `count` is `candidates`."""
+    """Arguments of `search.basis_init.initialise`; `candidates` is its `count`."""
 
     k: int = 5
     candidates: int = 10_000
@@ -33,7 +33,7 @@ class StartSettings:
 
 @dataclass(frozen=True)
 class AugCLIPSettings:
-    """Of `losses.aug_clip.AugCLIPLoss`; released: in the place of the resize, that of FuseDream's released code."""
+    """Arguments of `losses.aug_clip.AugCLIPLoss`. released: resize as FuseDream's released code does."""
 
     copies: int = 50
     color: bool = True
@@ -46,7 +46,7 @@ class AugCLIPSettings:
 
 @dataclass(frozen=True)
 class CutoutSettings:
-    """Of `losses.cutout_loss.CutoutLoss`, whose `copies` are `cutouts`."""
+    """Arguments of `losses.cutout_loss.CutoutLoss`; `cutouts` is its `copies`."""
 
     cutouts: int = 32
     smallest: float = 0.5
@@ -56,7 +56,7 @@ class CutoutSettings:
 
 @dataclass(frozen=True)
 class RegularizationSettings:
-    """Of `losses.regularisers.LatentRegularization`; a weight of 0 is none."""
+    """Arguments of `losses.regularisers.LatentRegularization`; a weight of 0 means no regularisation."""
 
     weight: float = 1.5
     decay: float = 0.005
@@ -65,12 +65,12 @@ class RegularizationSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What search suits a generator.
+    """The search settings that suit a generator.
 
-    search, start, aug_clip, cutouts, regularization: each stage's numbers. loss: the loss to search it by, as the score
-    curve calls it. backbone: of the perceptual distance between its pictures, as the menu of `models/lpips` calls it.
-    composition: in a composition of two layers; None where that is no other search. wraps: which opposite sides of its
-    pictures meet, a name of `resample.SIDES`.
+    search, start, aug_clip, cutouts, regularization: arguments of each stage. loss: name of the loss to search with, as
+    in the score curve. backbone: file name, in `models/lpips`, of the backbone for perceptual distances between its
+    pictures. composition: settings for a composition of two layers; None for the same as for a single picture. wraps:
+    which opposite sides of its pictures are joined, a name of `resample.SIDES`.
     """
 
     search: SearchSettings = SearchSettings()
@@ -85,11 +85,11 @@ class Settings:
 
     @property
     def composed(self) -> Settings:
-        """Those for a composition, and for the search of each of its layers."""
+        """The settings for a composition, and for the search of each of its layers."""
         return self.composition or self
 
 
-# Random codes are all noise, so that there is little to choose a start from: k and candidates are not the papers'.
+# Pictures of random codes are all noise, so choosing among many gains little: k and candidates are not FuseDream's.
 VQGAN_CLIP = Settings(
     search=SearchSettings(steps=400, lr=0.15, latent_noise=0.0),
     start=StartSettings(k=1, candidates=100),
@@ -104,7 +104,7 @@ FUSEDREAM_AS_PUBLISHED: Mapping[str, Settings] = {
 VQGAN_CLIP_AS_PUBLISHED: Mapping[str, Settings] = {
     # The paper names no number of crops; 64 is that of all its notebooks.
     "VQGAN-CLIP as in the paper": replace(VQGAN_CLIP, cutouts=CutoutSettings(cutouts=64)),
-    # The one with the regulariser, whose pictures are 512 pixels high, its crops at least 224; it runs until stopped.
+    # The notebook with the regulariser: pictures 512 pixels high, crops of at least 224; it runs until it is stopped.
     "VQGAN-CLIP as in its notebook": replace(
         VQGAN_CLIP,
         search=SearchSettings(steps=1000, lr=0.95, latent_noise=0.0),
@@ -116,7 +116,7 @@ NAMED: Mapping[str, Settings] = {**FUSEDREAM_AS_PUBLISHED, **VQGAN_CLIP_AS_PUBLI
 
 
 def in_words(section: object) -> str:
-    """A section of settings for people: "steps 1,000, lr 0.005, latent_noise 0.01", and what is on or off."""
+    """A section as text: "steps 1,000, lr 0.005, latent_noise 0.01"; of booleans, the names of those that are on."""
     parts = []
     for field in fields(section):  # type: ignore[arg-type]
         value = getattr(section, field.name)

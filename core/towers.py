@@ -1,8 +1,8 @@
-"""Quicker arithmetic for the towers of open_clip's models: the same weights under the same names, equal up to rounding.
+"""Faster layers for open_clip's models: the same weights under the same names, equal results up to rounding.
 
-torch's attention transposes the batch, which makes its projection a batched product over an expanded weight, and a
-patch embedding is a convolution. On contiguous rows [N * L, C] both are plain products of matrices, which a CPU does at
-its full rate, in bfloat16 above all.
+torch's attention transposes the batch, which makes its projection a batched product with an expanded weight, and a
+patch embedding is a convolution. On contiguous rows [N * L, C] both are plain matrix products, which a CPU computes at
+its full rate, above all in bfloat16.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def quicken(model: AnyModule) -> AnyModule:
-    """Exchange, in place, the arithmetic of every self-attention, patch embedding and attention pool of a model.
+    """Replace, in place, the `forward` of every self-attention, patch embedding and attention pool of a model.
 
-    The modules stay, and their parameters and hooks with them; only what `forward` computes with them changes.
+    The modules keep their identity, parameters and hooks. Returns the model.
     """
     for module in model.modules():
         module.__class__ = _quicker(module)
@@ -29,7 +29,7 @@ def quicken(model: AnyModule) -> AnyModule:
 
 
 def _quicker(module: nn.Module) -> type[nn.Module]:
-    """The class that computes the same quicker, or the module's own."""
+    """The faster class for a module, or its own class."""
     if type(module) is nn.MultiheadAttention and module._qkv_same_embed_dim:
         return SelfAttention
     if type(module) is nn.Conv2d and _takes_patches(module):
@@ -38,7 +38,7 @@ def _quicker(module: nn.Module) -> type[nn.Module]:
 
 
 class SelfAttention(nn.MultiheadAttention):
-    """Attention of rows [N, L, C] to themselves; whatever else it is asked for, it does as before."""
+    """Self-attention of [N, L, C]; with arguments that it does not cover, it computes as its base class."""
 
     def forward(
         self,
@@ -65,25 +65,25 @@ class SelfAttention(nn.MultiheadAttention):
         return self.batch_first and not dropout and self.bias_k is None and not self.add_zero_attn
 
     def _mask(self, mask: Tensor | None, rows: Tensor) -> Tensor | None:
-        """What is added to the scores, in their precision: [L, L], or [N, heads, L, L] of a mask [N * heads, L, L]."""
+        """The mask as a bias on the scores, in their dtype: [L, L], or [N, heads, L, L] for [N * heads, L, L]."""
         if mask is None:
             return None
-        if mask.dtype == torch.bool:  # true where a place is hidden
+        if mask.dtype == torch.bool:  # true where a position is hidden
             mask = torch.zeros_like(mask, dtype=rows.dtype).masked_fill_(mask, float("-inf"))
         return (mask if mask.dim() == 2 else mask.unflatten(0, (-1, self.num_heads))).to(rows.dtype)
 
 
 def _takes_patches(conv: nn.Conv2d) -> bool:
-    """Whether a convolution cuts the picture into patches that neither overlap nor leave anything out between them."""
+    """Whether a convolution cuts the picture into adjacent patches that do not overlap."""
     plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding in ((0, 0), "valid")
     return plain and conv.stride == conv.kernel_size and min(conv.kernel_size) > 1
 
 
 class PatchEmbedding(nn.Conv2d):
-    """A convolution whose stride is its kernel's size, as one product of matrices."""
+    """A convolution whose stride equals its kernel size, as one matrix product."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """[N, B, H / h, W / w], its channels last in memory, of pictures [N, A, H, W] and a kernel [B, A, h, w]."""
+        """[N, B, H / h, W / w], channels-last, of pictures [N, A, H, W] and a kernel [B, A, h, w]."""
         height, width = self.kernel_size
         rows, columns = input.shape[2] // height, input.shape[3] // width
         patches = (
@@ -94,7 +94,7 @@ class PatchEmbedding(nn.Conv2d):
 
 
 class AttentionPool(nn.Module):
-    """open_clip's `AttentionPool2d`, in whose place it comes: only the mean asks, so only its row is computed."""
+    """Replaces open_clip's `AttentionPool2d`: only the mean token's output is used, so only its query is computed."""
 
     positional_embedding: nn.Parameter
     q_proj: nn.Linear

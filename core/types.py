@@ -1,4 +1,4 @@
-"""What travels between the stages: latents, bases, targets, and what a generator, an encoder and a loss must offer.
+"""Types that pass between the stages: latents, bases, targets, and the protocols of generators, encoders and losses.
 
 Convention: pictures are [N, 3, H, W] float32, RGB in [-1, 1]. Every value here is immutable; a stage returns a new one.
 """
@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from .errors import LatentError, shortened
 from .settings import Settings
 
-# How each of a basis's tensors is combined, see `weightings.WEIGHTINGS`: by one weight per basis latent, or one per
-# number of it.
+# How the basis latents are combined, see `weightings.WEIGHTINGS`: one weight for each, or one for each of its elements.
 SCALAR, SOFTMAX = "scalar", "softmax"
 
 
 class Shown:
-    """A `repr` that cannot fail, since the host prints what a node was given while it reports the node's error."""
+    """A `repr` that cannot fail: a host that reports a node's error prints the node's inputs."""
 
     def __repr__(self) -> str:
         try:
@@ -38,7 +37,7 @@ class Shown:
 class Latent(Shown):
     """A batch of N points of one generator's latent space.
 
-    generator: the `name` of the generator that they belong to. tensors: name -> [N, *shape of the generator's spec].
+    generator: `name` of the generator that they belong to. tensors: name -> [N, *shape], shapes as in its `spec`.
     """
 
     generator: str
@@ -54,7 +53,7 @@ class Latent(Shown):
         return f"{shortened(self.generator)}, {len(self)}"
 
     def split(self) -> list[Latent]:
-        """Its points, each as a batch of one."""
+        """The N points, each as a batch of one."""
         return [self[i : i + 1] for i in range(len(self))]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
@@ -62,7 +61,7 @@ class Latent(Shown):
         return replace(self, tensors={name: function(value) for name, value in self.tensors.items()})
 
     def check(self, generator: Generator) -> None:
-        """Refuse a generator that this latent does not belong to; axes before a latent's own shape do not matter.
+        """Check that this latent belongs to a generator; batch axes before the shapes of its `spec` do not matter.
 
         Raises:
             LatentError: naming both generators, or the tensors that do not fit.
@@ -96,7 +95,7 @@ def _listed(shapes: Mapping[str, Sequence[int]]) -> str:
 class Model(Protocol):
     """Anything that holds weights.
 
-    module: frozen and in eval mode. dtype, patcher: see `Managed`, from which a model may have them.
+    module: frozen and in eval mode. dtype, patcher: see `Managed`, which provides them.
     """
 
     dtype: torch.dtype
@@ -107,11 +106,11 @@ class Model(Protocol):
 
 
 class Managed:
-    """What is set on a model after it was made, and goes along with copies of it.
+    """Attributes that are set on a model after it was made.
 
-    dtype: what its network computes with where that is faster, set by `precision.compute_in`. patcher: what the memory
-    management of a host knows the weights by, set by the host and read by nobody else; None without a host.
-    settings: of a generator, what search suits it, as its family or its file says; if neither does, FuseDream's.
+    dtype: the autocast dtype of its network, set by `precision.compute_in`. patcher: the handle by which a host's
+    memory management knows the weights; set and read by the host alone, None without a host. settings: of a generator,
+    the search settings that suit it, declared by its family or a file beside its weights; by default FuseDream's.
     """
 
     dtype: torch.dtype = torch.float32
@@ -123,8 +122,8 @@ class Managed:
 class Generator(Model, Protocol):
     """A differentiable map from latents to pictures.
 
-    name: family, resolution and a fingerprint of the weights; equal names mean equal pictures. resolution: (H, W).
-    spec: name -> shape of one latent's tensor. settings: what search suits it, see `Managed`.
+    name: family, resolution and a fingerprint of the weights; equal names mean equal pictures. resolution: (H, W) of
+    its pictures. spec: name -> shape of a latent's tensor, without the batch axis. settings: see `Managed`.
     """
 
     name: str
@@ -133,7 +132,7 @@ class Generator(Model, Protocol):
     settings: Settings
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n latents as the model was trained on; rng and result live on the CPU."""
+        """Draw n latents from the distribution that the model was trained on; rng and result are on the CPU."""
         ...
 
     def decode(self, latent: Latent) -> Tensor:
@@ -147,10 +146,10 @@ class Generator(Model, Protocol):
 
 @runtime_checkable
 class Autoencoder(Generator, Protocol):
-    """A generator whose latents are grids of cells: it encodes pictures, and works at any size of whole cells."""
+    """A generator with an encoder: its latents are grids of cells, and it works at any size that is whole cells."""
 
     def at(self, height: int, width: int) -> Autoencoder:
-        """The generator of the same weights at another size, rounded to whole cells: see its `resolution`."""
+        """The same weights as a generator of another size in pixels, rounded to whole cells (see its `resolution`)."""
         ...
 
     def encode(self, images: Tensor) -> Latent:
@@ -160,10 +159,10 @@ class Autoencoder(Generator, Protocol):
 
 @runtime_checkable
 class JointEncoder(Protocol):
-    """A model, or an ensemble, that puts texts and pictures into one space of unit vectors.
+    """A model, or an ensemble, that embeds texts and pictures as unit vectors in one space.
 
-    name: architecture and a fingerprint of the weights. image_size: (H, W) of what it looks at; any picture is resized
-    to that. models: those that it encodes with.
+    name: architecture and a fingerprint of the weights. image_size: (H, W) of its input, to which every picture is
+    resized. models: the networks that it encodes with.
     """
 
     name: str
@@ -173,7 +172,7 @@ class JointEncoder(Protocol):
     def models(self) -> Sequence[Model]: ...
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors [len(texts), D]."""
+        """Unit vectors [len(texts), D] on the CPU."""
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:
@@ -183,7 +182,7 @@ class JointEncoder(Protocol):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Target(Shown):
-    """What to steer toward: P unit vectors [P, D] of the encoder named, their weights [P], and what each one says."""
+    """Prompts to steer toward: P unit vectors [P, D] of the encoder called `encoder`, weights [P], and their texts."""
 
     encoder: str
     vectors: Tensor
@@ -196,7 +195,7 @@ class Target(Shown):
 
 @runtime_checkable
 class Loss(Protocol):
-    """A loss that a search minimises. name: its label in the score curve. models: the networks that it uses, if any."""
+    """A loss that a search minimises. name: its label in the score curve. models: the networks that it uses."""
 
     name: str
 
@@ -212,13 +211,12 @@ class Loss(Protocol):
 class Basis(Shown):
     """N over-parameterised latents: k basis latents each, and the weights that combine them (FuseDream, Eq. 4).
 
-    generator: as in Latent. vectors: name -> [N, k, *shape]. weights: name -> [N, k] or [N, k, *shape], as the
-    weighting in use has them. weighting: a name of `weightings.WEIGHTINGS`. scores: [N, k], best first; what the
-    basis latents were chosen by. fixed: name -> [N, *shape], parts of the latent that a search leaves as they are.
-    mask: name -> [N, 1, h, w] in [0, 1], how much of each cell is the search's; the rest of it is that of
-    anchor: name -> [N, *shape]. A tensor without a mask is the search's altogether.
-    steps: how many steps of a search made it. moments: the optimiser's state after those steps, or empty; see
-    `optimizers.state_of`.
+    generator: as in `Latent`. vectors: the basis latents, name -> [N, k, *shape]. weights: name -> [N, k] or
+    [N, k, *shape], depending on the weighting. weighting: a name of `weightings.WEIGHTINGS`. scores: [N, k], by which
+    the basis latents were chosen, best first. fixed: name -> [N, *shape], tensors of the latent that a search does not
+    change. mask, anchor: name -> [N, 1, h, w] in [0, 1] and name -> [N, *shape]; the search moves a cell away from the
+    anchor by the share that the mask has there. Tensors without a mask are searched freely. steps: of the search that
+    led to this basis. moments: the optimiser's state after them, or empty; see `optimizers.state_of`.
     """
 
     generator: str

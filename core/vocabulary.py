@@ -1,4 +1,4 @@
-"""The words that a CLIP was trained on, where its folder lists them: others mean nothing to it, and users are told."""
+"""The words that a CLIP was trained on, where its folder lists them, so that users are told of unknown words."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pathlib import Path
 from .errors import CheckpointError, shortened
 from .types import JointEncoder
 
-FILE = "vocabulary.json"  # {"name": what to call the model, "words": [...]}
+FILE = "vocabulary.json"  # {"name": the model's name in messages, "words": [...]}
 _MOST_BYTES = 10_000_000
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """What a model is called and the words, in lower case, that it was trained on."""
+    """The name of a model, and the words in lower case that it was trained on."""
 
     name: str
     words: frozenset[str]
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
-        """The words of the texts that are not among them, once each and in their order."""
+        """The words of the texts that are not in the vocabulary, in order, each once."""
         found = (word.lower() for text in texts for word in _WORD.findall(text))
         return [word for word in dict.fromkeys(found) if word not in self.words]
 
 
 def read(folder: Path) -> Vocabulary | None:
-    """The vocabulary in a model's folder, or None where it lists none.
+    """The vocabulary in a model's folder, or None without the file.
 
     Raises:
-        CheckpointError: the file is there, but does not hold a name and words.
+        CheckpointError: the file does not hold a name and words.
     """
     path = folder / FILE
     if not path.is_file():
@@ -53,7 +53,7 @@ def read(folder: Path) -> Vocabulary | None:
 
 
 def unknown(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
-    """What each model of an encoder does not know of some texts: "picturebook does not know: kitty, scarlet"."""
+    """The unknown words of some texts, a line for each model: "picturebook does not know: kitty, scarlet"."""
     vocabularies = dict.fromkeys(getattr(model, "vocabulary", None) for model in encoder.models)
     lines = ((known.name, known.unknown(texts)) for known in vocabularies if known is not None)
     return [f"{shortened(name)} does not know: {shortened(', '.join(words), 300)}" for name, words in lines if words]

@@ -1,7 +1,7 @@
-"""What run.py does: make the environment, get ComfyUI, start it with this pack, and run workflows on it.
+"""The implementation of run.py: makes the environment, gets ComfyUI, starts it with this pack, and runs workflows.
 
-`cli`, `environment`, `comfyui` and `cache` run before the environment exists, so they use the standard library only.
-`host`, `workflow`, `client`, `program`, `demo` and `models` run inside it.
+`cli`, `environment`, `comfyui`, `cache` and what they import run before the environment exists, and use the standard
+library only. `host`, `workflow`, `client`, `demo` and `models` run inside it.
 """
 
 import errno
@@ -10,15 +10,15 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FULL = 32_000_000  # bytes left on a disk on which an installation that failed will have failed for that
+FULL = 32_000_000  # with fewer free bytes, a failed installation is attributed to the full disk
 
 
 class LauncherError(Exception):
-    """Something the user can put right; the message is the whole help and is shown without a traceback."""
+    """An error that the user can correct; its message is shown without a traceback."""
 
 
 def failure(folder: Path, message: str) -> Exception:
-    """Why a program failed that was to write to a folder: what the message says, unless the disk is full."""
+    """The error of a program that writes to a folder: an OSError if the disk is full, otherwise `message`."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if shutil.disk_usage(there).free < FULL:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
@@ -26,7 +26,7 @@ def failure(folder: Path, message: str) -> Exception:
 
 
 def in_words(error: OSError) -> str:
-    """One sentence about a file or folder that could not be read or written."""
+    """A sentence about a file or folder that could not be read or written."""
     where = error.filename2 or error.filename
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full, so {where or 'a file'} could not be written; free some space, then run it again."

@@ -1,11 +1,11 @@
-"""What run.py and its hosts keep between runs: `run.py cache` shows it and empties it, and old parts go by themselves.
+"""The cache of run.py and its hosts: `run.py cache` lists and empties it, and unused parts are removed automatically.
 
     env-KEY            an environment; KEY follows the lock file and the Python
     comfyui-VERSION    a release of ComfyUI
     clones/KEY         the folder of a host of one checkout, with `user/guided_gan/banks` and `user/guided_gan/stopped`
     bytecode           compiled modules
 
-Nothing that a run uses is ever removed, and no workflow that was saved in the browser.
+Nothing that a run is using is removed, nor workflows that were saved in the browser.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from pathlib import Path
 from . import locks
 
 DAY = 86_400
-# Days without a run after which a folder is removed when a new one of its kind is made.
+# Days without use after which a folder is removed when a new one of its kind is made.
 LIMITS = {"environments": 30, "comfyui": 30, "clones": 90}
 LIMITS_IN_WORDS = (
     "When a new environment, ComfyUI or folder of a clone is made, others that no run has used for "
     f"{LIMITS['environments']}, {LIMITS['comfyui']} or {LIMITS['clones']} days are removed; nothing in use ever is."
 )
-KEPT = ("banks", "stopped")  # what hosts keep for the pack, in their folder for user data
+KEPT = ("banks", "stopped")  # caches of the pack in a host's user folder
 KINDS = (*KEPT, *LIMITS, "bytecode")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A folder that is kept.
+    """A folder in the cache.
 
     Attributes:
         kind: one of KINDS.
         path: the folder.
-        user: the folder that must not be in use while this one is removed.
-        note: what it belongs to, where its name does not tell.
+        user: the folder whose use prevents removal.
+        note: what it belongs to, if its name does not tell.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def busy(self) -> str:
-        """Why it is not to be removed now; empty where it may."""
+        """Why it must not be removed now; empty if it may."""
         if locks.in_use(self.user):
             return "in use"
         if self.kind == "clones" and any((self.path / "user").glob("*/workflows/**/*.json")):
@@ -62,12 +62,12 @@ class Entry:
         return (time.time() - locks.last_use(self.path)) / DAY
 
     def remove(self) -> str:
-        """Remove it, and return why it was left where it was."""
+        """Remove it, unless it is `busy`; returns the reason why it was kept, or ""."""
         if why := self.busy:
             return why
         with locks.locked(self.user):
-            if not (why := self.busy):  # a run may have begun while this one waited
-                # Under another name first: what is half removed is never taken for whole.
+            if not (why := self.busy):  # a run may have started while this one waited
+                # Renamed first, so that a partially removed folder is never used.
                 aside = self.path.with_name(f"{self.path.name}.gone")
                 shutil.rmtree(aside, ignore_errors=True)
                 self.path.rename(aside)
@@ -77,7 +77,7 @@ class Entry:
 
 
 def entries(cache: Path) -> Iterator[Entry]:
-    """All that is kept in the cache folder, kind by kind."""
+    """All folders in the cache, by kind."""
     clones = [path for path in _folders(cache / "clones", "*") if (path / "custom_nodes").is_dir()]
     for kind in KEPT:
         for clone in clones:
@@ -93,7 +93,7 @@ def entries(cache: Path) -> Iterator[Entry]:
 
 
 def show(cache: Path) -> None:
-    """Print what is kept, with sizes and ages."""
+    """Print the folders in the cache, with sizes and ages."""
     kept = list(entries(cache))
     print(f"In {cache}:{'' if kept else ' nothing'}")
     for entry in kept:
@@ -106,7 +106,7 @@ def show(cache: Path) -> None:
 
 
 def empty(cache: Path, kinds: Sequence[str]) -> None:
-    """Remove all that is kept of these kinds, but what is in use."""
+    """Remove all folders of these kinds that are not in use."""
     for entry in entries(cache):
         if entry.kind in kinds:
             freed = size(entry.path)
@@ -115,11 +115,11 @@ def empty(cache: Path, kinds: Sequence[str]) -> None:
 
 
 def retire(cache: Path, kind: str, new: Path) -> None:
-    """After `new` was made, remove others of its kind beyond their limit, and clones whose checkout is gone."""
+    """After `new` was made, remove others of its kind that are unused for too long, and clones without a checkout."""
     for entry in entries(cache):
         gone = entry.kind == "clones" and not _checkout(entry.path).exists()
         if entry.kind == kind and entry.path != new and (gone or entry.age > LIMITS[kind]):
-            with contextlib.suppress(OSError):  # another run is at it, or it is not ours
+            with contextlib.suppress(OSError):  # another run is removing it, or it belongs to another user
                 entry.remove()
 
 
@@ -144,7 +144,7 @@ def _folders(parent: Path, pattern: str) -> list[Path]:
 
 
 def _checkout(clone: Path) -> Path:
-    """The checkout that a clone's folder stands for."""
+    """The checkout that a clone's folder belongs to."""
     with contextlib.suppress(OSError):
         return Path(os.readlink(clone / "custom_nodes" / "guided_gan"))
     return clone / "custom_nodes" / "guided_gan"

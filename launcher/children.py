@@ -1,4 +1,4 @@
-"""Processes that end when the one that started them does, even where that is killed."""
+"""Child processes that end with their parent, even if that is killed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 
 
 def _ask_linux() -> None:
-    """For `preexec_fn`: have the system stop this process once the thread that started it has ended."""
+    """For `preexec_fn`: have the kernel send SIGTERM to this process when the thread that started it ends."""
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-# Other systems have no such wish; there a process is stopped by whoever started it, unless that is killed.
+# Other systems have no equivalent: there the parent stops its children, unless it is killed.
 end_with_parent = _ask_linux if sys.platform == "linux" else None

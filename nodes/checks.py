@@ -1,7 +1,7 @@
-"""What a node is given, checked in one place: before anything runs where it can be known, and when the node runs.
+"""Checks of all nodes' inputs, in one place: before a graph runs, as far as values are known, and when a node runs.
 
-The host checks the type and the range of what is typed into a field, but not of what a link brings, and takes any value
-where only a link belongs.
+The host checks types and ranges of values in widgets, but not of values from links, and accepts any value where a link
+is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, colour, colour and alpha
 
 
 def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
-    """The node, which now refuses what its inputs do not allow before it works, and shows every refusal on itself."""
+    """The node, with checks of its inputs before `execute`; it shows every error of the user's on itself."""
     work = vars(node)["execute"].__func__
 
     @functools.wraps(work)
@@ -33,7 +33,7 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
                     check(one, given[one.id])
             return work(cls, **given)
         except OSError as cause:
-            error = PackError(f"A file cannot be read or written ({cause}): look at the disk's room and rights.")
+            error = PackError(f"A file cannot be read or written ({cause}): check free space and permissions.")
             host.say_here(str(error))
             raise error from cause
         except PackError as error:
@@ -45,10 +45,12 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
 
 
 def refusal(node: type[io.ComfyNode], work: Callable[..., Any], **values: Any) -> bool | str:
-    """For `validate_inputs`: True, or why these values of the node's inputs cannot work.
+    """For `validate_inputs`: True, or the reason why these values of the node's inputs cannot work.
 
-    Of inputs that `validate_inputs` names the host checks the type alone, so their ranges are checked here, too. Where
-    a value is None, which a link will bring, the check waits until the node runs.
+    The host does not check the ranges of inputs that `validate_inputs` names, so this does. If a value is None, since
+    it comes from a link, the check is postponed until the node runs.
+
+    work: checks the values together, and raises a PackError.
     """
     try:
         for one in _inputs(node):
@@ -62,11 +64,11 @@ def refusal(node: type[io.ComfyNode], work: Callable[..., Any], **values: Any) -
 
 
 def _inputs(node: type[io.ComfyNode]) -> list[io.Input]:
-    return node.define_schema().inputs  # anew: the menus of files may have changed
+    return node.define_schema().inputs  # not cached: menus of files may have changed
 
 
 def check(one: io.Input, value: Any) -> None:
-    """Refuse a value that its input does not allow."""
+    """Refuse a value that its input does not allow, by a PackError."""
     kind = one.get_io_type()
     if kind in _TYPED:
         _TYPED[kind](one, value)
@@ -96,7 +98,7 @@ def _check_choice(one: Any, value: Any) -> None:
 
 
 def _check_option(one: Any, value: Any) -> None:
-    """A dynamic combo with the inputs of the chosen option. The host hands on a key that it does not know as it is."""
+    """A dynamic combo with the inputs of the chosen option. The host passes unknown keys on unchanged."""
     key = value.get(one.id) if isinstance(value, dict) else value
     chosen = [option for option in one.options if option.key == key]
     if not chosen:
@@ -107,7 +109,7 @@ def _check_option(one: Any, value: Any) -> None:
 
 
 def _check_growing(one: Any, value: Any) -> None:
-    """The inputs of an Autogrow that are linked, by name."""
+    """The linked inputs of an Autogrow, by name."""
     if not isinstance(value, dict):
         raise PackError(f"{one.id} must be links to its inputs, such as {one.id}.{one.template.names[0]}.")
     for inner in one.template.get_all():

@@ -1,7 +1,7 @@
-"""Finish now: a search ends early because the user asks for it, and hands on the best so far.
+"""Finish now: a request that ends a running search early; its node outputs the best result so far.
 
-The request names the search by its prompt and its node, as the messages of a search name it. It reaches a search that
-runs and nothing else: what is not running has no entry here, so that nothing waits for a later run.
+The request identifies the search by the ids of its prompt and node, as the search's messages do. Requests for a search
+that is not running are refused, not kept for a later run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _early: Counter[str] = Counter()  # by a node's id: how often it has been finish
 
 @contextmanager
 def asked(place: host.Place) -> Iterator[threading.Event]:
-    """An event that is set once somebody asks the search at this place to finish; the place is free again after it."""
+    """A context for a running search, with an event that is set when it is requested to finish."""
     event = _running[place] = threading.Event()
     try:
         yield event
@@ -36,22 +36,22 @@ def asked(place: host.Place) -> Iterator[threading.Event]:
 
 
 def early(node_id: str) -> None:
-    """Record that a node ended early, so that queued again it runs on: the host's cache must not answer for it."""
+    """Record that a node ended early: queued again, it must run on instead of using the host's cache."""
     _early[node_id] += 1
 
 
 def fingerprint(node_id: str) -> int:
-    """For `fingerprint_inputs` of a node: changes each time that it has finished early."""
+    """For `fingerprint_inputs` of a node: changes whenever it has ended early."""
     return _early[node_id]
 
 
 def serve() -> None:
-    """Have the host take the requests."""
+    """Register the request with the host's server."""
     host.serve(PATH, _answer)
 
 
 async def _answer(request: web.Request) -> web.Response:
-    """A request is JSON, {"prompt_id": ..., "node": ...}; other sites' pages cannot send that type unasked."""
+    """Handle a request: JSON, {"prompt_id": ..., "node": ...}, a type that other sites cannot send without CORS."""
     if request.content_type != "application/json":
         return _refusal(415, "The request must be of the type application/json.")
     if request.content_length is None or request.content_length > _MOST_BYTES:

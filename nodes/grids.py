@@ -1,4 +1,4 @@
-"""What several nodes say of generators whose latents are grids of cells."""
+"""Inputs and texts that nodes for generators with grid latents share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ GRID = "a VQGAN, or VAE as Generator"
 
 
 def described(generator: Autoencoder) -> str:
-    """The size of a grid generator, for people."""
+    """The size of a grid generator as text."""
     (height, width), (_, rows, columns) = generator.resolution, next(iter(generator.spec.values()))
     return f"{width} x {height} pixels, {columns} x {rows} cells"

@@ -1,4 +1,4 @@
-"""Inputs that grow: behind the two that a node always had, one more appears as soon as the last one is linked."""
+"""Growing inputs: after a node's first two inputs of a kind, another one appears whenever the last one is linked."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from comfy_api.latest import io
 
 from ..core.errors import PackError, quoted
 
-MOST = 16  # of a kind on one node, the first two among them
+MOST = 16  # inputs of a kind on a node, including the first two
 WEIGHTS = "weights"
 
 
 def more(kind: Any, name: str, tooltip: str) -> io.Autogrow.Input:
-    """The third input of a kind and those after it, called as the first two are: "loss_3" after "loss_2"."""
+    """The third input of a kind and further ones, named like the first two: "loss_3" after "loss_2"."""
     names = [f"{name}_{number}" for number in range(3, MOST + 1)]
     template = io.Autogrow.TemplateNames(kind.Input(name, optional=True, tooltip=tooltip), names=names, min=0)
     return io.Autogrow.Input("more", template=template, optional=True, tooltip=tooltip)
 
 
 def weights(what: str) -> io.String.Input:
-    """The weights of the third input and those after it, in one line."""
+    """A text input for the weights of the third input and further ones."""
     return io.String.Input(
         WEIGHTS,
         default="",
         optional=True,
-        tooltip=f"Weights of the third {what} and those after it, such as '0.5 2'; 1 where none is given.",
+        tooltip=f"Weights of the third {what} and further ones, such as '0.5 2'; 1 where none is given.",
     )
 
 
 def given(more: io.Autogrow.Type | None) -> list[Any]:
-    """What is linked to the inputs that `more` made, in their order; nothing may come as None."""
+    """The values linked to the inputs of `more`, in order; more may be None."""
     return [value for _, value in sorted((more or {}).items(), key=_number) if value is not None]
 
 
 def weighed(more: io.Autogrow.Type | None, text: str, low: float, high: float) -> list[tuple[float, Any]]:
-    """What `given` gives, each with its weight of the text in `weights`.
+    """The values of `given`, each with its weight from the text of `weights`.
 
     Raises:
         PackError: as `_numbers`.
@@ -45,10 +45,10 @@ def weighed(more: io.Autogrow.Type | None, text: str, low: float, high: float) -
 
 
 def _numbers(text: str, count: int, low: float, high: float) -> list[float]:
-    """'0.5 2' as the weights of `count` inputs; 1 where the text says none.
+    """A text such as '0.5 2' as the weights of `count` inputs; 1 where it has none.
 
     Raises:
-        PackError: what is no number from `low` to `high`, or more numbers than inputs.
+        PackError: a part is not a number from `low` to `high`, or there are more numbers than inputs.
     """
     parts = text.replace(",", " ").split()
     try:

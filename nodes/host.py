@@ -1,8 +1,8 @@
-"""All that the pack asks of ComfyUI: model folders, devices and memory, picture layout, progress, interruption.
+"""The interface to ComfyUI: model folders, devices and memory, picture layout, progress, interruption.
 
-The host runs every node under `torch.inference_mode`, in which nothing that a gradient needs can be made. So whatever
-touches a model runs inside `models`, loaders included: it leaves that mode, has the host bring the weights to the
-device, and turns weights that were moved under inference mode back into ordinary ones.
+The host runs every node under `torch.inference_mode`, in which no tensors for gradients can be created. So everything
+that uses a model runs inside `models`, loaders included: it leaves inference mode, has the host load the weights to the
+device, and replaces weights that were moved under inference mode by ordinary tensors.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from ..core.files import formats
 from ..core.files.whole import whole
 from ..core.types import Model
 
-SHIPPED = "picturebook"  # how the menus call the models that come with the pack
+SHIPPED = "picturebook"  # the name in menus of the models that come with the pack
 Part = TypeVar("Part")
-Place = tuple[str, str]  # where a node runs: ids of the prompt and of the node
+Place = tuple[str, str]  # identifies a running node: ids of the prompt and of the node
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
 def register_folders() -> None:
-    """Tell the host about the pack's model folders; paths that the user's extra_model_paths.yaml gave stay."""
+    """Register the pack's model folders with the host; paths from the user's extra_model_paths.yaml are kept."""
     weights = set(formats.SUFFIXES)
     folders = {"gan": weights, "clip_joint": {".json", *weights}, "lpips": weights, "gan_latents": {".safetensors"}}
     for name, extensions in folders.items():
@@ -55,17 +55,17 @@ def register_folders() -> None:
 
 
 def latents_folder() -> Path:
-    """Where latents are saved."""
+    """The folder in which latents are saved."""
     return Path(folder_paths.get_output_directory()) / "gan_latents"
 
 
 def cache_folder(name: str) -> Path:
-    """A folder of the pack's that outlives the session."""
+    """A persistent cache folder of the pack."""
     return Path(folder_paths.get_user_directory()) / "guided_gan" / name
 
 
 def fingerprint(*paths: Path) -> str:
-    """Changes when one of the files, or a file of one of the folders, does; a path may lead nowhere."""
+    """A text that changes when one of the files, or a file in one of the folders, does; paths need not exist."""
     files: list[Path] = []
     for path in paths:
         files += sorted(path.iterdir()) if path.is_dir() else [path]
@@ -76,17 +76,17 @@ def fingerprint(*paths: Path) -> str:
 
 
 def adopt(model: Model) -> None:
-    """Put a freshly loaded model under the host's memory management, and have it compute in the host's precision."""
+    """Put a newly loaded model under the host's memory management, with the dtype that the host chooses."""
     device = mm.get_torch_device()
-    # The host looks for this name on what nodes give.
+    # The host looks for this attribute on the outputs of nodes.
     model.patcher = comfy.model_patcher.CoreModelPatcher(model.module, device, mm.unet_offload_device())
     precision.compute_in(model, _precision(device, sum(value.numel() for value in model.module.parameters())))
 
 
 def _precision(device: torch.device, size: int) -> torch.dtype:
-    """The choice of the host, or of its command line, for so many weights; on a CPU, the pack's own default."""
+    """The host's choice, or that of its command line, for a model of `size` parameters; on a CPU the pack's default."""
     dtype = mm.unet_dtype(device, size, precision.DTYPES)
-    if dtype not in precision.DTYPES:  # of storage alone, such as float8: none to compute a gradient with
+    if dtype not in precision.DTYPES:  # a dtype for storage only, such as float8
         return torch.float32
     told = comfy.cli_args.args.fp32_unet or comfy.cli_args.args.force_fp32
     return precision.default() if device.type == "cpu" and dtype is torch.float32 and not told else dtype
@@ -94,7 +94,7 @@ def _precision(device: torch.device, size: int) -> torch.dtype:
 
 @contextlib.contextmanager
 def models(*wanted: Model) -> Iterator[None]:
-    """Work with models on the device and with gradients; out of memory says what to lower."""
+    """A context with models on the device and gradients enabled; an out-of-memory error says what to reduce."""
     with torch.inference_mode(False), torch.enable_grad():
         try:
             patchers = list({id(model.module): model.patcher for model in wanted}.values())
@@ -113,12 +113,12 @@ def models(*wanted: Model) -> Iterator[None]:
 
 
 def rows_at_once() -> int:
-    """How many rows of a batch to send through models together, 0 for all. A processor gains a sixth by four."""
+    """The batch size for rows of a search, 0 for all; on a CPU, 4 is a sixth faster than 1."""
     return 4 if mm.get_torch_device().type == "cpu" else 0
 
 
 def _heal(module: nn.Module) -> None:
-    """Replace weights that the host moved under inference mode: no gradient can pass through those."""
+    """Replace weights that the host moved under inference mode, through which gradients cannot flow."""
     for part in module.modules():
         for name, value in part._parameters.items():
             if value is not None and value.is_inference():
@@ -138,12 +138,12 @@ def to_image(pictures: Tensor) -> Tensor:
 
 
 def from_image(image: Tensor) -> Tensor:
-    """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; as `colours`."""
+    """The host's IMAGE to [N, 3, H, W] in [-1, 1] on the device; other channels as in `colours`."""
     return colours(image).clone().float().movedim(-1, 1).to(mm.get_torch_device()) * 2 - 1
 
 
 def colours(image: Tensor) -> Tensor:
-    """The host's IMAGE as [N, H, W, 3]: with one or two channels the first is grey, with four the last is dropped."""
+    """The host's IMAGE as [N, H, W, 3]: one or two channels are read as grey, and alpha is dropped."""
     return image[..., :3] if image.shape[-1] > 2 else image[..., :1].expand(*image.shape[:-1], 3)
 
 
@@ -158,15 +158,15 @@ def to_mask(inside: Tensor) -> Tensor:
 
 
 def shown(image: Tensor, node: type[io.ComfyNode]) -> dict[str, Any]:
-    """What has the page show an IMAGE on the node that made it; kept as Preview Image keeps its own."""
+    """The UI output that shows an IMAGE on its node, saved in the temporary folder like those of Preview Image."""
     return ui.PreviewImage(image, cls=node).as_dict()
 
 
 def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHolder) -> list[str]:
-    """Save [N, 3, H, W] in [-1, 1] in a folder of the output folder, each with the workflow inside; returns where.
+    """Save [N, 3, H, W] in [-1, 1] as PNGs with the workflow, in a folder of the output folder; returns their paths.
 
     Raises:
-        OSError: the disk is full or the place cannot be written.
+        OSError: the disk is full or the folder cannot be written.
     """
     files = [f"{folder}/{name}_{i}.png" for i in range(1, len(pictures) + 1)]
     for file, picture in zip(files, to_image(pictures), strict=True):
@@ -176,7 +176,7 @@ def save_pictures(folder: str, name: str, pictures: Tensor, hidden: io.HiddenHol
 
 
 def _workflow(hidden: io.HiddenHolder) -> PngInfo | None:
-    """What the host writes into pictures: the prompt and, from the editor, the workflow."""
+    """The metadata that the host writes into pictures: the prompt and, from the editor, the workflow."""
     if args.disable_metadata:
         return None
     notes = PngInfo()
@@ -193,10 +193,10 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 class Progress:
-    """The running node's bar, preview and line of text; each update stops the node if the user asked for that.
+    """The running node's progress bar, preview and text; each update raises if the user has interrupted the node.
 
-    A preview is a picture [1, 3, H, W] in [-1, 1]. It comes as a function, and a text may: it is called only where what
-    it gives is shown.
+    A preview is a function that returns a picture [1, 3, H, W] in [-1, 1], and a text may be a function too: they are
+    called only if the result is shown.
     """
 
     def __init__(self, total: int, node_id: str | None, preview_every: int = 0) -> None:
@@ -215,7 +215,7 @@ class Progress:
 
 
 def each(parts: Sequence[Part], node_id: str | None) -> Iterator[Part]:
-    """The parts one after another, with a bar on the node that grows when each is done."""
+    """Iterate over parts, with a progress bar on the node."""
     progress = Progress(len(parts), node_id)
     for done, part in enumerate(parts, 1):
         yield part
@@ -223,38 +223,38 @@ def each(parts: Sequence[Part], node_id: str | None) -> Iterator[Part]:
 
 
 def say(text: str, node_id: str | None) -> None:
-    """Show text on a node, line by line: Nodes 2.0 reads it as Markdown, where two spaces end a line."""
+    """Show text on a node. Nodes 2.0 renders it as Markdown, in which two spaces end a line."""
     server = PromptServer.instance
     if node_id is not None:
         server.send_progress_text(printable(text).replace("\n", "  \n"), node_id, server.client_id)
 
 
 def say_here(text: str) -> None:
-    """Show a line of text on the node that runs."""
+    """Show text on the running node."""
     if context := get_executing_context():
         say(text, context.node_id)
 
 
 def place(node_id: str) -> Place:
-    """Where the node that runs does so."""
+    """The ids of the running prompt and of a node."""
     context = get_executing_context()
     return (context.prompt_id if context else "", node_id)
 
 
 def display_node(node_id: str) -> str:
-    """The id of the node in the user's graph that another node was expanded from at run time, or of itself."""
+    """The id, in the user's graph, of the node that a node was expanded from at run time, or its own id."""
     return get_progress_state().dynprompt.get_display_node_id(node_id)
 
 
 def send(event: str, data: Mapping[str, Any]) -> None:
-    """Send a message to the page whose prompt runs, if there is one."""
+    """Send a message to the page that queued the running prompt, if there is one."""
     server = PromptServer.instance
     if server.client_id is not None:
         server.send_sync(event, data, server.client_id)
 
 
 def serve(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-    """Have the host's server take POST requests to a path; a host that is only imported has no server."""
+    """Register a handler of POST requests with the host's server, if it runs."""
     server = getattr(PromptServer, "instance", None)
     if server is not None and path not in [route.path for route in server.routes if isinstance(route, web.RouteDef)]:
         server.routes.post(path)(answer)
@@ -266,9 +266,10 @@ def seeds(first: int, count: int) -> list[int]:
 
 
 def provenance(prompt: Mapping[str, Any], node_id: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
-    """The part of a prompt that a node's outputs come from: all upstream of it and itself, without the inputs left out.
+    """The part of a prompt that a node's outputs depend on: itself and everything upstream.
 
-    Of a node that is made while the graph runs, such as the inside of a loop, it is the whole prompt.
+    leave_out: inputs of the node itself to omit. For a node that was created while the graph runs, such as in a loop,
+    it is the whole prompt.
     """
     if node_id not in prompt:
         return dict(prompt)

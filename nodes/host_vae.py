@@ -17,12 +17,12 @@ from ..core.types import Generator
 def wrapped(vae: VAE) -> vaes.VAEGenerator:
     """The VAE as a generator that shares the host's weights."""
     _check(vae)
-    # Layers that fetch their weights at use, as the host's dynamic loading has it, keep none for a gradient.
+    # Without the host's dynamic loading: layers that load their weights on use keep none for the backward pass.
     patcher = vae.patcher.clone(disable_dynamic=True)
     network = patcher.model
-    factor: Any = vae.downscale_ratio  # one number, as `_check` saw
-    # The range of pictures as the network sees it. `process_output`, the way back, would cut off the gradient of what
-    # lies outside, which the generator lets back in.
+    factor: Any = vae.downscale_ratio  # a number, see `_check`
+    # The range of the network's pictures. `process_output`, the inverse, clamps, which would stop gradients outside the
+    # range; the generator's own clamp does not.
     low, high = vae.process_input(torch.tensor([0.0, 1.0])).tolist()
 
     def encode(pictures: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def wrapped(vae: VAE) -> vaes.VAEGenerator:
 
 
 def _check(vae: VAE) -> None:
-    """Refuse a VAE that is not one of single pictures."""
+    """Refuse a VAE that is not for pictures."""
     vae.throw_exception_if_invalid()
     if vae.latent_dim != 2 or vae.output_channels != 3 or vae.extra_1d_channel is not None:
         raise PackError(
@@ -59,7 +59,7 @@ def _check(vae: VAE) -> None:
 
 
 def checked(generator: Generator) -> vaes.VAEGenerator:
-    """The generator, refused unless it is that of a VAE."""
+    """The generator, if it is that of a VAE; otherwise raises a PackError."""
     if not isinstance(generator, vaes.VAEGenerator):
         raise PackError(f"The host's latents are those of a VAE: connect VAE as Generator; got {generator.name}.")
     return generator

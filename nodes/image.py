@@ -1,4 +1,4 @@
-"""Image: a mask of what words name, and a seamless paste."""
+"""Image: Text Mask and Poisson Blend."""
 
 from __future__ import annotations
 
@@ -182,6 +182,7 @@ class PoissonBlend(io.ComfyNode):
         progress = host.Progress(max(len(source), len(canvas), len(mask)), cls.hidden.unique_id)
         blended = poisson.blend(host.from_image(source), canvas, mask, mixed=gradients == "mixed", progress=progress)
         image = host.to_image(blended)
-        # The way to [-1, 1] and back costs dark values their last bit, which the host's cut to 8 bits would show.
+        # The conversion to [-1, 1] and back may change the last bit of dark values, which shows when the host truncates
+        # to 8 bits: outside the mask, take the original.
         inside = poisson.selected(mask)[..., None].to(image.device)
         return io.NodeOutput(torch.where(inside, image, host.colours(destination).to(image)))

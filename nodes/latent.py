@@ -1,4 +1,4 @@
-"""Latent: by chance or from a picture, to a picture, and to and from the host's."""
+"""Latent: random or from a picture, to a picture, and to and from the host's latents."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class RandomLatent(io.ComfyNode):
             node_id="GuidedGAN_RandomLatent",
             display_name="Random Latent",
             category="guided GAN/latent",
-            description="Draws latents as the generator was trained: random pictures of its world, before any "
-            "prompt. For a VQGAN or a VAE also from pictures that show nothing yet.",
+            description="Draws random latents, as the generator was trained, without a prompt. For a VQGAN or a VAE, "
+            "also from abstract pictures.",
             search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to draw from."),
@@ -71,13 +71,13 @@ class EncodeImage(io.ComfyNode):
                 io.Boolean.Input(
                     "keep_size",
                     default=True,
-                    tooltip="Take on the picture's size, rounded to whole cells; otherwise the picture is resized to "
+                    tooltip="Keep the picture's size, rounded to whole cells; otherwise the picture is resized to "
                     "the generator's.",
                 ),
             ],
             outputs=[
                 sockets.Generator.Output(
-                    display_name="generator", tooltip="The generator at the size of the latent: go on with it."
+                    display_name="generator", tooltip="The generator at the size of the latent: use it from here on."
                 ),
                 sockets.Latent.Output(
                     display_name="latent", tooltip="One latent per picture, for Optimize or Mask Latent."
@@ -133,7 +133,7 @@ class LatentToVAE(io.ComfyNode):
             node_id="GuidedGAN_LatentToVAE",
             display_name="To VAE Latent",
             category="guided GAN/latent",
-            description="Hands a latent of VAE as Generator to the host's nodes, for example to refine it with "
+            description="Converts a latent of VAE as Generator to the host's LATENT, for example to refine it with "
             "KSampler.",
             search_aliases=["KSampler", "convert latent", "VQGAN-CLIP"],
             inputs=[
@@ -161,8 +161,8 @@ class VAEToLatent(io.ComfyNode):
             node_id="GuidedGAN_VAEToLatent",
             display_name="From VAE Latent",
             category="guided GAN/latent",
-            description="Takes a latent of the host's, for example from KSampler or VAE Encode, as the start of a "
-            "search.",
+            description="Converts a LATENT of the host's, for example from KSampler or VAE Encode, for use as the "
+            "start of a search.",
             search_aliases=["KSampler", "convert latent", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
@@ -174,7 +174,7 @@ class VAEToLatent(io.ComfyNode):
             ],
             outputs=[
                 sockets.Generator.Output(
-                    display_name="generator", tooltip="The generator at the size of the latent: go on with it."
+                    display_name="generator", tooltip="The generator at the size of the latent: use it from here on."
                 ),
                 sockets.Latent.Output(display_name="latent", tooltip="For Optimize, Mask Latent or Decode."),
             ],

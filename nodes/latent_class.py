@@ -1,4 +1,4 @@
-"""Latent: of classes by their names, for class-conditional GANs."""
+"""Latent: Class Latent, for class-conditional GANs."""
 
 from __future__ import annotations
 
@@ -81,6 +81,6 @@ class ClassLatent(io.ComfyNode):
 
 
 def _check(classes: str) -> None:
-    """Refuse what no generator could make of the text."""
+    """Check the text as far as possible without a generator."""
     if classes.strip():
         class_names.parse(classes)

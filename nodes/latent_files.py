@@ -1,4 +1,4 @@
-"""Latent: to and from files."""
+"""Latent: Save Latent and Load Latent."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class SaveLatent(io.ComfyNode):
 
 
 def _save_beside(start: Path, first: int, value: Latent | Basis, recipe: Mapping[str, object]) -> Path:
-    """Save under the first number that nobody has, whichever process counts along; returns the file's path."""
+    """Save under the first free number, atomically with other processes; returns the file's path."""
     for number in itertools.count(first):
         path = start.with_name(f"{start.name}_{number:05}.safetensors")
-        if not path.exists():  # the host counts its own files only
+        if not path.exists():  # the host's counter considers its own files only
             with contextlib.suppress(FileExistsError):
                 latent_files.save(path, value, recipe, replace=False)
                 return path
-    raise AssertionError("numbers never end")
+    raise AssertionError("unreachable: the counter is infinite")
 
 
 class LoadLatent(io.ComfyNode):

@@ -96,7 +96,7 @@ class Interpolate(io.ComfyNode):
 def _stops(
     start: Latent, end: Latent | None, generator: Generator | None, prompts: str, clip: JointEncoder | None
 ) -> list[Latent]:
-    """Where the walk passes: to another latent, from prompt to prompt, or through the batch."""
+    """The stops of the interpolation: another latent, prompts, or the latents of the batch."""
     if prompts.strip():
         if end is not None or generator is None:
             raise PackError(

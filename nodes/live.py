@@ -1,6 +1,6 @@
-"""A search while it runs, as its node shows it: the bar, previews, a line of text, scores and time left.
+"""The display of a running search on its node: progress bar, previews, text, scores and time left.
 
-The page's script draws the scores and offers to finish now (`web/search.js`); everything else shows without it.
+The page's script draws the scores and the button Finish now (`web/search.js`); everything else works without it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from . import finish, host
 EVENT = "guided_gan.search"
 _SECONDS = 0.25  # between two messages
 _MOST_POINTS = 200  # of a curve in a message
-_MOST_PICTURES = 4  # of a batch that a preview shows
+_MOST_PICTURES = 4  # of a batch in a preview
 
 
 class Live(ExitStack):
-    """Shows a search on its node, and tells whether the user asks it to finish; open while the search runs.
+    """Shows a search on its node, and receives the request to finish; a context for the duration of the search.
 
-    total: the steps that the search ends at.
+    total: number of steps of the search. preview_every: steps between previews, 0 for none.
     """
 
     def __init__(self, total: int, node_id: str, preview_every: int) -> None:
@@ -43,7 +43,7 @@ class Live(ExitStack):
 
     @property
     def finishing(self) -> bool:
-        """Whether the user has asked the search to end now and to hand on what it has found."""
+        """Whether the user has requested to finish now."""
         return self._asked.is_set()
 
     def __call__(
@@ -53,9 +53,9 @@ class Live(ExitStack):
         text: Callable[[], str] | None = None,
         pictures: Callable[[], Tensor] | None = None,
     ) -> None:
-        """Show how far the search has come; stops it if the user asked for that.
+        """Update the display; raises if the user has interrupted the search.
 
-        curve: the scores so far. text: what to say. pictures: gives one to show, as `side_by_side` makes it.
+        done: steps taken. curve: the scores so far. text, pictures: called if text and a preview are to be shown.
         """
         left = self._pace.left(done, self._message["total"])
         rest = f", about {duration(left)} left" if left else ""
@@ -71,19 +71,19 @@ class Live(ExitStack):
 
 
 def side_by_side(labelled: Mapping[str, Tensor]) -> Tensor:
-    """One picture [1, 3, H, W] of as many pictures under each label, [N, 3, h, w] in [-1, 1]; each label has a row."""
+    """A sheet [1, 3, H, W] with a row for each label and its pictures [N, 3, h, w] in [-1, 1]; N is equal for all."""
     pictures = torch.cat([some[:_MOST_PICTURES].cpu() for some in labelled.values()])
     pictures = sheet.sized(pictures, sheet.SHOWN)
     columns = len(pictures) // len(labelled)
-    if columns == 1:  # where a column takes less room
+    if columns == 1:  # a single row, with the labels above
         return sheet.sheet(pictures, len(labelled), (), list(labelled))
     return sheet.sheet(pictures, columns, list(labelled))
 
 
 def figures(curve: Curve) -> dict[str, Any]:
-    """A curve as JSON: the means over its searches at not too many steps, and what is kept; NaN and infinity are null.
+    """A curve as JSON: the means over its searches, thinned to _MOST_POINTS steps; NaN and infinity become null.
 
-    `kept` holds the steps whose pictures are the best, `best` the scores of these.
+    `kept` has the steps of the best results, `best` their scores.
     """
     thin = curve.thinned(_MOST_POINTS)
     return {

@@ -129,8 +129,8 @@ class SetSize(io.ComfyNode):
             node_id="GuidedGAN_SetSize",
             display_name="Set Size (GAN)",
             category="guided GAN/load",
-            description="Sets the size of the pictures of a VQGAN or VAE generator. It is rounded to whole cells; "
-            "the node shows what became of it. A latent belongs to the size that it was made at.",
+            description="Sets the size of the pictures of a VQGAN or VAE generator, rounded to whole cells; the node "
+            "shows the result. A latent can only be used at the size at which it was made.",
             search_aliases=["resolution", "width", "height", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
@@ -159,9 +159,9 @@ class CodebookSampling(io.ComfyNode):
             node_id="GuidedGAN_CodebookSampling",
             display_name="Codebook Sampling",
             category="guided GAN/load",
-            description="Searches a VQGAN through a distribution over its codes in each cell, the older way of "
-            "VQGAN-CLIP. Slower and softer than the search of the codes themselves, there to compare. A latent_noise "
-            "of 1.28 in Optimize stands for the draw of the codes.",
+            description="Searches a VQGAN by a distribution over its codes in each cell, the earlier variant of "
+            "VQGAN-CLIP. Slower and blurrier than the search of the codes themselves; for comparison. A latent_noise "
+            "of 1.28 in Optimize replaces sampling of the codes.",
             search_aliases=["logits", "VQGAN-CLIP"],
             inputs=[sockets.Generator.Input("generator", tooltip="A VQGAN from Load Generator.")],
             outputs=[
@@ -228,7 +228,7 @@ class LoadCLIP(io.ComfyNode):
 
 
 def _encoder_names() -> list[str]:
-    """Model folders, which the host knows by the configuration in them, and the weight files that are in none."""
+    """Model folders, recognised by the configuration in them, and weight files outside of such folders."""
     files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
     folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
     weights = [file for file in files if formats.is_named_as_weights(file) and not set(file.parents) & set(folders)]

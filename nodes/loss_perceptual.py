@@ -1,4 +1,4 @@
-"""Perceptual Loss, and the backbones that it and others offer."""
+"""Loss: Perceptual Loss, and the menu of backbones that other nodes share."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _SHIPPED = {host.SHIPPED: MODELS / "perceptual" / "model.safetensors"}
 
 
 def choices() -> list[str]:
-    """The backbones that can be had, by name, after the one that suits the generator."""
+    """The menu: the backbone that suits the generator, then all available ones by name."""
     return [suited.SUITS, *_SHIPPED, *published.options("lpips", folder_paths.get_filename_list("lpips"))]
 
 
 def fingerprint(name: str) -> str:
-    """Changes when a backbone's file does."""
+    """A text that changes when a backbone's file does."""
     if name == suited.SUITS:
         return name
     return host.fingerprint(_SHIPPED.get(name) or published.path("lpips", name))
 
 
 def load(name: str, settings: Settings, node_id: str | None) -> perceptual.Perceptual:
-    """A backbone's distance, ready for `host.models`; one that is published but not there is downloaded.
+    """The perceptual distance of a backbone, under the host's memory management; downloaded if it is not present.
 
-    settings: of the generator whose pictures are compared, for the one that suits it.
+    name: of the menu. settings: of the generator whose pictures are compared, which names the backbone that suits it.
     """
     name = settings.backbone if name == suited.SUITS else name
     path = _SHIPPED.get(name) or published.obtain("lpips", name, node_id)
@@ -56,9 +56,8 @@ class PerceptualLoss(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=choices(),
-                    tooltip="The one that suits the generator, 'picturebook', which knows its world only, or "
-                    "torchvision's AlexNet or VGG16: a file in models/lpips, downloaded when this first "
-                    "runs.",
+                    tooltip="The one that suits the generator; 'picturebook', for the shipped models' pictures only; "
+                    "or torchvision's AlexNet or VGG16: a file in models/lpips, downloaded when this first runs.",
                 ),
                 io.Image.Input(
                     "image",

@@ -1,4 +1,4 @@
-"""Latent Regularization, Total Variation Loss, Initial Image Loss: what keeps a search in bounds."""
+"""Loss: regularisers, which are Latent Regularization, Total Variation Loss and Initial Image Loss."""
 
 from __future__ import annotations
 

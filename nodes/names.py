@@ -1,4 +1,4 @@
-"""Names of files that a user gives, with the host's tokens: its page fills them in for its own nodes alone."""
+"""File names with the host's tokens, which its page replaces for the host's own nodes only."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 from ..core.errors import PackError, quoted, shortened
 from . import suited
 
-_LONGEST = 200  # bytes of a part: a number and an ending follow, and 255 is what disks take
+_LONGEST = 200  # bytes of a path component: a number and a suffix follow, and file systems allow 255
 _TOKEN = re.compile(r"%([^%]+)%")
-_FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')  # by some system
+_FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')  # on some operating system
 _DATE = re.compile(r"yyyy|yy|MM?|dd?|hh?|mm?|ss?")
 _STRFTIME = {"yyyy": "%Y", "yy": "%y", "M": "%m", "d": "%d", "h": "%H", "m": "%M", "s": "%S"}
 
 
 def prefix(filename_prefix: str, prompt: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """A file name's start with its tokens filled in and what no system takes in a name replaced by "_".
+    """A file name prefix with its tokens replaced, and characters that a system forbids replaced by "_".
 
-    Tokens: %date:yyyy-MM-dd hh.mm.ss% in any order and selection, and %node.widget%, the value of a field of the first
-    node of that title or type. Those that the host fills in itself, such as %year%, and unknown ones stay.
+    Tokens: %date:yyyy-MM-dd hh.mm.ss%, with these parts in any selection and order; and %node.widget%, the value of a
+    widget of the first node of that title or type. Tokens that the host replaces itself, such as %year%, and unknown
+    ones are kept.
 
     Raises:
-        PackError: the name is empty or too long, or leads out of the folder.
+        PackError: the name is empty, too long, or leads out of the folder.
     """
     name = _FORBIDDEN.sub("_", _TOKEN.sub(lambda found: _filled(found, prompt), filename_prefix)).replace("\\", "/")
     parts = name.split("/")
@@ -56,6 +57,6 @@ def _filled(found: re.Match[str], prompt: Mapping[str, Any]) -> str:
 
 
 def _of_date(part: str, now: time.struct_time) -> str:
-    """One letter is a number without, two with a zero before it; of a year, two are its last two digits."""
+    """A part of a date: a single letter gives a number without leading zero, "yy" the last two digits of the year."""
     number = time.strftime(_STRFTIME.get(part) or _STRFTIME[part[0]], now)
     return str(int(number)) if len(part) == 1 else number

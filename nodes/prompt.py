@@ -1,4 +1,4 @@
-"""Prompt: what to steer toward, in words or pictures; and what all nodes do with the prompts that they are given."""
+"""Prompt: targets from words or pictures; and helpers for nodes that take prompts."""
 
 from __future__ import annotations
 
@@ -123,10 +123,10 @@ class CombineTargets(io.ComfyNode):
 
 
 def lines(prompts: str) -> list[str]:
-    """The prompts, one from each line that has any text.
+    """The prompts in a text, one on each line that is not empty.
 
     Raises:
-        PackError: there is none, or more than MOST_LINES, or one still has a choice in it.
+        PackError: there is none, there are more than MOST_LINES, or one has an unresolved choice.
     """
     if not (texts := [line.strip() for line in prompts.splitlines() if line.strip()]):
         raise PackError("There is no prompt: write what the picture should show.")
@@ -138,13 +138,13 @@ def lines(prompts: str) -> list[str]:
 
 
 def tell(clip: JointEncoder, text: str, *more: str) -> None:
-    """As `tell_unknown` of a text of several prompts, and how they were read, where that is not plain."""
+    """As `tell_unknown` for a text of weighted prompts; also shows how it was parsed, unless it is a single prompt."""
     parts = prompts.parse(text)
     weights = [f"{says}: weight {weight:g}" for says, weight in parts if len(parts) > 1 or weight != 1]
     tell_unknown(clip, [says for says, _ in parts], *more, *weights)
 
 
 def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
-    """Show on the running node the words of texts that a CLIP does not know, after other lines, if there are any."""
+    """Show on the running node the words of texts that a CLIP does not know, after `more` lines."""
     if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
         host.say_here("\n".join(lines))

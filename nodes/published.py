@@ -15,17 +15,17 @@ from . import host
 
 
 def options(kind: str, found: Iterable[str]) -> list[str]:
-    """A menu: what was found in the models folder of a kind, then the published weights that are not there yet."""
+    """A menu: files in the models folder of a kind, then published weights that are not there yet."""
     there = list(found)
     return [*there, *(entry.name for entry in catalogue.published(kind) if entry.name not in there)]
 
 
 class Menu(io.Combo.Input):
-    """A loader's choice: what comes with the pack, what is in the models folder of a kind, and what is published.
+    """The menu of a loader: shipped models, files in the models folder of a kind, and published weights.
 
-    The page takes a saved choice that is called as a file is, and that no menu lists, for one that is missing, and
-    offers to download it. So published files are listed without their ending until they are there. `also` are their
-    names, which are taken like those in the menu.
+    The page treats a saved value that looks like a file name, and that is not in the menu, as a missing file, and
+    offers to download it. So published files are listed without suffix until they are present. `also`: further accepted
+    values, the names of published files.
     """
 
     def __init__(self, name: str, kind: str, found: Iterable[str], tooltip: str) -> None:
@@ -35,7 +35,7 @@ class Menu(io.Combo.Input):
 
 
 def path(kind: str, name: str) -> Path:
-    """Where a menu's choice is, or will be once it is downloaded."""
+    """The path of a menu's choice, which may still have to be downloaded."""
     if entry := _entry(kind, name):
         return fetch.place(entry, _folder(kind, entry))
     if archive := catalogue.archive(kind, name):
@@ -46,7 +46,7 @@ def path(kind: str, name: str) -> Path:
 
 
 def obtain(kind: str, name: str, node_id: str | None) -> Path:
-    """Where a menu's choice is; published weights are downloaded if they are not there, with a bar on the node.
+    """The path of a menu's choice; published weights are downloaded if needed, with a progress bar on the node.
 
     Raises:
         CheckpointError: they cannot be downloaded; the message says how to get them by hand.
@@ -60,7 +60,7 @@ def obtain(kind: str, name: str, node_id: str | None) -> Path:
 
 
 class _Bar:
-    """Shows a download on a node, and stops it if the user asked for that."""
+    """Shows a download on a node; raises if the user has interrupted it."""
 
     def __init__(self, name: str, node_id: str | None) -> None:
         self._name, self._node_id, self._shown = name, node_id, -1
@@ -77,7 +77,7 @@ def _entry(kind: str, name: str) -> catalogue.Published | None:
 
 
 def _folder(kind: str, entry: catalogue.Published) -> Path:
-    """The folder of a kind that has the weights; without any, the first, which is the one to download into."""
+    """The folder of a kind that contains the weights; if there is none, the first, to download into."""
     folders = map(Path, folder_paths.get_folder_paths(kind))
     return next((folder for folder in folders if fetch.is_there(entry, folder)), _download_folder(kind))
 

@@ -1,4 +1,4 @@
-"""Score: of pictures, of a search, and of rows of a labelled sheet."""
+"""Score: Score, Score Curve and Grid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core.losses import base
 from ..core.pictures import sheet
 from ..core.results import Curve
 from ..core.search import plots
-from ..core.search.evaluation import look
+from ..core.search.evaluation import fixed_rngs
 from ..core.settings import Settings
 from ..core.types import Latent, Loss
 from . import checks, host, sockets, suited
@@ -72,15 +72,15 @@ class Score(io.ComfyNode):
 
 
 def scores_of(pictures: Tensor, loss: Loss, seed: int, node_id: str | None) -> tuple[Tensor, Tensor]:
-    """The score of each picture and its standard error, [N] each, with a bar on the node.
+    """The score of each picture and its standard error, [N] each, with a progress bar on the node.
 
-    seed: decides the augmentations, the same for every picture: those under which a search with this seed evaluates.
+    seed: of the augmentations, equal for all pictures; a search with this seed evaluates under the same ones.
 
     Raises:
         PackError: a score is not finite.
     """
     nowhere = Latent("pictures", {})
-    found = [base.with_error(loss, one, nowhere, look([seed])) for one in host.each(pictures.split(1), node_id)]
+    found = [base.with_error(loss, one, nowhere, fixed_rngs([seed])) for one in host.each(pictures.split(1), node_id)]
     losses, errors = (torch.cat(values).cpu() for values in zip(*found, strict=True))
     if not losses.isfinite().all():
         raise PackError("A score is not a number: check the picture, and the weights of the losses.")
@@ -174,5 +174,5 @@ class Grid(io.ComfyNode):
 
 
 def _check(columns: int, row_labels: str, column_labels: str) -> None:
-    """Refuse labels that no pictures could make right."""
+    """Check the labels as far as possible without pictures."""
     sheet.font_of(row_labels.splitlines(), column_labels.splitlines(), columns)

@@ -1,4 +1,4 @@
-"""What the nodes that search share: their inputs, and the loop."""
+"""Inputs and the loop that nodes with a search share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HELD_OUT = sockets.Loss.Input(
 
 
 def _described(rows: Mapping[str, optimizers.Row] | Mapping[str, optimizers.Schedule]) -> str:
-    """A table's rows by name, each with what it says."""
+    """The rows of a table as text: names with descriptions."""
     return "; ".join(f"{name}: {row.says}" for name, row in rows.items())
 
 
@@ -59,7 +59,7 @@ CONSTRAINT = io.Combo.Input(
     default=suited.SUITS,
     optional=True,
     advanced=True,
-    tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures burn out. "
+    tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures degenerate. "
     f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
 )
 _BY_HAND = [
@@ -87,7 +87,7 @@ _BY_HAND = [
         max=4.0,
         step=0.005,
         tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper edges "
-        "at a slightly lower score; more (0.25 for picturebook) lets the search leave where it is stuck.",
+        "at a slightly lower score; more (0.25 for picturebook) helps the search out of local optima.",
     ),
 ]
 SETTINGS = suited.Menu("search", _BY_HAND, NAMED, composed=True)
@@ -95,7 +95,7 @@ COMPOSITION = suited.Menu("search", _BY_HAND, FUSEDREAM_AS_PUBLISHED)
 
 
 def chosen(choice: suited.Choice, own: Settings, constraint: str) -> SearchSettings:
-    """What a node's menu and its constraint come to for a generator of these settings."""
+    """The settings of a search, by a node's menu and constraint, for a generator with settings `own`."""
     constraint = own.search.constraint if constraint == suited.SUITS else constraint
     return replace(choice.of(own), constraint=constraint)
 
@@ -103,12 +103,12 @@ def chosen(choice: suited.Choice, own: Settings, constraint: str) -> SearchSetti
 def options(
     own: SearchSettings, evaluate_every: int, optimizer: str, schedule: str, at_once: int | None = None
 ) -> Options:
-    """How to search, by settings and a node's further inputs."""
+    """The options of a search, from settings and a node's further inputs."""
     return Options(own.steps, own.lr, own.latent_noise, evaluate_every, at_once, optimizer, schedule, own.constraint)
 
 
 def inputs(menu: suited.Menu) -> list[io.Input]:
-    """How to search: the inputs from seed to evaluate_every."""
+    """The inputs of a search from seed to evaluate_every."""
     return [
         io.Int.Input(
             "seed",
@@ -124,8 +124,8 @@ def inputs(menu: suited.Menu) -> list[io.Input]:
             min=1,
             max=10_000,
             advanced=True,
-            tooltip="Steps between two evaluations, without noise and under the same augmentations each time: by "
-            "these the best is kept and the curve is drawn.",
+            tooltip="Steps between two evaluations, without noise and under the same augmentations each time, which "
+            "determine the best result and the curve.",
         ),
     ]
 
@@ -142,10 +142,10 @@ def run(
     says: str = "",
     **search: Any,
 ) -> Result:
-    """Search to the end, from where the same search stopped or ended before; what a user stops is kept.
+    """Search to the end, resuming an equal search that stopped or ended before; an interrupted search is saved.
 
-    found: what to save of a stopped search. best_first: of previews. says: what the node shows above how far it is.
-    search: the other arguments of `Search`.
+    found: result -> what to save of an interrupted search. best_first: sort previews. says: text to show above the
+    progress. search: the other arguments of `Search`.
     """
     steps, every = search["options"].steps, search["options"].evaluate_every
     with (
@@ -159,7 +159,7 @@ def run(
             while going.left and not going.stopped and not show.finishing:
                 losses, pictures = going.step()
                 done = steps - going.left
-                read = preview_every or done % every == 0 or not going.left  # the losses, which waits for them
+                read = preview_every or done % every == 0 or not going.left  # reading the losses waits for the device
                 show(
                     done,
                     going.curve,
@@ -167,11 +167,11 @@ def run(
                     partial(_preview, done, going.best, losses, pictures, best_first),
                 )
         except mm.InterruptProcessingException:
-            with suppress(PackError):  # it has found nothing yet
-                state = going.state()  # which reads how far it came
+            with suppress(PackError):  # there is no result yet
+                state = going.state()  # updates `going.left` from the device
                 kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
-        result = going.result()  # which reads how far it came
+        result = going.result()  # updates `going.left` from the device
         if going.left and not result.stopped:
             finish.early(hidden.unique_id)
             done = steps - going.left
@@ -185,12 +185,12 @@ def run(
 
 
 def _said(above: str, done: int, steps: int, losses: Tensor) -> str:
-    """What a step says, below what is said above."""
+    """The text of a step, below `above`."""
     return "\n".join([above] * bool(above) + [f"step {done} of {steps}, loss {losses.mean().item():.4f}"])
 
 
 def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, best_first: bool) -> Tensor:
-    """The best so far beside the pictures of a step."""
+    """A preview: the best so far, and the pictures of a step."""
     if best is None:
         return pictures[:1]
     kept = best.images
@@ -200,6 +200,6 @@ def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, bes
 
 
 def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
-    """The state of the same search stopped before `steps`; its best is found anew where evaluations have changed."""
+    """The state of an equal search, from before `steps`; without its best if evaluations have changed since."""
     state, recipe = kept.furthest(steps) or (None, {})
     return replace(state, best=None, curve=Curve()) if state and recipe != measured else state

@@ -1,4 +1,4 @@
-"""Search: where one starts, from the best of many random latents or within a mask."""
+"""Search: Basis Init and Mask Latent, the starts of searches."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class BasisInit(io.ComfyNode):
                     default=False,
                     optional=True,
                     advanced=True,
-                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse, there to "
-                    "compare.",
+                    tooltip="Draw the class vector from a normal distribution, not from the classes: worse; for "
+                    "comparison.",
                 ),
                 io.Boolean.Input(
                     "fresh",
@@ -101,8 +101,8 @@ class BasisInit(io.ComfyNode):
                     advanced=True,
                     label_on="candidates for each seed",
                     label_off="a pool for all seeds",
-                    tooltip="Draw and score all candidates anew for each seed, as in the paper and the sets that are "
-                    "as published. Otherwise they are scored once, and each seed draws a part of them.",
+                    tooltip="Draw and score new candidates for each seed, as in the paper and the published settings. "
+                    "Otherwise they are scored once for all seeds, and each seed chooses from a random part of them.",
                 ),
             ],
             outputs=[
@@ -115,7 +115,7 @@ class BasisInit(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, settings: suited.Given = None, **given: Any) -> bool | str:
-        # All by name: the host gives the fields of an option to no other check, and then leaves all ranges to it.
+        # With **given, the host passes all inputs, those of the chosen option too, and checks no ranges itself.
         values = {name: value for name, value in {"settings": settings, **given}.items() if value is not None}
 
         def check(settings: suited.Given = None, pick: str = "", **older: Any) -> None:
@@ -169,7 +169,7 @@ class BasisInit(io.ComfyNode):
             )
             with torch.no_grad():
                 decoded = [generator.decode(one) for one in basis_init.starts(start).split()]
-        every = host.to_image(torch.cat(decoded))  # also those that are not picked, to pick from
+        every = host.to_image(torch.cat(decoded))  # including those that are not picked
         ui = {**host.shown(every, cls), "scores": start.scores.tolist()}
         if pick.strip():
             start = basis_init.choose(start, _picks(pick))
@@ -181,14 +181,14 @@ class BasisInit(io.ComfyNode):
 
 
 def _check(k: int, candidates: int, pick: str) -> None:
-    """Refuse what no generator could make of these."""
+    """Check numbers and picks as far as possible without a generator."""
     basis_init.check_counts(k, candidates)
     if pick.strip():
         basis_init.check_picks(_picks(pick), k)
 
 
 def _picks(text: str) -> list[tuple[int, float]]:
-    """'1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
+    """A text such as '1 3:0.5' as [(1, 1.0), (3, 0.5)]."""
     try:
         picks = []
         for part in text.replace(",", " ").split():
@@ -202,9 +202,9 @@ def _picks(text: str) -> list[tuple[int, float]]:
 
 
 class _Forecast:
-    """The bar of a node that scores candidates: what is done, how large it gets and, from a second report on, how long.
+    """The progress of scoring candidates. For each stage, its text is shown once, and once more with the time left.
 
-    Each of these is said once for every stage of the work.
+    size: of the bank on disk, in bytes.
     """
 
     def __init__(self, size: int, node_id: str | None) -> None:
@@ -232,11 +232,9 @@ class MaskLatent(io.ComfyNode):
             node_id="GuidedGAN_MaskLatent",
             display_name="Mask Latent",
             category="guided GAN/search",
-            description="Confines a search to a mask: elsewhere the latent stays as it is, to the bit. Paint the mask "
-            "in the "
-            "host's mask editor, or let Text Mask find it. Near the mask the pixels may change a little even so, since "
-            "a cell "
-            "colours its neighbours: Image Composite Masked puts the old ones back.",
+            description="Confines a search to a mask: elsewhere the latent does not change. Paint the mask in the "
+            "host's mask editor, or let Text Mask find it. Pixels near the mask may still change a little, since a "
+            "cell affects its neighbours: Image Composite Masked restores them.",
             search_aliases=["inpaint", "masked", "edit region", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input(
@@ -245,15 +243,14 @@ class MaskLatent(io.ComfyNode):
                 sockets.Latent.Input("latent", tooltip="Where to start, from Encode Image or Load Latent."),
                 io.Mask.Input(
                     "mask",
-                    tooltip="What may change: one mask, or one for each latent. One of another size is stretched over "
-                    "it.",
+                    tooltip="What may change: one mask, or one for each latent. It is resized to the picture.",
                 ),
                 io.Int.Input(
                     "feather",
                     default=1,
                     min=0,
                     max=64,
-                    tooltip="Cells that the mask's edge fades over, to either side: what lies there changes in part.",
+                    tooltip="Width of the mask's soft edge in cells, on either side: cells there change in part.",
                 ),
             ],
             outputs=[

@@ -1,4 +1,4 @@
-"""Compose Optimize: two pictures searched as one."""
+"""Search: Compose Optimize."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LAMBDA = io.Float.Input(
     step=0.05,
     tooltip="The score's share of the sum; the perceptual distance has the rest. At 1 it is left out.",
 )
-# By rule; optional, since graphs saved before each rule had its own parameter have `strength` in its place.
+# By rule; optional, since older graphs have `strength` instead, for all rules.
 _PARAMETERS = {"bi-level": _BETA, "linear": _LAMBDA, "inverse": _BETA}
 
 
@@ -83,14 +83,14 @@ class ComposeOptimize(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=loss_perceptual.choices(),
-                    tooltip="What compares the foreground with the background that it hides: the backbone that suits "
-                    "the generator, picturebook's own, or LPIPS over a backbone in models/lpips.",
+                    tooltip="Backbone of the perceptual distance between the foreground and the background that it "
+                    "covers: the one that suits the generator, picturebook's, or LPIPS by a file in models/lpips.",
                 ),
                 io.DynamicCombo.Input(
                     "rule",
                     options=[io.DynamicCombo.Option(name, [parameter]) for name, parameter in _PARAMETERS.items()],
                     tooltip="bi-level: lower the perceptual distance without giving up the score (the paper). "
-                    "linear: a weighted sum of both. inverse: the roles swapped, there to compare.",
+                    "linear: a weighted sum of both. inverse: the roles swapped; for comparison.",
                 ),
                 *search.inputs(search.COMPOSITION),
                 io.Int.Input(
@@ -99,8 +99,8 @@ class ComposeOptimize(io.ComfyNode):
                     min=0,
                     max=1024,
                     advanced=True,
-                    tooltip="Places that go through the models together; 0 is all on a graphics card, as memory "
-                    "allows, and four on the processor.",
+                    tooltip="Places that are processed together; 0 is all on a graphics card, as memory allows, and "
+                    "four on the processor.",
                 ),
                 search.HELD_OUT,
                 search.OPTIMIZER,
@@ -213,16 +213,16 @@ class ComposeOptimize(io.ComfyNode):
 
 
 def _found(composite: compose.Composite, result: Result, places: int) -> stopped.Found:
-    """The best composition of each search so far: its layers' latents, and the picture."""
+    """What to save of an interrupted search: the best composition of each seed, and its layers' latents."""
     winners, _ = compose.ranked(result.losses, places)
     layers = {f"_{which}": composite.layer(result.best[winners], which) for which in compose.LAYERS}
     return stopped.Found(layers, result.images[winners])
 
 
 def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]:
-    """The rule's name and the value of its parameter, which older graphs give as `strength`.
+    """The rule's name and the value of its parameter, which is `strength` in older graphs.
 
-    In those, a link may give `rule`, which then is the name alone.
+    If `rule` comes from a link, it is the name alone.
     """
     chosen = rule if isinstance(rule, dict) else {"rule": rule}
     parameter = _PARAMETERS[chosen["rule"]]
@@ -233,7 +233,7 @@ def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]
 
 
 def _placements(scales: str, places: str) -> Tensor:
-    """Every scale at every place, and the rectangles, as a search has them."""
+    """The rows of "place" for the texts of the inputs, see `compose.placements`."""
     parts = [part.strip().lower() for part in places.split(",") if part.strip()]
     rectangles = [part for part in parts if part[0] not in string.ascii_lowercase]
     names = [name for part in parts if part not in rectangles for name in (compose.PLACES if part == _ALL else [part])]
@@ -241,7 +241,7 @@ def _placements(scales: str, places: str) -> Tensor:
 
 
 def _scales(text: str) -> list[float]:
-    """'0.65, 0.5' as numbers."""
+    """A text such as '0.65, 0.5' as numbers."""
     try:
         return [float(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
@@ -249,7 +249,7 @@ def _scales(text: str) -> list[float]:
 
 
 def _rectangle(text: str) -> compose.Rectangle:
-    """'0.1 0.3 0.5 0.5', left, top, width and height."""
+    """A text such as '0.1 0.3 0.5 0.5' as a rectangle: left, top, width and height."""
     try:
         left, top, width, height = map(float, text.split())
     except ValueError as error:

@@ -31,8 +31,8 @@ class Invert(io.ComfyNode):
             inputs=[
                 sockets.Generator.Input(
                     "generator",
-                    tooltip="The GAN: BigGAN or StyleGAN-T. A VQGAN or VAE starts from what its encoder says, as "
-                    "Encode Image gives it.",
+                    tooltip="The GAN: BigGAN or StyleGAN-T. A VQGAN or VAE starts from the encoded picture, as Encode "
+                    "Image does.",
                 ),
                 io.Image.Input(
                     "image",
@@ -41,9 +41,9 @@ class Invert(io.ComfyNode):
                 io.Combo.Input(
                     "backbone",
                     options=loss_perceptual.choices(),
-                    tooltip="What tells how alike two pictures look: the one that suits the generator, "
-                    "'picturebook', which knows its world only, or LPIPS over AlexNet or VGG16, "
-                    "downloaded when this first runs.",
+                    tooltip="Backbone of the perceptual distance: the one that suits the generator; 'picturebook', "
+                    "for the shipped models' pictures only; or LPIPS by AlexNet or VGG16, downloaded when this first "
+                    "runs.",
                 ),
                 io.Int.Input("seed", tooltip="Decides the candidates.", **sockets.SEED),
                 io.Int.Input(
@@ -58,7 +58,7 @@ class Invert(io.ComfyNode):
                     default=invert.STARTS,
                     min=1,
                     max=64,
-                    tooltip="How many of the nearest candidates are searched from; the nearest result is kept.",
+                    tooltip="Number of searches, each from one of the nearest candidates; the nearest result is kept.",
                 ),
                 io.Int.Input(
                     "steps", default=options.steps, min=1, max=100_000, tooltip="Steps of the optimiser, from each."
@@ -149,12 +149,12 @@ class Invert(io.ComfyNode):
 
 
 def _bar(total: int, node_id: str | None) -> invert.Progress:
-    """Shows on a node how many candidates are scored."""
+    """A progress bar on a node for the scored candidates."""
     bar = host.Progress(total, node_id)
     return lambda done, _: bar(done, f"{done} of {total} candidates")
 
 
 def _found(result: Result) -> stopped.Found:
-    """Of a search that is stopped, what to save."""
+    """What to save of an interrupted search."""
     latent, picture = invert.nearest(result)
     return stopped.Found({"": latent}, picture)

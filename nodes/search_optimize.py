@@ -24,7 +24,7 @@ class Optimize(io.ComfyNode):
             category="guided GAN/search",
             description="Searches the latent space for the picture with the lowest loss and keeps the best seen. "
             "Stop it at any time: queued again, it goes on from there, as it does after its end with more steps. "
-            f"{stopped.HELP} What it had found is saved, to be loaded and edited.",
+            f"{stopped.HELP} The best result so far is saved too, for Load Latent.",
             search_aliases=["FuseDream", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="The GAN to search."),

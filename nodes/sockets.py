@@ -1,4 +1,4 @@
-"""The pack's own wires, one for each type of the library; everything else travels as the host's types."""
+"""The pack's socket types, one for each type of the library; everything else has the host's types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Target = io.Custom("CLIP_TARGET")
 Loss = io.Custom("GUIDANCE_LOSS")
 Curve = io.Custom("SCORE_CURVE")
 
-# What travels on a wire, by its name.
+# Python types by the names of socket types.
 TYPES: dict[str, type] = {
     Generator.io_type: types.Generator,
     Latent.io_type: types.Latent,
@@ -28,7 +28,7 @@ TYPES: dict[str, type] = {
     Curve.io_type: results.Curve,
     io.Vae.io_type: VAE,
 }
-# All seeds that the host's KSampler takes.
+# The range of seeds of the host's KSampler.
 SEED: dict[str, Any] = {
     "default": 0,
     "min": 0,

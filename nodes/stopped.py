@@ -1,4 +1,4 @@
-"""What a search leaves behind: its state, from which it goes on, and what it had found when the user stopped it."""
+"""Saves the state of searches, to resume them, and the results of a search that the user interrupts."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from ..core.results import Film, State
 from ..core.types import Latent
 from . import host
 
-MOST_BYTES = 2 * 10**9  # of the states of all searches
-DAYS = 30  # that a state stays which nothing uses
-FOLDER = "gan_stopped"  # of the pictures, in the output folder
+MOST_BYTES = 2 * 10**9  # limit for the states of all searches
+DAYS = 30  # after which an unused state is removed
+FOLDER = "gan_stopped"  # of saved pictures, in the output folder
 
-HELP = f"What that takes is kept for {DAYS} days after its last use, {MOST_BYTES // 10**9} GB in all."
+HELP = f"Its state is kept for {DAYS} days after its last use, {MOST_BYTES // 10**9} GB for all searches."
 HIDDEN = [
     io.Hidden.unique_id,
     io.Hidden.prompt,
     io.Hidden.extra_pnginfo,
-]  # what a node must ask for to keep what it found
+]  # hidden inputs of a node that uses `Kept`
 
 Kind = TypeVar("Kind", State, Film)
-_UNITS = {State: "step", Film: "frame"}  # that say how far a state came
+_UNITS = {State: "step", Film: "frame"}  # of progress
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search has found, to be saved for the user: latents, by what their file's name ends in, and pictures."""
+    """Results of a search to save for the user: latents, by the suffix of their file name, and pictures."""
 
     latents: Mapping[str, Latent]
     images: Tensor
 
 
 class Kept(contextlib.ExitStack, Generic[Kind]):
-    """Where one search's states are kept, by a key of all that it is; open while the search runs.
+    """The saved states of a search, by its key; a context for the duration of the search.
 
-    As long as it is open no other process tidies away what the search went on from.
+    While it is open, no other process removes the state from which the search was resumed.
     """
 
     def __init__(self, kind: type[Kind], key: Callable[[], str]) -> None:
@@ -57,10 +57,10 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
             self.key, self._problem = "", str(error)
 
     def furthest(self, end: int) -> tuple[Kind, Mapping[str, object]] | None:
-        """The state that came furthest short of `end`, and its recipe."""
+        """The state with the most progress below `end`, and its recipe; None without one."""
         for reached in sorted(self._reached(), reverse=True):
             if reached < end:
-                with contextlib.suppress(OSError, PackError):  # a file that is gone or broken is none
+                with contextlib.suppress(OSError, PackError):  # skip files that are gone or broken
                     path = self._path(reached)
                     self.enter_context(self._shelf.using(path))
                     state, recipe = latent_files.load(path)
@@ -69,7 +69,7 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         return None
 
     def finish(self, reached: int, state: Kind, recipe: Mapping[str, object], hidden: io.HiddenHolder) -> None:
-        """Keep the state of a search that came to its end, so that one with more steps goes on from there."""
+        """Save the state of a search that has ended, so that a search with more steps can resume from it."""
         problem = self._save(reached, state, recipe)
         if problem:
             host.say(
@@ -79,18 +79,18 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
     def stop(
         self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder
     ) -> None:
-        """Keep the state of a search that the user stops, and what it has found; say where."""
+        """Save the state and the results of a search that the user interrupts; show where on the node."""
         said = self.cut(reached, state, recipe)
         host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
 
     def cut(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
-        """Keep the state of a search that ends before its last step; returns what to say of that."""
+        """Save the state of a search that ends before its last step; returns a message for the user."""
         problem = self._save(reached, state, recipe)
         going_on = f"Queued again, it goes on from {_UNITS[self._kind]} {reached}."
         return f"Where it stood could not be kept. {problem}" if problem else going_on
 
     def _save(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
-        """Keep a state in place of those before it, removed once it is whole; returns why that failed, or nothing."""
+        """Save a state, and then remove earlier ones; returns the reason of a failure, or ""."""
         if not self.key:
             return self._problem
         path = self._path(reached)
@@ -109,15 +109,15 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         return self._shelf.path(f"{self.key}-{reached}")
 
     def _reached(self) -> list[int]:
-        """How far the states came that are kept."""
+        """The progress of the saved states."""
         numbers = [path.stem.rpartition("-")[2] for path in self._shelf.find(f"{self.key}-")] if self.key else []
         return [int(number) for number in numbers if number.isdecimal()]
 
 
 def _leave(key: str, found: Found, hidden: io.HiddenHolder) -> str:
-    """Save what was found where Load Latent and Load Image find it; returns what to say of that.
+    """Save results where Load Latent and Load Image find them; returns a message for the user.
 
-    The same search, stopped again, replaces it.
+    The results of an equal search that was interrupted before are overwritten.
     """
     name, kept, missed = f"stopped_{key[:8]}", [], []
     recipe = {"prompt": host.provenance(hidden.prompt, hidden.unique_id, leave_out=("steps", "preview_every"))}

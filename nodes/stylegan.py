@@ -1,4 +1,4 @@
-"""StyleGAN-T: a prompt to a picture in one pass, and what its latent allows afterwards."""
+"""StyleGAN-T: sampling pictures of prompts, and edits of its latents."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class StyleGANTSample(io.ComfyNode):
             node_id="GuidedGAN_StyleGANTSample",
             display_name="StyleGAN-T Sample",
             category="guided GAN/StyleGAN-T",
-            description="Draws pictures of a prompt in one pass, without a search. A seed keeps its look from prompt "
-            "to prompt.",
+            description="Draws pictures of a prompt in one pass, without a search. The same seed gives a similar "
+            "style for other prompts.",
             search_aliases=["StyleGAN-T", "text to image"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip="A StyleGAN-T, from Load Generator."),
@@ -80,7 +80,7 @@ class StyleGANTSample(io.ComfyNode):
 
 
 def _one_or_each(prompts: str, batch: int) -> list[str]:
-    """The prompts of a batch: one for all, or one for each."""
+    """The prompts of a batch: one for all pictures, or one for each."""
     texts = prompt.lines(prompts)
     if len(texts) not in (1, batch):
         raise PackError(

@@ -1,6 +1,6 @@
-"""A node's settings: what suits the generator, a published set, or each number by hand, with the older graphs' fields.
+"""The menu of a node's settings: those that suit the generator, published ones, or each number set by hand.
 
-Graphs saved before there was a choice have the fields of `by hand` alone, as inputs of the node itself.
+Graphs from before this menu have the fields of "by hand" as inputs of the node itself; these are still accepted.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from . import checks, host
 ID = "settings"
 SUITS, COMPOSED, BY_HAND = "suits the generator", "suits the generator, in a composition", "by hand"
 LATER = "By the generator: set when a search or Basis Init uses this loss."
-Given = Mapping[str, Any] | str | None  # what the host gives for the menu: a link brings the choice alone
+Given = Mapping[str, Any] | str | None  # the menu's value from the host; from a link, the key alone
 
 
 class Menu:
-    """A node's choice of one section of the settings.
+    """A node's menu for a section of the settings.
 
     Args:
-        section: its name in `Settings`.
-        by_hand: an input for each field of the section that can be set by hand, and for what else goes with them.
-        published: the sets that can be chosen, by name.
-        composed: whether a composition's settings can be chosen, too.
+        section: name of the section in `Settings`.
+        by_hand: inputs of the option "by hand": fields of the section, and others that belong to them.
+        published: published settings by name.
+        composed: whether to offer a composition's settings too.
     """
 
     def __init__(
@@ -40,24 +40,24 @@ class Menu:
 
     @property
     def input(self) -> io.DynamicCombo.Input:
-        """The menu, whose option `by hand` alone has fields."""
+        """The menu as an input; only its option "by hand" has fields."""
         options = [io.DynamicCombo.Option(name, []) for name in self._choices]
         return io.DynamicCombo.Input(
             ID,
             options=[*options, io.DynamicCombo.Option(BY_HAND, list(self._by_hand))],
-            tooltip=f"'{SUITS}': what the generator's family takes, or what its file says; the node shows what that "
-            f"comes to. Or as published. '{BY_HAND}': each number yourself.",
+            tooltip=f"'{SUITS}': settings of the generator's family, or of the file beside its weights; the node "
+            f"shows them. Or published settings. '{BY_HAND}': set each number.",
         )
 
     def defaults(self) -> dict[str, Any]:
-        """What the fields of `by hand` hold at first."""
+        """The default values of the fields of "by hand"."""
         return {one.id: one.default for one in self._by_hand}
 
     def choose(self, given: Given, older: Mapping[str, Any]) -> Choice:
-        """What the host gives for the menu, and for inputs that the node no longer has.
+        """The choice for the menu's value, and for values of inputs of older graphs.
 
         Raises:
-            PackError: a value that its input does not allow.
+            PackError: an input does not allow its value.
         """
         own = given if isinstance(given, Mapping) else {}
         names = self.defaults()
@@ -73,10 +73,10 @@ class Menu:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen in a menu.
+    """A choice in a menu.
 
-    key: the option. section: as in `Menu`. by_hand: the values that are set by hand; beside another option than that,
-    those of an older graph's inputs. published: what the option stands for, None for the generator's own.
+    key: of the option. section: as in `Menu`. by_hand: values of the fields of "by hand"; with another option, those of
+    an older graph's inputs, which override it. published: the settings of the option, None for the generator's own.
     """
 
     key: str
@@ -85,23 +85,23 @@ class Choice:
     published: Settings | None
 
     def of(self, own: Settings) -> Any:
-        """The section, for a generator of these settings."""
+        """The section of the chosen settings, for a generator with settings `own`."""
         section = getattr(self.published or self.along(own), self.section)
         known = {field.name for field in fields(section)}
         return replace(section, **{name: value for name, value in self.by_hand.items() if name in known})
 
     def along(self, own: Settings) -> Settings:
-        """A generator's settings for what a search takes along: those of a composition, if these were chosen."""
+        """The generator's settings that apply to this search: those for compositions, if they were chosen."""
         return own.composed if self.key == COMPOSED else own
 
     def says(self, section: object, further: Sequence[str] = ()) -> str:
-        """What the choice came to, in a line, and further lines."""
+        """The chosen settings as a line of text, and further lines."""
         return "\n".join([f"{self.key}: {in_words(section)}", *further])
 
     def loss(self, name: str, make: Callable[[Settings], Loss], node_id: str | None) -> io.NodeOutput:
-        """The output of a node that makes a loss of the section, now or once the generator is known."""
+        """The output of a node that makes a loss from the section, now or once the generator is known."""
         if self.published is None:
-            make(Settings())  # what is wrong with any numbers is said by this node
+            make(Settings())  # so that errors that do not depend on the settings are raised by this node
             host.say(LATER, node_id)
             return io.NodeOutput(ByGenerator(name, make, lambda own: in_words(self.of(own))))
         host.say(self.says(self.of(Settings())), node_id)
@@ -109,5 +109,5 @@ class Choice:
 
 
 def bound(loss: Loss, own: Settings) -> tuple[Loss, list[str]]:
-    """A loss as a generator's settings have it, and a line for each of its terms that was left to them."""
+    """A loss with a generator's settings applied (`suited`), and a line for each term that depends on them."""
     return suited(loss, own), [f"{term.name}: {term.says(own)}" for term in waiting(loss)]

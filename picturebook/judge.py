@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..core.files.checkpoints import fingerprint
-from ..core.metrics import Eyes, Seen
+from ..core.metrics import FeatureNetwork, Outputs
 from . import MODELS
 from .networks import Judge
 from .world import COLOURS, RESOLUTION
@@ -23,15 +23,15 @@ def load() -> Judge:
     return judge.eval().requires_grad_(False)
 
 
-def eyes(judge: Judge) -> Eyes:
+def feature_network(judge: Judge) -> FeatureNetwork:
     """The judge as a network that sets of pictures are compared through; its classes are objects in colours."""
 
     @torch.no_grad()
-    def look(images: Tensor) -> Seen:
+    def extract(images: Tensor) -> Outputs:
         features = judge.features(_resized(images))
-        return Seen(features.mean((2, 3)), judge.say(features)["pair"])
+        return Outputs(features.mean((2, 3)), judge.say(features)["pair"])
 
-    return Eyes(f"judge@{fingerprint(judge.state_dict())}", look)
+    return FeatureNetwork(f"judge@{fingerprint(judge.state_dict())}", extract)
 
 
 @torch.no_grad()

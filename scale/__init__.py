@@ -1,1 +1,1 @@
-"""Many rows: a workflow for every row of a table, and the papers' measures over thousands of captions, on Ray."""
+"""Batches on Ray: a workflow for every row of a table, and the papers' metrics over thousands of captions."""

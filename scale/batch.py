@@ -1,12 +1,12 @@
 """A workflow for every row of a table: `run.py batch WORKFLOW --rows FILE --out DIR`.
 
-Columns go to the workflow's prompts by the names that `run.py demo` uses, to its `seed`, or to an input by NODE.INPUT,
-such as `GuidedGAN_Optimize.steps`; an empty cell leaves what the workflow was saved with, and columns of other names
-are only kept. Tables: CSV, JSON lines, Parquet, a text file with a prompt a line, or COCO's captions (.json).
+Columns set the workflow's prompts, by their names in `run.py demo`, its `seed`, or an input, by NODE.INPUT such as
+`GuidedGAN_Optimize.steps`. An empty cell keeps the saved value, and other columns are only copied to the results.
+Tables: CSV, JSON lines, Parquet, a text file with a prompt on each line, or COCO's captions (.json).
 
-Each worker is a process with a ComfyUI of its own. Whatever dies or is stopped, the same command goes on, and each row
-is done once; a row that changed in the table is done anew. In DIR: `pictures`, `results.parquet` with a line for each
-row, and `sheet.jpg` with some of the pictures.
+Each worker is a process with its own ComfyUI. An interrupted batch is resumed by the same command; each row is done
+once, and again if it has changed in the table. In DIR: `pictures`, `results.parquet` with a row for each row of the
+table, and `sheet.jpg` with some of the pictures.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_cluster(to: argparse.ArgumentParser) -> None:
-    """The options that say where the work is done."""
+    """Add the options on workers and clusters."""
     to.add_argument(
         "--workers",
         type=int,
@@ -110,22 +110,26 @@ def batch(options: argparse.Namespace) -> int:
 
 
 def load(name: str) -> dict[str, Any]:
-    """The graph of a file, or of a workflow that comes with the pack."""
+    """The graph in a file, or of a workflow that comes with the pack.
+
+    Raises:
+        LauncherError: there is no such workflow, or the file is not one that the editor saved.
+    """
     path = Path(name) if name.endswith(".json") else cli.workflow_file(name)
     try:
         graph = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise LauncherError(f"{path} is no workflow: {error}.") from error
+        raise LauncherError(f"{path} is not a workflow: {error}.") from error
     if not (isinstance(graph, dict) and isinstance(graph.get("nodes"), list)):
-        raise LauncherError(f"{path} is no workflow as the editor saves it; export it with Save, not for the API.")
+        raise LauncherError(f"{path} is not in the editor's format: export it with Save, not for the API.")
     return graph
 
 
 def announce(columns: Columns, rows: Iterator[table.Row]) -> int:
-    """Say what is in the table; returns its number of rows.
+    """Print a summary of the table; returns its number of rows.
 
     Raises:
-        LauncherError: it is empty, broken, or its first row does not fit the workflow.
+        LauncherError: it is empty or broken, or its first row does not fit the workflow.
     """
     first = next(rows, None)
     if first is None:
@@ -138,10 +142,10 @@ def announce(columns: Columns, rows: Iterator[table.Row]) -> int:
 
 
 def belongs(plan: Plan) -> None:
-    """Let a folder hold the results of one plan alone.
+    """Mark a folder as belonging to a plan.
 
     Raises:
-        LauncherError: it holds those of another one.
+        LauncherError: it belongs to another plan.
     """
     mark = hashlib.sha256(json.dumps([plan.graph, plan.settings], sort_keys=True).encode()).hexdigest()
     path = plan.folder / "batch.json"
@@ -156,11 +160,11 @@ def belongs(plan: Plan) -> None:
 def work(
     plan: Plan, ledger: Ledger, first: Job, pending: Iterator[Job], total: int, workers: RayCrew, label: str = "rows"
 ) -> None:
-    """Have the first and all other rows done that are not yet, and show how far it is.
+    """Process the first and all other pending rows, and show progress.
 
     Raises:
-        LauncherError: no worker starts, or the first of the rows does not fit the workflow.
-        OSError: the disk is full; what was done stays done.
+        LauncherError: no worker starts, or the first row does not fit the workflow.
+        OSError: the disk is full; results so far are kept.
     """
     workers.follow(plan, first)
     progress, pace = Progress(), Pace(0)

@@ -1,4 +1,4 @@
-"""What systems are asked to draw, and real pictures of the same captions: the picture book's, or a user's."""
+"""Captions for evaluations, with real pictures: the picture book's, or a user's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import table
 
 
 class Captions(Protocol):
-    """Captions, and a real picture of each. The same numbers give the same ones, in any process."""
+    """Captions with real pictures; deterministic, so that every process gets the same."""
 
     name: str
     side: int
@@ -34,7 +34,7 @@ class Captions(Protocol):
 
 
 class Source:
-    """Captions of a source as trainings have them: the picture book, or a folder of captioned pictures."""
+    """Captions of a data source of trainings: the picture book, or a folder of captioned pictures."""
 
     def __init__(self, name: str, source: Pictures | Files, count: int, side: int) -> None:
         self.name, self.side = name, side
@@ -52,7 +52,7 @@ class Source:
 
 
 class Table:
-    """Captions of a table's column, such as COCO's; its column `image` names pictures below a folder."""
+    """Captions in a table, such as COCO's; its column `image` has paths of pictures in a folder."""
 
     def __init__(self, path: Path, images: Path | None, count: int, side: int) -> None:
         self.name, self.side = path.name, side
@@ -78,10 +78,10 @@ class Table:
 
 
 def captions(asked: str, images: Path | None, count: int, side: int | None, seed: int, *, held_out: bool) -> Captions:
-    """The captions that a user asks for: `picturebook`, a folder of captioned pictures, or a table with captions.
+    """The captions that a user chose: `picturebook`, a folder of captioned pictures, or a table with captions.
 
     Raises:
-        LauncherError: they are not to be had.
+        LauncherError: they cannot be read.
     """
     if asked == "picturebook":
         pictures = Pictures(seed, side=side or 64, held_out=held_out)

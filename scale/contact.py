@@ -1,4 +1,4 @@
-"""A contact sheet of a table's results."""
+"""The contact sheet of a batch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..core.files.whole import whole
 from ..core.pictures import sheet as sheets
 from .results import Record, Results
 
-SIDE, COLUMNS = 128, 8  # pixels of a picture, and pictures of a row at most
+SIDE, COLUMNS = 128, 8  # side of a picture in pixels, and pictures per row at most
 
 
 def sheet(results: Results, total: int, rows: int) -> Path | None:
-    """Write `sheet.jpg`, with the pictures of so many rows from all over the table; None where there are none."""
+    """Write `sheet.jpg`, with the pictures of `rows` rows spread over the table; None if there are no pictures."""
     from torchvision.utils import save_image
 
     step = max(1, -(-total // rows)) if rows > 0 else 0
@@ -37,7 +37,7 @@ def _labelled(tiles: Tensor, columns: int, shown: Sequence[Record]) -> Tensor:
     labels = [shortened(f"{record.row}: {' | '.join(record.prompts)}".rstrip(": ")) for record in shown]
     try:
         return sheets.sheet(tiles, columns, labels)
-    except PackError:  # of a script that no font here has
+    except PackError:  # no installed font has the characters
         return sheets.sheet(tiles, columns, [str(record.row) for record in shown])
 
 

@@ -1,6 +1,4 @@
-"""Workers as Ray's actors: started, given rows, tried again by Ray where they die, and counted out where they cannot
-start.
-"""
+"""Workers as Ray actors. Ray restarts a worker that dies and retries its row; workers that cannot start are dropped."""
 
 from __future__ import annotations
 
@@ -22,15 +20,15 @@ from .schedule import Ended
 from .worker import WORK, Plan, RowFailed
 
 TRIES = 3  # of a row, whether it fails or its worker dies
-STARTS, STOP_SECONDS = 5, 20
-MEMORY = 3_000_000_000  # bytes that a host takes on a processor
-# What a worker's process needs of what run.py told this one.
+STARTS, STOP_SECONDS = 5, 20  # tries to start Ray, and time for workers to stop
+MEMORY = 3_000_000_000  # bytes that a host on a CPU needs
+# Environment variables that are passed on to workers.
 PASSED_ON = ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "COMFYUI_PATH", "HF_HUB_OFFLINE")
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many workers there is room for, and the share of a graphics card that each takes beside a core."""
+    """The number of workers, and the share of a GPU that each uses in addition to a CPU core."""
 
     workers: int
     num_gpus: float
@@ -38,12 +36,12 @@ class Room:
 
 @contextlib.contextmanager
 def connected(address: str | None, workers: int | None) -> Iterator[Room]:
-    """A cluster, as long as this lasts.
+    """A context with a connection to a Ray cluster.
 
     Args:
-        address: of one to join, such as 10.0.0.1:6379; None starts one on this machine, which ends with this process.
-        workers: how many there are to be; None for as many as there are graphics cards, or else cores with the memory
-            for it.
+        address: of a cluster to join, such as 10.0.0.1:6379; None starts one on this machine, which ends with this
+            process.
+        workers: their number; None for one for each GPU, or without GPUs for each core with enough memory.
 
     Raises:
         LauncherError: there is no such cluster, or Ray does not start.
@@ -52,7 +50,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Room]:
         raise LauncherError(f"--workers must be at least 1; got {workers}.")
     try:
         room = _connect(address, workers)
-    except Exception as error:  # Ray has no class for all that may go wrong here
+    except Exception as error:  # Ray's errors have no common class
         where = f"the cluster at {address} cannot be joined" if address else "Ray does not start on this machine"
         raise LauncherError(f"{where}: {str(error).strip() or type(error).__name__}") from error
     try:
@@ -70,12 +68,12 @@ def _connect(address: str | None, workers: int | None) -> Room:
     there = ray.cluster_resources()
     cards = int(there.get("GPU", 0))
     count = workers or cards or int(there.get("CPU", 1))
-    # More workers than cards share the cards of one machine; in a cluster they come as its autoscaler brings more.
+    # On one machine, more workers than GPUs share them; in a cluster, they wait for the autoscaler to add GPUs.
     return Room(count, cards / count if address is None and cards < count else min(cards, 1))
 
 
 def _start(**options: Any) -> None:
-    """Start a cluster; Ray gives itself half a minute for it, which on a busy machine may be too little once."""
+    """Start a cluster, with retries: Ray's own limit of half a minute may be too short on a busy machine."""
     for remaining in reversed(range(STARTS)):
         try:
             ray.init(**options)
@@ -87,7 +85,7 @@ def _start(**options: Any) -> None:
 
 
 def _room_here() -> int:
-    """How many workers this machine's processor and memory carry."""
+    """The number of workers for which this machine has cores and memory."""
     import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -95,8 +93,8 @@ def _room_here() -> int:
 
 
 def environment() -> dict[str, str]:
-    """The variables of a worker. One thread each: how sums are rounded, and so pictures, do not depend on how many
-    workers there are.
+    """The environment variables of a worker: one thread each, so that rounding, and therefore pictures, do not depend
+    on the number of workers.
     """
     told = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("GUIDED_GAN_")}
     return {**told, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
@@ -104,7 +102,7 @@ def environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def crew(make: Callable[[], Any], room: Room, folder: Path) -> Iterator[RayCrew]:
-    """Workers, as long as this lasts; what those that were killed have left in a folder is removed."""
+    """A context with workers; temporary files that killed workers have left in a folder are removed."""
     shutil.rmtree(folder / WORK, ignore_errors=True)
     workers = RayCrew(make, room)
     try:
@@ -115,12 +113,12 @@ def crew(make: Callable[[], Any], room: Room, folder: Path) -> Iterator[RayCrew]
 
 
 class RayCrew:
-    """Workers of a cluster, to be closed. A row is given to another process where its own dies, up to TRIES times, by
-    Ray itself.
+    """The workers of a cluster; to be closed. If a worker's process dies, Ray retries its row in another one, up to
+    TRIES times.
 
     Args:
-        make: makes a worker; runs in the worker's process.
-        room: how many, and what each takes.
+        make: creates a worker, in the worker's process.
+        room: number of workers, and resources of each.
     """
 
     def __init__(self, make: Callable[[], Any], room: Room) -> None:
@@ -146,7 +144,7 @@ class RayCrew:
         return bool(self._busy)
 
     def follow(self, plan: Plan, job: Job) -> None:
-        """Have the rows to come done by this plan.
+        """Set the plan for the following rows.
 
         Raises:
             LauncherError: it does not fit this row, or no worker could start.
@@ -177,7 +175,7 @@ class RayCrew:
         return [(job, _outcome(found))]
 
     def close(self) -> None:
-        """Have the workers end what they run, and take no room any longer."""
+        """Stop the workers' hosts and release the workers."""
         workers = [*self._free, *self._starting.values(), *(worker for worker, _ in self._busy.values())]
         stopping = [worker.call.remote("stop") for worker in self._free]
         if stopping:
@@ -195,7 +193,7 @@ class RayCrew:
 
 
 class _Actor:
-    """The process of a worker, which Ray may start again: all that it holds is made by `make`."""
+    """A Ray actor with a worker made by `make`, so that Ray can restart it."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._worker = make()
@@ -205,11 +203,11 @@ class _Actor:
 
 
 def _outcome(found: Any) -> Exception | None:
-    """How a call has ended: None if well, otherwise what went wrong, as the worker raised it."""
+    """The outcome of a call: None for success, otherwise the exception that the worker raised."""
     try:
         ray.get(found)
     except RayTaskError as error:
         return error.cause if isinstance(error.cause, Exception) else error
     except RayActorError:
-        return RowFailed("the worker's process died, each time that it was tried.")
+        return RowFailed("the worker's process died at every try.")
     return None

@@ -1,16 +1,16 @@
-"""Systems and how well they draw captions: `run.py evaluate SYSTEM ... --out DIR`, a table as the papers have it.
+"""Metrics of systems that draw captions, as in the papers' tables: `run.py evaluate SYSTEM ... --out DIR`.
 
-Systems: fusedream, best-of, vqgan-clip and stylegan-t, with the settings of the pack's workflows unless said, such as
-`fusedream:k=5,steps=50` or `stylegan-t:psi=0|0.5|1`, which are three; and any workflow, by its file or name. Further
+Systems: fusedream, best-of, vqgan-clip and stylegan-t, with the settings of the pack's workflows unless given, such as
+`fusedream:k=5,steps=50`, or `stylegan-t:psi=0|0.5|1` for three systems; and any workflow, by its file or name. Further
 options are inputs by NODE.INPUT.
 
 Captions (--captions): `picturebook`, whose scenes are rendered as real pictures; a folder of captioned pictures; or a
-table with a column `prompt`, or COCO's captions, with the real pictures of its column `image` below --images.
+table with a column `prompt`, or COCO's captions, whose column `image` names real pictures in the folder --images.
 
-Figures: Inception score, FID, KID, precision and recall, seen through --eyes; CLIP score and R-precision (the own
-caption among 100, three times) through each --clip. A CLIP that guides a system is easily pleased and does not judge
-it, unless --even-guiding. In DIR: `table.md`, `table.json`, `table.parquet`, curves over psi, and each
-system's pictures as `run.py batch` leaves them. Stopped, the same command goes on.
+Metrics: Inception Score, FID, KID, precision and recall, by the network of --features; CLIP score and R-precision (the
+own caption among 100, three times) by each --clip. A CLIP that guides a system does not measure it, since its pictures
+are optimised for that CLIP, unless --even-guiding. In DIR: `table.md`, `table.json`, `table.parquet`, curves over psi,
+and each system's pictures as `run.py batch` saves them. An interrupted evaluation is resumed by the same command.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--side", type=int, metavar="N", help="of compared pictures (default: 256, or 64)")
     top.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (default: 0)")
     top.add_argument(
-        "--eyes",
+        "--features",
         default="judge",
         metavar="WHICH",
         help="judge or backbone of the picture book, or a file of torch-fidelity's Inception weights (default: judge)",
@@ -97,7 +97,7 @@ def told(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     asked = systems(options.systems)
-    judges = Judges(options.eyes, tuple(clip_path(name) for name in options.clips or CLIPS))
+    judges = Judges(options.features, tuple(clip_path(name) for name in options.clips or CLIPS))
     guides = {} if options.even_guiding else {each.name: guiding(each, judges, options.clips) for each in asked}
     said = captions(
         options.captions, options.images, options.count, options.side, options.seed, held_out=options.held_out
@@ -121,35 +121,35 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def clip_path(name: str) -> Path:
-    """Where a CLIP is that Load CLIP's menu calls by this name.
+    """The path of a CLIP by its name in Load CLIP's menu, or of a path.
 
     Raises:
-        LauncherError: it is not there.
+        LauncherError: it does not exist.
     """
     places = [CLIPS.get(name), Path(os.environ["GUIDED_GAN_MODELS"]) / "clip_joint" / name, Path(name)]
     found = next((place for place in places if place and place.exists()), None)
     if found is None:
-        raise LauncherError(f"there is no CLIP {name!r}; `run.py models list` shows which can be had.")
+        raise LauncherError(f"there is no CLIP {name!r}; `run.py models list` shows which can be downloaded.")
     return found
 
 
 def guiding(system: System, judges: Judges, named: Sequence[str]) -> set[str]:
-    """The judging CLIPs, by name, that guide a system: whatever they are called, their weights tell.
+    """The names of the measuring CLIPs that guide a system, recognised by their weights.
 
     Raises:
-        LauncherError: the user named one of them.
+        LauncherError: the user chose one of them with --clip.
     """
     own = set()
     for name in system.clips:
         try:
             own.add(measure.encoder(clip_path(name)).name)
-        except LauncherError:  # it is fetched when it is first needed, so it is none of those that are here
+        except LauncherError:  # it will be downloaded when needed, so it is none of those present
             continue
     guides = own & {measure.encoder(path).name for path in judges.clips}
     if guides and named:
         raise LauncherError(
-            f"{system.name} is guided by {', '.join(sorted(guides))}, which is to judge it: name another --clip, or "
-            "add --even-guiding."
+            f"{system.name} is guided by {', '.join(sorted(guides))}, which would measure it: choose another --clip, "
+            "or add --even-guiding."
         )
     return guides
 
@@ -159,7 +159,7 @@ def folder_of(out: Path, system: System) -> Path:
 
 
 def draw(asked: Sequence[System], texts: list[str], out: Path, room: crew.Room, options: argparse.Namespace) -> int:
-    """Have every system draw every caption; returns how many pictures failed."""
+    """Have every system draw every caption; returns the number of failures."""
     failed, workers = 0, None
     with contextlib.ExitStack() as stack:
         for system in asked:
@@ -186,7 +186,7 @@ def judge(
     guides: Mapping[str, set[str]],
     options: argparse.Namespace,
 ) -> list[report.Measured]:
-    """The figures of every system. The cluster's tasks pass a thousand pictures at a time through the judges."""
+    """The metrics of every system, computed by tasks of the cluster, in parts of a thousand pictures."""
     real = [_real.remote(said, part, [texts[n] for n in part], judges) for part in _parts(range(len(texts)))]
     drawn = [_drawn(folder_of(out, system), texts, said.side, judges) for system in asked]
     true = ray.put(_joined(ray.get(real)))
@@ -205,7 +205,7 @@ def judge(
 
 
 def _drawn(folder: Path, texts: list[str], side: int, judges: Judges) -> tuple[list[Record], list[Any]]:
-    """The rows that a system has drawn a picture for, and tasks that give views of them, a thousand each."""
+    """The rows for which a system has drawn a picture, and the tasks that compute their `View`s."""
     records = [record for record in Results(folder).records() if record.files]
     views = [_made.remote(folder, part, [texts[each.row] for each in part], side, judges) for part in _parts(records)]
     return records, views

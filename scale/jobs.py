@@ -1,4 +1,4 @@
-"""What a row of a table asks of a workflow: its prompts, its seed, and inputs by NODE.INPUT."""
+"""Jobs: the prompts, seed and inputs by NODE.INPUT that a row of a table sets in a workflow."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..launcher.fields import Fields
 from .table import PROMPT
 
 SEED = "seed"
-WORDS = (PROMPT, "text", "caption")  # also name the prompt of a workflow that has one
+WORDS = (PROMPT, "text", "caption")  # further names of the prompt, for workflows with a single one
 
 
 @dataclass(frozen=True)
 class Job:
-    """A row of a table.
+    """A row of a table, as changes to a workflow.
 
     Attributes:
         number: of the row, from 0.
-        prompts: in the workflow's order; () leaves those that it was saved with.
-        seed: None for a workflow that leaves nothing to chance.
+        prompts: in the workflow's order; () to keep the saved ones.
+        seed: None for a workflow without seeds.
         settings: NODE.INPUT=VALUE each.
-        given: the row as it stands in the table, as JSON.
+        given: the row of the table, as JSON.
     """
 
     number: int
@@ -36,15 +36,16 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Equal for equal results of one workflow: a row that is changed is another one."""
+        """A digest of everything that determines the results of a workflow for this row."""
         asked = json.dumps([self.prompts, self.seed, self.settings])
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 class Columns:
-    """Where the columns of a table go in a workflow: its prompts by name, `seed`, NODE.INPUT. Others are only kept.
+    """Maps the columns of a table to a workflow: prompts by name, `seed`, NODE.INPUT. Others are ignored.
 
-    seed: of the first row; each further row has the next one, unless a column says it.
+    graph: of the workflow. seed: of the first row, incremented for each further row, unless the table has a column for
+    it.
     """
 
     def __init__(self, graph: Mapping[str, Any], seed: int) -> None:
@@ -52,7 +53,7 @@ class Columns:
         self._names = [prompt.name for prompt in self._fields.prompts]
 
     def job(self, number: int, row: Mapping[str, Any]) -> Job:
-        """What a row asks for.
+        """The job of a row.
 
         Raises:
             LauncherError: it does not fit the workflow.
@@ -67,16 +68,16 @@ class Columns:
 
     @staticmethod
     def unread(number: int, row: Mapping[str, Any]) -> Job:
-        """A row that does not fit the workflow."""
+        """The job for the record of a row that does not fit the workflow."""
         return Job(number, (), None, (), json.dumps(row, default=str))
 
     def unused(self, row: Mapping[str, Any]) -> list[str]:
-        """The columns of a row that go nowhere."""
+        """The columns of a row that are ignored."""
         known = {*self._names, SEED}
         return [column for column in row if self._place(column) not in known and "." not in column]
 
     def _place(self, column: str) -> str:
-        """What a column is for, whatever its case; the column itself where that is NODE.INPUT, or nothing."""
+        """What a column sets, ignoring case: a prompt's name, SEED, NODE.INPUT, or the column's own name if unused."""
         if "." in column:
             return column
         name = column.strip().lower()

@@ -1,4 +1,4 @@
-"""Which rows of a table are still to be done, and what became of the others."""
+"""Keeps account of which rows of a table are pending, done, or failed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .table import Row
 
 
 class Ledger:
-    """Goes through a table once, a thousand rows at a time: no more are in memory, but for a count of those under way.
+    """Reads a table once, a thousand rows at a time, so that memory does not grow with its length.
 
     Attributes:
-        before: rows that were done already.
-        done: rows that were done since.
-        failed: rows that could not be done.
+        before: number of rows that were done by earlier runs.
+        done: number of rows that were done since.
+        failed: number of rows that failed.
     """
 
     def __init__(self, columns: Columns, results: Results) -> None:
         self.before = self.done = self.failed = 0
         self._columns, self._results = columns, results
-        self._open: Counter[int] = Counter()  # rows under way of each thousand that is not whole
+        self._open: Counter[int] = Counter()  # shard -> number of rows in progress
 
     def pending(self, rows: Iterable[Row]) -> Iterator[Job]:
-        """The rows that are to be done, in order."""
+        """The jobs of the rows that are not done, in order."""
         remaining = iter(enumerate(rows))
         for shard, part in enumerate(iter(lambda: list(islice(remaining, SHARD)), [])):
             kept = self._results.kept(shard)
@@ -40,10 +40,10 @@ class Ledger:
             yield from jobs
 
     def end(self, job: Job, error: Exception | None) -> None:
-        """A row has ended, well or with an error.
+        """Record that a row has ended, successfully or with an error.
 
         Raises:
-            OSError: that error, which is none of the row's; or what became of it could not be written.
+            OSError: the given error, if it is one, since it is not the row's fault; or the record cannot be written.
         """
         if isinstance(error, OSError):
             raise error
@@ -58,7 +58,7 @@ class Ledger:
             self._results.pack(shard)
 
     def _wanted(self, number: int, row: Row, kept: Record | None) -> Job | None:
-        """What a row asks for, unless it is done, or can never be."""
+        """The job of a row; None if it is done, or does not fit the workflow."""
         try:
             job = self._columns.job(number, row)
         except LauncherError as error:

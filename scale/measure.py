@@ -1,4 +1,4 @@
-"""Seeing pictures through the networks that judge, and the figures that follow."""
+"""Computes networks' outputs for pictures, and the metrics that follow from them."""
 
 from __future__ import annotations
 
@@ -17,71 +17,73 @@ from ..core.types import JointEncoder
 from ..picturebook import MODELS, judge
 from .captions import Captions
 
-EYES = ("judge", "backbone")  # of the picture book; anything else is a file of Inception's weights
+NETWORKS = ("judge", "backbone")  # of the picture book; any other name is a file with Inception's weights
 BACKBONE = MODELS / "perceptual" / "model.safetensors"
-BATCH = 50  # pictures at once through a network
-FEW = 10_000  # captions up to which KID, whose cost grows with their square, gets an interval
+BATCH = 50  # pictures that go through a network at once
+FEW = 10_000  # captions up to which KID gets an interval, as its cost is quadratic
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Who judges: `eyes` for figures of pictures alone, and CLIPs, as paths, for those of pictures and words."""
+    """The networks of the metrics. network: for pictures alone, a name of NETWORKS or a path. clips: paths of CLIPs."""
 
-    eyes: str
+    network: str
     clips: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class View:
-    """What the judges see in N pictures, and what the CLIPs make of their captions; vectors by CLIP, [N, D]."""
+    """The networks' outputs for N pictures and their captions. images, texts: unit vectors [N, D] by name of CLIP."""
 
-    seen: metrics.Seen
+    outputs: metrics.Outputs
     images: Mapping[str, Tensor] = field(default_factory=dict)
     texts: Mapping[str, Tensor] = field(default_factory=dict)
 
     def rows(self, numbers: Sequence[int]) -> View:
-        """Those of some pictures, in this order."""
-        logits = self.seen.logits
-        seen = metrics.Seen(self.seen.features[numbers], None if logits is None else logits[numbers])
+        """The outputs for some of the pictures, by index."""
+        logits = self.outputs.logits
+        outputs = metrics.Outputs(self.outputs.features[numbers], None if logits is None else logits[numbers])
         return View(
-            seen,
+            outputs,
             {name: vectors[numbers] for name, vectors in self.images.items()},
             {name: vectors[numbers] for name, vectors in self.texts.items()},
         )
 
     @staticmethod
     def joined(views: Sequence[View]) -> View:
-        """Several one after the other."""
+        """Several views concatenated."""
 
         def each(of: Callable[[View], Mapping[str, Tensor]]) -> dict[str, Tensor]:
             return {name: torch.cat([of(view)[name] for view in views]) for name in of(views[0])}
 
-        logits = [view.seen.logits for view in views if view.seen.logits is not None]
-        seen = metrics.Seen(torch.cat([view.seen.features for view in views]), torch.cat(logits) if logits else None)
-        return View(seen, each(lambda view: view.images), each(lambda view: view.texts))
+        logits = [view.outputs.logits for view in views if view.outputs.logits is not None]
+        outputs = metrics.Outputs(
+            torch.cat([view.outputs.features for view in views]), torch.cat(logits) if logits else None
+        )
+        return View(outputs, each(lambda view: view.images), each(lambda view: view.texts))
 
 
 @cache
-def eyes(name: str) -> metrics.Eyes:
-    """The network that figures of pictures alone are seen through."""
+def feature_network(name: str) -> metrics.FeatureNetwork:
+    """The network for metrics of pictures alone: one of NETWORKS, or Inception from a file."""
     if name == "judge":
-        return judge.eyes(judge.load())
+        return judge.feature_network(judge.load())
     return metrics.backbone(perceptual.load(BACKBONE)) if name == "backbone" else metrics.inception(name)
 
 
 @cache
 def encoder(path: Path) -> JointEncoder:
-    """A CLIP."""
+    """The CLIP in a folder or file."""
     return clip.load(path)
 
 
 def made(files: Sequence[Path], texts: Sequence[str], side: int, judges: Judges) -> View:
-    """What the judges see in the pictures of files, as large as the real ones, for these captions."""
+    """The view of pictures in files, resized to `side`, with their captions."""
     return _view(torch.stack([read(file, side) for file in files]), texts, judges)
 
 
 def real(captions: Captions, numbers: Sequence[int], texts: Sequence[str], judges: Judges) -> View | None:
-    """What they see in the real pictures of these captions; None where there are none."""
+    """The view of the real pictures of captions, by their numbers; None if there are no real pictures."""
     pictures = captions.real(numbers)
     return None if pictures is None else _view(pictures, texts, judges)
 
@@ -89,16 +91,16 @@ def real(captions: Captions, numbers: Sequence[int], texts: Sequence[str], judge
 @torch.no_grad()
 def _view(pictures: Tensor, texts: Sequence[str], judges: Judges) -> View:
     parts = pictures.split(BATCH)
-    looks = [eyes(judges.eyes).look(part) for part in parts]
+    outputs = [feature_network(judges.network).extract(part) for part in parts]
     encoders = [encoder(path) for path in judges.clips]
     return View.joined(
         [
             View(
-                look,
+                output,
                 {each.name: each.encode_image(part).cpu().float() for each in encoders},
                 {each.name: each.encode_text(list(words)).cpu().float() for each in encoders},
             )
-            for look, part, words in zip(looks, parts, _split(texts), strict=True)
+            for output, part, words in zip(outputs, parts, _split(texts), strict=True)
         ]
     )
 
@@ -116,34 +118,34 @@ def figures(
     resamples: int,
     seed: int,
 ) -> dict[tuple[str, str], metrics.Estimate]:
-    """A system's figures, by name and by what they are seen through.
+    """The metrics of a system by name, and by the name of the network that computes them.
 
     Args:
         view: of its pictures.
-        true: of the real pictures of the same captions.
+        true: of the real pictures of the same captions, or None.
         texts: the captions.
-        judges: who sees.
-        guides: names of CLIPs that do not judge it, as they guide it.
+        judges: the networks.
+        guides: names of CLIPs that guide the system and are left out.
         resamples: of the bootstrap.
-        seed: of what is drawn.
+        seed: of the bootstrap and of R-precision's captions.
     """
-    count, through = len(texts), eyes(judges.eyes).name
+    count, through = len(texts), feature_network(judges.network).name
     estimate = partial(metrics.estimate, count=count, resamples=resamples, seed=seed)
     found: dict[tuple[str, str], metrics.Estimate] = {}
-    seen = view.seen
-    if seen.logits is not None:
-        logits = seen.logits
+    outputs = view.outputs
+    if outputs.logits is not None:
+        logits = outputs.logits
         found["IS", through] = estimate(lambda rows: metrics.inception_score(logits[rows]))
     if true is not None:
-        other = true.seen.features
-        found["FID", through] = estimate(lambda rows: metrics.frechet_distance(other[rows], seen.features[rows]))
+        other = true.outputs.features
+        found["FID", through] = estimate(lambda rows: metrics.frechet_distance(other[rows], outputs.features[rows]))
         found["KID", through] = (
-            estimate(lambda rows: metrics.kernel_distance(other[rows], seen.features[rows]))
+            estimate(lambda rows: metrics.kernel_distance(other[rows], outputs.features[rows]))
             if count <= FEW
-            else metrics.Estimate(metrics.kernel_distance(other, seen.features))
+            else metrics.Estimate(metrics.kernel_distance(other, outputs.features))
         )
-        found["precision", through] = estimate(_mean(metrics.inside(seen.features, other)))
-        found["recall", through] = estimate(_mean(metrics.inside(other, seen.features)))
+        found["precision", through] = estimate(_mean(metrics.inside(outputs.features, other)))
+        found["recall", through] = estimate(_mean(metrics.inside(other, outputs.features)))
     for name in sorted(view.images.keys() - guides):
         images, words = view.images[name], view.texts[name]
         found["CLIP score", name] = estimate(_mean((images * words).sum(1)))
@@ -155,6 +157,6 @@ def figures(
 
 
 def _mean(values: Tensor) -> Callable[[Tensor], float]:
-    """The mean of some captions' values."""
+    """A function that averages values over resampled captions."""
     values = values.double()
     return lambda rows: values[rows].mean().item()

@@ -1,4 +1,4 @@
-"""What an evaluation has found, as a table like the papers', as JSON, as Parquet, and as a curve over psi."""
+"""The report of an evaluation: a table as in the papers, JSON, Parquet, and curves over psi."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PERCENT = {"precision", "recall", "R-precision"}
 
 @dataclass(frozen=True)
 class Measured:
-    """A system's figures.
+    """The metrics of a system.
 
     Attributes:
         system: its name.
-        captions: that it drew a picture for.
-        failed: that it did not.
-        seconds: of its host for a picture, in the mean; None where nothing was drawn.
-        guides: the CLIPs that guide it, which do not judge it.
-        figures: by name, and by what they are seen through.
-        method: how it is made.
-        psi: of a StyleGAN-T.
+        captions: number of captions for which it drew a picture.
+        failed: number of captions for which it did not.
+        seconds: mean time of its host for a picture; None without pictures.
+        guides: the CLIPs that guide it and are left out.
+        figures: metrics by name, and by the name of the network that computes them.
+        method: the preset or workflow.
+        psi: of a StyleGAN-T; None for others.
     """
 
     system: str
@@ -43,7 +43,7 @@ class Measured:
 
 
 def write(found: Sequence[Measured], about: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write all forms of the report into a folder; returns the files."""
+    """Write the report in all formats into a folder; returns the files."""
     rows = [
         {
             "system": each.system,
@@ -71,7 +71,7 @@ def write(found: Sequence[Measured], about: Mapping[str, Any], folder: Path) -> 
 
 
 def markdown(found: Sequence[Measured], about: Mapping[str, Any]) -> str:
-    """The table, what it was measured with above it, and what its signs mean below."""
+    """The table, below the settings of the evaluation, and with explanations."""
     columns = list(dict.fromkeys(key for each in found for key in each.figures))
     columns.sort(key=lambda key: (list(BETTER).index(key[0].partition(",")[0]), key[1], key[0]))
     head = [f"{name} {BETTER.get(name, '')} ({through.split('@')[0]})".replace("  ", " ") for name, through in columns]
@@ -83,8 +83,8 @@ def markdown(found: Sequence[Measured], about: Mapping[str, Any]) -> str:
     seen = "\n".join(f"- {through.split('@')[0]} is {through}" for through in dict.fromkeys(key[1] for key in columns))
     return (
         f"{told}\n{seen}\n\n{table(['system', *head, 'captions', 'seconds'], rows)}\n\n"
-        "In brackets: 95 %, by the bootstrap over captions. A dash: not measured, or by the CLIP that guides the "
-        "system.\n"
+        "In brackets: 95 % intervals, by the bootstrap over captions. A dash: not measured, or left out since this "
+        "CLIP guides the system.\n"
     )
 
 
@@ -106,7 +106,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _curves(found: Sequence[Measured], folder: Path) -> list[Path]:
-    """For each method that was measured at several psi and each CLIP that judges it, a figure."""
+    """Plot a curve for each method that was measured at several psi and for each CLIP; returns the files."""
     paths = []
     methods = dict.fromkeys(each.method for each in found if each.psi is not None)
     for method in methods:

@@ -1,10 +1,10 @@
-"""What became of each row: a file for it at once, a Parquet file for each thousand, and one for all at the end.
+"""Records of results: a file for each row, a Parquet file for each thousand, and one for all at the end.
 
-    results.parquet       every row, once the table is done
+    results.parquet       the records of all rows, once the table is done
     pictures/0012/...     the pictures of rows 12,000 to 12,999
-    rows/0012.parquet     what became of them; while they are worked off, rows/0012/012345.json each
+    rows/0012.parquet     their records; while they are being processed, rows/0012/012345.json for each
 
-A file appears under its name whole or not at all, so whatever is killed, a row is either done or not.
+Files are written atomically, so that a row is either done or not, whatever process is killed.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a row.
+    """The results of a row.
 
     Attributes:
         row: its number, from 0.
-        key: of what it asked for.
-        given: the row as it stands in the table, as JSON.
+        key: of the job, see `Job.key`.
+        given: the row of the table, as JSON.
         prompts: in the workflow's order.
         seeds: of each picture.
-        files: the pictures, below the folder of the results.
-        scores: of each picture, where the workflow scores them.
-        seconds: that the host took.
-        host: the machine.
-        error: why there are no pictures; None where there are.
+        files: paths of the pictures, relative to the folder of the results.
+        scores: of each picture, if the workflow scores them.
+        seconds: time that the host took.
+        host: name of the machine.
+        error: why the row failed; None if it is done.
     """
 
     row: int
@@ -69,7 +69,7 @@ class Record:
 
 
 class Results:
-    """The folder that a table's results go to. Workers write rows, the driver alone all else."""
+    """The folder with a table's results. Workers write records of rows; only the driver writes everything else."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class Results:
         return self.folder / "pictures" / f"{row // SHARD:04}"
 
     def keep(self, record: Record) -> None:
-        """Note what became of a row.
+        """Save the record of a row.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written.
@@ -88,10 +88,10 @@ class Results:
             part.write_text(json.dumps(asdict(record)), encoding="utf-8")
 
     def kept(self, shard: int) -> dict[int, Record]:
-        """What became of the rows of a thousand, by number."""
+        """The records of a thousand rows, by number."""
         packed = self._packed(shard)
         rows: list[dict[str, Any]] = []
-        with contextlib.suppress(FileNotFoundError, pa.ArrowInvalid):  # one that a disk has lost is made again
+        with contextlib.suppress(FileNotFoundError, pa.ArrowInvalid):  # rows of a broken file are done again
             rows = parquet.read_table(packed, schema=SCHEMA).to_pylist()
         for path in self._loose(shard).glob("*.json"):
             with contextlib.suppress(ValueError):
@@ -99,26 +99,26 @@ class Results:
         return {row["row"]: Record(**row) for row in rows}
 
     def remove_pictures(self, record: Record) -> None:
-        """Remove the pictures of a row that is to be done anew."""
+        """Remove the pictures of a row that is to be done again."""
         for file in record.files:
             (self.folder / file).unlink(missing_ok=True)
 
     def pack(self, shard: int) -> None:
-        """Put the rows of a thousand into one file."""
+        """Merge the records of a thousand rows into one file."""
         if not self._loose(shard).exists():
             return
         self._write(self._packed(shard), iter([self.kept(shard)]))
         shutil.rmtree(self._loose(shard))
 
     def join(self, total: int) -> Path:
-        """Write the table of all rows: `results.parquet`, in order, without those that the table no longer has."""
+        """Write `results.parquet`, the records of the first `total` rows, in order; returns its path."""
         path = self.folder / "results.parquet"
         shards = range(-(-total // SHARD))
         self._write(path, ({n: each for n, each in self.kept(shard).items() if n < total} for shard in shards))
         return path
 
     def records(self) -> Iterator[Record]:
-        """What `join` wrote, row by row."""
+        """The records that `join` wrote, row by row."""
         with parquet.ParquetFile(self.folder / "results.parquet") as file:
             for batch in file.iter_batches(SHARD):
                 yield from (Record(**row) for row in batch.to_pylist())

@@ -11,29 +11,29 @@ Ended = tuple[Job, Exception | None]
 
 
 class Crew(Protocol):
-    """Workers, each of which does a row at a time."""
+    """Workers, each of which processes one row at a time."""
 
     @property
     def free(self) -> bool:
-        """Whether one could begin a row."""
+        """Whether a worker is free."""
         ...
 
     @property
     def busy(self) -> bool:
-        """Whether one is at a row."""
+        """Whether a worker is processing a row."""
         ...
 
     def give(self, job: Job) -> None:
-        """Have one that is free begin a row."""
+        """Start a row on a free worker."""
         ...
 
     def wait(self) -> list[Ended]:
-        """Wait until something has changed: the rows that have ended, if any, and how."""
+        """Wait for a change; returns the rows that have ended, perhaps none, with their errors."""
         ...
 
 
 def work_off(jobs: Iterable[Job], crew: Crew) -> Iterator[Ended]:
-    """Have all rows done, each by who is free first. Rows are asked for as they are begun: few are known at a time."""
+    """Process all rows, each by the first free worker; yields them as they end. Rows are read only when needed."""
     for job in jobs:
         while not crew.free:
             yield from crew.wait()

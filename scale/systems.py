@@ -1,4 +1,4 @@
-"""What can be measured: the papers' methods as the pack's workflows do them, and any other workflow."""
+"""The systems of an evaluation: the papers' methods, by the pack's workflows, and any other workflow."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Preset:
     """A method of a paper.
 
     Attributes:
-        about: what it is.
-        workflow: of workflows/, whose settings it has where none are given.
-        pictures: NODE.OUTPUT that its pictures come from, as they are drawn.
-        options: short names of inputs.
-        fixed: inputs that make the workflow this method.
+        about: a description.
+        workflow: short name of a workflow of the pack, whose settings are the defaults.
+        pictures: NODE.OUTPUT that gives its pictures.
+        options: short names of inputs, and their NODE.INPUT.
+        fixed: values of inputs that turn the workflow into this method.
     """
 
     about: str
@@ -67,14 +67,14 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class System:
-    """What draws a picture for a caption.
+    """A system that draws a picture for a caption.
 
     Attributes:
-        name: as it was asked for.
-        graph: a workflow of the editor.
+        name: as given by the user.
+        graph: a workflow in the editor's format.
         settings: NODE.INPUT=VALUE each.
         method: the preset, or the file of the workflow.
-        psi: of a StyleGAN-T that is measured at several; None of others.
+        psi: the value of truncation, if it is set; otherwise None.
     """
 
     name: str
@@ -85,7 +85,7 @@ class System:
 
     @property
     def clips(self) -> set[str]:
-        """The CLIPs that guide it or that it reads with, as the node's menu calls them."""
+        """The CLIPs that it uses, by their names in the node's menu."""
         found = {
             str(node["id"]): (node, (node.get("widgets_values") or [""])[0])
             for node in self.graph["nodes"]
@@ -100,12 +100,12 @@ class System:
 
 
 def systems(asked: Sequence[str]) -> list[System]:
-    """The systems of NAME:OPTION=VALUE,... each; VALUE|VALUE stands for one system with each.
+    """The systems in the notation NAME:OPTION=VALUE,...; VALUE|VALUE gives a system for each value.
 
-    NAME is a preset or a workflow's file; OPTION a short name of the preset's, or NODE.INPUT.
+    NAME is a preset or a workflow's file; OPTION is one of the preset's short names, or NODE.INPUT.
 
     Raises:
-        LauncherError: there is no such preset, workflow or option, or a system is asked for twice.
+        LauncherError: there is no such preset, workflow or option, or a system is given twice.
     """
     found = [system for each in asked for system in _expanded(each)]
     if len({system.name for system in found}) < len(found):
@@ -134,7 +134,7 @@ _PSI = PRESETS["stylegan-t"].options["psi"]
 
 
 def saving(graph: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The part of a graph that makes the pictures of NODE.OUTPUT, which it saves; NODE is an id or a type.
+    """The part of a graph that computes NODE.OUTPUT, with a node that saves its pictures; NODE is an id or a type.
 
     Raises:
         LauncherError: it has no such node.

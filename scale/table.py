@@ -1,4 +1,4 @@
-"""Tables of rows, read row by row: CSV, JSON lines, Parquet, a text file of prompts, or COCO's captions."""
+"""Reads tables row by row: CSV, JSON lines, Parquet, a text file of prompts, or COCO's captions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from ..launcher import LauncherError
 
-PROMPT = "prompt"  # what a file that names no columns holds
+PROMPT = "prompt"  # the column of files without column names
 Row = dict[str, Any]
 
 
 def rows(path: Path, first: int | None = None) -> Iterator[Row]:
-    """The rows of a table, or its first ones, one after the other: values by column.
+    """Iterate over the rows of a table, or over the first ones; a row has values by column.
 
     Raises:
-        LauncherError: the file is missing, of another kind, or broken; the message says where.
+        LauncherError: the file is missing, in an unknown format, or broken; the message says where.
     """
     if not path.is_file():
         raise LauncherError(f"--rows: there is no file {path}.")
@@ -35,7 +35,7 @@ def rows(path: Path, first: int | None = None) -> Iterator[Row]:
 def _csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         head = file.readline()
-        delimiter = max(",;\t", key=head.count)  # spreadsheets of many countries write semicolons
+        delimiter = max(",;\t", key=head.count)  # spreadsheets in many locales write semicolons
         file.seek(0)
         reader = csv.DictReader(file, delimiter=delimiter, strict=True)
         names = [name.strip() for name in reader.fieldnames or ()]
@@ -91,7 +91,7 @@ def _text(path: Path) -> Iterator[Row]:
 
 
 def _json(path: Path) -> Iterator[Row]:
-    """COCO's captions, each with its picture's file where the file tells it; or a list of rows."""
+    """COCO's captions, with the name of each picture's file if given; or a list of rows."""
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A worker: a host of its own, in which it runs a workflow for one row after the other."""
+"""A worker: runs a workflow for one row after the other, in its own host."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from ..launcher.workflow import Workflow
 from .jobs import Job
 from .results import Record, Results
 
-WORK = ".work"  # below the results: a folder for each worker, on the disk that pictures are moved to
+WORK = ".work"  # in the folder of the results, with a folder for each worker: pictures are moved on one file system
 
 
 class RowFailed(Exception):
-    """A row could not be done; another try may fare better."""
+    """A row failed; a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with each row of a table.
+    """How to process each row of a table.
 
     Attributes:
         folder: of the results.
-        graph: the workflow, as the editor saves it.
-        settings: NODE.INPUT=VALUE each, for every row.
+        graph: the workflow, in the editor's format.
+        settings: NODE.INPUT=VALUE each, for all rows.
     """
 
     folder: Path
@@ -46,11 +46,11 @@ class Plan:
 
 
 class Worker:
-    """Does rows, in a host that it starts when it first needs one and again where that has died.
+    """Processes rows in a host, which is started when it is first needed, and restarted if it dies.
 
     Args:
-        folder: that the results are in, or below.
-        row_timeout: seconds after which a row counts as failed; None for no limit.
+        folder: that contains the results, directly or in subfolders.
+        row_timeout: seconds after which a row fails; None for no limit.
     """
 
     def __init__(self, folder: Path, row_timeout: float | None = None) -> None:
@@ -63,24 +63,24 @@ class Worker:
         """Start the host.
 
         Raises:
-            LauncherError: it does not start, or the folder of the results is not there.
+            LauncherError: it does not start, or the folder of the results does not exist.
         """
         self._ensure()
 
     def check(self, plan: Plan, job: Job) -> None:
-        """Refuse a row whose columns are not the workflow's, as the host would.
+        """Check that a row fits the workflow.
 
         Raises:
-            LauncherError: so it is.
+            LauncherError: it does not.
         """
         self._ensure()
         self._workflow(plan, job)
 
     def do(self, plan: Plan, job: Job) -> None:
-        """Do a row and note what became of it. Done again, it ends in the same files.
+        """Process a row and save its record. Repeating it overwrites the same files.
 
         Raises:
-            RowFailed: it could not be done.
+            RowFailed: the row failed.
             OSError: the disk is full.
         """
         results = Results(plan.folder)
@@ -107,7 +107,7 @@ class Worker:
             raise self._reason(error) from error
 
     def stop(self) -> None:
-        """Stop the host and remove what it left."""
+        """Stop the host and remove its temporary files."""
         self._running.close()
         self._host = None
         shutil.rmtree(self._work, ignore_errors=True)
@@ -121,7 +121,7 @@ class Worker:
                     "machines of the cluster have at the same place."
                 )
             self._work.mkdir(parents=True)
-            tempfile.tempdir = str(self._work)  # previews of a worker that is killed go with its folder
+            tempfile.tempdir = str(self._work)  # so that previews are removed with this folder
             self._host = self._running.enter_context(demo.start(self._work / "output"))
             self._definitions = asyncio.run(client.definitions(self._host))
         return self._host
@@ -135,11 +135,11 @@ class Worker:
         try:
             return await asyncio.wait_for(client.run(host, workflow, quiet=True), self._row_timeout)
         except asyncio.TimeoutError:
-            self.stop()  # what does not end by itself may not heed an interruption either
+            self.stop()  # a row that hangs may ignore an interruption
             raise
 
     def _reason(self, error: Exception) -> Exception:
-        """A full disk as such, and anything else as the row's failure."""
+        """An OSError for a full disk; RowFailed for anything else."""
         if isinstance(error, asyncio.TimeoutError):
             return RowFailed(f"it took longer than {self._row_timeout:g} s.")
         if isinstance(error, aiohttp.ClientError):
@@ -151,7 +151,7 @@ class Worker:
 
 
 def _move(file: Path, results: Results, row: int, number: int) -> str:
-    """Give a picture its place among the results, and return it."""
+    """Move a picture to the results; returns its path relative to their folder."""
     target = results.pictures(row) / f"{row:06}-{number}{file.suffix}"
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(file, target)

@@ -79,7 +79,7 @@ def test_the_guiding_clip_does_not_judge_whatever_it_is_called(tmp_path):
     both = Judges("judge", tuple(CLIPS.values()))
     (name,) = evaluate.guiding(found, both, [])
     assert name == measure.encoder(CLIPS["picturebook robust"]).name
-    with pytest.raises(LauncherError, match="which is to judge it: name another --clip"):
+    with pytest.raises(LauncherError, match="which would measure it: choose another --clip"):
         evaluate.guiding(found, both, ["some name"])
     assert evaluate.guiding(found, Judges("judge", (CLIPS["picturebook"],)), ["picturebook"]) == set()
 
@@ -101,13 +101,15 @@ def test_real_pictures_are_as_good_as_real_and_others_are_worse(scenes):
     _, texts, judges, view = scenes
     perfect = measure.figures(view, view, texts, judges, set(), 5, 0)
     shuffled = view.rows(torch.randperm(120, generator=seeded(0)).tolist())
-    wrong = measure.figures(measure.View(shuffled.seen, shuffled.images, view.texts), view, texts, judges, set(), 5, 0)
-    eyes, clip = measure.eyes("judge").name, measure.encoder(CLIPS["picturebook"]).name
-    assert perfect["FID", eyes].value == pytest.approx(0, abs=1e-6)
-    assert perfect["precision", eyes].value == perfect["recall", eyes].value == 1
+    wrong = measure.figures(
+        measure.View(shuffled.outputs, shuffled.images, view.texts), view, texts, judges, set(), 5, 0
+    )
+    network, clip = measure.feature_network("judge").name, measure.encoder(CLIPS["picturebook"]).name
+    assert perfect["FID", network].value == pytest.approx(0, abs=1e-6)
+    assert perfect["precision", network].value == perfect["recall", network].value == 1
     assert perfect["CLIP score", clip].value > wrong["CLIP score", clip].value + 0.1
     assert perfect["R-precision", clip].value > wrong["R-precision", clip].value
-    assert wrong["FID", eyes].value == pytest.approx(0, abs=1e-6)  # the same pictures, in another order
+    assert wrong["FID", network].value == pytest.approx(0, abs=1e-6)  # the same pictures, in another order
     assert ("CLIP score", clip) not in measure.figures(view, view, texts, judges, {clip}, 2, 0)
 
 
@@ -119,8 +121,8 @@ def test_pictures_of_files_are_brought_to_the_side_of_the_real_ones(scenes, tmp_
     files = [tmp_path / f"{n}.png" for n in range(2)]
     for picture, file in zip(pictures, files, strict=True):
         save_image(picture / 2 + 0.5, file)
-    seen = measure.made(files, texts[:2], 64, judges).seen
-    assert seen.features.shape == view.seen.features[:2].shape
+    seen = measure.made(files, texts[:2], 64, judges).outputs
+    assert seen.features.shape == view.outputs.features[:2].shape
 
 
 # ---- The report

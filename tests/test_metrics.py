@@ -13,29 +13,29 @@ WIDTH = 4
 
 
 @pytest.fixture
-def eyes():
+def network():
     """Sees the first pixels of a picture as its features."""
-    return metrics.Eyes("pixels", lambda images: metrics.Seen(images.flatten(1)[:, :WIDTH]))
+    return metrics.FeatureNetwork("pixels", lambda images: metrics.Outputs(images.flatten(1)[:, :WIDTH]))
 
 
 def normal(n, seed, mean=0.0, scale=1.0):
     return mean + scale * torch.randn(n, 3, 2, 2, generator=seeded(seed))
 
 
-def test_a_set_is_at_no_distance_from_itself(eyes):
-    found = metrics.distances(eyes, [normal(400, 0)], [normal(400, 0)])
+def test_a_set_is_at_no_distance_from_itself(network):
+    found = metrics.distances(network, [normal(400, 0)], [normal(400, 0)])
     assert found.fid == pytest.approx(0, abs=1e-6)
     assert -0.1 < found.kid <= 0  # unbiased: each picture is compared with itself across the sets, but not within them
-    assert (found.eyes, found.counts) == ("pixels", (400, 400))
+    assert (found.network, found.counts) == ("pixels", (400, 400))
 
 
-def test_fid_is_that_of_the_two_normal_distributions(eyes):
-    found = metrics.distances(eyes, [normal(3000, 0)], [normal(3000, 1, mean=1.5, scale=2.0)])
+def test_fid_is_that_of_the_two_normal_distributions(network):
+    found = metrics.distances(network, [normal(3000, 0)], [normal(3000, 1, mean=1.5, scale=2.0)])
     # |m - m'|^2 + tr(C + C' - 2 sqrt(C C'))
     assert found.fid == pytest.approx(WIDTH * (1.5**2 + (2 - 1) ** 2), rel=0.06)
 
 
-def test_kid_is_the_difference_of_mean_kernels(eyes):
+def test_kid_is_the_difference_of_mean_kernels(network):
     real, made = normal(5, 0), normal(7, 1, mean=0.5)
     a, b = (images.flatten(1)[:, :WIDTH].double() for images in (real, made))
 
@@ -44,24 +44,24 @@ def test_kid_is_the_difference_of_mean_kernels(eyes):
 
     within = sum(kernel(x, x)[~torch.eye(len(x), dtype=torch.bool)].mean() for x in (a, b))
     expected = within - 2 * kernel(a, b).mean()
-    assert metrics.distances(eyes, [real], [made]).kid == pytest.approx(float(expected), rel=1e-6)
+    assert metrics.distances(network, [real], [made]).kid == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_batches_do_not_matter(eyes):
+def test_batches_do_not_matter(network):
     real, made = normal(12, 0), normal(12, 1)
-    whole, parts = metrics.distances(eyes, [real], [made]), metrics.distances(eyes, real.split(5), made.split(4))
+    whole, parts = metrics.distances(network, [real], [made]), metrics.distances(network, real.split(5), made.split(4))
     assert parts.fid == pytest.approx(whole.fid)
     assert parts.kid == pytest.approx(whole.kid)
 
 
 def test_the_backbone_finds_blurred_pictures_farther_than_fresh_ones():
-    eyes = metrics.backbone(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
+    network = metrics.backbone(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
     real, fresh = (world.render(world.sample(48, seeded(seed))) for seed in (0, 1))
     blurred = torch.nn.functional.avg_pool2d(fresh, 9, stride=1, padding=4)
-    near, far = (metrics.distances(eyes, [real], [made]) for made in (fresh, blurred))
+    near, far = (metrics.distances(network, [real], [made]) for made in (fresh, blurred))
     assert near.fid < far.fid
     assert near.kid < far.kid
-    assert eyes.name.startswith("stages@")
+    assert network.name.startswith("stages@")
 
 
 def test_the_clip_score_is_the_cosine_with_the_own_text(encoder):
@@ -73,9 +73,9 @@ def test_the_clip_score_is_the_cosine_with_the_own_text(encoder):
         metrics.clip_score(encoder, images, texts[:2])
 
 
-def test_sets_that_are_too_small_are_refused(eyes):
+def test_sets_that_are_too_small_are_refused(network):
     with pytest.raises(PackError, match="at least two pictures each; got 5 and 1"):
-        metrics.distances(eyes, [normal(5, 0)], [normal(1, 0)])
+        metrics.distances(network, [normal(5, 0)], [normal(1, 0)])
 
 
 def test_the_inception_score_is_one_for_pictures_alike_and_the_classes_for_all_different_ones():
@@ -135,7 +135,7 @@ def test_inception_is_read_from_a_file_of_tensors(tmp_path, monkeypatch):
         patch.setattr(torch.nn.Module, "load_state_dict", lambda *_, **__: None)
         network = FeatureExtractorInceptionV3("x", ["2048"], feature_extractor_weights_path=str(tmp_path / "empty.pth"))
     torch.save(network.state_dict(), tmp_path / "weights.pth")
-    seen = metrics.inception(tmp_path / "weights.pth").look(torch.rand(2, 3, 64, 64, generator=seeded(0)) * 2 - 1)
+    seen = metrics.inception(tmp_path / "weights.pth").extract(torch.rand(2, 3, 64, 64, generator=seeded(0)) * 2 - 1)
     assert seen.features.shape == (2, 2048)
     assert seen.logits is not None
     assert seen.logits.shape == (2, 1008)
@@ -148,12 +148,14 @@ def test_inception_is_read_from_a_file_of_tensors(tmp_path, monkeypatch):
 def test_the_judge_sees_that_other_objects_are_other_pictures():
     from guided_gan.picturebook import judge
 
-    eyes = judge.eyes(judge.load())
+    network = judge.feature_network(judge.load())
     scenes = world.sample(40, seeded(0))
-    seen, again = (eyes.look(world.render(world.sample(40, seeded(seed)))) for seed in (1, 2))
+    seen, again = (network.extract(world.render(world.sample(40, seeded(seed)))) for seed in (1, 2))
     assert seen.features.shape == (40, 96)
     assert seen.logits is not None
     assert metrics.inception_score(seen.logits, splits=1) > 5
-    grey = eyes.look(torch.zeros_like(world.render(scenes)) + 0.01 * torch.randn(40, 3, 64, 64, generator=seeded(3)))
+    grey = network.extract(
+        torch.zeros_like(world.render(scenes)) + 0.01 * torch.randn(40, 3, 64, 64, generator=seeded(3))
+    )
     near, far = (metrics.frechet_distance(seen.features, each.features) for each in (again, grey))
     assert near < far

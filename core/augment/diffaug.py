@@ -1,13 +1,13 @@
 """Differentiable augmentation as FuseDream uses it (Liu et al. 2021; DiffAugment, Zhao et al. 2020, plus a resize).
 
-Colour, translation, resize and cutout, in this order, on pictures in [-1, 1], so that what is filled with zero is
-mid-grey. Each augmented copy of a picture draws its own parameters, for all policies: switching one off leaves the
-others' as they were.
+Colour, translation, resize and cutout, in this order, on pictures in [-1, 1]; areas filled with 0 are mid-grey. Each
+augmented copy of a picture draws its own parameters for all policies, so that switching one off does not change the
+parameters of the others.
 
-The resize of FuseDream's released code is another one, chosen as RELEASED_RESIZE in the place of "resize". There all
-copies of a picture share one ratio, the side becomes whole, rounded down, and where its difference from the picture's
-is odd, the result sits half a pixel off the centre. "resize" has a ratio for each copy and stays about the centre. The
-other policies are those of the released code.
+The policies are those of FuseDream's released code, except "resize": it draws a ratio for each copy and resizes about
+the picture's centre. In the released code, available as RELEASED_RESIZE instead of "resize", all copies of a picture
+share one ratio, the resized side is rounded down to whole pixels, and an odd difference to the picture's side shifts
+the result by half a pixel.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ from . import table
 TRANSLATION = 0.125  # of the side
 RESIZE = (0.8, 1.2)
 CUTOUT = 0.5  # of the side
-_COUNTS = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}  # parameters of a copy, in the order of applying
+_COUNTS = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}  # parameters per copy, in order of application
 POLICIES = tuple(_COUNTS)
 RELEASED_RESIZE = "resize as released"  # instead of "resize"
-RELEASED = tuple(RELEASED_RESIZE if name == "resize" else name for name in POLICIES)  # all of the released code
+RELEASED = tuple(RELEASED_RESIZE if name == "resize" else name for name in POLICIES)  # those of the released code
 KNOWN = (*POLICIES, RELEASED_RESIZE)
 
 
 def check_policies(policies: Collection[str]) -> None:
-    """Raise ChoiceError for a name that is not in KNOWN, and for two ways to resize."""
+    """Check names of policies.
+
+    Raises:
+        ChoiceError: a name is not in KNOWN, or both ways to resize are chosen.
+    """
     table.check(policies, KNOWN)
     if {"resize", RELEASED_RESIZE} <= set(policies):
         raise ChoiceError(f"Choose either resize or {RELEASED_RESIZE}, not both.")
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator], policies: Collection[str] = POLICIES) -> Tensor:
-    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone.
+    """Augmentation parameters [len(rngs), copies, 8], uniform in [0, 1), on the CPU; row i comes from rngs[i] alone.
 
-    With RELEASED_RESIZE among the policies all copies have the first one's for resize.
+    With RELEASED_RESIZE, all copies of a picture share the first one's parameter for resize.
     """
     parameters = table.draw(_COUNTS, copies, rngs)
     if RELEASED_RESIZE in policies:
@@ -59,7 +63,7 @@ def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLI
         policies: names from KNOWN; the order is always that of POLICIES.
 
     Returns:
-        [N * C, 3, H, W], the copies of one picture side by side.
+        [N * C, 3, H, W], the copies of one picture one after the other.
     """
     parts = table.split(_COUNTS, parameters.to(images).flatten(0, 1))
     released = RELEASED_RESIZE in policies
@@ -75,17 +79,17 @@ def augment(images: Tensor, parameters: Tensor, policies: Collection[str] = POLI
 
 
 def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """Brightness +-0.5, then saturation x0 to x2, then contrast x0.5 to x1.5: together one affine map of RGB."""
+    """Brightness +-0.5, then saturation x0 to x2, then contrast x0.5 to x1.5, as a single affine map of RGB."""
     brightness, saturation, contrast = brightness - 0.5, saturation * 2, contrast + 0.5
     grey = ((1 - saturation) * contrast / 3)[:, None, None].expand(-1, 3, 3)
     matrix = grey + torch.diag_embed((saturation * contrast)[:, None].expand(-1, 3))
-    # Contrast turns around the mean of the brightened picture, which saturation does not move.
+    # Contrast scales about the mean of the brightened picture, which saturation does not change.
     offset = (brightness + (1 - contrast) * x.mean((1, 2, 3)))[:, None, None].expand(-1, 3, 1)
     return torch.baddbmm(offset, matrix, x.flatten(2)).view_as(x)
 
 
 def _move(x: Tensor, shares: Tensor | None, number: Tensor | None, released: bool) -> Tensor:
-    """Shift by whole pixels, then resize (bilinear), both filling with zero; None leaves one out."""
+    """Shift by whole pixels, then resize (bilinear), both filling with zeros; None skips a step."""
     low, high = RESIZE
     still, same = x.new_zeros(len(x)), x.new_ones(len(x))
     ratio = same if number is None else low + (high - low) * number[:, 0]
@@ -98,13 +102,13 @@ def _move(x: Tensor, shares: Tensor | None, number: Tensor | None, released: boo
 
 
 def _shift(share: Tensor, size: int) -> Tensor:
-    """Whole pixels by which a side is shifted, up to TRANSLATION of it either way, for shares in [0, 1)."""
+    """Shifts in whole pixels, up to TRANSLATION of the side in both directions, for shares in [0, 1)."""
     reach = int(size * TRANSLATION + 0.5)
     return torch.floor(share * (2 * reach + 1)) - reach
 
 
 def _cutout(x: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
-    """Blank a square of half the side around a centre that may lie anywhere in the picture."""
+    """Set a square of half the side to 0; its centre lies anywhere in the picture."""
     hole = []
     for number, size in zip((vertical, horizontal), x.shape[2:], strict=True):
         half = int(size * CUTOUT + 0.5) / 2

@@ -1,7 +1,7 @@
-"""The augmentations of VQGAN-CLIP (Crowson, Biderman et al. 2022): random crops, and what is done to each of them.
+"""The augmentations of VQGAN-CLIP (Crowson, Biderman et al. 2022): random crops, and augmentations of each crop.
 
-As the paper lists it: horizontal flip, affine, perspective, colour jitter and Gaussian noise. Each augmented copy of a
-picture draws its own parameters, for all of them: switching one off leaves the others' as they were.
+As listed in the paper: horizontal flip, affine, perspective, colour jitter and Gaussian noise. Each augmented copy of a
+picture draws its own parameters for all of them, so that switching one off does not change those of the others.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..compute.memory import constant
 from ..errors import PackError
 from . import table
 
-STRONGEST = 5.0  # at which perspective may fold a copy into its centre
+STRONGEST = 5.0  # the largest strength: perspective may then move all corners to the centre
 _CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])  # of a picture, clockwise
-_TURN = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # about the greys, x 3**0.5
+_TURN = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # rotation generator about grey, x 3**0.5
 WINDOW = 4  # parameters of a crop, before those of its augmentations
 
 
 @dataclass(frozen=True)
 class Row:
-    """An augmentation: what it does, for people; how many parameters a copy draws for it; its strength unless given."""
+    """An augmentation. says: its description. count: parameters that a copy draws. strength: the default strength."""
 
     says: str
     count: int
-    # Those of the paper have 1. Any other is off, so that searches which do not ask for it stay what they were.
+    # 1 for those of the paper. Others are off by default, so that adding one does not change existing searches.
     strength: float = field(default=0.0, kw_only=True)
 
 
@@ -44,17 +44,17 @@ class Move(Row):
 
 @dataclass(frozen=True)
 class Recolour(Row):
-    """Changes colours: copies [M, 3, H, W], parameters [M, count] and a strength -> such copies."""
+    """Changes colours: copies [M, 3, H, W], parameters [M, count], strength -> copies [M, 3, H, W]."""
 
     recolour: Callable[[Tensor, Tensor, float], Tensor]
 
 
 def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
-    """The strength of each of AUGMENTATIONS, that of its row for those left out.
+    """The strength of each of AUGMENTATIONS, with defaults for those that are not given.
 
     Raises:
-        ChoiceError: a name that is not in AUGMENTATIONS.
-        PackError: a strength that is not from 0 to STRONGEST.
+        ChoiceError: a name is not in AUGMENTATIONS.
+        PackError: a strength is not from 0 to STRONGEST.
     """
     table.check(strengths, AUGMENTATIONS)
     for name, strength in strengths.items():
@@ -64,7 +64,7 @@ def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
 
 
 def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Augmentation parameters [len(rngs), copies, K], uniform in [0, 1), on the CPU; row i is that of rngs[i] alone.
+    """Augmentation parameters [len(rngs), copies, K], uniform in [0, 1), on the CPU; row i comes from rngs[i] alone.
 
     The first WINDOW of the K are for `windows`, the others for `augment`.
     """
@@ -74,10 +74,10 @@ def draw(copies: int, rngs: Sequence[torch.Generator]) -> Tensor:
 def windows(
     parameters: Tensor, shape: Sequence[int], smallest: float, power: float, whole: float
 ) -> tuple[Tensor, Tensor]:
-    """Windows of crops, down and across: the first pixel and the extent of each, [N, C, 2], in whole pixels.
+    """Windows of crops as rows and columns: first pixel and extent of each, [N, C, 2], in whole pixels.
 
     Args:
-        parameters: [N, C, 4] in [0, 1): whether a crop is the whole picture, its side, and where its top and left are.
+        parameters: [N, C, 4] in [0, 1): whether a crop is the whole picture, its side, its top and its left edge.
         shape: (H, W) of the pictures.
         smallest: the least side as a share of the picture's shorter side, in (0, 1].
         power: above 1 favours small crops, below 1 large ones.
@@ -96,15 +96,15 @@ def windows(
 
 
 def augment(copies: Tensor, parameters: Tensor, strengths: Mapping[str, float]) -> Tensor:
-    """Augmented copies, differentiable in them: all that move pixels as one resampling, then those of colours, in turn.
+    """Augmented copies, differentiable in `copies`: all `Move`s as one resampling, then each `Recolour` in turn.
 
     Args:
         copies: [M, 3, H, W] in [-1, 1].
-        parameters: [M, K] in [0, 1), on any device: those of all AUGMENTATIONS, in their order.
-        strengths: name of AUGMENTATIONS -> strength, 0 for off.
+        parameters: [M, K] in [0, 1), on any device: those of all AUGMENTATIONS in order, without those of the window.
+        strengths: name -> strength for all of AUGMENTATIONS; 0 switches one off.
 
     Returns:
-        [M, 3, H, W]; noise and jitter may leave the range.
+        [M, 3, H, W]; noise and jitter may exceed [-1, 1].
     """
     own = table.split(_COUNTS, parameters.to(copies.device))
     on = {name: row for name, row in AUGMENTATIONS.items() if strengths[name]}
@@ -127,13 +127,13 @@ def _warp(copies: Tensor, homography: Tensor) -> Tensor:
 
 
 def _flip(parameters: Tensor, strength: float) -> Tensor:
-    """Left and right exchanged in half of the copies."""
+    """Horizontal flip of half of the copies."""
     sign = torch.where(parameters[:, 0] < 0.5 * strength, -1.0, 1.0)
     return torch.diag_embed(torch.stack([sign, torch.ones_like(sign), torch.ones_like(sign)], 1))
 
 
 def _affine(parameters: Tensor, strength: float) -> Tensor:
-    """In four of five copies a rotation by up to 30 degrees and a shift by up to a tenth of the side."""
+    """Rotation by up to 30 degrees and translation by up to a tenth of the side, of 80 % of the copies."""
     chosen = torch.where(parameters[:, :1] < 0.8, strength, 0.0)
     angle, right, down = ((2 * parameters[:, 1:] - 1) * chosen).unbind(1)
     cos, sin = (angle * torch.pi / 6).cos(), (angle * torch.pi / 6).sin()
@@ -142,18 +142,18 @@ def _affine(parameters: Tensor, strength: float) -> Tensor:
 
 
 def _perspective(parameters: Tensor, strength: float) -> Tensor:
-    """In two of five copies each corner drawn in, by up to a fifth of the way to the middle."""
+    """Perspective distortion of 40 % of the copies: each corner moves by up to a fifth of the way to the centre."""
     chosen = torch.where(parameters[:, :1] < 0.4, 0.2 * strength, 0.0)
     drawn_in = constant(_CORNERS, parameters) * (1 - chosen * parameters[:, 1:]).unflatten(1, (4, 2))
     return _onto_corners(*F.pad(drawn_in, (0, 1), value=1.0).unbind(1))
 
 
 def _onto_corners(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """Homographies [M, 3, 3] that take four points, [M, 3] each with a last number of 1, to _CORNERS.
+    """Homographies [M, 3, 3] that map four points, [M, 3] each in homogeneous coordinates, to _CORNERS.
 
-    In the projective basis of a, b, c with the unit point d, the coordinates of a point p are n.p / n.d for the normals
-    n = b x c, c x a and a x b. Those of the corners themselves in theirs are 1, 0, 0 and so on, the second's sign being
-    the other one. A homography has no scale, so the divisors n.d are multiplied out.
+    In the projective basis a, b, c with unit point d, the coordinates of a point p are n.p / n.d for the normals
+    n = b x c, c x a and a x b. The last line converts these coordinates to the plane of _CORNERS. A homography is
+    defined up to scale, so the divisors n.d are multiplied out.
     """
     normals = [torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)]
     first, second, third = ((normal * d).sum(1, keepdim=True) for normal in normals)
@@ -166,25 +166,25 @@ def _onto_corners(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
 
 
 def _jitter(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
-    """In seven of ten copies the hue turned by up to a hundredth of the circle, the saturation changed by up to 1 %."""
+    """Colour jitter of 70 % of the copies: hue by up to 3.6 degrees, saturation by up to 1 %."""
     angle, saturation = ((2 * parameters[:, 1:, None, None] - 1) * 0.01 * strength).unbind(1)
     angle, device = 2 * torch.pi * angle, parameters.device
     identity, grey = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
     turn = constant(_TURN, parameters) / 3**0.5
-    # A rotation about the axis of greys, which stay as they are.
+    # A rotation of RGB about the grey axis.
     matrix = grey + (1 + saturation) * (angle.cos() * (identity - grey) + angle.sin() * turn)
     matrix = torch.where(parameters[:, :1, None] < 0.7, matrix, identity)
     return (matrix.to(copies) @ copies.flatten(2)).view_as(copies)
 
 
 def _noise(copies: Tensor, parameters: Tensor, strength: float) -> Tensor:
-    """Normal noise, its deviation up to a tenth of the range from black to white."""
+    """Gaussian noise with a standard deviation of up to a tenth of the range from black to white."""
     noise = draws.noise(parameters[:, 1] * 2**24, copies[0].numel()).view_as(copies)
     return copies + (0.2 * strength * parameters[:, 0]).to(copies)[:, None, None, None] * noise.to(copies)
 
 
-# The moves apply first, then what changes colours, each in this order. It is also that of the node's inputs: a new row
-# goes last.
+# Moves are applied first, then changes of colour, each in this order. It is also the order of the node's inputs: a new
+# row goes last.
 AUGMENTATIONS: dict[str, Move | Recolour] = {
     "flip": Move("horizontal flips, of half of the cutouts", 1, _flip, strength=1.0),
     "affine": Move(

@@ -1,4 +1,4 @@
-"""Joint encoders of texts and pictures: open_clip's folders, OpenAI's archives, and ensembles of them."""
+"""Joint encoders of texts and pictures: open_clip's models, OpenAI's, those of transformers, and ensembles of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .transformers_layout import BESIDE
 __all__ = ["BESIDE", "CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
 
 _LONGEST_TOKEN = 50  # characters
-_PLAIN = {Path(name).stem for name in transformers_layout.WEIGHTS}  # names of files that say less than their folders'
+_PLAIN = {Path(name).stem for name in transformers_layout.WEIGHTS}  # generic file names: the folder's name says more
 
 
 class OpenCLIP(Managed):
@@ -60,7 +60,7 @@ class OpenCLIP(Managed):
 
     @property
     def models(self) -> Sequence[Model]:
-        """This model itself: an ensemble has several."""
+        """This model alone; an ensemble has several."""
         return (self,)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -86,10 +86,13 @@ class OpenCLIP(Managed):
 
 
 def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
-    """Refuse what a reader of texts, so called in messages, could not read whole.
+    """Refuse a text that is empty or does not fit into the context of a text encoder.
+
+    text: the prompt. tokenizer: open_clip's, or its wrapper of one of transformers. reader: the encoder's name in
+    messages.
 
     Raises:
-        PackError: the text is empty, or has more tokens than there is room for.
+        PackError: the text is empty, or has more tokens than the context holds.
     """
     if not text.strip():
         raise PackError("The prompt is empty: write what the picture should show.")
@@ -101,17 +104,17 @@ def check_prompt(text: str, tokenizer: Any, reader: str) -> None:
 
 
 def room(tokenizer: Any) -> int:
-    """How many tokens of a text a tokenizer's model reads."""
-    return tokenizer.context_length - 2  # one place each for the start and the end
+    """The number of tokens of a text that fit into the context of a tokenizer's model."""
+    return tokenizer.context_length - 2  # one each for the start and the end of the text
 
 
 def excess(text: str, tokenizer: Any) -> str:
-    """The length of a text that has more tokens than the tokenizer's model reads, in words; "" of any other.
+    """The length, such as "90 tokens", of a text that exceeds the context of a tokenizer's model; otherwise "".
 
     Raises:
         CheckpointError: the tokenizer is broken.
     """
-    if len(text) > _LONGEST_TOKEN * room(tokenizer):  # which would take long to tell apart
+    if len(text) > _LONGEST_TOKEN * room(tokenizer):  # which would take long to tokenize
         return f"{len(text)} characters"
     own = hasattr(tokenizer, "encode")  # open_clip's; the others wrap one of transformers
     with model_folder.panics_as_errors("The tokenizer"):
@@ -120,10 +123,13 @@ def excess(text: str, tokenizer: Any) -> str:
 
 
 class Ensemble:
-    """Several encoders as one: the cosine is the weighted mean of the members' cosines.
+    """Several encoders as one: its cosine is the weighted mean of the members' cosines.
 
-    Unit vectors scaled by the roots of the weights and put end to end are a unit vector whose inner products are that
-    mean, so everything that works with one encoder works with an ensemble.
+    The members' unit vectors, scaled by the square roots of the normalised weights and concatenated, are unit vectors
+    with those inner products. So an ensemble can be used wherever one encoder can.
+
+    Raises:
+        PackError: there is no encoder, not one weight for each, or a weight that is not above 0.
     """
 
     def __init__(self, encoders: Sequence[JointEncoder], weights: Sequence[float]) -> None:
@@ -139,7 +145,7 @@ class Ensemble:
         self._encoders = tuple(encoders)
         self._roots = [(weight / sum(weights)) ** 0.5 for weight in weights]
         self.name = " + ".join(f"{weight:g} {encoder.name}" for encoder, weight in zip(encoders, weights, strict=True))
-        self.image_size = max(encoder.image_size for encoder in encoders)  # the finest that any of them sees
+        self.image_size = max(encoder.image_size for encoder in encoders)  # the highest resolution of any member
         self.models: Sequence[Model] = tuple(model for encoder in encoders for model in encoder.models)
 
     def __repr__(self) -> str:
@@ -158,16 +164,20 @@ class Ensemble:
 
 
 def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
-    """Read an open_clip model directory, or a file with OpenAI's tensors, such as the archive `ViT-B-32.pt`.
+    """Read an open_clip model folder, or a file with OpenAI's tensors, such as the archive `ViT-B-32.pt`.
 
-    A directory holds `open_clip_config.json`, the weights and, where it has one, its vocabulary or tokenizer, in any
-    layout that open_clip reads; or it is one of transformers, with `config.json`, of a `CLIPModel` with OpenAI's
-    vocabulary. A file needs no more: its tensors tell the architecture. Nothing in either is run, and no connection is
-    opened. dtype: what it computes with, by default `precision.default()`.
+    A folder holds `open_clip_config.json`, the weights and, if the model has its own, a vocabulary or tokenizer, in any
+    layout that open_clip reads; or it is one of transformers, with the `config.json` of a `CLIPModel` with OpenAI's
+    vocabulary. Of a single file, the tensors tell the architecture. No code in either is executed, and no connection
+    is opened.
+
+    Args:
+        path: the folder or file.
+        dtype: that the model computes in, by default `precision.default()`.
 
     Raises:
-        CheckpointError: a file is missing or broken, the weights do not fit the configuration, or the directory asks
-            for what it does not hold.
+        CheckpointError: a file is missing or broken, the weights do not fit the configuration, or the folder refers to
+            files outside it.
     """
     path = Path(path)
     file = path if path.is_file() else transformers_layout.weights_in(path)
@@ -197,7 +207,7 @@ def _load_file(path: Path) -> OpenCLIP:
             outline = open_clip.CLIP(**settings)
         own = used(outline, _floats(own))
         model = _filled(open_clip.CLIP(**settings), own)
-    except Exception as error:  # what odd names and shapes lead to can be anything at all
+    except Exception as error:  # unexpected names and shapes may raise any exception
         raise CheckpointError(f"{path} does not fit OpenAI's CLIP: {_reason(error)}.") from error
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
     _check_vocabulary(path, tokenizer, model)
@@ -211,17 +221,17 @@ def _load_folder(folder: Path) -> OpenCLIP:
     found = model_folder.examine(folder)
     tensors = _floats(read(found.weights).take())
     with _without_logs_of(open_clip), model_folder.staged(found) as (place, options):
-        # Without weights: ours are read here. By default a text tower of transformers would download its own.
+        # Without weights, which are read here: by default, a text tower of transformers would download its own.
         create = partial(open_clip.create_model, place, load_weights=False, pretrained_text=False)
         with model_folder.describing(folder):
             mean, std = _normalisation(found.said.get("preprocess_cfg", {}))
         with _fitting(found.weights, folder / CONFIG):
             refuse_giants([found.model, found.tower], tensors)
         with model_folder.describing(folder):
-            with hollow():  # to compare it with the weights before there is a model as large as it says
+            with hollow():  # compared with the weights before a model of the described size is allocated
                 outline = create(device="meta")
             tokenizer = open_clip.get_tokenizer(place, **options)
-            tokenizer(["a"])  # which a broken one cannot do
+            tokenizer(["a"])  # fails if the tokenizer is broken
             _check_vocabulary(folder, tokenizer, outline)
         with _fitting(found.weights, folder / CONFIG):
             tensors = used(outline, arranged(outline, tensors))
@@ -231,7 +241,7 @@ def _load_folder(folder: Path) -> OpenCLIP:
 
 
 def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:
-    """Refuse open_clip's own tokenizer with more tokens than the model knows; transformers' may have unused ones."""
+    """Refuse open_clip's own tokenizer if it has more tokens than the model; those of transformers may have more."""
     there, known = getattr(tokenizer, "vocab_size", 0), model.vocab_size
     if there > known:
         raise CheckpointError(
@@ -242,16 +252,16 @@ def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:
 
 @contextlib.contextmanager
 def _fitting(weights: Path, config: Path) -> Iterator[None]:
-    """Within it, any error means that the weights are not those of the model that the configuration describes."""
+    """A context in which any error means that the weights do not fit the model that the configuration describes."""
     try:
         yield
-    except Exception as error:  # what odd names and shapes lead to can be anything at all
+    except Exception as error:  # unexpected names and shapes may raise any exception
         reason = f"{_reason(error)}. Both must come from the same model."
         raise CheckpointError(f"{weights} does not fit {config}: {reason}") from error
 
 
 def _normalisation(preprocess: Mapping[str, Any]) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and standard deviation of the three channels."""
+    """Mean and standard deviation of the three channels; OpenAI's where the configuration has none."""
     import open_clip
 
     mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
@@ -266,7 +276,7 @@ def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _filled(model: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """A model with the tensors in the place of its own, which are let go of first: there need not be room for two."""
+    """The model with these tensors as its own; its old ones are freed first, so that memory never holds both."""
     for part in model.modules():
         for name, value in part._parameters.items():
             part._parameters[name] = None if value is None else nn.Parameter(value.to("meta"))
@@ -276,7 +286,7 @@ def _filled(model: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 @contextlib.contextmanager
 def _without_logs_of(package: ModuleType) -> Iterator[None]:
-    """Silence the root log: open_clip warns there of random weights, which are about to be filled."""
+    """Silence a package's messages in the root log: open_clip warns of random weights, which are then replaced."""
 
     def keep(record: logging.LogRecord) -> bool:
         return Path(record.pathname).parent != Path(str(package.__file__)).parent

@@ -1,10 +1,10 @@
-"""What a CLIP's folder may tell open_clip and transformers: lists of settings that are harmless."""
+"""The harmless settings that a CLIP's folder may pass to open_clip and transformers."""
 
 from __future__ import annotations
 
 import re
 
-# What a tokenizer may be told: how it cleans texts, marks their ends and fills them up.
+# Arguments of tokenizers: cleaning, special tokens, truncation and padding.
 _TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
 ARGUMENTS = _TOKENS | {
     *("clean", "strip_sep_token", "language", "reduction_mask", "model_max_length", "padding_side", "truncation_side"),
@@ -21,7 +21,7 @@ TOKENIZER_CLASSES = re.compile(
     "Tokenizer(Fast)?|PreTrainedTokenizer(Fast)?|TokenizersBackend"
 )
 
-# What a text tower of transformers is made of, for the kinds of towers that open_clip knows.
+# The architecture of a text tower of transformers, for the kinds of towers that open_clip supports.
 TOWER_KINDS = {"bert", "roberta", "xlm-roberta", "mt5", "m2m_100"}
 TOWER_SETTINGS = {
     *("model_type", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"),
@@ -35,7 +35,7 @@ TOWER_SETTINGS = {
 _ROBERTA = {"model_type": "xlm-roberta", "vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1}
 _ROBERTA |= {"layer_norm_eps": 1e-5, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu"}
 _ROBERTA_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-# The towers of the CLIPs that open_clip has published, whose folders name them but do not bring their configuration.
+# Text towers of published open_clip models, whose folders name them but do not contain their configuration.
 PUBLISHED_TOWERS = {
     "roberta-base": {**_ROBERTA, "model_type": "roberta", "vocab_size": 50265},
     "xlm-roberta-base": _ROBERTA,

@@ -1,4 +1,4 @@
-"""The tensors of a CLIP under the names, and in the shapes, that an open_clip model has them."""
+"""Converts the tensors of a CLIP to the names and shapes of an open_clip model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..files.weights import count, prefix_of
 
-NOTES = {"input_resolution", "context_length", "vocab_size"}  # numbers beside the weights in OpenAI's archives
-HEAD_WIDTH = 64  # of attention in OpenAI's models
+NOTES = {"input_resolution", "context_length", "vocab_size"}  # scalars beside the weights in OpenAI's archives
+HEAD_WIDTH = 64  # channels of an attention head in OpenAI's models
 _OPENAI = (
     "visual.*",
     "token_embedding.weight",
@@ -21,16 +21,16 @@ _OPENAI = (
     "text_projection",
     "logit_scale",
 )
-_POSITIONS_MOST = 4096  # tokens of a text, and pixels of a side, for which a model is made
-_ROOM = 1 << 24  # numbers that a small model may have beyond its weights: masks, and positions that are resized
+_POSITIONS_MOST = 4096  # the longest context in tokens, and the largest picture side in pixels
+_ROOM = 1 << 24  # elements that a model may have beyond its weights, such as masks and resized position embeddings
 
 
 def refuse_giants(settings: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse settings of a model that would take long or much memory to make, though its weights are small.
+    """Refuse settings of a model that would take long or much memory to build, although its weights are small.
 
     Raises:
-        CheckpointError: it has more layers than the weights have tensors, or reads longer texts or larger pictures
-            than any.
+        CheckpointError: it has more layers than there are tensors, or a longer context or larger pictures than any
+            model has.
     """
     for name, value in _numbers(settings):
         most = (
@@ -54,12 +54,12 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors in the layout of `model`, which may be on the meta device, from any layout that open_clip reads.
 
-    Those are Apple's MobileCLIPs, text towers that were not yet a part of their own, scales of another shape, models
-    without a bias, and positions of other texts or pictures, which are interpolated.
+    Covers Apple's MobileCLIPs, text towers whose tensors have no prefix of their own, scales of another shape, models
+    without a logit bias, and position embeddings of other lengths or sizes, which are interpolated.
 
     Raises:
-        CheckpointError: the model is far larger than its weights.
-        Exception: any at all, where the weights are of something else.
+        CheckpointError: the model is much larger than its weights.
+        Exception: of any type, if the weights are of another model.
     """
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
@@ -85,7 +85,7 @@ def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def of_openai(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """The tensors of a CLIP with OpenAI's names, without a prefix and the notes; None if it has other names."""
+    """The tensors of a CLIP with OpenAI's names, without prefix and NOTES; None if they have other names."""
     prefix = prefix_of(_OPENAI, tensors)
     if prefix is None:
         return None
@@ -94,7 +94,7 @@ def of_openai(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
 
 
 def openai_settings(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The architecture of a CLIP with OpenAI's names, as open_clip describes it."""
+    """The architecture of a CLIP with OpenAI's tensor names, as arguments of open_clip's `CLIP`."""
     vision: dict[str, Any]
     if "visual.proj" in tensors:
         width, _, patch, _ = tensors["visual.conv1.weight"].shape

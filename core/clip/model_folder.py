@@ -1,7 +1,7 @@
-"""What a CLIP's folder says of itself: read as plain data, and refused where it asks for code or for anything outside.
+"""The configuration of a CLIP's folder: read as plain data, and refused if it requests code or files elsewhere.
 
-open_clip and transformers act on what a folder's files say: they fetch models by name and import code. So they are
-shown not the folder but a copy, which holds only what `allowed` lists.
+open_clip and transformers act on a folder's configuration: they download models by name and import code. So they are
+not given the folder but a copy of it that contains only what `allowed` lists.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from ..files import checkpoints, configs
 from . import allowed
 
 CONFIG, VOCABULARY = "open_clip_config.json", "bpe_simple_vocab.txt.gz"
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as they are published
-_OTHER_WEIGHTS = (  # that open_clip looks for too
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # names of published files
+_OTHER_WEIGHTS = (  # further names that open_clip looks for
     *("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.pth", "model.safetensors", "pytorch_model.bin"),
     *("pytorch_model.pth", "model.pth"),
 )
-VOCABULARY_MOST = 1 << 26  # bytes, unpacked; a multilingual one has some 30 million
+VOCABULARY_MOST = 1 << 26  # bytes, unpacked; multilingual ones have about 30 million
 
-_TOWER, _TOKENIZER = "config.json", "tokenizer_config.json"  # of a text tower, and of a tokenizer, of transformers
+_TOWER, _TOKENIZER = "config.json", "tokenizer_config.json"  # of transformers: a text tower's, and a tokenizer's
 _SETTINGS = (CONFIG, _TOWER, _TOKENIZER, "special_tokens_map.json", "added_tokens.json", "generation_config.json")
 _SETTINGS += ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _VOCABULARIES += ("sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _BESIDE_VOCABULARIES = ("merges.txt", "special_tokens_map.json", "added_tokens.json")
-_CODE = {"auto_map", "trust_remote_code"}  # the keys by which transformers is told to import what a folder brings
+_CODE = {"auto_map", "trust_remote_code"}  # keys that make transformers import code of the folder
 
 
 @dataclass(frozen=True)
 class Description:
-    """A CLIP's folder as `examine` found it.
+    """A CLIP's folder, as read by `examine`.
 
-    weights: the file, or the index of the files, with its tensors. said: what CONFIG holds. model: the part of it that
-    describes the model, without what may not be followed. tower: the configuration of a text tower of transformers.
-    tokenizer: the settings of a tokenizer of transformers. vocabularies: the files of the tokenizer.
+    weights: the file with its tensors, or the index of several. said: the content of CONFIG. model: its part that
+    describes the model. tower: the configuration of a text tower of transformers, or None. tokenizer: the settings of a
+    tokenizer of transformers, or None for open_clip's. vocabularies: files of the tokenizer.
     """
 
     weights: Path
@@ -58,11 +58,11 @@ class Description:
 
 
 def examine(folder: Path) -> Description:
-    """What the folder says, as data; nothing in it is run, and nothing outside it is opened.
+    """Read a folder's configuration as data. No code in it is executed, and no file outside it is opened.
 
     Raises:
-        CheckpointError: a file is missing, too large, broken, or leads out of the folder; or the folder asks for code
-            to be run, for an argument of its tokenizer that is not harmless, or for a model that is not in it.
+        CheckpointError: a file is missing, too large, broken, or a link out of the folder; or the configuration
+            requests code, an argument of its tokenizer that is not known to be harmless, or a model outside the folder.
     """
     _refuse_links(folder)
     weights = _weights(folder)
@@ -74,7 +74,7 @@ def examine(folder: Path) -> Description:
         picture_tower = vision.get("timm_model_name")
     _check_timm(folder, picture_tower)
     _check_arguments(folder, text)
-    by_shape = text.get("hf_model_pretrained") is False  # nothing but the tower's shape is wanted of what is named
+    by_shape = text.get("hf_model_pretrained") is False  # only the configuration of the named tower is used
     for name in names:
         if _leads_out(name) and not (by_shape and _is_plain_path(name)):
             raise CheckpointError(
@@ -91,13 +91,13 @@ def examine(folder: Path) -> Description:
 
 @contextlib.contextmanager
 def describing(folder: Path) -> Iterator[None]:
-    """Within it, any error but a CheckpointError means that CONFIG describes no model that open_clip can make."""
+    """A context in which any error but a CheckpointError means that CONFIG describes no model of open_clip."""
     try:
         with panics_as_errors(f"The tokenizer of {folder}"):
             yield
     except CheckpointError:
         raise
-    except Exception as error:  # what odd settings lead to can be anything at all
+    except Exception as error:  # unexpected settings may raise any exception
         reason = shortened(" ".join(str(error).split()) or repr(error), 300).rstrip(".")
         raise CheckpointError(
             f"{folder / CONFIG} does not describe an open_clip model ({reason}): use the folder as it was published."
@@ -106,7 +106,7 @@ def describing(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def panics_as_errors(what: str) -> Iterator[None]:
-    """Within it, a panic of a library in Rust, as on a broken tokenizer, is raised as a CheckpointError."""
+    """A context in which a panic of a Rust library, as on a broken tokenizer, is raised as a CheckpointError."""
     try:
         yield
     except BaseException as error:
@@ -117,10 +117,10 @@ def panics_as_errors(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staged(description: Description) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name by which open_clip loads a temporary copy of the harmless files, and the options for its tokenizer.
+    """A temporary copy of the harmless files: the model name for open_clip, and the options for its tokenizer.
 
     Raises:
-        CheckpointError: there is no room for the copy.
+        CheckpointError: the copy cannot be written.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -178,7 +178,11 @@ def _weights(folder: Path) -> Path:
 
 
 def _settings(path: Path) -> Any:
-    """A JSON object that asks for no code."""
+    """The JSON object in a file.
+
+    Raises:
+        CheckpointError: it cannot be read, or requests code.
+    """
     with describing(path.parent) if path.name == CONFIG else contextlib.nullcontext():
         try:
             content = configs.read_json(path)
@@ -213,11 +217,11 @@ def _check_vocabulary(path: Path) -> None:
         ) from error
 
 
-# --- what they say ---------------------------------------------------------------------------------------------------
+# --- the settings ----------------------------------------------------------------------------------------------------
 
 
 def _leads_out(name: Any) -> bool:
-    """Whether a model's name is a place outside the folder; a name on the hub is none, and is not looked up."""
+    """Whether a model's name is a path or address outside the folder. Names on the hub are not, nor looked up."""
     if not isinstance(name, str):
         return False
     absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
@@ -225,12 +229,12 @@ def _leads_out(name: Any) -> bool:
 
 
 def _is_plain_path(name: str) -> bool:
-    """Whether it is an absolute path on this machine: one of a share would open a connection."""
+    """Whether it is an absolute path on this machine, not on a network share."""
     return Path(name).is_absolute() and not name.startswith(("//", "\\\\")) and ".." not in re.split(r"[\\/]", name)
 
 
 def _check_timm(folder: Path, name: Any) -> None:
-    """A picture tower of timm must be one that timm itself knows, not one that it would look up elsewhere."""
+    """Refuse an image tower that is not one of timm's own: others would be looked up on the hub."""
     if not name:
         return
     import timm
@@ -254,7 +258,7 @@ def _check_arguments(folder: Path, text: dict[str, Any]) -> None:
 
 
 def _tower(folder: Path, name: Any, own: Mapping[str, Any], by_shape: bool) -> dict[str, Any]:
-    """The configuration of a text tower: the folder's own, a published one, or the numbers of another folder's."""
+    """The configuration of a text tower: in the folder, of a published tower, or in another local folder."""
     said: Mapping[str, Any] = own
     if said.get("model_type") not in allowed.TOWER_KINDS and isinstance(name, str):
         said = allowed.PUBLISHED_TOWERS.get(name.removeprefix("FacebookAI/"), {})

@@ -1,4 +1,4 @@
-"""CLIPs as transformers' `CLIPModel` saves them, under OpenAI's names."""
+"""Converts the tensors of transformers' `CLIPModel` to OpenAI's names and shapes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..files import checkpoints, configs
 from ..files.weights import prefix_of
 from .model_folder import CONFIG as OPEN_CLIP
 
-BESIDE = CONFIG, PICTURES = "config.json", "preprocessor_config.json"  # of a model of transformers, and of its pictures
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # as transformers calls them, best first
+BESIDE = CONFIG, PICTURES = "config.json", "preprocessor_config.json"  # transformers' files for model and preprocessing
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # transformers' names, in order of preference
 _KEYS = ("text_model.embeddings.token_embedding.weight", "vision_model.*", "visual_projection.weight")
 _PLACES = {
     "text_model.embeddings.token_embedding.": "token_embedding.",
@@ -45,7 +45,7 @@ _QUERY = re.compile(r"(?P<layer>.*\.)self_attn\.q_proj\.(?P<kind>weight|bias)")
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """The tensors of a `CLIPModel` under OpenAI's names and in their shapes; None if they have other names."""
+    """The tensors of a `CLIPModel` with OpenAI's names and shapes; None if they are of something else."""
     prefix = prefix_of(_KEYS, tensors)
     if prefix is None:
         return None
@@ -75,10 +75,10 @@ def _named(name: str) -> str:
 
 @dataclass(frozen=True)
 class Description:
-    """What the files beside the weights of a `CLIPModel` say that its tensors do not.
+    """Settings of a `CLIPModel` that its tensors do not show.
 
-    heads: of the towers of texts and of pictures, 0 where 64 channels each are meant, as in OpenAI's. quick: whether
-    the activation is OpenAI's. preprocess: how pictures are normalised, as open_clip's configuration says it.
+    heads: attention heads of the text and image towers; 0 for heads of 64 channels, as in OpenAI's models. quick:
+    whether the activation is OpenAI's QuickGELU. preprocess: normalisation of pictures, in open_clip's format.
     """
 
     heads: tuple[int, int] = (0, 0)
@@ -86,7 +86,7 @@ class Description:
     preprocess: Mapping[str, Any] = field(default_factory=dict)
 
     def completed(self, told: dict[str, Any]) -> dict[str, Any]:
-        """open_clip's settings of an architecture that the tensors told, with the rest."""
+        """open_clip's settings as read from the tensors, completed by these."""
         text, vision = told["text_cfg"], told["vision_cfg"]
         if self.heads[0]:
             text = {**text, "heads": self.heads[0]}
@@ -96,10 +96,10 @@ class Description:
 
 
 def described(weights: Path) -> Description:
-    """What the files beside the weights say; without any, the model is one of OpenAI's.
+    """The settings in the files beside the weights; without any, those of OpenAI's models.
 
     Raises:
-        CheckpointError: they cannot be read, or are of another kind of model.
+        CheckpointError: they cannot be read, or describe another kind of model.
     """
     pictures = _beside(weights, PICTURES)
     preprocess = {name: pictures[f"image_{name}"] for name in ("mean", "std") if f"image_{name}" in pictures}
@@ -125,10 +125,10 @@ def described(weights: Path) -> Description:
 
 
 def weights_in(folder: Path) -> Path | None:
-    """The weights in a folder of a `CLIPModel` that is not one of open_clip's too; None if it is something else.
+    """The weights in the folder of a `CLIPModel`; None for other folders, and for those that open_clip reads.
 
     Raises:
-        CheckpointError: it has no weights, or several files of them; or its configuration cannot be read.
+        CheckpointError: there are no weights or several weight files, or the configuration cannot be read.
     """
     if (folder / OPEN_CLIP).is_file() or not (folder / CONFIG).is_file():
         return None

@@ -1,4 +1,4 @@
-"""Attention by torch's quickest kernel for a device and precision, in memory linear in the number of rows."""
+"""Attention by torch's fastest kernel for a device and dtype, in memory linear in the sequence length."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-MOST = 2**21  # attention scores held at once, over all heads
-LEAST = 64  # queries of a part at least, even if their scores are more than MOST: shorter products are slow
+MOST = 2**21  # attention scores in memory at once, over all heads
+LEAST = 64  # queries per block at least, even if their scores exceed MOST: smaller products are slow
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
@@ -18,7 +18,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
         query: [N, heads, L, D].
         key: [N, heads, M, D].
         value: [N, heads, M, C], C at least D.
-        mask: what is added to the scores, [L, M] or [N, heads, L, M].
+        mask: a bias added to the scores, [L, M] or [N, heads, L, M]; None for no bias.
         scale: by default 1 / sqrt(D).
     """
     factor = query.shape[3] ** -0.5 if scale is None else scale
@@ -30,7 +30,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 
 
 def attend_places(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:
-    """What each place of the query takes from those of the value, [N, C, H, W]: `attend` with one head.
+    """Attention between the positions of feature maps, [N, C, H, W]: `attend` with one head.
 
     Args:
         query: [N, D, H, W].
@@ -43,15 +43,16 @@ def attend_places(query: Tensor, key: Tensor, value: Tensor, scale: float | None
 
 
 def _side_by_side(heads: Tensor, width: int) -> Tensor:
-    """Heads of that width, contiguous: only for these does torch have a kernel that never holds all scores."""
+    """Heads padded to that width, contiguous: only for these does torch have a memory-efficient kernel."""
     heads = F.pad(heads, (0, width - heads.shape[3])) if heads.shape[3] < width else heads
     return heads if heads.stride(3) == 1 else heads.contiguous()
 
 
 def _by_parts(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> Tensor:
-    """By products of matrices, some scores at a time, which are computed again on the way back rather than kept.
+    """Attention in blocks of queries, whose scores are recomputed in the backward pass rather than stored.
 
-    On a CPU, torch's own kernel takes five times as long for a gradient in bfloat16, and pads heads of two widths.
+    On a CPU, torch's own kernel takes five times as long for a gradient in bfloat16, and it pads heads whose values
+    are wider than their keys.
     """
     rows = max(LEAST, MOST // (len(query) * query.shape[1] * key.shape[2]))
     if rows >= query.shape[2]:

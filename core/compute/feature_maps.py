@@ -1,9 +1,9 @@
-"""What networks do to feature maps besides convolving them, with gradients that pass over the maps only a few times.
+"""Norms and activations of feature maps, with gradients that read the maps only a few times.
 
 On a CPU, torch's gradient of a group norm of channels-last maps takes several times as long as that of a convolution,
-and the chain of small operations behind a modulated convolution about as long as it. Here each is one function. Maps
-are [N, C, H, W], in float32 or half precision and in any layout, though channels-last is what this is for; what is
-learnt, and every sum over a map, is float32.
+and the small operations after a modulated convolution take about as long as the convolution. Here each is one function.
+Maps are [N, C, H, W], in float32 or half precision and in any memory layout, best channels-last. Parameters, and all
+sums over a map, are float32.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from torch.autograd.function import once_differentiable
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 SLOPE = 0.2  # of the leaky ReLU below 0
-PLACES = (2, 3)
-Pool = Callable[[Tensor], Tensor]  # means of [N, C] over those that share a norm, for each of them
+PLACES = (2, 3)  # the spatial axes
+Pool = Callable[[Tensor], Tensor]  # [N, C] -> [N, C]: the mean over the group that each entry is normalised with
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """As `torch.nn.functional.group_norm`, of maps, and exact where their mean is far from 0 too.
+    """`torch.nn.functional.group_norm` of feature maps, accurate even where their mean is far from 0.
 
     Args:
         x: [N, C, H, W].
@@ -41,11 +41,11 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
 
 
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """As `torch.nn.functional.batch_norm` in training, of maps, which may be scaled and moved each by its own numbers.
+    """`torch.nn.functional.batch_norm` in training mode, with an affine map for each sample if wanted.
 
     Args:
         x: [N, C, H, W].
-        weight: [N, C], or what expands to that.
+        weight: [N, C], or broadcastable to it.
         bias: as the weight.
         eps: what is added to the variance.
     """
@@ -62,15 +62,15 @@ def _norm(x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Te
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's, computed by `group_norm`."""
+    """torch's `nn.GroupNorm`, computed by `group_norm`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """[N, C, H, W] of such."""
+        """[N, C, H, W] of input [N, C, H, W]."""
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def quicken_norms(model: AnyModule) -> AnyModule:
-    """Exchange, in place, the arithmetic of every group norm of a model, to be trained on channels-last maps."""
+    """Replace, in place, every `nn.GroupNorm` of a model by `GroupNorm`, for training on channels-last maps."""
     for module in model.modules():
         if type(module) is nn.GroupNorm:
             module.__class__ = GroupNorm
@@ -78,7 +78,7 @@ def quicken_norms(model: AnyModule) -> AnyModule:
 
 
 def activate(x: Tensor, scale: Tensor, bias: Tensor, strength: Tensor, noise: Tensor | None, limit: float) -> Tensor:
-    """leaky_relu(scale x + bias + strength noise), between -limit and limit; no gradient leads to the noise.
+    """leaky_relu(scale x + bias + strength noise), clamped to [-limit, limit]; the noise gets no gradient.
 
     Args:
         x: [N, C, H, W].
@@ -93,13 +93,13 @@ def activate(x: Tensor, scale: Tensor, bias: Tensor, strength: Tensor, noise: Te
 
 
 class _Norm(torch.autograd.Function):
-    """Maps less a mean, over a deviation, scaled and moved by [N, C]; `pool` gives both for all that share them."""
+    """(x - mean) / std * weight + bias with weight and bias [N, C]; `pool` averages over what shares a mean and std."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Tensor:
         size = x.shape[2] * x.shape[3]
-        # The mean comes off before anything is squared: a mean far from 0 would spoil a mean square less its square.
-        # What half precision leaves of it does not, and comes off with the rest.
+        # Subtract the mean before squaring: E[x^2] - E[x]^2 would cancel where the mean is far from 0. What rounding to
+        # half precision leaves of the mean is small, and is subtracted below.
         centred = x - _as_maps(pool(_over_places(x)) / size, x)
         mean = pool(_over_places(centred)) / size
         rstd = (pool(_over_places(centred, centred)) / size - mean.square() + eps).rsqrt()
@@ -114,7 +114,7 @@ class _Norm(torch.autograd.Function):
         centred, mean, rstd, weight = ctx.saved_tensors
         total = _over_places(gradient)
         along = (_over_places(gradient, centred) - mean * total) * rstd
-        # What would change the mean or the deviation, which the norm takes out, is taken out of the gradient too.
+        # The components along the mean and the deviation, which the norm removes, are projected out of the gradient.
         level, slope = (-ctx.pool(weight * sums) / ctx.size * rstd for sums in (total, along))
         slope = slope * rstd
         x_gradient = torch.addcmul(_as_maps(level - slope * mean, centred), centred, _as_maps(slope, centred))
@@ -153,12 +153,12 @@ class _Activation(torch.autograd.Function):
 
 
 def _over_places(x: Tensor, factor: Tensor | None = None) -> Tensor:
-    """The sums of maps [N, C, H, W], or of their products with others, [N, C] in float32."""
+    """Sums of maps [N, C, H, W], or of their products with other maps, over positions: [N, C] in float32."""
     if x.dtype is torch.float16:  # whose range is too small for squares and sums
         x, factor = x.float(), None if factor is None else factor.float()
     return (x if factor is None else x * factor).sum(PLACES).float()
 
 
 def _as_maps(values: Tensor, x: Tensor) -> Tensor:
-    """[N, C] as what maps x are scaled or moved by, [N, C, 1, 1] in their precision."""
+    """[N, C] as [N, C, 1, 1] in the dtype of x."""
     return values.to(x.dtype)[:, :, None, None]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm with stored statistics, gain and offset linear in a condition [N, D], as one multiply-add."""
+    """Batch norm with stored statistics, whose gain and offset are linear in a condition [N, D]."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class ConditionalNorm(nn.Module):
 
 
 class Norm(nn.Module):
-    """Batch norm with stored statistics as one multiply-add."""
+    """Batch norm with stored statistics."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Norm(nn.Module):
 
 
 def fold_conditional_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:
-    """State of the `ConditionalNorm` that computes (x - mean) / sqrt(var + eps) * (1 + gain @ c) + offset @ c.
+    """State dict of the `ConditionalNorm` that computes (x - mean) / sqrt(var + eps) * (1 + gain @ c) + offset @ c.
 
     gain, offset: [C, D]. mean, var: [C].
     """
@@ -44,6 +44,6 @@ def fold_conditional_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tenso
 
 
 def fold_norm(gain: Tensor, offset: Tensor, mean: Tensor, var: Tensor, eps: float) -> dict[str, Tensor]:
-    """State of the `Norm` that computes (x - mean) / sqrt(var + eps) * gain + offset; all [C]."""
+    """State dict of the `Norm` that computes (x - mean) / sqrt(var + eps) * gain + offset; all [C]."""
     gain = gain * (var.double() + eps).rsqrt()
     return {"gain": gain.float(), "offset": (offset - mean * gain).float()}

@@ -1,4 +1,4 @@
-"""Where things lie: batches as large as fit into memory, constants on the device that uses them, memory to keep."""
+"""Memory: batches that shrink on out of memory, constants that are copied to a device once, and glibc's allocator."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's names for what `mallopt` sets
 
 
 def keep_freed() -> None:
-    """Have this process keep the memory that it frees, for a process that trains and then ends.
+    """Have this process keep freed memory for reuse, for a process that trains and then ends.
 
-    glibc gets each large tensor from the system and gives it back, and the system clears every page of it each time: of
-    a training on large feature maps that was a third. Other C libraries are left as they are.
+    By default glibc returns each large tensor's memory to the system, which clears every page when it is requested
+    again: a third of the time of training on large feature maps. Other C libraries are left as they are.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -31,16 +31,16 @@ def keep_freed() -> None:
 
 
 def ran_out(error: RuntimeError) -> bool:
-    """Whether an error of torch says that a device, or the processor, has no memory left."""
-    said = ("can't allocate memory", "backend out of memory")  # of the processor, of Apple's graphics
+    """Whether an error of torch means out of memory, on any device or the CPU."""
+    said = ("can't allocate memory", "backend out of memory")  # on the CPU, and on Apple's GPUs
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
 def at_once(device: torch.device) -> int:
-    """How many independent samples to send through models together at first, 0 for all.
+    """The initial batch size for independent samples, 0 for all.
 
-    A CPU takes as long for two as for one after another, and needs less memory for one. Elsewhere all go together, or
-    as many as `Batches` finds room for.
+    A CPU takes as long for a batch as for its samples one by one, which need less memory. On other devices all samples
+    go together, or as many as `Batches` finds memory for.
     """
     return 1 if device.type == "cpu" else 0
 
@@ -48,19 +48,19 @@ def at_once(device: torch.device) -> int:
 class Batches:
     """Work in batches. On out of memory the batch size is halved permanently.
 
-    size: how many at once, 0 for all.
+    size: the batch size, 0 for all at once.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
 
     def each(self, count: int, work: Callable[[slice], T]) -> list[T]:
-        """What `work` makes of `count` things, batch by batch.
+        """The results of `work` for the slices of `count` items, batch by batch.
 
-        On out of memory all are done anew, so `work` must not have changed anything by then.
+        On out of memory everything is repeated with the smaller batch size, so `work` must have no side effects.
 
         Raises:
-            RuntimeError: whatever `work` raises; out of memory where there is no room for even one at a time.
+            RuntimeError: whatever `work` raises; out of memory if even a batch of one does not fit.
         """
         while True:
             size = min(self.size or count, count)
@@ -76,11 +76,11 @@ _BATCHES: WeakKeyDictionary[object, dict[torch.device, Batches]] = WeakKeyDictio
 
 
 def batches_of(value: object, device: torch.device, size: int) -> Batches:
-    """The batches in which a value's work is done on a device, remembered by this process as long as the value lives.
+    """The `Batches` of an object on a device, kept by this process as long as the object lives.
 
-    For values that do not change after they are made, such as a loss: how much fits into memory is no part of them.
+    For immutable objects such as a loss: the batch size that fits into memory is not part of their value.
 
-    size: how many at once at first, 0 for all.
+    size: the initial batch size, 0 for all at once.
     """
     return _BATCHES.setdefault(value, {}).setdefault(device, Batches(size))
 
@@ -89,9 +89,9 @@ _PLACED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # constants -> the
 
 
 def constant(value: Tensor, like: Tensor) -> Tensor:
-    """A tensor that is never changed, on the device and of the dtype of another.
+    """A constant tensor on the device, and in the dtype, of `like`.
 
-    It is copied once for each, and the copy is kept as long as the tensor lives: copies to a device hold up a step.
+    It is copied once for each, and the copy is kept as long as the tensor lives: copying to a device delays a step.
     """
     if (value.device, value.dtype) == (like.device, like.dtype):
         return value

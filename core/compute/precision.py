@@ -1,6 +1,6 @@
-"""Half precision: which numbers a model's network computes with, and gradients that survive them.
+"""Half precision: the dtype that a model's network computes in, and gradients that do not underflow in it.
 
-On a CPU with matrix units for bfloat16 that is the default. Elsewhere, and wherever it is asked for, it is float32.
+The default is bfloat16 on a CPU with matrix units for it, and otherwise float32.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from torch import Tensor
 
 from ..types import Model
 
-DTYPES = (torch.bfloat16, torch.float16, torch.float32)  # what a model's `dtype` may be, what suits a search best first
+DTYPES = (torch.bfloat16, torch.float16, torch.float32)  # of a model's `dtype`, the most suitable for a search first
 MATRIX_UNITS = "amx_bf16"  # torch's name for a CPU's matrix units for bfloat16
-PRODUCTS = "avx512_bf16"  # and for instructions that multiply such numbers faster than those of float32
-SCALE = 2.0**10  # a power of two, which costs single precision nothing
+PRODUCTS = "avx512_bf16"  # and for instructions that multiply bfloat16 faster than float32
+SCALE = 2.0**10  # of losses before the backward pass; a power of two is exact in float32
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 def default() -> torch.dtype:
-    """What models compute with on this CPU unless told otherwise: bfloat16 or float32."""
+    """The default dtype of models on this CPU: bfloat16 or float32."""
     return torch.bfloat16 if _can(MATRIX_UNITS) else torch.float32
 
 
 def training(device: torch.device) -> torch.dtype:
-    """What models are trained in on a device: bfloat16, or float32 on a CPU that does not multiply the former faster.
+    """The dtype for training on a device: bfloat16, or float32 on a CPU without fast bfloat16 products.
 
-    A training gains where a search does not: its batches are larger, and it asks for the gradients of weights too.
+    Training gains from it on more CPUs than a search: its batches are larger, and it also needs gradients of weights.
     """
     return torch.bfloat16 if device.type != "cpu" or _can(MATRIX_UNITS) or _can(PRODUCTS) else torch.float32
 
 
 def _can(capability: str) -> bool:
-    """Whether this CPU has it, as far as torch can tell; an older one cannot."""
+    """Whether this CPU has a capability; False if this torch is too old to tell."""
     return bool(getattr(torch.cpu, "get_capabilities", dict)().get(capability))
 
 
 def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
-    """The model, told what to compute with; None stands for `default`."""
+    """Set the dtype that a model computes in, None for `default`; returns the model."""
     model.dtype = dtype or default()
     return model
 
@@ -56,10 +56,10 @@ def within(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 
 
 def gradient(losses: Tensor, leaves: Sequence[Tensor], retain_graph: bool = False) -> tuple[Tensor, ...]:
-    """Gradients of the sum of losses [N] toward the leaves, zero where they do not lead.
+    """Gradients of the sum of losses [N] toward the leaves; zeros for leaves that it does not depend on.
 
-    They travel magnified: float16 would make the small ones that pictures get zero (Micikevicius et al. 2018, Section
-    3.2).
+    The losses are scaled by SCALE for the backward pass: in float16 the small gradients of pixels would underflow
+    (Micikevicius et al. 2018, Section 3.2).
     """
     found = torch.autograd.grad(losses.sum() * SCALE, leaves, retain_graph=retain_graph, materialize_grads=True)
     return tuple(value / SCALE for value in found)

@@ -1,1 +1,1 @@
-"""Weights and latents on disk: reading what others published, downloading, and keeping what the pack makes."""
+"""Files: reading weights that others published, downloading, and saving latents and states of searches."""

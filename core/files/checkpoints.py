@@ -1,4 +1,4 @@
-"""Read the tensors of a weight file whole or not at all, and execute nothing in it."""
+"""Reads the tensors of a weight file, completely or not at all, without executing anything in it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..errors import CheckpointError, first_line
 from . import configs
 from .formats import is_named_as_weights, read_file
 
-INDEX = ".index.json"  # what the index of a model in several files is called beyond the name of a single one
+INDEX = ".index.json"  # suffix of the index of a model in several files
 INDEX_MOST = 1 << 24  # bytes
-_WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # what torch puts around modules
+_WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # names that torch's wrappers add
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.\w+)")
 
 
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """The tensors of one weight file, in the CPU's memory, and the file's own notes (of safetensors and snapshots)."""
+    """The tensors of a weight file, on the CPU. metadata: of safetensors files and snapshots. path: of the file."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Checkpoint:
         return f"Checkpoint({self.path.name}, {len(self.tensors)} tensors)"
 
     def below(self, prefix: str) -> Checkpoint:
-        """The part of it whose names begin with a prefix, without the prefix."""
+        """The tensors whose names begin with a prefix, under names without it."""
         tensors = {name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)}
         return Checkpoint(tensors, self.metadata, self.path)
 
     def take(self) -> dict[str, Tensor]:
-        """The tensors, which the checkpoint holds no longer: a model made of them is then in memory once, not twice."""
+        """Remove and return the tensors, so that they are freed once a model has taken or converted them."""
         tensors = dict(self.tensors)
         self.tensors.clear()
         return tensors
@@ -47,15 +47,14 @@ class Checkpoint:
 def read(path: str | Path) -> Checkpoint:
     """Read the tensors of a weight file: safetensors, a torch archive, a snapshot, or the index of several such files.
 
-    The content tells which it is, whatever the file is called. A torch archive may be TorchScript: its modules' tensors
-    are read, its code is not. A snapshot, as NVIDIA's trainers write it, is a pickle of whole networks: the averaged
-    generator is read. Of others, a state dict is taken out of the dicts that a training script wrapped around it, and
-    the names that torch's wrappers of modules add are dropped. Of a model in several files any of them gives the whole.
-    Whatever else a file holds is passed over, never made. The tensors are in memory of their own, not backed by the
-    file.
+    The format is recognised by the content. Of a TorchScript archive, the modules' tensors are read, not the code. Of a
+    snapshot, which is a pickle of whole networks as NVIDIA's trainers write it, the averaged generator is read. Other
+    torch archives are searched for a state dict in nested dicts, and names that torch's module wrappers add are
+    dropped. Of a model in several files, each of them stands for the whole. Other objects in a file are skipped, never
+    instantiated. The tensors are copies, not memory-mapped.
 
     Raises:
-        CheckpointError: the file is missing, cut short, not a weight file, or holds a value that is not finite.
+        CheckpointError: the file is missing, truncated, not a weight file, or holds a value that is not finite.
     """
     path = _whole(Path(path))
     if path.name.endswith(INDEX):
@@ -70,10 +69,10 @@ def read(path: str | Path) -> Checkpoint:
 
 
 def find(folder: Path, names: Sequence[str]) -> Path:
-    """The weight file of a model's folder, or the index of its weight files: the best of `names`, or else the only one.
+    """The weight file in a model's folder, or the index of several: the first of `names`, or else the only one.
 
     Raises:
-        CheckpointError: there is none, or several of other names.
+        CheckpointError: there is none, or there are several with other names.
     """
     for name in names:
         for path in (folder / name, folder / f"{name}{INDEX}"):
@@ -90,7 +89,7 @@ def find(folder: Path, names: Sequence[str]) -> Path:
 
 
 def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
-    """Eight hex digits of the names, shapes and contents of tensors, and of all else that decides the output."""
+    """Eight hex digits: a hash of the tensors' names, shapes and contents, and of settings that affect the output."""
     digest = hashlib.sha256(repr(settings).encode())
     for name in sorted(tensors):
         value = tensors[name]
@@ -100,14 +99,14 @@ def fingerprint(tensors: Mapping[str, Tensor], *settings: object) -> str:
 
 
 def content(value: Tensor) -> memoryview:
-    """The bytes of a tensor's numbers, in order."""
+    """The bytes of a tensor's elements, in row-major order."""
     value = value.detach().cpu().contiguous().flatten()
-    # A single number may keep any stride, which a view as bytes minds.
+    # A tensor of one element may keep any stride, which a view as bytes does not accept.
     return value.as_strided((len(value),), (1,)).view(torch.uint8).numpy().data if len(value) else memoryview(b"")
 
 
 def finite(value: Tensor) -> bool:
-    """Whether there is no NaN and no infinity among its numbers."""
+    """Whether all elements are finite."""
     return not value.numel() or bool(
         torch.stack(value.float().aminmax()).isfinite().all()
     )  # isfinite alone would copy it
@@ -117,13 +116,13 @@ def finite(value: Tensor) -> bool:
 
 
 def _index(part: Path) -> Path | None:
-    """Where the index of a model in several files is, if the file is called as one of them."""
+    """The path of the index that belongs to a file named as part of a model; None for other names."""
     match = _PART.fullmatch(part.name)
     return part.with_name(f"{match['stem']}{match['suffix']}{INDEX}") if match else None
 
 
 def _whole(path: Path) -> Path:
-    """The index instead of one of the files that it is of."""
+    """The index of a model in several files instead of one of them; other paths unchanged."""
     index = _index(path)
     if index is None or not path.is_file():
         return path
@@ -159,7 +158,7 @@ def _read_parts(index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Under the names that they had before torch compiled, averaged or distributed the module."""
+    """The tensors without the parts of names that torch.compile, averaged models and distributed wrappers add."""
     tensors = {
         ".".join(part for part in name.split(".") if part not in _WRAPPERS): value for name, value in tensors.items()
     }
@@ -170,7 +169,7 @@ def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check(path: Path, name: str, value: Tensor) -> None:
-    """Refuse what is no ordinary tensor in memory, and values that are not finite."""
+    """Refuse tensors that are not plain (strided, on the CPU, within their storage), and values that are not finite."""
     plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
     if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise CheckpointError(

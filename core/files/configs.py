@@ -1,4 +1,4 @@
-"""Read the small configuration files beside weights, JSON and YAML, as plain data: nothing that they name is run."""
+"""Reads configuration files beside weights, JSON and YAML, as plain data; nothing that they name is executed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..errors import CheckpointError
 
 T = TypeVar("T")
 
-JSON_MOST = 1 << 20  # bytes; the published ones have some thousand
-YAML_MOST = 1 << 18  # reading one takes a second for each 200 kB, and cannot be interrupted
-MERGED_MOST = 10_000  # keys of a mapping with those that `<<` brings in, which can double at every level
-STEPS_MOST = 16  # of an interpolation that leads to another one
+JSON_MOST = 1 << 20  # bytes; published ones have a few thousand
+YAML_MOST = 1 << 18  # bytes; parsing takes a second for each 200 kB, and cannot be interrupted
+MERGED_MOST = 10_000  # keys of a mapping, merged ones (`<<`) included, whose number can double at every level
+STEPS_MOST = 16  # of an interpolation that refers to another one
 
 _POINTER = re.compile(r"\$\{\s*(\.*)([^${}:]*?)\s*\}")
 
 
 def beside(weights: Path, endings: Sequence[str], shared: Sequence[str]) -> list[Path]:
-    """Where a weight file's configuration may be, best first: called as the weights, or as folders share it."""
+    """Possible paths of a weight file's configuration: named after the weights, then under names shared by a folder."""
     return [weights.with_name(f"{weights.stem}{ending}") for ending in endings] + [
         weights.with_name(name) for name in shared
     ]
@@ -37,10 +37,10 @@ def belonging(
     understand: Callable[[Any], T],
     needed: bool = False,
 ) -> T | None:
-    """What `understand` makes of the configuration that is of a weight file, or None if there is none.
+    """The result of `understand` for the configuration of a weight file, or None without one.
 
-    One that is called as the weights must be understood. One of a shared name that is not is of another weight file,
-    and passed over, unless a configuration is needed.
+    A configuration that is named after the weights must fit. One with a shared name that does not fit is taken for that
+    of another weight file, and skipped, unless a configuration is needed.
 
     Args:
         weights: the weight file.
@@ -48,11 +48,12 @@ def belonging(
         shared: as `beside`.
         what: what it should describe, for messages.
         read: `read_json` or `read_yaml`.
-        understand: raises a CheckpointError where the content describes another model, a Python error where none.
-        needed: the weights cannot be used without.
+        understand: converts the content; raises a CheckpointError if it describes another model, and a Python error if
+            it describes none.
+        needed: whether the weights cannot be used without it.
 
     Raises:
-        CheckpointError: a configuration cannot be read, or does not fit the weights that it is of.
+        CheckpointError: a configuration cannot be read, or does not fit its weights.
     """
     for i, path in enumerate(beside(weights, endings, shared)):
         if not path.is_file():
@@ -72,10 +73,10 @@ def belonging(
 
 
 def read_json(path: Path, most: int = JSON_MOST) -> Any:
-    """What a JSON text holds, in any Unicode encoding, with or without a byte order mark.
+    """The content of a JSON file, in any Unicode encoding, with or without a byte order mark.
 
     Raises:
-        ValueError: it is larger than `most` bytes, nested too deeply, or no JSON; the message is the reason alone.
+        ValueError: it is larger than `most` bytes, nested too deeply, or not JSON; the message is the reason alone.
         OSError: it cannot be read.
     """
     try:
@@ -85,10 +86,10 @@ def read_json(path: Path, most: int = JSON_MOST) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML text holds: tags of Python objects are dropped, and `${place.of.a.value}` becomes that value.
+    """The content of a YAML file; tags of Python objects are ignored, and `${path.to.value}` is interpolated.
 
     Raises:
-        ValueError: it is too large, nested too deeply, or no YAML; the message is the reason alone.
+        ValueError: it is too large, nested too deeply, or not YAML; the message is the reason alone.
         OSError: it cannot be read.
     """
     import yaml
@@ -113,7 +114,7 @@ def _read(path: Path, most: int) -> bytes:
 
 @cache
 def _plain_loader() -> type[Any]:
-    """PyYAML's safe loader, which makes of a node with a tag of Python's, or of its own, what it would be without."""
+    """PyYAML's safe loader, which reads nodes with Python tags and local tags as if they had none."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -138,7 +139,7 @@ def _plain_loader() -> type[Any]:
 
 
 def _interpolate(value: Any, root: Any, place: tuple[Any, ...], seen: set[int]) -> None:
-    """Put in place of every text that is one `${...}` what it leads to; what leads nowhere stays as it is."""
+    """Replace, in place, every text that is a `${...}` by the value that it refers to, if there is one."""
     if id(value) in seen or not isinstance(value, dict | list):
         return
     seen.add(id(value))
@@ -150,9 +151,9 @@ def _interpolate(value: Any, root: Any, place: tuple[Any, ...], seen: set[int]) 
 
 
 def _followed(text: str, root: Any, place: tuple[Any, ...]) -> Any:
-    """What a text that is a `${...}` leads to, else the text.
+    """The value that a text `${...}` refers to; any other text unchanged.
 
-    place: where the mapping or list is that the text stands in; `${.a}` is a neighbour, `${..a}` one of its parent's.
+    place: path of the mapping or list that contains the text; `${.a}` is relative to it, `${..a}` to its parent.
     """
     value: Any = text
     for _ in range(STEPS_MOST):

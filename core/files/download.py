@@ -1,8 +1,8 @@
-"""Fetch a published file into a folder: whole and checked, or not at all.
+"""Downloads a published file into a folder, completely and verified, or not at all.
 
-A download grows in a `.part` file beside its place and goes on there after a break, in this run or a later one. Only
-once its length and its SHA-256 are right does it get its name. Of a file whose hash nobody publishes, that of the first
-download is kept beside it, and later downloads must have it too.
+The data is written to a `.part` file beside the target, which an interrupted download resumes, in this run or a later
+one. It is renamed to the target once its size and SHA-256 are correct. If nobody publishes a file's hash, that of the
+first download is saved beside it, and later downloads must match it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..errors import CheckpointError
 if TYPE_CHECKING:
     from requests import Response
 
-TRIES = 3  # in a row without a new byte, before a source is given up
-PAUSE = 0.5  # seconds before the second try, and twice as long before each further one
-TIMEOUT = 30.0  # seconds without a word from a server
+TRIES = 3  # consecutive failures without a new byte, after which a source is given up
+PAUSE = 0.5  # seconds before the second try, doubled before each further one
+TIMEOUT = 30.0  # seconds without data from a server
 CHUNK = 1 << 20
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
-Progress = Callable[[int, int], None]  # is told the bytes there and the bytes in all; stops the download by raising
+Progress = Callable[[int, int], None]  # called with bytes received and total bytes; may raise to stop the download
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Hub:
 
 @dataclass(frozen=True)
 class File:
-    """A file as it is published.
+    """A published file.
 
-    name: what it is saved as. sources: where it is, best first; each has the same bytes. size: in bytes. sha256: its
-    hexadecimal digits, or as many of the first as are published. page: where people find it who fetch it by hand.
+    name: that it is saved under. sources: in order of preference, of equal content. size: in bytes, None if unknown.
+    sha256: its hexadecimal digits, or the first of them if only those are published. page: for a download by hand.
     """
 
     name: str
@@ -56,27 +56,33 @@ class File:
 
     @property
     def hashed(self) -> bool:
-        """Whether somebody publishes its SHA-256, wherever it comes from; the hub tells that of its own files."""
+        """Whether its SHA-256 is published for every source; the hub publishes those of its own files."""
         return bool(self.sha256) or (bool(self.sources) and all(isinstance(source, Hub) for source in self.sources))
 
 
 class _RefusedError(Exception):
-    """This source does not have the file; another one may."""
+    """A source does not have the file; another one may."""
 
 
 class _BrokenOffError(Exception):
-    """The source may give the rest when asked again."""
+    """A transfer failed and may be resumed."""
 
 
 def silent(done: int, total: int) -> None:
-    """Tells nobody."""
+    """A `Progress` that does nothing."""
 
 
 def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str | None = None) -> Path:
-    """The file in the folder, downloaded if it is not there; endpoint is where the hub is, if not at its usual place.
+    """The path of a file in a folder, downloaded if it does not exist.
+
+    Args:
+        file: what to download.
+        folder: where to.
+        progress: called while data comes.
+        endpoint: address of the hub; None for the default.
 
     Raises:
-        CheckpointError: no source gives the file, another program is fetching it, or it cannot be saved. The message
+        CheckpointError: no source has the file, another program is downloading it, or it cannot be saved. The message
             says how to get it by hand.
     """
     target = folder / file.name
@@ -107,7 +113,7 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
 
 
 def offline() -> str:
-    """The environment variable that forbids downloads, by the names that the hub's programs heed; "" without one."""
+    """The name of the environment variable, of those that the hub's tools respect, that forbids downloads; or ""."""
     return next((name for name in OFFLINE if os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}), "")
 
 
@@ -117,7 +123,7 @@ def _by_hand(file: File, target: Path, endpoint: str | None) -> str:
 
 
 def in_words(size: int | None) -> str:
-    """A number of bytes as people read it."""
+    """A size in bytes as text: "0.2 MB", "234 MB", "4.26 GB"."""
     if size is None:
         return "size not known"
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{max(size, 1e5) / 1e6:.{0 if size >= 1e7 else 1}f} MB"
@@ -134,11 +140,11 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Let one program at a time fetch a file, or the files of a folder; where they will be is made for them.
+    """A context in which this program alone downloads a file, or the files of a folder; makes the parent folder.
 
     Raises:
-        CheckpointError: another program is at it.
-        OSError: the place cannot be made or written.
+        CheckpointError: another program is downloading it.
+        OSError: the parent folder cannot be made or written.
     """
     from filelock import FileLock, Timeout
 
@@ -169,7 +175,7 @@ def _locate(source: Hub | str, endpoint: str | None) -> tuple[str, Mapping[str, 
 
 
 def _fetch(file: File, target: Path, address: str, headers: Mapping[str, str], progress: Progress) -> Path:
-    """Try until the file is whole, as long as tries bring it further."""
+    """Retry until the file is complete, as long as retries make progress."""
     failures = most = 0
     while True:
         try:
@@ -202,18 +208,18 @@ def _try(file: File, target: Path, address: str, headers: Mapping[str, str], pro
     if not file.hashed:
         _kept(target).write_text(f"{found}  {target.name}\n", encoding="utf-8")
     os.replace(part, target)
-    for other in _parts(target):  # of sources that were given up
+    for other in _parts(target):  # of other sources
         other.unlink()
     return target
 
 
 def _kept(target: Path) -> Path:
-    """Where the SHA-256 of a file's first download is kept, in the form of `sha256sum`."""
+    """The file with the SHA-256 of a file's first download, in the format of `sha256sum`."""
     return target.with_name(f"{target.name}.sha256")
 
 
 def _first(target: Path) -> str:
-    """The SHA-256 of a file's first download; "" before it."""
+    """The SHA-256 of a file's first download; "" if unknown."""
     kept = _kept(target)
     digest = kept.read_text(encoding="utf-8", errors="replace").partition(" ")[0] if kept.is_file() else ""
     return digest if re.fullmatch("[0-9a-f]{64}", digest) else ""
@@ -221,11 +227,11 @@ def _first(target: Path) -> str:
 
 @contextlib.contextmanager
 def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
-    """The answer of a server that has the file."""
+    """The successful response to a request for an address."""
     import requests
 
     try:
-        # Compressed on its way, a file could not be resumed.
+        # A compressed transfer could not be resumed.
         with requests.get(
             address, headers={**headers, "Accept-Encoding": "identity"}, stream=True, timeout=TIMEOUT
         ) as answer:
@@ -236,7 +242,7 @@ def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
             yield answer
     except requests.Timeout as error:
         raise _BrokenOffError(f"it fell silent for {TIMEOUT:g} seconds") from error
-    except requests.ConnectionError as error:  # of a stall while the file comes, too
+    except requests.ConnectionError as error:  # also raised on a timeout within the transfer
         silent = "timed out" in str(error)
         raise _BrokenOffError(
             f"it fell silent for {TIMEOUT:g} seconds" if silent else "the connection failed"
@@ -246,10 +252,10 @@ def _ask(address: str, headers: Mapping[str, str]) -> Iterator[Response]:
 
 
 def _announced(answer: Response, file: File) -> tuple[int, str, str]:
-    """The size and SHA-256 that the file must have, and what tells this version of it from others."""
+    """The expected size and SHA-256 ("" if unknown) of the file, and an identifier of its version."""
     if answer.headers.get("Content-Type", "").startswith("text/html"):
         raise _RefusedError("it answers with a web page")
-    # The hub tells size and hash of a large file in the answer that leads on to where it is stored.
+    # The hub gives size and hash of a large file in the headers of its redirect to the storage.
     told = {name: value.strip('"') for step in (answer, *answer.history) for name, value in step.headers.lower_items()}
     size = told.get("x-linked-size") or answer.headers.get("Content-Length", "")
     if not size.isdecimal():
@@ -262,7 +268,7 @@ def _announced(answer: Response, file: File) -> tuple[int, str, str]:
 
 
 def _receive(answer: Response, part: Path, start: int, size: int, progress: Progress) -> None:
-    """Write what comes from `start` on into the part, which is whole afterwards."""
+    """Write the data from offset `start` on to the part, until it is complete."""
     done = start
     with part.open("r+b" if start else "wb") as file:
         file.seek(start)
@@ -271,7 +277,7 @@ def _receive(answer: Response, part: Path, start: int, size: int, progress: Prog
             file.write(chunk)
             done += len(chunk)
             progress(done, size)
-            if done > size:  # than announced: this is another file, whose hash will tell
+            if done > size:  # more than announced: it is another file, which the hash will show
                 break
     if done < size:
         raise _BrokenOffError(f"the connection broke off after {done} of {size} bytes")

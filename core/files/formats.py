@@ -1,4 +1,4 @@
-"""The tensors of one weight file, whatever its format; nothing in it is executed."""
+"""Reads the tensors of a single weight file of any format; nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor
 from ..errors import CheckpointError, first_line
 from . import pickles, torchscript
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl")  # what is in a file, its content tells
-SNAPSHOT = "G_ema"  # what training snapshots call the averaged generator
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl")  # the format is recognised by the content
+SNAPSHOT = "G_ema"  # key of the averaged generator in training snapshots
 
-# What is saved under a weight file's name by mistake, by its first bytes.
+# Other things that are saved under a weight file's name by mistake, by their first bytes.
 _IMPOSTORS = {
     b"<": "a web page, not weights: the download was redirected; fetch the file itself",
     b"version https://git-lfs": "a Git LFS pointer, not weights: fetch the file itself, as by `git lfs pull`",
     b"{": "a JSON text, not weights: choose the weight file that belongs to it",
 }
-# Weights and other things in forms that are not read here, by their first bytes.
+# Other formats, which are not supported, by their first bytes.
 _OTHERS = {
     b"\x89HDF": "an HDF5 file, as Keras writes it",
     b"GGUF": "a GGUF file",
@@ -35,8 +35,8 @@ _OTHERS = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
 }
-# Where training scripts put the state dict, best first: averaged weights, then those of the last step. LlamaGen's demo
-# takes `model` before `state_dict`.
+# Keys under which training scripts store the state dict, in order of preference: averaged weights, then those of the
+# last step. `model` comes before `state_dict` as in LlamaGen's demo.
 _NESTS = (
     *("G_ema", "g_ema", "params_ema", "state_dict_ema", "model_ema", "ema_state_dict", "generator_ema", "ema"),
     *(
@@ -56,15 +56,15 @@ _NESTS = (
 
 
 def is_named_as_weights(path: str | Path) -> bool:
-    """Whether a file's name is that of a weight file."""
+    """Whether a file has the suffix of a weight file."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
 def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors by name, and the file's own notes.
+    """The tensors of a file by name, and its metadata.
 
     Raises:
-        CheckpointError: the file is missing, cut short, or not a weight file.
+        CheckpointError: the file is missing, truncated, or not a weight file.
     """
     if not is_named_as_weights(path):
         raise CheckpointError(f"{path} is not a weight file: its name must end in one of {', '.join(SUFFIXES)}.")
@@ -74,7 +74,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors, metadata = _reader(path)(path)
     except CheckpointError:
         raise
-    except Exception as error:  # a broken file may make a reader raise anything at all
+    except Exception as error:  # readers may raise any exception on a broken file
         raise CheckpointError(
             f"{path} cannot be read as a whole ({first_line(error)}): download the file again."
         ) from error
@@ -87,7 +87,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[dict[str, Tensor], dict[str, str]]]:
-    """What reads the file, by its first bytes."""
+    """The function that reads the file's format, recognised by its first bytes."""
     with path.open("rb") as file:
         head = file.read(512)
     _refuse_impostors(path, head)
@@ -118,7 +118,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, framework="pt", device="cpu") as file:
         names, metadata = file.keys(), dict(file.metadata() or {})
     tensors = {}
-    for name in names:  # opened anew for each, because what has been looked at stays in memory while the file is open
+    for name in names:  # opened anew for each: pages that were read stay mapped in memory while a file is open
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors[name] = file.get_tensor(name).clone()
     return tensors, metadata
@@ -137,16 +137,16 @@ def _read_zip(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        with warnings.catch_warnings(), path.open("rb") as file:  # by a path, torch would go by what it ends in
-            warnings.simplefilter("ignore")  # of torch about its own storages and archives
+        with warnings.catch_warnings(), path.open("rb") as file:  # given a path, torch would go by its suffix
+            warnings.simplefilter("ignore")  # torch's deprecations of its own storages and archives
             tensors = _state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError:  # it holds other things too, or is something else altogether
+    except pickle.UnpicklingError:  # it contains other objects too, or is not a torch archive
         return pickles.read(path, _state_dict), {}
     return {name: value.detach() for name, value in tensors.items()}, {}
 
 
 def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The averaged generator of a snapshot, and what its tensors do not say of a transformer; else a state dict."""
+    """The averaged generator of a snapshot, with settings of its text encoder as metadata; or else a state dict."""
     content = pickles.read_plain(path)
     if isinstance(content, tuple) and any(getattr(part, "kind", "").startswith("dnnlib.tflib") for part in content):
         raise CheckpointError(f"{path} holds a StyleGAN or StyleGAN2 of TensorFlow, which is not supported.")
@@ -163,7 +163,7 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _state_dict(content: Any, known: dict[int, dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The tensors of a state dict, out of the dicts around it; `known`: what was found in those looked at already."""
+    """The state dict in nested dicts; `known` holds the results for dicts that were visited already, by `id`."""
     known = {} if known is None else known
     if not isinstance(content, dict) or id(content) in known:
         return known.get(id(content), {})
@@ -172,7 +172,7 @@ def _state_dict(content: Any, known: dict[int, dict[str, Any]] | None = None) ->
     kinds = Tensor, pickles.Stored
     own = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, kinds)}
     largest = max((own, *nested.values()), key=len)
-    # Averaged weights are preferred, but not a counter beside them.
+    # Preferred keys win, unless what they hold is much smaller, such as a counter.
     named = [nested[key] for key in _NESTS if key in nested and 2 * len(nested[key]) >= max(1, len(largest))]
     known[id(content)] = next(iter(named), own or largest)
     return known[id(content)]

@@ -1,4 +1,4 @@
-"""Latents and bases on disk: safetensors files that carry the recipe they were made by."""
+"""Saves latents, bases, states of searches and films as safetensors files, with the recipe that made them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = "guided-gan"
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True
 ) -> None:
-    """Write a safetensors file, as `whole` does.
+    """Write a safetensors file atomically, by `whole`.
 
     Raises:
         OSError: as `whole`.
@@ -30,7 +30,7 @@ def write_tensors(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    # Copies: the file format refuses tensors that share memory, as a masked latent and where it starts do.
+    # Copies: the format refuses tensors that share memory, such as a masked latent and its anchor.
     copies = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
     }
@@ -45,13 +45,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file.
 
     Raises:
-        PackError: the file is missing or not whole.
+        PackError: the file is missing or incomplete.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), "pt") as file:
-            # Copies: what get_tensor gives stays backed by the file, which could then not be replaced on Windows.
+            # Copies: get_tensor's results are mapped from the file, which Windows could then not replace.
             return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise PackError(
@@ -62,7 +62,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def save(
     path: Path, value: Latent | Basis | State | Film, recipe: Mapping[str, object], *, replace: bool = True
 ) -> None:
-    """Save a latent, a basis or the state of a search with the recipe that made it (any JSON), as `whole` does.
+    """Save a value with the recipe that made it (anything that JSON can hold), atomically, by `whole`.
 
     Raises:
         OSError: as `whole`.
@@ -73,10 +73,10 @@ def save(
 
 
 def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
-    """What `save` wrote, and its recipe.
+    """The value that `save` wrote, and its recipe.
 
     Raises:
-        PackError: the file is missing, broken, or was not saved by `save`.
+        PackError: the file is missing, broken, or was not written by `save`.
     """
     tensors, metadata = read_tensors(path)
     try:
@@ -92,7 +92,7 @@ def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
 
 
 def _pack(value: Latent | Basis | State | Film) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a value under flat names, and the rest of it."""
+    """The tensors of a value under flat names, and the rest of it as JSON."""
     if isinstance(value, Latent):
         return dict(value.tensors), {"generator": value.generator}
     if isinstance(value, Basis):
@@ -126,7 +126,7 @@ def _unpack_basis(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Ba
 
 
 def _with_optimizer(moments: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:
-    """An optimiser's state under its name, also where a file is from before there was more than Adam."""
+    """The optimiser's state with names as of today; files from before other optimisers than Adam are converted."""
     named = {name: value for name, value in moments.items() if "/" in name}
     for old, new in (("mean.", "exp_avg"), ("square.", "exp_avg_sq")):
         for name, value in moments.items():
@@ -149,7 +149,7 @@ def _unpack_film(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Fil
 
 
 def _unpack_curve(steps: list[int], scores: Mapping[str, Any], kept: Sequence[int] = ()) -> Curve:
-    """kept: older files do not have it."""
+    """kept: missing in older files."""
     points = {name: tuple(tuple(row) for row in rows) for name, rows in scores.items()}
     return Curve(tuple(steps), points, tuple(kept))
 

@@ -1,9 +1,9 @@
-"""Read the tensors of a torch archive, or of pickled networks, that hold other things too, and make nothing of those.
+"""Reads the tensors of torch archives and pickled networks that contain other objects, without instantiating those.
 
-A pickle is a program: it names functions and classes, and calls them. Here every name but the few that torch needs to
-describe a tensor becomes `_Inert`, which takes whatever the program does to it and keeps nothing. So nothing is
-imported and nothing of the file's choosing is called. What describes a tensor becomes `Stored`; its numbers are read
-once it is chosen.
+A pickle is a program that names functions and classes, and calls them. Here, all names except the few with which torch
+describes a tensor are replaced by `_Inert`, which accepts every operation and keeps nothing. So no code is imported,
+and no function that the file chooses is called. A tensor's description becomes `Stored`; its elements are read only if
+it is chosen.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # what the legacy format, from before torch 1.6, begins with
-LEGACY = _MAGIC.to_bytes(10, "little")  # as a pickle has it among its first bytes
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first object in the legacy format, of before torch 1.6
+LEGACY = _MAGIC.to_bytes(10, "little")  # its bytes, near the beginning of such a file
 
 Load = Callable[[str], bytearray]
 
 
 class _Inert:
-    """Stands for anything that is no tensor."""
+    """Placeholder for any object that is not a tensor."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -39,7 +39,7 @@ class _Inert:
 
 
 class _Storage(_Inert):
-    """Numbers in the archive that tensors share."""
+    """A storage in the archive, which tensors may share."""
 
     def __init__(self, dtype: torch.dtype, key: str) -> None:
         self.dtype, self.key = dtype, key
@@ -49,7 +49,7 @@ class _Storage(_Inert):
 
 
 class _OwnStorage(_Storage):
-    """Numbers within the pickle itself, where they are a little archive of the legacy format."""
+    """A storage within the pickle itself, as an embedded archive in the legacy format."""
 
     def __init__(self, archive: Any) -> None:
         storage, load = _open_legacy(io.BytesIO(archive), len(archive))
@@ -61,27 +61,31 @@ class _OwnStorage(_Storage):
 
 
 class Stored(_Inert):
-    """A tensor whose numbers are still in the archive."""
+    """A tensor whose elements have not been read from the archive."""
 
     def __init__(self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> None:
         self._storage, self._offset, self._size, self._stride = storage, offset, size, stride
 
     def tensor(self, load: Load) -> Tensor:
-        """The tensor; a view that would reach beyond its storage is an error of torch's."""
+        """The tensor.
+
+        Raises:
+            RuntimeError: the view extends beyond its storage.
+        """
         numbers, dtype = self._storage.numbers(load), self._storage.dtype
         flat = torch.frombuffer(numbers, dtype=dtype) if numbers else torch.empty(0, dtype=dtype)
         return flat.as_strided(self._size, self._stride, self._offset)
 
 
 class _Parameter(_Inert):
-    """A parameter is the tensor that it was made of."""
+    """A parameter, read as its tensor."""
 
     def __new__(cls, data: Any, *_: Any) -> Any:
         return data
 
 
 class Part(_Inert):
-    """Stands for an object that may be a part of a network. kind: its class's name. state: what it holds, by name."""
+    """Placeholder for an object that may be a module. kind: name of its class. state: its attributes by name."""
 
     kind: str
     state: Mapping[Any, Any] = {}
@@ -91,7 +95,7 @@ class Part(_Inert):
             self.state = state
 
     def walk(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Part]]:
-        """This part and those within it, each once, with the prefix that a state dict gives to its tensors."""
+        """This module and its submodules, each once, with the prefix of its tensors in a state dict."""
         seen = seen or {id(self)}
         yield prefix, self
         for name, part in self.state.get("_modules", {}).items():
@@ -100,7 +104,7 @@ class Part(_Inert):
                 yield from part.walk(f"{prefix}{name}.", seen)
 
     def tensors(self) -> dict[str, Stored]:
-        """Those that a state dict would have of this part alone."""
+        """The tensors of this module alone that a state dict would contain."""
         passing = self.state.get("_non_persistent_buffers_set", ())
         buffers = {name: value for name, value in self.state.get("_buffers", {}).items() if name not in passing}
         own = {**self.state.get("_parameters", {}), **buffers}
@@ -108,7 +112,7 @@ class Part(_Inert):
 
 
 class _Persistent(Part):
-    """Stands for an object that NVIDIA's StyleGAN2 and 3 pickle with its source; its state is in what it is made of."""
+    """Placeholder for an object that NVIDIA's StyleGAN2 and 3 pickle with its source code and state."""
 
     kind = "torch_utils.persistence"
 
@@ -118,7 +122,7 @@ class _Persistent(Part):
 
 
 class _Dict(dict[Any, Any]):
-    """An ordered dictionary without the attributes that the file would hang on it."""
+    """An ordered dictionary that ignores further attributes set by the file."""
 
     def __setstate__(self, state: object) -> None:
         pass
@@ -143,7 +147,7 @@ _DTYPES = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # the one in Python: a crafted file can make the other take any amount of memory
+class _Unpickler(pickle._Unpickler):  # in Python: a crafted file can make the C version allocate unlimited memory
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="utf-8")
         self.storages: dict[str, _Storage] = {}
@@ -180,27 +184,27 @@ class _NetworkUnpickler(_Unpickler):
 
 
 def read_plain(path: Path) -> Any:
-    """The content of a pickle, of pickle or dill: containers are plain, tensors `Stored`, the rest is `Part`.
+    """The content of a file by pickle or dill: plain containers, `Stored` for tensors, and `Part` for other objects.
 
     Raises:
-        Exception: any at all, where the file is broken, cut short or crafted to mislead.
+        Exception: of any type, if the file is broken, truncated or malicious.
     """
     with path.open("rb") as file:
         return _NetworkUnpickler(file).load()
 
 
 def nowhere(key: str) -> bytearray:
-    """For tensors of such a file, which bring their numbers along."""
+    """The `Load` of such a file, whose tensors have storages of their own: always fails."""
     raise ValueError("its numbers are not in it")
 
 
 def read(path: Path, choose: Callable[[Any], Mapping[str, Stored]]) -> dict[str, Tensor]:
-    """The tensors that `choose` picks from the content of a torch archive, of the zip or the legacy format.
+    """The tensors that `choose` picks from the content of a torch archive, in zip or legacy format.
 
-    In the content, containers are plain ones, tensors are `Stored`, and anything else is a placeholder.
+    The content consists of plain containers, `Stored` for tensors, and placeholders for other objects.
 
     Raises:
-        Exception: any at all, where the archive is broken, cut short or crafted to mislead.
+        Exception: of any type, if the archive is broken, truncated or malicious.
     """
     with path.open("rb") as file:
         content, load = (_open_zip if zipfile.is_zipfile(file) else _open_legacy)(file, path.stat().st_size)

@@ -1,9 +1,9 @@
-"""What a weight file's own `NAME.search.json` says of the search that suits it, over what its family says.
+"""Reads a weight file's own search settings, `NAME.search.json`, which override those of its family.
 
     {"search": {"steps": 150, "lr": 0.05}, "backbone": "picturebook", "composition": {"search": {"steps": 75}}}
 
-It has the names of `settings.Settings`; what it leaves out stays as it is. For `model.safetensors` it is called
-`model.search.json`: no name that several files of a folder would share.
+The keys are those of `settings.Settings`; others keep the family's values. The file for `model.safetensors` is
+`model.search.json`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ..settings import Settings
 from . import configs
 
 ENDING = ".search.json"
-MOST = 1_000_000  # of any number: nobody's search has more steps or candidates
-_NOT_SAID = ("composition", "wraps")  # as a section of its own; by the generator, whatever its file says
+MOST = 1_000_000  # the largest value of any number: no search has more steps or candidates
+_NOT_SAID = ("composition", "wraps")  # fields not read as part of a section: read separately, or set by the generator
 T = TypeVar("T")
 
 
 def path(weights: Path) -> Path:
-    """Where the settings of a weight file are, if it has some."""
+    """The path of a weight file's own settings, which need not exist."""
     return weights.with_name(f"{weights.stem}{ENDING}")
 
 
 def told(weights: Path, family: Settings) -> Settings:
-    """The settings of a weight file: its family's, with what the file beside it says.
+    """The settings of a weight file: those of its family, overridden by the file beside it, if there is one.
 
     Raises:
-        CheckpointError: there is one that says something else.
+        CheckpointError: that file cannot be read, or holds something else.
     """
     file = path(weights)
     if not file.is_file():
@@ -50,10 +50,10 @@ def told(weights: Path, family: Settings) -> Settings:
 
 
 def _changed(value: T, said: Any, place: str) -> T:
-    """A section with what is said of it.
+    """A section with the given fields replaced.
 
     Raises:
-        ValueError: a name that it does not have, or a value of another kind or out of range.
+        ValueError: it has no field of a name, or a value is of another type or out of range.
     """
     if not isinstance(said, Mapping):
         raise ValueError(f"{place or 'it'} must hold names and values; got {shortened(said)}")

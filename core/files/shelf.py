@@ -1,4 +1,4 @@
-"""Folders of what could be made again, such as banks of candidates: limited, the least recently used goes first."""
+"""Cache folders of limited size, such as banks of candidates: the least recently used files are removed first."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DAY = 86_400  # seconds
 
 @dataclass(frozen=True)
 class Shelf:
-    """A folder of safetensors files that several processes may share.
+    """A cache of safetensors files in a folder, which several processes may share.
 
-    folder: made when it is first written to. most: bytes of all files together, but for those in use and the newest
-    one. days: how long a file stays that nothing uses.
+    folder: created by the first write. most: limit in bytes for all files together; files in use and the newest one are
+    never removed. days: after which an unused file is removed.
     """
 
     folder: Path
@@ -30,30 +30,30 @@ class Shelf:
     days: float = math.inf
 
     def path(self, name: str) -> Path:
-        """Where the file of a name lies, or would."""
+        """The path of the file of a name, which need not exist."""
         return self.folder / f"{name}.safetensors"
 
     def find(self, start: str) -> list[Path]:
-        """The files whose names start so."""
+        """The files whose names start with a text."""
         return [path for path in self.folder.glob("*.safetensors") if path.name.startswith(start)]
 
     @contextlib.contextmanager
     def using(self, path: Path) -> Iterator[None]:
-        """As long as this lasts no process tidies the file away.
+        """A context in which no process removes a file by `tidy`.
 
         Raises:
-            OSError: there is no such file.
+            OSError: the file does not exist.
         """
         with path.open("rb") as file:
-            with contextlib.suppress(OSError):  # a file system without locks: what was just used is the last to go
+            with contextlib.suppress(OSError):  # without locks on this file system, recent use protects the file
                 _lock(file, shared=True)
             touch(path)
             yield
 
     def tidy(self, newest: Path) -> None:
-        """Remove what has not been used for too long, and the least recently used until the rest is small enough.
+        """Remove files that are unused for too long, and the least recently used until the size limit is met.
 
-        newest: stays in any case. What cannot be removed stays as well; what was left half written goes after a day.
+        newest: never removed. Files that cannot be removed are kept; incomplete files are removed after a day.
         """
         now = time.time()
         for part in self.folder.glob(f"*{PART}"):
@@ -62,7 +62,7 @@ class Shelf:
                     part.unlink()
         files = []
         for path in self.find(""):
-            with contextlib.suppress(OSError):  # another process tidies as well
+            with contextlib.suppress(OSError):  # another process may remove files at the same time
                 files.append((_last_use(path), path.stat().st_size, path))
         total = sum(size for _, size, _ in files)
         for used, size, path in sorted(files):
@@ -72,15 +72,15 @@ class Shelf:
 
 
 def touch(path: Path) -> None:
-    """Note that a file is used now. When it was written stays as it is."""
-    with contextlib.suppress(OSError):  # a folder that can only be read is no reason to fail
+    """Set a file's time of access to now; the time of modification is kept."""
+    with contextlib.suppress(OSError):  # fails in a read-only folder, which does no harm
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def discard(path: Path) -> bool:
     """Remove a file unless it is in use; returns whether it is gone."""
     try:
-        if sys.platform == "win32":  # where a file that is open anywhere cannot be removed
+        if sys.platform == "win32":  # Windows does not remove open files
             path.unlink()
         else:
             with path.open("rb+") as file:
@@ -99,10 +99,10 @@ def _last_use(path: Path) -> float:
 
 
 def _lock(file: IO[bytes], *, shared: bool) -> None:
-    """Hold a file until it is closed: shared by all who use it, or else alone.
+    """Lock a file until it is closed, shared or exclusively.
 
     Raises:
-        OSError: others use it and it is wanted alone.
+        OSError: an exclusive lock is requested while others hold one.
     """
     if sys.platform != "win32":
         import fcntl

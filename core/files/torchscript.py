@@ -1,4 +1,4 @@
-"""Read the tensors of a TorchScript archive, as OpenAI's CLIPs are, without torch.jit: its code is never run."""
+"""Reads the tensors of a TorchScript archive, such as OpenAI's CLIPs, without torch.jit: its code is not executed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import pickles
 
 
 class _Module(pickles._Inert):
-    """A module of the archive as the tensors, modules and other things that it holds by name."""
+    """A module of the archive. parts: its attributes by name, tensors and submodules among them."""
 
     parts: Mapping[Any, Any] = {}
 
@@ -29,7 +29,7 @@ class _Unpickler(pickles._Unpickler):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file is a zip archive with code in it, as TorchScript's are and torch's other archives are not."""
+    """Whether the file is a zip archive with code in it, which tells TorchScript from torch's other archives."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -40,10 +40,10 @@ def is_archive(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of the archive by the names that they have in its modules.
+    """The tensors of the archive under the names of a state dict.
 
     Raises:
-        CheckpointError: the archive is broken, cut short or crafted to mislead.
+        CheckpointError: the archive is broken, truncated or malicious.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,14 +54,14 @@ def read(path: Path) -> dict[str, Tensor]:
                 raise ValueError("it holds no module")
             load = cache(lambda key: bytearray(archive.read(parts[f"data/{key}"])))
             return {name: stored.tensor(load) for name, stored in _walk(root, "", set())}
-    except Exception as error:  # a broken file may raise anything at all
+    except Exception as error:  # a broken file may raise any exception
         raise CheckpointError(
             f"{path} cannot be read as a whole ({first_line(error)}): download the file again."
         ) from error
 
 
 def _parts(archive: zipfile.ZipFile, end: int) -> dict[str, zipfile.ZipInfo]:
-    """What describes the tensors and holds their numbers; the code, which may be compressed, stays out."""
+    """The archive's entries with the tensors' descriptions and elements; those with code may be compressed."""
     entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
     parts = {name: entry for name, entry in entries.items() if name == "data.pkl" or name.startswith("data/")}
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in parts.values()):
@@ -72,7 +72,7 @@ def _parts(archive: zipfile.ZipFile, end: int) -> dict[str, zipfile.ZipInfo]:
 
 
 def _walk(module: _Module, prefix: str, seen: set[int]) -> Iterator[tuple[str, pickles.Stored]]:
-    """Every tensor below a module; modules that are at several places are taken at the first, so that the walk ends."""
+    """Every tensor below a module. A module that is referenced several times is visited once, so cycles end."""
     seen.add(id(module))
     for name, part in module.parts.items():
         if isinstance(part, pickles.Stored):

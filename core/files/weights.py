@@ -1,4 +1,4 @@
-"""How a network takes its weights of a checkpoint: which tensors are its, by name, and whether they fit."""
+"""Selects the tensors of a network from a checkpoint, checks that they fit, and loads them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def prefix_of(keys: Iterable[str], names: Collection[str]) -> str | None:
-    """What precedes names that fit each of the patterns, such as "" or "model."; None if a pattern fits none."""
+    """A prefix under which each pattern matches one of the names, such as "" or "model."; None without one."""
     found = []
     for key in keys:
         pattern = re.compile(_PREFIXED + translate(key))
@@ -33,39 +33,39 @@ _PREFIXED = r"(?P<prefix>(?:.*?\.)??)"
 
 
 def _preference(prefix: str) -> tuple[bool, bool, bool, str]:
-    """Less for what is meant: the whole file, the first stage of a transformer and not its condition, averages."""
+    """Sort key, the most likely prefix first: none, then the first stage of a transformer, then averaged weights."""
     return prefix != "", "cond_stage" in prefix, "ema" not in prefix.lower(), prefix
 
 
 def count(tensors: Iterable[str], place: str) -> int:
-    """How many numbered parts there are at a place in the names of tensors."""
+    """The number of different components that follow `place` in the names, such as the blocks of "decoder.up"."""
     return len({name.removeprefix(f"{place}.").split(".")[0] for name in tensors if name.startswith(f"{place}.")})
 
 
 @contextmanager
 def hollow() -> Iterator[None]:
-    """Within it, modules are built without numbers, for `fit` to fill."""
+    """A context in which modules are built on the meta device, without initialisation, to be loaded by `fit`."""
     with torch.device("meta"), _NoDraws():
         yield
 
 
 class _NoDraws(TorchFunctionMode):
-    """Draws nothing: on the meta device that is meaningless, and torch imports for seconds, and 150 MB, to do it."""
+    """Skips random initialisation: on the meta device it is useless, but makes torch import 150 MB for seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (nn.init.normal_, Tensor.normal_, F.normalize):  # the last of the first vectors of spectral norm
+        if func in (nn.init.normal_, Tensor.normal_, F.normalize):  # the last one normalises spectral norm's vectors
             return args[0] if args else kwargs["tensor"]
         return func(*args, **(kwargs or {}))
 
 
 def used(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of the tensors that a module takes, of which it must have every one.
+    """The tensors of a module's state dict, of which none may be missing.
 
-    What no part of the module is for is left out, such as running sums of training. But where the module has parts of
-    that name with another number, the weights are of a larger network.
+    Others, such as running sums of training, are left out; but if they belong to further layers of a kind that the
+    module has, the weights are of a larger network.
 
     Raises:
-        CheckpointError: a tensor is missing, of another shape, not finite, or of a larger network.
+        CheckpointError: a tensor is missing, has another shape, is not finite, or belongs to a larger network.
     """
     shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, shape in shapes.items():
@@ -73,7 +73,7 @@ def used(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise CheckpointError(f"it lacks {name} {shape}")
         if tuple(tensors[name].shape) != shape:
             raise CheckpointError(f"{name} has the shape {tuple(tensors[name].shape)}, expected {shape}")
-        if not finite(tensors[name]):  # a variance below zero, or a weight of norm zero
+        if not finite(tensors[name]):  # by a negative variance or a weight of norm 0, when norms were folded in
             raise CheckpointError(f"{name} is not finite with the norms folded in")
     numbered = {_NUMBER.sub("*", name) for name in shapes if _NUMBER.search(name)}
     if extra := sorted(name for name in tensors.keys() - shapes if _NUMBER.sub("*", name) in numbered):
@@ -81,11 +81,11 @@ def used(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensors[name] for name in shapes}
 
 
-_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # as a part of a name
+_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # as a component of a name
 
 
 def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
-    """Fill a module that was built on the meta device with the tensors that it takes; frozen, in eval mode.
+    """Load tensors into a module that was built by `hollow`; returns it frozen and in eval mode.
 
     Raises:
         CheckpointError: as `used`.
@@ -95,10 +95,10 @@ def fit(module: Module, tensors: Mapping[str, Tensor]) -> Module:
 
 
 def check_chain(widths: Sequence[tuple[int, int]]) -> None:
-    """Refuse blocks (channels in, channels out) of which one does not take what the one before it gives.
+    """Check that the output channels of each block are the input channels of the next; widths: (in, out) of each.
 
     Raises:
-        CheckpointError: naming the two blocks' channels.
+        CheckpointError: they are not; the message names both.
     """
     for (_, out), (into, _) in pairwise(widths):
         if out != into:

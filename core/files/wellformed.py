@@ -1,4 +1,4 @@
-"""Whether what a file held can be worked with: kinds, shapes and finite numbers, checked before anything uses them."""
+"""Checks types, shapes and finiteness of values that were read from files, before anything uses them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..results import Best, Curve, Film, State
 from ..types import SCALAR, SOFTMAX, Basis, Latent
 
 _LONGEST_NAME = 1000
-_FIGURES = ("losses", "second", "lowest")  # of the best of a search, a number for each row
+_FIGURES = ("losses", "second", "lowest")  # fields of `Best` with a number for each search
 
 
 def check(value: Latent | Basis | State | Film) -> None:
-    """Refuse a value that was put together of a file's parts and breaks what its class promises.
+    """Refuse a value that was read from a file and violates the invariants of its class.
 
     Raises:
-        TypeError or ValueError: saying which part is wrong.
+        TypeError, ValueError: the message says which part is wrong.
     """
     _CHECKS[type(value)](value)
 
@@ -119,7 +119,7 @@ def _whole(value: object, what: str) -> None:
 
 
 def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> None:
-    """Refuse tensors of other than finite floating-point numbers, and, where there must be some, none."""
+    """Refuse tensors that are not floating-point or not finite, and an empty mapping, unless `some` is False."""
     if some and not tensors:
         raise ValueError(f"its {what} is without any tensor")
     for name, value in tensors.items():
@@ -131,7 +131,7 @@ def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> Non
 
 
 def _rows(tensors: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that do not have as many rows each, at least one."""
+    """Refuse tensors that do not have the same number of rows, at least one."""
     rows = {
         value.shape[0] if value.ndim > 1 or (name in _FIGURES and value.ndim) else 0 for name, value in tensors.items()
     }

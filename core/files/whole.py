@@ -1,4 +1,4 @@
-"""Files that appear under their name whole or not at all, whatever ends the process that writes them."""
+"""Atomic writing: a file appears under its name completely or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-PART = ".part"  # what the name of a file ends in that is not whole yet
+PART = ".part"  # suffix of an incomplete file
 
 
 @contextlib.contextmanager
 def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
-    """A name to write to, whose file becomes `path` at the end: a file of that name is always whole.
+    """A context that gives a temporary path to write to, which is renamed to `path` at the end.
 
-    replace: whether a file that has the name already gives way to this one.
+    replace: whether an existing file of that name is replaced.
 
     Raises:
-        FileExistsError: it does not, and there is one, of this process or of any other.
-        OSError: the disk is full or the place cannot be written.
+        FileExistsError: the file exists and is not to be replaced; checked atomically.
+        OSError: the disk is full or the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(
@@ -38,11 +38,11 @@ def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
 
 
 def _take(part: Path, path: Path) -> None:
-    """Give a file a name that nobody has."""
+    """Rename a file, failing if the name is taken."""
     try:
         os.link(part, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: whoever makes the name has it
+    except OSError:  # a file system without hard links: reserve the name by creating it
         path.open("xb").close()
         os.replace(part, path)

@@ -1,6 +1,6 @@
-"""The generators: find the backends in this folder, and recognise a checkpoint by the names of its tensors.
+"""Generators: a checkpoint's family is recognised by the names of its tensors.
 
-A new family is one module here that offers `BACKEND`.
+A family is a module or folder here that defines `BACKEND`; no list names them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ..types import Generator
 from .backend import Backend
 from .class_conditional import ClassConditionalGenerator
 
-# How a model's folder calls them, best first; the last ones in diffusers.
+# File names in a model's folder, in order of preference; the last ones are diffusers'.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 WEIGHTS += tuple(f"diffusion_pytorch_model.{ending}" for ending in ("safetensors", "fp16.safetensors", "bin"))
-# Families that people take for those known here, by patterns of their tensors' names.
+# Unsupported families that users try to load, by patterns of tensor names.
 _UNSUPPORTED = (
     ("a StyleGAN2 or StyleGAN3", ("mapping.fc*.weight", "synthesis.*")),
     ("a StyleGAN2", ("style.*.weight", "convs.*.conv.weight")),
@@ -35,15 +35,17 @@ _UNSUPPORTED = (
 
 @cache
 def backends() -> tuple[Backend, ...]:
-    """Every family of generators, by module name."""
+    """All families of generators, sorted by module name."""
     modules = [import_module(f".{info.name}", __name__) for info in iter_modules(__path__)]
     return tuple(module.BACKEND for module in modules if hasattr(module, "BACKEND"))
 
 
 def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
-    """The generator in a weight file, or in a folder that holds one, with the settings that `search_settings` finds.
+    """The generator in a weight file, or in a folder that contains one, with the search settings that suit it.
 
-    dtype: what it computes with, by default `precision.default()`.
+    Args:
+        path: the file or folder.
+        dtype: that it computes in, by default `precision.default()`.
 
     Raises:
         CheckpointError: the file is missing, broken, or not of exactly one known family.
@@ -57,7 +59,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
         if isinstance(generator, ClassConditionalGenerator):
             generator.name_classes(checkpoint.path)
         return generator
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # by odd names and shapes
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # unexpected names or shapes
         lines = (str(error) or repr(error)).splitlines()
         reason = f"it lacks {error}" if isinstance(error, KeyError) else lines[0].rstrip(".")
         raise CheckpointError(
@@ -67,10 +69,10 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
 
 
 def recognise(checkpoint: Checkpoint) -> tuple[Backend, Checkpoint]:
-    """The family of a checkpoint, and the part of the checkpoint that is its generator.
+    """The family of a checkpoint, and the part of the checkpoint that holds the generator.
 
     Raises:
-        CheckpointError: it is of no family known here, or of several.
+        CheckpointError: it matches no known family, or several.
     """
     prefixes = [(backend, backend.prefix(checkpoint.tensors)) for backend in backends()]
     matching = [(backend, prefix) for backend, prefix in prefixes if prefix is not None]

@@ -1,4 +1,4 @@
-"""What a family of generators offers to the registry."""
+"""How a family of generators is registered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..types import Generator
 class Backend:
     """One family of generators.
 
-    name: what it is called in messages. keys: patterns (`*` stands for anything); a checkpoint is of this family when
-    each of them fits the name of one of its tensors, perhaps after a prefix that all of them have. build: makes the
-    generator of a checkpoint of this family without that prefix, whose tensors it takes.
+    name: in messages. keys: patterns of tensor names, with `*` for any text; a checkpoint is of this family if each
+    matches one of its tensors' names, after a prefix that may be common to all. build: makes the generator from a
+    checkpoint without that prefix, and removes the tensors from it.
     """
 
     name: str
@@ -24,5 +24,5 @@ class Backend:
     build: Callable[[Checkpoint], Generator]
 
     def prefix(self, names: Collection[str]) -> str | None:
-        """What precedes this family's names among the names of tensors, as `prefix_of`."""
+        """The prefix of this family's tensors among the names; None if it is not of this family. See `prefix_of`."""
         return prefix_of(self.keys, names)

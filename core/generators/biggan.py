@@ -1,4 +1,4 @@
-"""BigGAN (not deep): the network of FuseDream, in the names of its published PyTorch conversion.
+"""BigGAN (not deep): the network of FuseDream, with the tensor names of its published PyTorch conversion.
 
 Source: Brock et al. 2019, figure 15 and tables 4 to 6; hierarchical latents and shared class embeddings of section 3.
 Spectral norms and batch norms are folded into the weights.
@@ -23,17 +23,18 @@ from .backend import Backend
 from .class_conditional import ClassConditionalGenerator, foldable
 from .doubling import DoublingConv, double
 
-EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # a file's metadata may say otherwise
+EPS = {"BN_eps": 1e-5, "SN_eps": 1e-8}  # defaults; a file's metadata may have other values
 OUTPUT_EPS = 1e-5  # of the last norm, whatever BN_eps is
-_FOLDED = {"weight", "bias", "u0", "v0", "gain", "stored_mean", "stored_var"}  # of a layer's tensors; sv0 is a log
-Sigma = Callable[[dict[str, Tensor], str], Tensor]  # of tensors and the name of a layer among them
+_FOLDED = {"weight", "bias", "u0", "v0", "gain", "stored_mean", "stored_var"}  # a layer's tensors; sv0 is only a log
+Sigma = Callable[[dict[str, Tensor], str], Tensor]  # (tensors, name of a layer) -> spectral norm of its weight
 
 
 class BigGAN(nn.Module):
-    """Pictures [N, 3, H, W] in [-1, 1] of noise z [N, chunk * (1 + blocks)] and class embeddings y [N, D].
+    """Pictures [N, 3, H, W] in [-1, 1] from noise z [N, chunk * (1 + blocks)] and class embeddings y [N, D].
 
-    widths: channels into and out of each block. attention: blocks that end in self-attention. The first chunk of z
-    makes the 4 x 4 map that everything starts from; each block gets the class embedding and a chunk of its own.
+    widths: input and output channels of each block. attention: indices of blocks followed by self-attention. chunk:
+    length of z's chunks; the first is mapped to the initial 4 x 4 feature map, and each block is conditioned on the
+    class embedding and a chunk of its own. y_dim: D.
     """
 
     def __init__(self, widths: Sequence[tuple[int, int]], attention: Sequence[int], chunk: int, y_dim: int) -> None:
@@ -48,7 +49,7 @@ class BigGAN(nn.Module):
         self.output_layer = nn.Sequential(Norm(last), nn.ReLU(inplace=True), nn.Conv2d(last, 3, 3, padding=1))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Pictures [N, 3, H, W] in [-1, 1]."""
+        """Pictures [N, 3, H, W] in [-1, 1] from z and y."""
         first, *rest = z.split(self.chunk, 1)
         h = self.linear(first).unflatten(1, (-1, 4, 4))
         for layers, chunk in zip(self.blocks, rest, strict=True):
@@ -60,7 +61,7 @@ class BigGAN(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block that doubles the side: [N, A, H, W] to [N, B, 2 H, 2 W]; side is H."""
+    """Residual block with upsampling: [N, A, H, W] to [N, B, 2 H, 2 W]; `side` is H."""
 
     def __init__(self, in_channels: int, out_channels: int, condition: int, side: int) -> None:
         super().__init__()
@@ -74,11 +75,11 @@ class Block(nn.Module):
         """[N, B, 2 H, 2 W] of x [N, A, H, W] and condition [N, D]."""
         h = self.conv1(F.relu(self.bn1(x, condition), inplace=True))
         h = self.conv2(F.relu(self.bn2(h, condition), inplace=True))
-        return h + double(self.conv_sc(x))  # published as conv_sc of the doubled x: a 1 x 1 convolution does not mind
+        return h + double(self.conv_sc(x))  # published in the other order, which is equal for a 1 x 1 convolution
 
 
 class Attention(nn.Module):
-    """Self-attention over places (Zhang et al. 2019, "Self-Attention GAN"); keys and values at half the side."""
+    """Self-attention over positions (Zhang et al. 2019, "Self-Attention GAN"); keys and values at half the side."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -107,7 +108,7 @@ class _Shape(NamedTuple):
 
 
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
-    """The generator of a checkpoint with the published names, of any width and side.
+    """The generator of a checkpoint with the published names, of any width and resolution.
 
     Raises:
         CheckpointError: the tensors do not fit together.
@@ -120,14 +121,14 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
 def assemble(
     tensors: dict[str, Tensor], sigma: Sigma, eps: float, output_eps: float, *settings: object
 ) -> ClassConditionalGenerator:
-    """The generator of tensors with the published names, which it takes.
+    """The generator of tensors with the published names, which are removed from `tensors`.
 
     Args:
-        tensors: gamma of shape () as the published class leaves it, or (1,) as the converter of TensorFlow Hub's does.
-        sigma: gives the spectral norm of a layer's weight, and takes the vectors for it out of the tensors.
+        tensors: gamma has the shape (), as in the published class, or (1,), as in the TensorFlow Hub converter's files.
+        sigma: computes the spectral norm of a layer's weight, and removes its vectors from the tensors.
         eps: of the norms in the blocks.
         output_eps: of the last norm.
-        settings: what else than the tensors decides the pictures; a part of the generator's name.
+        settings: everything else that affects the pictures; part of the fingerprint in the generator's name.
 
     Raises:
         CheckpointError: the tensors do not fit together.
@@ -143,7 +144,7 @@ def assemble(
         tensors[name] /= sigma(tensors, name.removesuffix(".weight"))
     _fold_norms(tensors, eps, output_eps)
     fit(network, tensors)
-    del tensors  # the generator lays the weights out anew, one by one
+    del tensors  # the generator copies the weights to channels-last one by one
     side = 4 * 2 ** len(shape.widths)
     return ClassConditionalGenerator(network, f"biggan-{side}@{digest}", side, shape.z_dim, embeddings)
 
@@ -169,7 +170,7 @@ def _shape(tensors: Mapping[str, Tensor], y_dim: int) -> _Shape:
 
 
 def _fold_norms(state: dict[str, Tensor], eps: float, output_eps: float) -> None:
-    """Turn the published tensors of norms into those of `BigGAN`, in place."""
+    """Replace the published tensors of norms by those of `BigGAN`, in place."""
     for name in [name for name in state if name.endswith(".stored_mean")]:
         norm = name.removesuffix("stored_mean")
         mean, var = state.pop(name), state.pop(f"{norm}stored_var")
@@ -182,7 +183,7 @@ def _fold_norms(state: dict[str, Tensor], eps: float, output_eps: float) -> None
 
 
 def _sigma(tensors: dict[str, Tensor], layer: str, eps: float) -> Tensor:
-    """By one power iteration from u [1, A] (Miyato et al. 2018, algorithm 1), as in each call of the published code."""
+    """One power iteration from u [1, A] (Miyato et al. 2018, algorithm 1), as in each call of the published code."""
     weight, u = tensors[f"{layer}.weight"].flatten(1), tensors.pop(f"{layer}.u0")
     v = F.normalize(weight.T @ u[0], dim=0, eps=eps)
     u = weight @ v

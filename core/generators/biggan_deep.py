@@ -1,7 +1,7 @@
-"""BigGAN-deep as Hugging Face's `pytorch_pretrained_biggan` computes it (Brock et al. 2019, appendix B).
+"""BigGAN-deep as computed by Hugging Face's `pytorch_pretrained_biggan` (Brock et al. 2019, appendix B).
 
-Tensors have the package's names. Its spectral norms, and its batch norms at truncation 1, are folded into the weights
-here. A condition is z followed by the class embedding.
+Tensors have the package's names. Spectral norms, and batch norms with the statistics of truncation 1, are folded into
+the weights. Each block is conditioned on z followed by the class embedding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .biggan import Attention
 from .class_conditional import ClassConditionalGenerator, foldable
 from .doubling import DoublingConv, double
 
-ENDINGS, CONFIGS = ("-config.json", ".json"), ("config.json",)  # of a configuration beside the weights
+ENDINGS, CONFIGS = ("-config.json", ".json"), ("config.json",)  # names of a configuration, see `configs.beside`
 _FOLDED = {
     "weight",
     "bias",
@@ -33,15 +33,15 @@ _FOLDED = {
     "weight_v",
     "running_means",
     "running_vars",
-}  # of a layer's tensors
+}  # a layer's tensors
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The architecture, in the words of the package's configuration.
+    """The architecture, with the names of the package's configuration.
 
-    layers: of each block whether it doubles the side, and its input and output in channel widths.
-    attention_layer_position: the block before which self-attention comes, or -1 for none. eps: of the norms.
+    layers: for each block whether it upsamples, and its input and output channels as multiples of channel_width.
+    attention_layer_position: index of the block that is preceded by self-attention, or -1 for none. eps: of the norms.
     """
 
     z_dim: int
@@ -52,7 +52,7 @@ class Shape:
 
 
 class _Network(nn.Module):
-    """Pictures [N, 3, H, W] in [-1, 1] of z and y [N, z_dim] each."""
+    """Pictures [N, 3, H, W] in [-1, 1] from z and y, [N, z_dim] each."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Network(nn.Module):
 
 
 class _Block(nn.Module):
-    """Residual block through a quarter of the channels: [N, A, H, W] to [N, B, H, W], or with `up` twice the side."""
+    """Bottleneck residual block, [N, A, H, W] to [N, B, H, W], or with `up` to [N, B, 2 H, 2 W]; `side` is H."""
 
     def __init__(self, in_channels: int, out_channels: int, condition: int, up: bool, side: int) -> None:
         super().__init__()
@@ -100,8 +100,9 @@ class _Block(nn.Module):
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     """The generator of a checkpoint with the package's names.
 
-    The architecture is read from the tensors. Which blocks upsample is not written there: a configuration beside the
-    file says so, and without one the blocks must come in the published pairs, the second of each upsampling.
+    The architecture is read from the tensors, except for which blocks upsample. That is read from a configuration
+    beside the file; without one, the blocks must be arranged as in the published models, in pairs whose second block
+    upsamples.
 
     Raises:
         CheckpointError: the tensors, or the tensors and their configuration, do not fit together.
@@ -111,13 +112,13 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
     embeddings = tensors["embeddings.weight"]
     with hollow():
         network = _Network(shape)
-    module = nn.ModuleDict({"generator": network})  # so the file calls it
+    module = nn.ModuleDict({"generator": network})  # the prefix in the file
     tensors = foldable(module, tensors, _FOLDED, _called)
     digest = fingerprint({**tensors, "embeddings.weight": embeddings}, shape.layers, shape.eps)
     tensors = {name: value.float() for name, value in tensors.items()}
     _fold(tensors, shape.eps)
     fit(module, tensors)
-    del tensors  # the generator lays the weights out anew, one by one
+    del tensors  # the generator copies the weights to channels-last one by one
     side = 4 * 2 ** sum(up for up, _, _ in shape.layers)
     return ClassConditionalGenerator(network, f"biggan-deep-{side}@{digest}", side, shape.z_dim, embeddings.float().T)
 
@@ -145,7 +146,7 @@ def _shape(checkpoint: Checkpoint) -> Shape:
 
 
 def _architecture(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What the tensors' shapes say of the configuration; `widths`: each block's input and output in channel widths."""
+    """The configuration as far as the tensors' shapes show it; `widths` as in `Shape.layers`, without upsampling."""
     channels = len(tensors["generator.bn.weight"])
     layers = {int(name.split(".")[2]) for name in tensors if name.startswith("generator.layers.")}
     attention = [i for i in layers if f"generator.layers.{i}.gamma" in tensors]
@@ -170,7 +171,7 @@ def _architecture(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _described(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The package's configuration, its `layers` as `upsampling` and `widths`.
+    """The package's configuration, with its `layers` split into `upsampling` and `widths`.
 
     Raises:
         ValueError, TypeError, KeyError: it describes something else.
@@ -189,9 +190,9 @@ def _described(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published_upsampling(widths: list[tuple[int, int]]) -> list[bool]:
-    """Pairs of blocks: the first keeps side and width, the second doubles the side (Brock et al., tables 7 to 9).
+    """Which blocks upsample in the published models: the second of each pair (Brock et al. 2019, tables 7 to 9).
 
-    Empty for other blocks.
+    Empty if the blocks are not such pairs.
     """
     if len(widths) % 2 or any(a != b for a, b in widths[::2]):
         return []
@@ -199,7 +200,7 @@ def _published_upsampling(widths: list[tuple[int, int]]) -> list[bool]:
 
 
 def _fold(state: dict[str, Tensor], eps: float) -> None:
-    """Turn the published tensors into the state of `_Network`, in place."""
+    """Replace the published tensors by the state of `_Network`, in place."""
     for name in list(state):
         if name.endswith(".weight_orig"):
             layer = name.removesuffix("_orig")
@@ -223,7 +224,7 @@ def _fold(state: dict[str, Tensor], eps: float) -> None:
 
 
 def _called(name: str) -> str:
-    """What `_Network` calls a tensor, or what it is folded into: it is the attention's convolutions that differ."""
+    """The name in `_Network` of a published tensor: only the attention's convolutions have other names."""
     return name.replace(".snconv1x1_o_conv.", ".o.").replace(".snconv1x1_", ".")
 
 

@@ -1,8 +1,7 @@
-"""BigGAN (not deep) in the layout of ivclab's port of TensorFlow Hub's weights: with statistics for each truncation.
+"""BigGAN (not deep) in the layout of ivclab's port of TensorFlow Hub's weights, with statistics for each truncation.
 
-The names and what it computes are those of its files and public code
-(github.com/ivclab/BigGAN-Generator-Pretrained-Pytorch). As for BigGAN-deep, the norms are folded at truncation 1; a
-file's metadata may name another `truncation`, from 0.02.
+Names and computation follow its files and public code (github.com/ivclab/BigGAN-Generator-Pretrained-Pytorch). As for
+BigGAN-deep, the statistics of truncation 1 are folded in, unless a file's metadata has another `truncation`, from 0.02.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from .biggan import assemble
 from .biggan_tfhub import EPS, in_published_order
 from .class_conditional import ClassConditionalGenerator
 
-LEVELS = 50  # of truncation, a row of statistics each: 0.02, 0.04 and on to 1
+LEVELS = 50  # rows of statistics, for truncation 0.02, 0.04, ..., 1
 _NAMES = (
     (r"^linear\.", "shared."),
     (r"^g_z\.g_linear\.", "linear."),
@@ -39,10 +38,10 @@ _NAMES = (
 
 
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
-    """The generator of a checkpoint in this layout, of any width and side.
+    """The generator of a checkpoint in this layout, of any width and resolution.
 
     Raises:
-        CheckpointError: the tensors do not fit together, or the metadata name no truncation that there is.
+        CheckpointError: the tensors do not fit together, or the truncation in the metadata is out of range.
     """
     truncation = float(checkpoint.metadata.get("truncation", 1))
     if not 1 / LEVELS <= truncation <= 1:
@@ -54,10 +53,10 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
 
 
 def _at(truncation: float, levels: Tensor) -> Tensor:
-    """Of statistics [LEVELS, C] those [C] that the public code uses at a truncation.
+    """The statistics [C] that the public code uses at a truncation, from those of all levels [LEVELS, C].
 
-    On the levels they are the level's own. Between them its weights of the two beside are those of each other, and past
-    the last there is nothing; both are kept, for the same pictures.
+    At a level they are its own. Between two levels, the public code swaps the interpolation weights of the two, and
+    beyond the last level it drops a term; both are reproduced to get the same pictures.
     """
     if len(levels) != LEVELS:
         raise CheckpointError(f"it has statistics of {len(levels)} truncations, expected {LEVELS}")
@@ -68,7 +67,7 @@ def _at(truncation: float, levels: Tensor) -> Tensor:
 
 
 def _sigma(tensors: dict[str, Tensor], layer: str) -> Tensor:
-    """From u [1, A] and v [B] as they are stored, v of a convolution as row, column, channel."""
+    """From the stored u [1, A] and v [B]; v of a convolution is ordered by row, column, channel."""
     weight, u, v = tensors[f"{layer}.weight"], tensors.pop(f"{layer}.u0"), tensors.pop(f"{layer}.v0")
     return u[0] @ (weight.movedim(1, -1).flatten(1) @ v)
 

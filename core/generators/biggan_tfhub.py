@@ -1,7 +1,7 @@
-"""BigGAN (not deep) from ports of TensorFlow Hub's weights that keep their order: to the names and order of `biggan`.
+"""Converts ports of TensorFlow Hub's BigGAN (not deep) that keep its order of weights to the layout of `biggan`.
 
-There the first chunk of z gives its map as row, column, channel, conditions begin with the chunk of z, and attention is
-no part of a block.
+In these, the initial feature map is ordered by row, column, channel, a condition begins with the chunk of z, and
+attention is not part of a block.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ EPS = 1e-4  # of TensorFlow Hub's modules
 
 
 def in_published_order(tensors: dict[str, Tensor], names: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """The tensors, which it takes, as float32 under the names that `biggan` reads, numbers in its order.
+    """The tensors in float32 with the names and order of `biggan`; they are removed from `tensors`.
 
-    names: patterns and what stands for them there, replaced in turn; `attention` and `output_layer.0.weight` are seen
-    to here, and so are vectors of the spectral norm: u0 [A] and v0 [B] of a weight [A, B].
+    names: regular expressions and their replacements, applied in turn. `attention`, `output_layer.0.weight` and the
+    vectors of spectral norms, u0 [A] and v0 [B] of a weight [A, B], are converted here.
 
     Raises:
-        CheckpointError: not exactly one block gives as many channels as the attention takes.
+        CheckpointError: not exactly one block has as many output channels as the attention has input channels.
     """
     state = {_renamed(name, names): tensors.pop(name).float() for name in list(tensors)}
     attention, chunk = _attention(state), state["linear.weight"].shape[1]
@@ -48,7 +48,7 @@ def _renamed(name: str, names: Sequence[tuple[str, str]]) -> str:
 
 
 def _attention(state: Mapping[str, Tensor]) -> str:
-    """Where `biggan` has the attention: in the block after which it comes, told by its channels."""
+    """The name of the attention in `biggan`: part of the block that it follows, which its channels tell."""
     channels = state["attention.theta.weight"].shape[1]
     blocks = range(count(state, "blocks"))
     giving = [i for i in blocks if len(state[f"blocks.{i}.0.conv1.weight"]) == channels]

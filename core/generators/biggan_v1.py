@@ -1,7 +1,7 @@
 """BigGAN (not deep) in the "v1" layout: the port of TensorFlow Hub's weights that GANalyze publishes.
 
-Source: Goetschalckx et al. 2019, "GANalyze: Toward Visual Definitions of Cognitive Image Properties"; the names and
-what it computes are those of its files and public code (github.com/LoreGoetschalckx/GANalyze).
+Source: Goetschalckx et al. 2019, "GANalyze: Toward Visual Definitions of Cognitive Image Properties"; names and
+computation follow its files and public code (github.com/LoreGoetschalckx/GANalyze).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .biggan import assemble
 from .biggan_tfhub import EPS, in_published_order
 from .class_conditional import ClassConditionalGenerator
 
-OUTPUT_EPS = {512: 1e-5}  # of the last norm, by the side; EPS at others
+OUTPUT_EPS = {512: 1e-5}  # of the last norm, by resolution; EPS for others
 _NAMES = (
     (r"^linear\.", "shared."),
     (r"^G_linear\.", "linear."),
@@ -36,7 +36,7 @@ _NAMES = (
 
 
 def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
-    """The generator of a checkpoint in this layout, of any width and side.
+    """The generator of a checkpoint in this layout, of any width and resolution.
 
     Raises:
         CheckpointError: the tensors do not fit together.
@@ -48,7 +48,7 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
 
 
 def published(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """The tensors of a checkpoint in this layout, which it holds no longer, under the names that `biggan` reads.
+    """The tensors of a checkpoint in this layout, in that of `biggan`; they are removed from the checkpoint.
 
     Raises:
         CheckpointError: they do not fit together.
@@ -59,7 +59,7 @@ def published(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def _sigma(tensors: dict[str, Tensor], layer: str) -> Tensor:
-    """By one power iteration from u [1, A], as in every call of the public code; EPS is added to lengths."""
+    """One power iteration from u [1, A], as in every call of the public code, which adds EPS to norms."""
     weight, u = tensors[f"{layer}.weight"].flatten(1), tensors.pop(f"{layer}.u0")
     v = weight.T @ u[0]
     u = weight @ (v / (v.norm() + EPS))

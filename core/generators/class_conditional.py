@@ -1,4 +1,4 @@
-"""What the BigGAN families share: latents of noise and class embedding, and the tensors that are folded into norms.
+"""The generator of all BigGAN families: latents are noise and a class embedding.
 
 Source: Brock et al. 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis" (BigGAN).
 """
@@ -24,9 +24,9 @@ Z_LIMIT = 2.0  # the range of z in training; FuseDream clamps to it (Liu et al. 
 
 
 class ClassConditionalGenerator(Managed):
-    """A BigGAN as a `Generator`: z [N, z_dim] is noise, y [N, y_dim] a free class embedding, not a class.
+    """A BigGAN as a `Generator`: z [N, z_dim] is noise, y [N, y_dim] any point in the space of class embeddings.
 
-    module: maps z and y to pictures [N, 3, H, W] in [-1, 1]. embeddings: one row [y_dim] for each class.
+    module: maps z and y to pictures [N, 3, H, W] in [-1, 1]. embeddings: [classes, y_dim].
     """
 
     def __init__(self, module: nn.Module, name: str, side: int, z_dim: int, embeddings: Tensor) -> None:
@@ -43,16 +43,16 @@ class ClassConditionalGenerator(Managed):
 
     @property
     def class_norm(self) -> float:
-        """The norm of the longest class embedding: how far out y was in training."""
+        """The largest norm of a class embedding."""
         return self._embeddings.norm(dim=1).max().item()
 
     @property
     def classes(self) -> Sequence[str]:
-        """The names of the classes: those beside the weights, or else `class_names.usual`."""
+        """The names of the classes: from the file beside the weights, or else `class_names.usual`."""
         return self._classes or class_names.usual(len(self._embeddings))
 
     def name_classes(self, weights: Path) -> None:
-        """Take the names of the classes from the file beside a weight file, where there is one.
+        """Read the names of the classes from the file beside a weight file, if there is one.
 
         Raises:
             CheckpointError: as `class_names.beside`.
@@ -60,9 +60,9 @@ class ClassConditionalGenerator(Managed):
         self._classes = class_names.beside(weights, len(self._embeddings))
 
     def sample(self, n: int, rng: torch.Generator, gaussian_y: bool = False) -> Latent:
-        """Draw n latents: z from the clamped normal distribution, y of random classes.
+        """Draw n latents: z from the normal distribution, clamped; y from the classes, with equal probability.
 
-        gaussian_y draws y from the normal distribution instead, which FuseDream shows to be a bad start.
+        gaussian_y: draw y from the normal distribution instead, which FuseDream shows to be a bad start.
         """
         z = torch.randn(n, *self.spec["z"], generator=rng).clamp(-Z_LIMIT, Z_LIMIT)
         if gaussian_y:
@@ -72,15 +72,15 @@ class ClassConditionalGenerator(Managed):
         return Latent(self.name, {"z": z, "y": y})
 
     def draw(self, shares: Mapping[int, float], rngs: Sequence[torch.Generator], truncation: float = 1.0) -> Latent:
-        """Latents of given classes on the CPU, row i of which rngs[i] draws, with the z that `sample` draws from it.
+        """Latents of given classes, on the CPU; rngs[i] draws the z of row i as `sample` does.
 
         Args:
-            shares: the mean of these classes' embeddings, by number, with these weights, which sum to 1.
-            rngs: on the CPU.
-            truncation: what z is multiplied by, in (0, 1]: lower is more typical and less varied.
+            shares: class index -> weight; y is the weighted mean of these classes' embeddings. Weights sum to 1.
+            rngs: on the CPU, one for each latent.
+            truncation: factor of z, in (0, 1]; lower values give more typical and less varied pictures.
 
         Raises:
-            PackError: truncation out of range.
+            PackError: truncation is out of range.
         """
         if not 0 < truncation <= 1:
             raise PackError(f"truncation must be above 0 and at most 1; got {truncation}.")
@@ -100,7 +100,7 @@ class ClassConditionalGenerator(Managed):
             return self.module(latent.tensors["z"].to(device), latent.tensors["y"].to(device)).float()
 
     def constrain(self, latent: Latent) -> Latent:
-        """The latent with z clamped to [-2, 2]; y is free.
+        """The latent with z clamped to [-2, 2]; y is unchanged.
 
         Raises:
             LatentError: the latent belongs to another generator.
@@ -110,10 +110,10 @@ class ClassConditionalGenerator(Managed):
 
 
 def class_conditional(generator: Generator) -> ClassConditionalGenerator:
-    """The generator, for what needs classes.
+    """The generator, if it is class-conditional.
 
     Raises:
-        PackError: it has none.
+        PackError: it is not.
     """
     if not isinstance(generator, ClassConditionalGenerator):
         raise PackError(f"{generator.name} has no classes: give a BigGAN, from Load Generator.")
@@ -126,9 +126,9 @@ def foldable(
     endings: Collection[str],
     called: Callable[[str], str] = str,
 ) -> dict[str, Tensor]:
-    """Of a file's tensors those that the layers of a network are folded from.
+    """The tensors of a file from which the layers of a network are computed; others are left out.
 
-    They lie below a layer, by the names that `called` gives them, and end in one of `endings`.
+    endings: last components of the names of a layer's tensors. called: maps names in the file to names in the network.
     """
     own = {name for name, _ in network.named_parameters()}
     parts = network.named_modules()

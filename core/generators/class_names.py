@@ -1,4 +1,4 @@
-"""What the classes of a class-conditional generator are called, and classes with weights as a user writes them."""
+"""Names of the classes of a class-conditional generator, and the notation of weighted classes."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from .. import prompts
 from ..errors import ChoiceError, PackError, quoted
 from ..files import configs
 
-ENDINGS, CONFIGS = ("-classes.json",), ("classes.json",)  # of the names beside the weights
-IMAGENET = 1000  # classes of ImageNet, in the order that every model of them has
+ENDINGS, CONFIGS = ("-classes.json",), ("classes.json",)  # names of the file beside the weights, see `configs.beside`
+IMAGENET = 1000  # number of ImageNet's classes, whose order is the same in all models
 NEAREST = 5  # names that an error suggests
 
 
 @cache
 def imagenet() -> tuple[str, ...]:
-    """The names of ImageNet's classes, as torchvision has them."""
+    """The names of ImageNet's classes, from torchvision."""
     from torchvision.models import ResNet50_Weights
 
     return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])
 
 
 def usual(count: int) -> tuple[str, ...]:
-    """Names for so many classes that no file names: ImageNet's, or of another number the numbers themselves."""
+    """Default names for `count` classes: ImageNet's for 1000, otherwise their numbers."""
     return imagenet() if count == IMAGENET else tuple(str(number) for number in range(count))
 
 
 def beside(weights: Path, count: int | None = None) -> tuple[str, ...]:
-    """The names in the file beside a weight file, a JSON list with one for each class in their order; empty without.
+    """The class names in the file beside a weight file, a JSON list in class order; empty without a file.
 
-    count: of the classes; None takes as many as there are.
+    count: expected number of classes; None for any.
 
     Raises:
-        CheckpointError: a file called as the weights is no such list, or one of another length.
+        CheckpointError: a file named after the weights is not such a list, or has another length.
     """
 
     def understand(content: Any) -> tuple[str, ...]:
@@ -51,9 +51,9 @@ def beside(weights: Path, count: int | None = None) -> tuple[str, ...]:
 
 
 def parse(text: str) -> list[tuple[str, float]]:
-    """Classes and weights of a text such as "golden retriever:0.7 / tabby:0.3".
+    """Classes and weights in a text such as "golden retriever:0.7 / tabby:0.3".
 
-    Lines, `/` and `|` keep classes apart; a weight follows the last colon, as in `prompts.parse`, and is 1 without one.
+    Classes are separated by line breaks, `/` or `|`; weights are written as in `prompts.parse`, and 1 by default.
 
     Raises:
         PackError: there is no class, or a weight is not above 0; or as `prompts.parse`.
@@ -69,9 +69,9 @@ def parse(text: str) -> list[tuple[str, float]]:
 
 
 def shares(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> dict[int, float]:
-    """The numbers of classes with their shares, which sum to 1.
+    """Class index -> weight, normalised to sum 1.
 
-    weights: classes as `find` takes them, and weights above 0, which need not sum to 1. names: of all classes.
+    weights: names or numbers of classes, see `find`, with weights above 0. names: of all classes.
 
     Raises:
         ChoiceError: as `find`.
@@ -88,10 +88,10 @@ def shares(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> dict[i
 
 
 def find(name: str, names: Sequence[str]) -> int:
-    """The number of a class, by its name as it is or in any case, or by the number, counted from 0.
+    """The index of a class, given by its name (exact, or ignoring case and spaces) or by its number, counted from 0.
 
     Raises:
-        ChoiceError: there is none, or there are several; the message suggests the nearest names.
+        ChoiceError: there is none, or several; the message suggests similar names.
     """
     if name in names:
         return names.index(name)
@@ -108,7 +108,7 @@ def find(name: str, names: Sequence[str]) -> int:
 
 
 def _nearest(wanted: str, folded: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that are spelt most alike, then those that share a word."""
+    """Similar names: those of the closest spelling, then those that share a word."""
     if len(wanted) > 2 * max(map(len, folded)):
         return []
     alike = difflib.get_close_matches(wanted, folded, NEAREST)

@@ -1,7 +1,7 @@
-"""Repeating pixels to twice the side and a 3 x 3 convolution, as one transposed convolution.
+"""Nearest-neighbour upsampling by 2 followed by a 3 x 3 convolution, as one transposed convolution.
 
-It multiplies less than half as often, and gives the same up to rounding: along one side, each output pixel sees two of
-the three doubled pixels as one, so their numbers in the kernel add up.
+It needs less than half of the multiplications, and is equal up to rounding: along each axis, two of the three pixels
+under the kernel are copies of the same input pixel, so their weights can be added.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FOLDED_FROM = 16  # side of the smallest map for which it is quicker; on smaller ones its larger kernel costs more
+FOLDED_FROM = 16  # smallest side of a map for which it is faster; below, its larger kernel costs more
 
 
 def double(x: Tensor) -> Tensor:
-    """[N, C, 2 H, 2 W] of x [N, C, H, W], each pixel four times."""
+    """Nearest-neighbour upsampling by 2: [N, C, 2 H, 2 W] of x [N, C, H, W]."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class DoublingConv(nn.Conv2d):
-    """`double` and a 3 x 3 convolution: [N, A, H, W] to [N, B, 2 H, 2 W]; side is H."""
+    """`double` followed by a 3 x 3 convolution: [N, A, H, W] to [N, B, 2 H, 2 W]; `side` is H."""
 
     def __init__(self, in_channels: int, out_channels: int, side: int) -> None:
         super().__init__(in_channels, out_channels, 3, padding=1)
@@ -31,7 +31,7 @@ class DoublingConv(nn.Conv2d):
 
 
 def folded(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """What computes the same as a 3 x 3 convolution of a doubled map, frozen, and laid out as that is."""
+    """The transposed convolution that is equal to `double` and this 3 x 3 convolution; frozen, same memory format."""
     with torch.device("meta"):
         made = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
     kernel = conv.weight.detach()
@@ -43,7 +43,7 @@ def folded(conv: nn.Conv2d) -> nn.ConvTranspose2d:
 
 
 def fold_doublings(network: nn.Module) -> None:
-    """Exchange, in place, each `DoublingConv` of a network that is not trained for the quicker of both."""
+    """Replace, in place, each `DoublingConv` of a frozen network by `folded`, where that is faster."""
     for part in list(network.modules()):
         for name, layer in list(part.named_children()):
             if isinstance(layer, DoublingConv) and layer.side >= FOLDED_FROM:

@@ -1,4 +1,4 @@
-"""What generators over a latent grid share: sizes of whole cells, encoding, and a clamp that lets gradients in."""
+"""The base of autoencoder generators, whose latents are grids of cells: size, encoding, and a clamp with gradients."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Grid = TypeVar("Grid", bound="GridGenerator")
 class GridGenerator(Managed, ABC):
     """A convolutional autoencoder as a `Generator`: one latent tensor [N, channels, H / factor, W / factor].
 
-    The size is part of the generator, of its name too, so a latent of another size is a latent of another generator.
-    `at` gives the generator of the same weights at another size. A family offers `_decode`, `_encode`, `sample` and
-    `constrain`.
+    The picture size is part of the generator and its name, so a latent of another size belongs to another generator.
+    `at` gives the generator of the same weights at another size. A family implements `_decode`, `_encode`, `sample`
+    and `constrain`.
     """
 
     def __init__(self, module: nn.Module, family: str, digest: str, channels: int, factor: int, side: int) -> None:
@@ -42,7 +42,7 @@ class GridGenerator(Managed, ABC):
         self.name = f"{family}-{width}x{height}@{self._digest}"
 
     def at(self: Grid, height: int, width: int) -> Grid:
-        """This generator for pictures of another size, rounded to whole cells: `resolution` says what became of it."""
+        """This generator for another picture size in pixels, rounded to whole cells (see `resolution`)."""
         other = copy.copy(self)
         rounded = (max(1, round(side / self.factor)) * self.factor for side in (height, width))
         other._set(self._family, self._tensor, self._channels, *rounded)
@@ -61,7 +61,7 @@ class GridGenerator(Managed, ABC):
     def encode(self, images: Tensor) -> Latent:
         """Latents, on the CPU, of pictures [N, 3, any, any] in [-1, 1], which are resized to `resolution` first.
 
-        To keep the pictures' own size, ask the generator of that size: `generator.at(*images.shape[2:])`.
+        To keep the pictures' size, use `generator.at(*images.shape[2:])`.
 
         Raises:
             PackError: the pictures are empty or not of finite numbers.
@@ -85,15 +85,15 @@ class GridGenerator(Managed, ABC):
 
     @abstractmethod
     def _decode(self, value: Tensor) -> Tensor:
-        """Pictures [N, 3, H, W], of any range, of the latent's tensor."""
+        """Pictures [N, 3, H, W], not yet clamped, from the latent's tensor."""
 
     @abstractmethod
     def _encode(self, images: Tensor) -> Tensor:
-        """The latent's tensor of pictures of this size."""
+        """The latent's tensor from pictures of size `resolution`."""
 
 
 def autoencoder(generator: Generator) -> Autoencoder:
-    """The generator, for what needs an encoder.
+    """The generator, if it has an encoder.
 
     Raises:
         PackError: it has none.
@@ -107,7 +107,7 @@ def autoencoder(generator: Generator) -> Autoencoder:
 
 
 def clamp_with_grad(images: Tensor) -> Tensor:
-    """Clamp to [-1, 1]; outside, only gradients that lead back in pass (VQGAN-CLIP, Crowson et al. 2022)."""
+    """Clamp to [-1, 1]; outside, gradients pass only where a descent step moves inward (Crowson et al. 2022)."""
     return _Clamp.apply(images)  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""A latent diffusion model's autoencoder as a generator: VQGAN-CLIP's search (Crowson et al. 2022), no codebook."""
+"""A latent diffusion model's autoencoder as a generator, for VQGAN-CLIP's search without a codebook."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..types import Latent
 from .latent_grid import GridGenerator
 
 Map = Callable[[Tensor], Tensor]
-SPREAD = (4, 16)  # pictures, and the cells along their side, that show how an encoder's latents are spread
+SPREAD = (4, 16)  # pictures, and cells along their side, from which the statistics of latents are estimated
 
 
 class VAEGenerator(GridGenerator):
-    """Any continuous autoencoder of pictures; its latent is z [N, C, h, w] as its encoder gives it, not scaled.
+    """Any continuous autoencoder of pictures; its latent is the encoder's output z [N, C, h, w], not scaled.
 
     Args:
         module: holds the weights; frozen and in eval mode.
-        encode: z of pictures [N, 3, H, W] in [-1, 1].
-        decode: pictures [N, 3, H, W], about [-1, 1] but unbounded, of z; differentiable.
+        encode: maps pictures [N, 3, H, W] in [-1, 1] to z.
+        decode: maps z to pictures [N, 3, H, W], about [-1, 1] but unbounded; differentiable.
         digest: a fingerprint of the weights.
         channels: C.
-        factor: pixels along the side of one cell.
-        side: of its pictures, in pixels.
+        factor: side of a cell in pixels.
+        side: of its pictures in pixels.
     """
 
-    # No regulariser, since the latents of an encoder, unlike codes, are not near 0.
+    # No regulariser: unlike codes, an encoder's latents are not centred at 0.
     settings = replace(VQGAN_CLIP, regularization=RegularizationSettings(weight=0.0))
 
     def __init__(
@@ -43,7 +43,7 @@ class VAEGenerator(GridGenerator):
         self._encode_map, self._decode_map = encode, decode
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n grids of normal numbers, each channel with its mean and deviation in latents of noise pictures."""
+        """Draw n grids of normal numbers; mean and deviation of each channel are those of encoded noise pictures."""
         mean, deviation = self._spread
         return self._latent(mean + deviation * torch.randn(n, *self.spec["z"], generator=rng))
 
@@ -57,10 +57,10 @@ class VAEGenerator(GridGenerator):
         return latent
 
     def latent(self, samples: Tensor) -> Latent:
-        """A latent of what another part of the model made, such as a diffusion sampler: z [N, C, h, w].
+        """A latent from another source, such as a diffusion sampler: z [N, C, h, w].
 
         Raises:
-            ShapeError: it has other channels or another size than this generator's.
+            ShapeError: its channels or size are not this generator's.
         """
         expected = self.spec["z"]
         if samples.ndim != 4 or samples.shape[1:] != expected:
@@ -73,7 +73,7 @@ class VAEGenerator(GridGenerator):
 
     @cached_property
     def _spread(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each channel of z, [C, 1, 1] each: the same at every size of the generator."""
+        """Mean and standard deviation of each channel of z, [C, 1, 1] each; independent of the generator's size."""
         count, cells = SPREAD
         side = cells * self.factor
         pictures = torch.cat([patterns.octaves(side, side, draws.rng(0, "spread", i)) for i in range(count)])

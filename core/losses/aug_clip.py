@@ -19,7 +19,7 @@ class AugCLIPLoss(CopiesLoss):
     s(I) = E_a [ sum_p w_p cos(f(a(I)), t_p) / sum_p |w_p| ]      (FuseDream, Liu et al. 2021, Eq. 3)
 
     The mean is over `copies` augmented copies; without augmentations it is the plain CLIP score. With the distance
-    "spherical" the cosine gives way to the negative squared spherical distance.
+    "spherical", half the negative squared angle replaces the cosine.
 
     Args:
         encoder, target, copies, distance, micro_batch: as in `CopiesLoss`.
@@ -44,12 +44,12 @@ class AugCLIPLoss(CopiesLoss):
         super().__init__(encoder, target, copies=copies, distance=distance, micro_batch=micro_batch)
         self.policies = tuple(name for name in diffaug.KNOWN if name in policies)
         if not self.policies:
-            self.copies = 1  # all would be alike
+            self.copies = 1  # all copies would be equal
         self.name = "AugCLIP" if self.policies else "CLIP"
 
     @classmethod
     def of(cls, encoder: JointEncoder, target: Target, settings: AugCLIPSettings, micro_batch: int = 0) -> AugCLIPLoss:
-        """The loss that settings describe."""
+        """The loss with the given settings."""
         policies = [name for name in diffaug.POLICIES if getattr(settings, name)]
         if settings.released:
             policies = [diffaug.RELEASED_RESIZE if name == "resize" else name for name in policies]
@@ -67,10 +67,11 @@ class AugCLIPLoss(CopiesLoss):
         return AugCLIPLoss(self.encoder, self.target, policies=(), distance=self.distance)
 
     def embed(self, images: Tensor, rngs: Sequence[torch.Generator], copies: range | None = None) -> Tensor:
-        """Mean unit vector of each picture's augmented copies, [N, D], or of some of them, counted from 0.
+        """Mean of the unit vectors of each picture's augmented copies, [N, D].
 
-        The cosine score is linear in it, `rank(embed(images, rngs))`, whatever the target. The first copies are the
-        same however many there are.
+        The cosine score is linear in it: `rank(embed(images, rngs))`, for any target.
+
+        copies: range of copies to average; None for all. Copy i does not depend on the number of copies.
         """
         parameters = self.parameters(rngs)
         if copies is not None:
@@ -79,11 +80,11 @@ class AugCLIPLoss(CopiesLoss):
         return torch.stack(sums).sum(0) / parameters.shape[1]
 
     def rank(self, means: Tensor) -> Tensor:
-        """AugCLIP scores [N] of pictures whose mean vectors [N, D] `embed` gave."""
+        """AugCLIP scores [N] of pictures from their mean vectors [N, D], see `embed`."""
         return means @ self.direction().to(means)
 
     def direction(self) -> Tensor:
-        """[D]: the weighted mean of the target's vectors."""
+        """The weighted mean of the target's vectors, [D]."""
         return (self.target.weights[:, None] * self.target.vectors).sum(0) / self.target.weights.abs().sum()
 
     def parameters(self, rngs: Sequence[torch.Generator]) -> Tensor:

@@ -1,6 +1,6 @@
-"""What losses are made of. Each is called as `loss(images, latent, rngs) -> [N]`; lower is better.
+"""The parts that losses are made of. A loss is called as `loss(images, latent, rngs) -> [N]`; lower is better.
 
-A score, as the curves and the Score stage show it, is the negative of a loss.
+A score, as shown in curves, is the negative of a loss.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _cosine(cosines: Tensor) -> Tensor:
 
 
 def _spherical(cosines: Tensor) -> Tensor:
-    # Half the squared angle, as 2 asin(|x - t| / 2)^2 is. Kept off the ends, where the angle has no derivative.
+    # Half the squared angle, equal to 2 asin(|x - t| / 2)^2. Clamped, since acos has no derivative at -1 and 1.
     return torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)).square() / 2
 
 
@@ -38,36 +38,35 @@ DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherica
 
 @runtime_checkable
 class Drawing(Loss, Protocol):
-    """A loss whose numbers of a step can be had before it: a search brings those of many steps to the device at once.
+    """A loss whose random numbers are drawn separately, so that a search can draw those of many steps ahead.
 
     `loss(images, latent, rngs)` is `loss.given(images, latent, loss.draw(rngs))`.
     """
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Random numbers, and what a schedule decides: [N, ...] float32, on the CPU; row i is that of rngs[i] alone."""
+        """Random numbers and scheduled values, [N, ...] float32, on the CPU; row i comes from rngs[i] alone."""
         ...
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
-        """The loss [N] by such numbers, on any device."""
+        """The loss [N] with the numbers that `draw` gave, on any device."""
         ...
 
 
 class CopiesLoss:
-    """Mean over augmented copies of a picture of their weighted distance to a target.
+    """Weighted distance of a picture to a target, averaged over augmented copies of the picture.
 
     L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
 
-    A subclass says what the augmentations a are: `parameters` draws their parameters, `augment` applies them. Pictures
-    whose sides meet are first rolled around by chance, all copies of one alike, so that no edge is ever special.
+    A subclass defines the augmentations a: `parameters` draws their parameters, `augment` applies them. Pictures that
+    wrap around are first rolled by a random offset, equal for all copies of a picture, so that no edge is special.
 
     Args:
         encoder: f, frozen; gradients flow to the pictures only.
         target: t and w, from the same encoder. A negative weight pushes away.
         copies: augmented copies per picture, >= 1.
         distance: d, a name of DISTANCES.
-        micro_batch: how many copies go through the encoder at once, 0 for all. It decides the memory needed; value and
-            gradient are the same up to rounding. On out of memory this process goes on with half as many, permanently.
-            The loss itself does not change.
+        micro_batch: copies that are encoded at once, 0 for all. Smaller values need less memory; value and gradient are
+            equal up to rounding. On out of memory this process halves it permanently; the loss object does not change.
 
     Raises:
         ChoiceError: an unknown distance.
@@ -95,11 +94,11 @@ class CopiesLoss:
 
     @property
     def models(self) -> Sequence[Model]:
-        """Those of the encoder."""
+        """The models of the encoder."""
         return self.encoder.models
 
     def identity(self) -> object:
-        """All but how the work is split, which does not decide what the loss is; see `identity.Identified`."""
+        """All attributes except `micro_batch`, which does not change the loss; see `identity.Identified`."""
         return {name: value for name, value in vars(self).items() if name != "micro_batch"}
 
     def around(self: Copies, sides: str) -> Copies:
@@ -121,14 +120,14 @@ class CopiesLoss:
         raise NotImplementedError
 
     def augment(self, images: Tensor, parameters: Tensor) -> Tensor:
-        """Augmented copies of pictures, differentiable in them.
+        """Augmented copies of pictures, differentiable in the pictures.
 
         Args:
             images: [N, 3, H, W] in [-1, 1].
             parameters: [N, C, K], from `parameters`, for C of the copies; on any device.
 
         Returns:
-            [N * C, 3, H', W'], the copies of one picture side by side.
+            [N * C, 3, H', W'], the copies of one picture one after the other.
         """
         raise NotImplementedError
 
@@ -136,7 +135,7 @@ class CopiesLoss:
         return self.given(images, latent, self.draw(rngs))
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
-        """The loss [N] by what `draw` gave."""
+        """The loss [N] with the numbers that `draw` gave."""
         images, parameters = self._seen(images, numbers.to(images.device))
         if torch.is_grad_enabled() and images.requires_grad:
             parts = self._in_parts(images, parameters, lambda part: self._with_gradient(images.detach(), part))
@@ -151,7 +150,7 @@ class CopiesLoss:
         return resample.rolled(images, numbers[:, 0, :_ROLL], self.wraps), numbers[..., _ROLL:]
 
     def _in_parts(self, images: Tensor, parameters: Tensor, work: Callable[[Tensor], Made]) -> list[Made]:
-        """What `work` makes of the parameters [N, C, K] of so many copies as fit into memory at once, part by part."""
+        """The results of `work` for parameters [N, C, K], in micro-batches of C copies that fit into memory."""
         batches = batches_of(self, images.device, self.micro_batch)
         return batches.each(parameters.shape[1], lambda part: work(parameters[:, part]))
 
@@ -160,12 +159,12 @@ class CopiesLoss:
         return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, parameters.shape[:2])
 
     def by_copy(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """What each copy adds to the mean that the loss is, [N, copies], by what `draw` gave."""
+        """The weighted distance of each copy, [N, copies], whose mean is the loss, with the numbers of `draw`."""
         images, parameters = self._seen(images, numbers.to(images.device))
         return torch.cat(self._in_parts(images, parameters, lambda part: self._distances(images, part)), 1)
 
     def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:
-        """This part's share [N] of the mean over all copies."""
+        """The contribution [N] of these copies to the mean over all copies."""
         return self._distances(images, parameters).sum(1) / self.copies
 
     def _distances(self, images: Tensor, parameters: Tensor) -> Tensor:
@@ -175,14 +174,14 @@ class CopiesLoss:
         return DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())
 
     def _with_gradient(self, images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """This part's share and its gradient; the encoder's activations are freed before the next part."""
+        """As `_mean_distance`, with its gradient toward the pictures: activations are freed after each micro-batch."""
         images = images.clone().requires_grad_()
         share = self._mean_distance(images, parameters)
         return share.detach(), precision.gradient(share, [images])[0]
 
 
 class _WithGradient(torch.autograd.Function):
-    """A value [N] with a known gradient toward the pictures that it came from."""
+    """Attaches a known gradient toward pictures [N, 3, H, W] to a value [N]."""
 
     @staticmethod
     def forward(ctx, images: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # type: ignore[override]
@@ -196,9 +195,9 @@ class _WithGradient(torch.autograd.Function):
 
 
 class SumLoss:
-    """Weighted sum of losses; `terms` holds them flat, so that each stays visible to the score curve.
+    """Weighted sum of losses. terms: (weight, loss) of each, with nested sums flattened, for the score curve.
 
-    Of several terms of one name, each draws numbers of its own.
+    Several terms of the same name draw different random numbers.
     """
 
     name = "total"
@@ -214,21 +213,21 @@ class SumLoss:
 
     @property
     def models(self) -> Sequence[Model]:
-        """Those of all terms."""
+        """The models of all terms."""
         return [model for _, loss in self.terms for model in loss.models]
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
         return self.given(images, latent, self.draw(rngs), rngs)
 
     def draw(self, rngs: Sequence[torch.Generator]) -> dict[str, Tensor]:
-        """The numbers of each `Drawing` term, by the names of `named_terms`."""
+        """The random numbers of each `Drawing` term, by the names of `named_terms`."""
         terms = named_terms(self).items()
         return {name: term.draw(_own(rngs, name, term)) for name, (_, term) in terms if isinstance(term, Drawing)}
 
     def given(
         self, images: Tensor, latent: Latent, numbers: Mapping[str, Tensor], rngs: Sequence[torch.Generator]
     ) -> Tensor:
-        """The loss [N] by what `draw` gave, on any device; terms that are not `Drawing` draw from rngs."""
+        """The loss [N] with the numbers that `draw` gave, on any device; terms that are not `Drawing` use rngs."""
         values = []
         for name, (weight, term) in named_terms(self).items():
             if isinstance(term, Drawing):
@@ -240,9 +239,9 @@ class SumLoss:
 
 
 def with_error(loss: Loss, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """The loss [N] and its standard error [N]: by how much it would differ under other draws of the augmentations.
+    """The loss [N] and its standard error [N] over draws of the augmentations.
 
-    The error follows from how much a picture's copies differ. It is 0 for what does not compare copies, or only one.
+    The error is estimated from the variance over a picture's copies; it is 0 for losses without copies or with one.
     """
     values, variances = [], [images.new_zeros(len(images))]
     for name, (weight, term) in named_terms(loss).items():
@@ -257,17 +256,17 @@ def with_error(loss: Loss, images: Tensor, latent: Latent, rngs: Sequence[torch.
 
 
 def _own(rngs: Sequence[torch.Generator], name: str, term: Loss) -> Sequence[torch.Generator]:
-    """A term's generators: of several terms of one name the first draws what it would alone."""
+    """A term's generators. Of several terms of the same name, the first draws the same numbers as it does alone."""
     return rngs if name == term.name else draws.streams(rngs, name)
 
 
 def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
-    """The weighted terms of a loss: its own where it is a sum, else itself with weight 1."""
+    """The (weight, term) pairs of a sum; any other loss is a single term of weight 1."""
     return loss.terms if isinstance(loss, SumLoss) else ((1.0, loss),)
 
 
 def named_terms(loss: Loss) -> dict[str, tuple[float, Loss]]:
-    """The terms of a loss by names of which no two are equal, such as "AugCLIP" and "AugCLIP 2"."""
+    """The terms of a loss by unique names, such as "AugCLIP" and "AugCLIP 2"."""
     named: dict[str, tuple[float, Loss]] = {}
     for weight, term in terms_of(loss):
         named[free_name(term.name, named)] = weight, term
@@ -285,7 +284,7 @@ def free_name(name: str, taken: Mapping[str, object]) -> str:
 
 @runtime_checkable
 class Scheduled(Loss, Protocol):
-    """A loss that depends on the step of the search. Called as it is, it is that of step 0."""
+    """A loss that depends on the step of the search. When called itself, it is that of step 0."""
 
     def at(self, step: int) -> Loss:
         """The loss of a step, counted from 0."""
@@ -293,6 +292,6 @@ class Scheduled(Loss, Protocol):
 
 
 def at(loss: Loss, step: int) -> SumLoss:
-    """A loss, or a sum of losses, as it is at a step."""
+    """The loss at a step of the search, as a sum of its terms."""
     terms = terms_of(loss)
     return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms])

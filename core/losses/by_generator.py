@@ -1,4 +1,4 @@
-"""A loss that leaves some of its numbers to the generator whose pictures it will see."""
+"""A loss whose settings follow from the generator that it is used with."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .base import CopiesLoss, SumLoss, terms_of
 
 
 class ByGenerator:
-    """A loss whose numbers are those of a generator's `Settings`; `suited` makes it, for each kind of settings once.
+    """A loss that is built from a generator's `Settings` once they are known; see `suited`.
 
-    Called as it is, where there is no generator, it is the loss of `Settings()`.
+    When called itself, without a generator, it is the loss for `Settings()`.
 
     Args:
         name: of the loss.
-        make: makes the loss; what that loads is not loaded before.
-        says: what the loss takes of settings, for people.
+        make: builds the loss from settings, once for each; models are loaded then.
+        says: describes the settings that the loss uses.
     """
 
-    models: Sequence[Model] = ()  # those of the loss that it becomes are not known yet
+    models: Sequence[Model] = ()  # not known before the loss is built
 
     def __init__(self, name: str, make: Callable[[Settings], Loss], says: Callable[[Settings], str]) -> None:
         self.name, self.says, self._make = name, says, make
@@ -33,7 +33,7 @@ class ByGenerator:
         return f"ByGenerator({self.name})"
 
     def suited(self, settings: Settings) -> Loss:
-        """The loss with the numbers that settings have for it."""
+        """The loss built with the given settings."""
         if settings not in self._made:
             self._made[settings] = self._make(settings)
         return self._made[settings]
@@ -43,16 +43,16 @@ class ByGenerator:
 
 
 def suited(loss: Loss, settings: Settings) -> Loss:
-    """A loss, or a sum of losses, as settings have it, for pictures whose sides meet if theirs do.
+    """A loss, or a sum of losses, in which every `ByGenerator` is replaced by the loss for the given settings.
 
-    One that leaves nothing to the generator is itself.
+    Losses are adapted to pictures that wrap around, if the settings say so.
     """
     terms = [(weight, _one(term, settings)) for weight, term in terms_of(loss)]
     return SumLoss(terms) if isinstance(loss, SumLoss) else terms[0][1]
 
 
 def waiting(loss: Loss) -> list[ByGenerator]:
-    """The terms of a loss that leave something to the generator."""
+    """The terms of a loss that are `ByGenerator`."""
     return [term for _, term in terms_of(loss) if isinstance(term, ByGenerator)]
 
 

@@ -1,4 +1,4 @@
-"""VQGAN-CLIP's loss: the distance of augmented crops of a picture to the prompts (Crowson, Biderman et al. 2022)."""
+"""VQGAN-CLIP's loss: distance of augmented random crops of a picture to the prompts (Crowson, Biderman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class CutoutLoss(CopiesLoss):
 
     L(I) = E_c [ sum_p w_p theta(f(c(I)), t_p)^2 / 2 / sum_p |w_p| ]      (VQGAN-CLIP, Crowson, Biderman et al. 2022)
 
-    A target of the original picture and a phrase makes it the paper's loss for replacing what a picture shows.
+    With a target that combines a picture and a phrase, it is the paper's loss for replacing the content of a picture.
 
     Convention:
-        A crop is a square of u^power (short - least) + least pixels a side, u uniform, where short is the picture's
-        shorter side and least is `smallest` of it; it lies anywhere in the picture. The gradients of warps are summed
-        in no fixed order on CUDA: there, two runs may differ by rounding.
+        The side of a crop is u^power (short - least) + least pixels, with u uniform, short the picture's shorter side
+        and least = smallest * short; crops lie anywhere in the picture. On CUDA the gradients of warps are not
+        deterministic: two runs may differ by rounding.
 
     Args:
         encoder, target, micro_batch: as in `CopiesLoss`.
         copies: cutouts per picture, >= 1.
         smallest: the least side of a crop as a share of the picture's shorter side, in (0, 1].
         power: above 1 favours small crops, below 1 large ones.
-        whole: share of the cutouts that show the whole picture, squeezed to the encoder's shape, in [0, 1].
-        strengths: name of `vqgan_clip.AUGMENTATIONS` -> strength from 0 (off) to `vqgan_clip.STRONGEST`. 1 is the
-            published notebook's. A name left out has the strength of its row: 1 for those of the paper, else 0.
+        whole: share of the cutouts that show the whole picture, resized to the encoder's input, in [0, 1].
+        strengths: name of `vqgan_clip.AUGMENTATIONS` -> strength from 0 (off) to `vqgan_clip.STRONGEST`; 1 is that of
+            the published notebook, and the default for the paper's augmentations; for others it is 0.
 
     Raises:
         ChoiceError: an unknown augmentation.
-        PackError: a number out of its range, or a target of another encoder.
+        PackError: a number is out of its range, or the target is of another encoder.
     """
 
     name = "cutouts"

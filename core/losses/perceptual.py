@@ -1,4 +1,4 @@
-"""Perceptual distances: those between the features of a trained network, the backbone (Zhang et al. 2018)."""
+"""Perceptual distances between pictures by the features of a trained network, the backbone (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ..files.weights import check_chain, fit, hollow
 from ..pictures.resample import resize_to
 from ..types import Latent, Managed, Model
 
-# torchvision's network -> what lpips calls it, and the layers of `features` that it compares.
+# torchvision's network -> its name in lpips, and the layers of `features` that are compared.
 _LPIPS = {"alexnet": ("alex", (1, 4, 7, 9, 11)), "vgg16": ("vgg", (3, 8, 15, 22, 29))}
-_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet in [-1, 1], as LPIPS has them
+_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet in [-1, 1], as in LPIPS
 _NORM_EPS = 1e-5  # of torch's batch norm
 
 
 class _Network(nn.Module):
-    """A sequence of layers; after some of them a head, which weights the squared differences of the channels."""
+    """A sequence of layers. After some of them, a head weights the squared differences of the channels."""
 
     def __init__(self, features: nn.Sequential, widths: Mapping[int, int]) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _Network(nn.Module):
         self.heads = nn.ModuleDict({str(layer): nn.Conv2d(width, 1, 1, bias=False) for layer, width in widths.items()})
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """The feature maps of pictures [N, 3, H, W] in [-1, 1] that the heads compare, [N, C, H', W'] each."""
+        """The feature maps that the heads compare, [N, C, H', W'] each, of pictures [N, 3, H, W] in [-1, 1]."""
         found, x = [], self.scale(x)
         for name, layer in self.features.named_children():
             x = layer(x)
@@ -56,13 +56,13 @@ class _Network(nn.Module):
 
 
 class Perceptual(Managed):
-    """A perceptual distance, `metric(a, b) -> [N]`: 0 where two pictures look the same to the backbone.
+    """A perceptual distance, `metric(a, b) -> [N]`, at least 0, and 0 for equal features.
 
     a: [N, 3, H, W] in [-1, 1]. b: the same shape, or one picture to compare all with. Differentiable in both.
 
     Raises:
-        ShapeError: the pictures are of other shapes.
-        PackError: they are smaller than the backbone can see.
+        ShapeError: the shapes are different ones.
+        PackError: the pictures are too small for the backbone.
     """
 
     def __init__(self, network: _Network, name: str) -> None:
@@ -90,14 +90,15 @@ class Perceptual(Managed):
 
 
 class PerceptualLoss:
-    """Perceptual distance to pictures that a search should stay close to.
+    """Mean perceptual distance to reference pictures.
 
     Args:
         metric: the distance.
-        reference: [R, 3, H, W] in [-1, 1], resized to the pictures' size. The loss is the mean over all R.
+        reference: [R, 3, H, W] in [-1, 1], R >= 1, resized to the pictures' size.
 
     Raises:
-        ShapeError: `reference` is of another shape, or empty.
+        ShapeError: `reference` has another shape or is empty.
+        PackError: it is not finite.
     """
 
     name = "perceptual"
@@ -123,16 +124,16 @@ class PerceptualLoss:
 def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
     """The perceptual distance of a backbone's weight file.
 
-    Two kinds are known. torchvision's AlexNet and VGG16 make LPIPS, with the linear heads that come with the package
-    `lpips`. Plain stages, convolutions with batch norm and ReLU and a halving between the stages, count all stages and
-    channels alike.
+    There are two kinds. torchvision's AlexNet and VGG16 give LPIPS, with the linear heads of the package `lpips`. A
+    backbone of plain stages (convolution, batch norm, ReLU; max pooling between stages) weights all stages and channels
+    equally.
 
     Args:
-        path: a file of any kind that `checkpoints.read` reads.
-        dtype: what it computes with; None for `precision.default()`.
+        path: a file in any format that `checkpoints.read` reads.
+        dtype: that it computes in; None for `precision.default()`.
 
     Raises:
-        CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are.
+        CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are broken.
     """
     checkpoint = read(path)
     kind = next((kind for kind in KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None)
@@ -142,13 +143,13 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
             f"{next(iter(checkpoint.tensors))}. Use torchvision's AlexNet or VGG16."
         )
     title, build = KINDS[kind]
-    # Neither the classifier nor what counts the steps of its training is needed.
+    # Without the classifier and the integer counters of batch norms.
     tensors = {
         k: v.float() for k, v in checkpoint.tensors.items() if k.startswith(f"{kind}.") and v.is_floating_point()
     }
     try:
         return precision.compute_in(build(tensors), dtype)
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # what odd names and shapes lead to
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # unexpected names or shapes
         reason = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
         raise CheckpointError(
             f"{path} looks like {title} but does not fit it: {reason}. Use the file as published."
@@ -156,26 +157,26 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
 
 
 def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:
-    """LPIPS on torchvision's `features`; only AlexNet starts with a convolution of 11 pixels."""
+    """LPIPS on torchvision's `features`; AlexNet is recognised by its first convolution, of 11 x 11 pixels."""
     from torchvision import models
 
     network = "alexnet" if tensors["features.0.weight"].shape[-1] == 11 else "vgg16"
     name, compared = _LPIPS[network]
-    with hollow():  # without weights: those asked for by name would be downloaded
+    with hollow():  # weights=None, since torchvision would download weights that are given by name
         features = getattr(models, network)(weights=None).features[: compared[-1] + 1]
     heads = dict(zip(compared, _published_heads(name), strict=True))
     return _assemble(f"lpips-{name}", features, tensors, heads, torch.tensor(_MEAN), torch.tensor(_STD))
 
 
 def _published_heads(name: str) -> list[Tensor]:
-    """The linear heads, [1, C, 1, 1] each, out of the files of the package lpips; its code would fetch a backbone."""
+    """The linear heads, [1, C, 1, 1] each, from files of the package lpips, whose code would download a backbone."""
     file = distribution("lpips").locate_file(f"lpips/weights/v0.1/{name}.pth")
     heads = read(str(file)).tensors
     return [heads[f"lin{i}.model.1.weight"] for i in range(5)]
 
 
 def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
-    """Stages of convolution, batch norm and ReLU, each at half the side of the one before; all channels count alike."""
+    """Stages of convolution, batch norm and ReLU, each at half the resolution of the previous one; equal weights."""
     rest = dict(tensors)
     places = []  # of the convolutions: "stages.0.3.weight" is at (0, 3)
     for name, value in tensors.items():
@@ -203,7 +204,7 @@ def _stages(tensors: Mapping[str, Tensor]) -> Perceptual:
 
 
 def _fold(tensors: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
-    """Take a convolution and the batch norm after it out of `tensors`: weight and bias of the one that does both."""
+    """Weight and bias of a convolution with its batch norm folded in; removes both from `tensors`."""
     weight, bias = (tensors.pop(f"{conv}.{name}") for name in ("weight", "bias"))
     mean, var, gain, offset = (
         tensors.pop(f"{norm}.{name}") for name in ("running_mean", "running_var", "weight", "bias")
@@ -219,7 +220,7 @@ def _assemble(
     mean: Tensor,
     std: Tensor,
 ) -> Perceptual:
-    """The distance of `features` (on the meta device), of their tensors and of the heads by layer."""
+    """The distance from layers on the meta device, their tensors, heads by layer, and input normalisation."""
     with hollow():
         network = _Network(features, {layer: head.shape[1] for layer, head in heads.items()})
     scale = {"scale.gain": 1 / std, "scale.offset": -mean / std}
@@ -229,7 +230,7 @@ def _assemble(
 
 
 def _least_side(features: nn.Sequential) -> int:
-    """The smallest side of a picture that leaves a pixel at the end."""
+    """The smallest picture side for which the last feature map is not empty."""
     side = 1
     for layer in reversed(features):
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):

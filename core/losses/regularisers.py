@@ -1,4 +1,4 @@
-"""Regularisers, as VQGAN-CLIP and its users have them: losses of the latent, and of the picture without any target."""
+"""Regularisers, as used with VQGAN-CLIP: losses of the latent, and of the picture without a target."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class LatentRegularization(_WithoutModel):
 
     L(z) = alpha_t mean((z - z_0)^2), alpha_t = max(alpha - decay floor(t / every), 0)
 
-    VQGAN-CLIP (Crowson, Biderman et al. 2022) has z_0 = 0 and says that the term is "decayed by 0.005": here, at every
-    step. The published notebook takes 0.3 off alpha = 1.5 every 50 steps, which is nearly as much.
+    VQGAN-CLIP (Crowson, Biderman et al. 2022) has z_0 = 0 and states that the term is "decayed by 0.005", without
+    saying how often; here it is at every step. The published notebook subtracts 0.3 from alpha = 1.5 every 50 steps.
 
     Args:
         weight: alpha, at least 0.
         decay: what is subtracted from the weight each time, at least 0.
         every: steps between two decays of the weight, at least 1.
-        tensor: name of the latent's tensor to hold near z_0; empty for all tensors, whose numbers all count alike.
+        tensor: name of the latent's tensor to keep near z_0; empty for all, whose elements have equal weight.
         toward: z_0, one latent for all searches; None for 0.
 
     Raises:
-        PackError: a number out of its range.
-        LatentError: `toward` holds several latents. When called: the latent has no such tensor or none at all, or is
-            another generator's than `toward`.
+        PackError: a number is out of its range.
+        LatentError: `toward` has several latents. When called: the latent has no such tensor or none at all, or belongs
+            to another generator than `toward`.
     """
 
     weight: float = 1.5
@@ -59,18 +59,18 @@ class LatentRegularization(_WithoutModel):
             raise LatentError(f"A search stays near one latent; got {len(self.toward)}: pick one of the batch.")
 
     def at(self, step: int) -> LatentRegularization:
-        """The same with the weight of a step, which no longer decays."""
+        """The regulariser of a step, whose weight is constant."""
         return replace(self, weight=max(self.weight - self.decay * (step // self.every), 0.0), decay=0.0)
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
         return self.given(images, latent, self.draw(rngs))
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        """The weight, [N]: it changes with the step, and lies where the latents are before the step begins."""
+        """The weight, [N]: it is scheduled, and copied to the device with the random numbers."""
         return torch.full((len(rngs),), self.weight)
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
-        """The loss [N] by weights [N]."""
+        """The loss [N] with weights [N]."""
         z = self._values(latent)
         if self.toward is not None:
             if latent.generator != self.toward.generator:
@@ -110,7 +110,8 @@ class InitialImage(_WithoutModel):
         image: [1, 3, H, W] in [-1, 1], one for all searches.
 
     Raises:
-        ShapeError: another shape.
+        ShapeError: it has another shape.
+        PackError: it is not finite.
     """
 
     name = "initial image"

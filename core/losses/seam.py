@@ -1,4 +1,4 @@
-"""How well the layers of a composition fit each other (FuseDream-Composition, Liu et al. 2021, Section 3.3)."""
+"""The second loss of a composition: how well its layers match (FuseDream-Composition, Liu et al. 2021, Section 3.3)."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class Layered(Protocol):
     """A generator that pastes a foreground onto a background."""
 
     def overlap(self, latent: Latent, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The foreground and the part of the background that it hides, both [N, 3, H, W] in [-1, 1].
+        """The foreground and the part of the background that it covers, both [N, 3, H, W] in [-1, 1].
 
-        images: what the generator made of the latent, which may save decoding it again; None where there is none.
+        images: the decoded latent, which may save decoding it again, or None.
         """
         ...
 
 
 class Seam:
-    """Perceptual distance between the foreground and what it hides: what makes the layers melt into one another.
+    """Perceptual distance between the foreground and the part of the background that it covers.
 
-    l = d(I_fg, crop(I_bg, {alpha, t})), the crop at the foreground's own size (Eq. 5).
+    l = d(I_fg, crop(I_bg, {alpha, t})), with the crop resized to the foreground's full size (Eq. 5).
 
     Args:
         composite: decodes the layers.
         metric: d, `metric(a, b) -> [N]` of pictures [N, 3, H, W] in [-1, 1], differentiable in both.
-        models: those that `metric` runs; none for a formula.
+        models: the networks of `metric`, if it has some.
     """
 
     name = "perceptual"

@@ -1,4 +1,4 @@
-"""What to steer toward: prompts and pictures as weighted unit vectors of one encoder."""
+"""Targets to steer toward: prompts and pictures as weighted unit vectors of an encoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..types import JointEncoder, Target
 
 
 def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
-    """One prompt with its weight; a negative weight steers away from it.
+    """A single prompt with a weight; a negative weight steers away from it.
 
     Raises:
         PackError: the text is empty or too long for the encoder, or the weight is 0 or not a number.
@@ -23,7 +23,7 @@ def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
 
 
 def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
-    """Several prompts, as `prompts.parse` reads them: "a farm:1 | text:-0.3"; `weight` multiplies that of each.
+    """Several prompts in the notation of `prompts.parse`, "a farm:1 | text:-0.3"; `weight` is a factor of all weights.
 
     Raises:
         PackError: as `prompts.parse` and `from_text`.
@@ -32,7 +32,7 @@ def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Targe
 
 
 def check_prompts(text: str, weight: float = 1.0) -> None:
-    """Refuse what `from_prompts` would refuse with any encoder.
+    """Check the arguments of `from_prompts` as far as possible without an encoder.
 
     Raises:
         PackError: as `prompts.parse`, or the weight is 0 or not a number.
@@ -42,7 +42,7 @@ def check_prompts(text: str, weight: float = 1.0) -> None:
 
 
 def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> Target:
-    """Pictures [N, 3, H, W] in [-1, 1] as prompts that share one weight.
+    """Pictures [N, 3, H, W] in [-1, 1] as prompts, each with the weight `weight` / N.
 
     Raises:
         PackError: the pictures are empty or not of finite numbers, or the weight is 0 or not a number.
@@ -55,7 +55,7 @@ def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> T
 
 
 def combine(targets: Sequence[Target]) -> Target:
-    """All prompts of several targets of one encoder.
+    """The prompts of several targets of the same encoder as one target.
 
     Raises:
         PackError: the targets come from different encoders.

@@ -1,4 +1,4 @@
-"""What every picture and mask that comes from outside must be."""
+"""Operations on pictures alone, and the check that every picture and mask from outside has to pass."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..errors import PackError
 
 
 def check(pictures: Tensor, what: str = "picture") -> None:
-    """Refuse pictures or masks, of any shape, that are empty or hold values that are not finite numbers.
+    """Refuse pictures or masks, of any shape, that are empty or hold values that are not finite.
 
-    what: how the message calls them.
+    what: the noun for them in the message.
 
     Raises:
-        PackError: with one sentence for both.
+        PackError: they are empty or not finite.
     """
     if not pictures.numel() or not pictures.isfinite().all():
         raise PackError(

@@ -1,4 +1,4 @@
-"""Fonts for labels: one that has every character of them, whatever their script, or none."""
+"""Fonts for labels: the first that has all of their characters, of whatever script."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..errors import PackError, shortened
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
-_EMOJI = 0x1F000  # from here on: text fonts have a few at most, and those in colour are pictures of one size
-_ABSENT = "\U0010fffe"  # no character, by Unicode: drawn as a font draws what it lacks
+_EMOJI = 0x1F000  # first code point of emoji: text fonts have few of them, and colour fonts have one size only
+_ABSENT = "\U0010fffe"  # a Unicode noncharacter: drawn as the font draws missing characters
 
 
 def font_for(texts: Iterable[str], size: int) -> Font:
     """A font of `size` pixels that has every character of the texts: Pillow's own, matplotlib's, or an installed one.
 
     Raises:
-        PackError: there is none; the message names the characters that are in no font, or never together.
+        PackError: there is none; the message names the characters that the best font lacks.
     """
     characters = frozenset("".join(texts)) - {"\n"}
     missing = characters
@@ -51,7 +51,7 @@ def _fonts(size: int) -> Iterator[Font]:
 def _opened(path: str, size: int) -> Font | None:
     try:
         return ImageFont.truetype(path, size)
-    except OSError:  # a font of pictures, or none at all
+    except OSError:  # a bitmap font, or not a font
         return None
 
 

@@ -1,4 +1,4 @@
-"""Pictures that show nothing: random pixels, noise and gradients (starts of VQGAN-CLIP, Crowson et al. 2022).
+"""Abstract pictures to start from: random pixels, noise and gradients (VQGAN-CLIP, Crowson et al. 2022).
 
 Each pattern is a function (height, width, rng) -> picture [1, 3, height, width] in [-1, 1].
 """
@@ -13,12 +13,12 @@ OCTAVES = 5
 
 
 def pixels(height: int, width: int, rng: torch.Generator) -> Tensor:
-    """Each pixel a random colour: the paper's start."""
+    """A random colour for each pixel, as in the paper."""
     return _uniform(height, width, rng)
 
 
 def octaves(height: int, width: int, rng: torch.Generator) -> Tensor:
-    """Clouds: the mean of noise at OCTAVES frequencies, each twice the last, stretched to the full range."""
+    """Clouds: the mean of noise at OCTAVES frequencies, each twice the previous one, scaled to the full range."""
     layers = []
     for cells in (2**octave for octave in range(1, OCTAVES + 1)):
         noise = _uniform(min(cells, height), min(cells, width), rng)
@@ -29,7 +29,7 @@ def octaves(height: int, width: int, rng: torch.Generator) -> Tensor:
 
 
 def gradient(height: int, width: int, rng: torch.Generator) -> Tensor:
-    """A smooth change between four random colours, one in each corner."""
+    """A bilinear gradient between four random colours, one in each corner."""
     return F.interpolate(_uniform(2, 2, rng), (height, width), mode="bilinear", align_corners=True)
 
 

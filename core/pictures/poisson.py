@@ -1,16 +1,16 @@
-"""Poisson image editing (Pérez, Gangnet and Blake 2003): a part of one picture pasted into another by its gradients.
+"""Poisson image editing (Pérez, Gangnet and Blake 2003): pastes a part of a picture into another by its gradients.
 
-Inside the mask the blend f comes as near as it can to given differences v between neighbouring pixels, and outside it
-is the destination. With q for the neighbours of p within the picture, this is (their Eq. 7)
+Inside the mask, the blend f fits given differences v between neighbouring pixels in the least-squares sense; outside it
+equals the destination. With q for the neighbours of p within the picture, this is (their Eq. 7)
 
     sum_q (f_p - f_q) = sum_q v_pq    for every p inside,
 
-so that the picture's border is free, and the edge of the mask fixed. Conjugate gradients solve it for the correction
-of a first guess, each step preconditioned by a V-cycle of multigrid over cells of 2 x 2. The unknown of a cell is one
-number that is added to all its inside pixels. Edges between cells and ties to fixed pixels then add up (the Galerkin
-product), with the edges halved, without which such a coarse grid corrects too little (Braess 1995): two edges of weight
-1 become one of weight 1, so every level has the same form. Ties make a mask of any shape, down to lines and single
-pixels, as easy as a rectangle.
+with free boundary conditions at the picture's border and fixed ones at the edge of the mask. Conjugate gradients solve
+it for the correction of an initial guess, preconditioned by a V-cycle of multigrid. A coarse cell is 2 x 2 cells of the
+finer level; its unknown is a constant that is added to all inside pixels of the cell. Coarse matrices are Galerkin
+products: edges between cells, and ties to fixed pixels, add up. Edges are then halved, since piecewise constant
+corrections are too small otherwise (Braess 1995): two edges of weight 1 become one of weight 1, so that all levels have
+the same form. Because ties are kept, masks of any shape converge as fast as a rectangle, even lines and single pixels.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from torch.nn import functional as F
 from ..errors import PackError, ShapeError
 from . import check
 
-TOLERANCE = 1e-4  # where the estimated error, of values in [-1, 1], ends the iteration
-MOST_STEPS = 100  # a guard: the hardest masks known take 16
-# Two Jacobi steps that together damp best what a coarser grid cannot: the eigenvalues from 1/2 to 2 (Chebyshev).
+TOLERANCE = 1e-4  # the iteration ends at this estimated error of values in [-1, 1]
+MOST_STEPS = 100  # a safeguard: the hardest masks known take 16
+# Two Jacobi steps that together best damp the eigenvalues from 1/2 to 2, which a coarser grid cannot (Chebyshev).
 RELAXATION = (0.56, 1.39)
 
 
@@ -46,18 +46,18 @@ def blend(
     Args:
         source: [N, 3, H, W] in [-1, 1], or one picture for all.
         destination: [N, 3, H, W] in [-1, 1], or one picture for all.
-        mask: [N, H, W] in [0, 1], or one mask for all; it selects where it is at least 0.5.
-        mixed: take, of every two neighbours and in every channel, the greater difference of source and destination
-            (Eq. 13), so that the destination's texture shows through; otherwise the source's (Eq. 11).
+        mask: [N, H, W] in [0, 1], or one mask for all; pixels of at least 0.5 are pasted.
+        mixed: for each pair of neighbours and each channel, use the larger of the two pictures' differences (Eq. 13),
+            so that the destination's texture shows through; otherwise the source's difference (Eq. 11).
         progress: called with the number of pictures done.
 
     Returns:
-        [N, 3, H, W]: inside the mask within 1e-3 of the exact solution, clamped to [-1, 1]; outside the destination,
-        bit for bit.
+        [N, 3, H, W]: inside the mask within 1e-3 of the exact solution, clamped to [-1, 1]; outside it bit for bit the
+        destination.
 
     Raises:
-        ShapeError: sizes or batches that do not go together.
-        PackError: values that are not numbers, or a mask that selects nothing or everything.
+        ShapeError: sizes or batches do not match.
+        PackError: values are not finite, or a mask selects nothing or everything.
     """
     inside = selected(mask)
     count = _check(source, destination, mask, inside)
@@ -72,12 +72,12 @@ def blend(
 
 
 def selected(mask: Tensor) -> Tensor:
-    """What a mask in [0, 1] selects, as booleans."""
+    """Where a mask in [0, 1] selects, bool of the same shape."""
     return mask >= 0.5
 
 
 def _check(source: Tensor, destination: Tensor, mask: Tensor, inside: Tensor) -> int:
-    """How many pictures there will be."""
+    """Check the arguments of `blend`; returns the number of pictures."""
     height, width = destination.shape[-2:]
     for name, value, shape in (
         ("source", source, "[N, 3, H, W]"),
@@ -95,7 +95,7 @@ def _check(source: Tensor, destination: Tensor, mask: Tensor, inside: Tensor) ->
     counts = {len(source), len(destination), len(mask)}
     if 0 in counts or len(counts - {1}) > 1:
         raise ShapeError(
-            f"{len(source)} sources, {len(destination)} destinations and {len(mask)} masks do not go together: "
+            f"{len(source)} sources, {len(destination)} destinations and {len(mask)} masks do not match: "
             "each must be a single one, or as many as the others."
         )
     if not inside.flatten(1).any(1).all():
@@ -106,7 +106,7 @@ def _check(source: Tensor, destination: Tensor, mask: Tensor, inside: Tensor) ->
 
 
 class _Region:
-    """What a mask [H, W] decides alone, and pictures share: the part of the picture to work on, and its grids."""
+    """What follows from a mask [H, W] alone and is shared by pictures: the window to work in, and its grids."""
 
     def __init__(self, inside: Tensor) -> None:
         self._window = tuple(_span(inside.any(dim)) for dim in (1, 0))
@@ -127,13 +127,13 @@ class _Region:
 
 
 def _span(hit: Tensor) -> slice:
-    """From the first to the last hit, with one more on both sides where there is one."""
+    """From the first to the last hit, with a margin of one on both sides."""
     places = hit.nonzero()
     return slice(max(int(places[0]) - 1, 0), int(places[-1]) + 2)
 
 
 def _wanted(source: Tensor, destination: Tensor, dim: int, mixed: bool) -> Tensor:
-    """The difference v between neighbours along one dimension."""
+    """The guidance field v: differences between neighbours along one dimension."""
     theirs, ours = source.diff(dim=dim), destination.diff(dim=dim)
     return torch.where(ours.abs() > theirs.abs(), ours, theirs) if mixed else theirs
 
@@ -143,7 +143,7 @@ def _wanted(source: Tensor, destination: Tensor, dim: int, mixed: bool) -> Tenso
 
 @dataclass(frozen=True)
 class _Grid:
-    """The matrix of one level, for fields that are zero outside: all [1, 1, h, w]."""
+    """The matrix of a multigrid level, for fields that are zero outside the mask; tensors are [1, 1, h, w]."""
 
     inside: Tensor  # 1 or 0
     diagonal: Tensor
@@ -158,7 +158,7 @@ class _Grid:
 
 
 def _grids(inside: Tensor) -> list[_Grid]:
-    """From the pixels [h, w] to a single cell."""
+    """All levels for a mask [h, w], from its pixels to a single cell."""
     field = inside[None, None].float()
     ties = _add_neighbours(torch.zeros_like(field), 1 - field) * field
     grids = []
@@ -171,7 +171,7 @@ def _grids(inside: Tensor) -> list[_Grid]:
 
 
 def _add_neighbours(total: Tensor, field: Tensor) -> Tensor:
-    """Add the up to four neighbours of each place to the total, in place."""
+    """Add to each element of `total` its neighbours in `field`, in place."""
     total[..., 1:] += field[..., :-1]
     total[..., :-1] += field[..., 1:]
     total[..., 1:, :] += field[..., :-1, :]
@@ -180,12 +180,12 @@ def _add_neighbours(total: Tensor, field: Tensor) -> Tensor:
 
 
 def _cells(field: Tensor) -> Tensor:
-    """Sums over cells of 2 x 2; those at the far border of an odd side are cut."""
+    """Sums over cells of 2 x 2; at the far border of an odd side, over what is left."""
     return F.avg_pool2d(field, 2, ceil_mode=True, divisor_override=1)
 
 
 def _cycle(grids: list[_Grid], target: Tensor) -> Tensor:
-    """One V-cycle: about the solution of `grids[0] @ field == target`, and a symmetric map of the target."""
+    """A V-cycle: a symmetric approximation of the solution of `grids[0] @ field == target`."""
     grid, coarser = grids[0], grids[1:]
     field, residual = torch.zeros_like(target), target
     for step in RELAXATION:
@@ -213,11 +213,11 @@ def _solve(grids: list[_Grid], target: Tensor) -> Tensor:
         field.addcmul_(length, direction)
         residual = residual.addcmul(length, image, value=-1)
         before = now
-        if correction.abs().max() < TOLERANCE:  # it is about the error before this step
+        if correction.abs().max() < TOLERANCE:  # it approximates the error before this step
             break
     return field
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    # A channel that is solved already has only zeros: kept off 0 / 0.
+    # In a channel that is solved exactly both are 0: avoids 0 / 0.
     return (a * b).sum((-2, -1), keepdim=True).clamp(min=1e-30)

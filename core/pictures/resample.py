@@ -1,7 +1,7 @@
-"""Resampling of pictures: crops, boxes, shifts and zooms as one matrix [out, in] per picture and axis.
+"""Resampling of pictures: crops, boxes, shifts and zooms as a matrix [out, in] for each picture and axis.
 
-Each acts on rows and columns separately, so no copy of the pictures is made, and the gradient is the same from run to
-run on every device, which scattered sampling does not give.
+Rows and columns are resampled separately by matrix products. So pictures are not copied for each crop, and gradients
+are deterministic on every device, which those of `grid_sample` are not.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ SIDES: Mapping[str, tuple[bool, bool]] = {
 
 
 def resize_to(images: Tensor, height: int, width: int) -> Tensor:
-    """Pictures [N, C, H, W] at [N, C, height, width], bilinear without anti-aliasing; the very same at equal size."""
+    """Pictures [N, C, H, W] resized to [N, C, height, width], bilinear without anti-aliasing; unchanged if equal."""
     if images.shape[2:] == (height, width):
         return images
     return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def crop(images: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crops brought to one size, bilinear with anti-aliasing; differentiable in the pictures.
+    """Crops resized to one size, bilinear with anti-aliasing; differentiable in the pictures.
 
     Args:
         images: [N, 3, H, W].
-        rows: [N, C, 2], the first row and the number of rows of each crop, whole pixels. A crop may reach beyond the
-            picture, which its outermost pixels then continue, but must show some of it.
-        columns: [N, C, 2], the same across.
+        rows: [N, C, 2], first row and number of rows of each crop, in whole pixels. A crop may extend beyond the
+            picture, where border pixels are repeated, but must overlap it.
+        columns: [N, C, 2], the same for columns.
         size: (H', W').
 
     Returns:
-        [N * C, 3, H', W'], those of one picture side by side.
+        [N * C, 3, H', W'], the crops of one picture one after the other.
     """
     down, across = (
         crop_matrix(windows.to(images), length, out)
@@ -70,7 +70,7 @@ def rolled(images: Tensor, shares: Tensor, sides: str) -> Tensor:
 
 
 def crop_matrix(windows: Tensor, length: int, out: int) -> Tensor:
-    """Windows [..., 2] (first pixel, extent) of an axis, at `out` pixels with anti-aliasing: [..., out, length]."""
+    """Resizes windows [..., 2] (first pixel, extent) of an axis to `out` pixels, anti-aliased: [..., out, length]."""
     start, extent = windows[..., None].unbind(-2)
     scale = extent / out
     centre = start + (torch.arange(out, device=windows.device) + 0.5) * scale - 0.5
@@ -81,7 +81,7 @@ def crop_matrix(windows: Tensor, length: int, out: int) -> Tensor:
 
 
 def shrink_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
-    """The whole axis shrunk, with anti-aliasing, into boxes [N] (first pixel, length) of it: [N, size, size]."""
+    """Shrinks the whole axis, anti-aliased, into boxes [N] (first pixel, length) of itself: [N, size, size]."""
     index = torch.arange(size, device=first.device, dtype=torch.float32)
     step = (size / length)[:, None]
     centre = (index - first[:, None] + 0.5) * step - 0.5
@@ -90,7 +90,7 @@ def shrink_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
 
 
 def enlarge_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
-    """Boxes [N] (first pixel, length) of an axis enlarged to the whole of it, bilinear: [N, size, size]."""
+    """Enlarges boxes [N] (first pixel, length) of an axis to the whole axis, bilinear: [N, size, size]."""
     index = torch.arange(size, device=first.device, dtype=torch.float32)
     first, length = first[:, None], length[:, None]
     return _triangle(((index + 0.5) * length / size - 0.5).clamp(min=0).minimum(length - 1) + first, index)
@@ -103,9 +103,9 @@ def roll_matrix(size: int, shift: Tensor) -> Tensor:
 
 
 def zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
-    """An axis shifted by whole pixels [M], then resized by ratios [M] about its centre, bilinear: [M, size, size].
+    """Shifts an axis by whole pixels [M], then resizes it by ratios [M] about its centre, bilinear: [M, size, size].
 
-    What lay beyond the axis before either is zero.
+    Both fill with zeros.
     """
     index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
     middle = (size - 1) / 2
@@ -113,18 +113,18 @@ def zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
 
 
 def whole_zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
-    """As `zoom_matrix`, but resized to whole pixels, rounded down, then padded with zero or cropped to the axis.
+    """As `zoom_matrix`, but resized to a whole number of pixels, rounded down, then zero-padded or cropped to the axis.
 
-    Of an odd difference the lesser half is padded at the start, or cropped there.
+    If the difference is odd, the smaller half is padded or cropped at the start.
     """
     index = torch.arange(size, device=ratio.device, dtype=ratio.dtype)
     length = (ratio * size).floor()
-    before = (size - length).abs().div(2).floor() * (size - length).sign()  # the padding, less than zero for a crop
+    before = (size - length).abs().div(2).floor() * (size - length).sign()  # padding; below 0 for a crop
     return _shifted(size, (index - before[:, None] + 0.5) * (size / length)[:, None] - 0.5, shift)
 
 
 def _shifted(size: int, source: Tensor, shift: Tensor) -> Tensor:
-    """The matrix [M, size, size] of pixels from places [M, size] of an axis that was shifted by whole pixels [M]."""
+    """The matrix [M, size, size] that samples positions [M, size] of an axis shifted by whole pixels [M]."""
     index = torch.arange(size, device=source.device, dtype=source.dtype)
     shown = (source > -0.5) & (source < size - 0.5)
     landed = index + shift[:, None]  # where each input pixel lies after the shift
@@ -133,11 +133,11 @@ def _shifted(size: int, source: Tensor, shift: Tensor) -> Tensor:
 
 
 def _triangle(centres: Tensor, places: Tensor, reach: Tensor | None = None) -> Tensor:
-    """A triangle filter, [..., out, in]: 1 where an input pixel lies on an output pixel's centre, 0 from `reach` on.
+    """Triangle filter, [..., out, in]: 1 at the centre of an output pixel, falling to 0 at distance `reach`.
 
     Args:
         centres: [..., out], of the output pixels, in pixels of the input.
-        places: [..., in], where the input pixels lie.
+        places: [..., in], positions of the input pixels.
         reach: broadcasts with the result; None for 1 pixel.
     """
     distance = (centres[..., :, None] - places[..., None, :]).abs()

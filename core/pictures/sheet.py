@@ -13,9 +13,9 @@ from ..errors import PackError, quoted
 from . import check
 from .lettering import Font, font_for
 
-SHOWN = 256  # a good height of pictures that are to be looked at on a node
-_SIDE = 128  # smaller pictures are enlarged by a whole factor, so that labels find room
-_GAP, _LABEL = 4, 180  # space between pictures, width of a row's label where there is little; in pixels
+SHOWN = 256  # a good height for pictures on a node
+_SIDE = 128  # smaller pictures are enlarged by an integer factor, so that labels fit
+_GAP, _LABEL = 4, 180  # pixels between pictures, and the least maximal width of a row's label
 _FONT, _OF_WIDTH, _OF_PICTURE = (
     14,
     24,
@@ -31,20 +31,20 @@ def sheet(
     column_labels: Sequence[str] = (),
     captions: Sequence[str] = (),
 ) -> Tensor:
-    """One picture [1, 3, H, W] in [-1, 1] of many, row by row from the left; places without a picture stay white.
+    """A picture [1, 3, H, W] in [-1, 1] with many pictures, row by row from the left; unused cells stay white.
 
-    Letters grow with the sheet, so that they can be read where it is shown no larger than a node.
+    The font grows with the sheet, so that labels stay legible where the sheet is scaled down to a node.
 
     Args:
         pictures: [N, 3, h, w] in [-1, 1].
         columns: pictures in a row, >= 1.
         row_labels: one for each row, or none.
         column_labels: one for each column, or none.
-        captions: what stands below each picture, or none.
+        captions: one below each picture, or none.
 
     Raises:
-        PackError: fewer than one column; labels that are not as many as what they name, too long, or of characters that
-            no font here has; or pictures that are none.
+        PackError: fewer than one column; a number of labels that does not match, labels that are too long or have
+            characters that no font here has; or pictures that are empty or not finite.
     """
     check(pictures)
     rows = -(-len(pictures) // columns) if columns > 0 else 0
@@ -81,10 +81,10 @@ def font_of(
     captions: Sequence[str] = (),
     size: int = _FONT,
 ) -> Font:
-    """The font, `size` pixels high, that a sheet of these labels is written in.
+    """The font, `size` pixels high, for a sheet with these labels.
 
     Raises:
-        PackError: as `sheet`, but for what needs the pictures.
+        PackError: as `sheet`, for what can be checked without the pictures.
     """
     if columns < 1:
         raise PackError(f"A grid needs at least 1 column; got {columns}.")
@@ -105,7 +105,7 @@ def _check_count(what: str, labels: Sequence[str], count: int) -> None:
 
 
 def sized(pictures: Tensor, height: int) -> Tensor:
-    """Pictures [N, 3, H, W] of at most this height: enlarged by a whole factor, or shrunk."""
+    """Pictures [N, 3, H, W] resized to at most this height: enlarged by an integer factor, or shrunk."""
     if pictures.shape[2] > height:
         return F.interpolate(pictures, scale_factor=height / pictures.shape[2], mode="area")
     return F.interpolate(pictures, scale_factor=height // pictures.shape[2], mode="nearest")
@@ -117,7 +117,7 @@ def _enlarge(pictures: Tensor) -> Tensor:
 
 
 def _wrap(text: str, font: Font, width: int) -> str:
-    """The text in lines of at most `width` pixels, broken between words, or within one that is longer than a line."""
+    """The text in lines of at most `width` pixels, broken between words, or within words longer than a line."""
     lines = [""]
     for word in text.split():
         if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
@@ -131,7 +131,7 @@ def _wrap(text: str, font: Font, width: int) -> str:
 
 
 def _extent(labels: Sequence[str], font: Font) -> tuple[int, int]:
-    """Width and height that all labels find room in, with a gap; 0 without labels."""
+    """Width and height of the largest label, with a gap; 0 without labels."""
     if not labels:
         return 0, 0
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))

@@ -1,7 +1,7 @@
-"""The published weights that the pack knows: what they are good for, where they are, and how to tell them from others.
+"""The catalogue of published weights: their use, sources, sizes, hashes and licences.
 
-Sizes, hashes and addresses are those that the publishers, or the keepers of a mirror, have published; what nobody has
-is left out. The hub's own files are checked by the hash that the hub tells.
+Sizes, hashes and addresses are those published by the authors or by the maintainers of a mirror; unknown ones are left
+out. Files on the hub are verified by the hash that the hub gives.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .entry import Published
 
 
 def published(kind: str) -> tuple[Published, ...]:
-    """Every entry of a kind, in the order of the table."""
+    """All entries of a kind, in the order of the table."""
     return tuple(entry for entry in TABLE if entry.kind == kind)
 
 
 def find(name: str) -> Published:
-    """The entry of that name, with or without its file's ending.
+    """The entry of a name, with or without the file's suffix.
 
     Raises:
         ChoiceError: there is none.
@@ -34,24 +34,24 @@ def find(name: str) -> Published:
 
 
 def by_hash(sha256: str) -> Published | None:
-    """The entry with a file of this SHA-256, as far as that is published."""
+    """The entry with a file of this SHA-256, among those whose hash is published; None without one."""
     return next((e for e in TABLE if any(file.sha256 and sha256.startswith(file.sha256) for file in e.files)), None)
 
 
 def stem(entry: Published) -> str:
-    """An entry's name without its file's ending."""
+    """An entry's name without the file's suffix."""
     return entry.name if entry.clip else entry.name.rpartition(".")[0]
 
 
 def names(kind: str) -> frozenset[str]:
-    """What published weights of a kind go by: entries, with and without an ending, and files that need no others."""
+    """All names of published weights of a kind: entries, with and without suffix, and files usable by themselves."""
     entries = published(kind)
     files = (file.name for entry in entries for file in entry.files)
     return frozenset((*(entry.name for entry in entries), *map(stem, entries), *files)).difference(WEIGHTS)
 
 
 def archive(kind: str, name: str) -> File | None:
-    """A published file that needs no others, such as OpenAI's archive of a CLIP, by its own name."""
+    """A published file that is usable by itself, such as OpenAI's archive of a CLIP, by its file name; or None."""
     files = (file for entry in published(kind) for file in entry.files)
     return next((file for file in files if file.name == name not in WEIGHTS), None)
 
@@ -77,7 +77,7 @@ def _deep(
 
 
 def _biggan(side: int, good_for: str, about: int) -> Published:
-    """GANalyze's port, as a program can have it; FuseDream's own, of the same weights, may take its place by hand."""
+    """GANalyze's port, which can be downloaded by a program; FuseDream's file, of the same weights, only by hand."""
     name = f"biggan-{side}.pth"
     address = f"ganalyze.csail.mit.edu/models/{name}"
     page = _FUSEDREAM if side > 128 else ""
@@ -103,14 +103,14 @@ def _llamagen(name: str, path: str, about: int, good_for: str) -> Published:
 
 
 def _vqmodel(name: str, repo: str, weights: str, about: int, licence: str, good_for: str) -> Published:
-    """A `VQModel` of diffusers, whose configuration is called as the weights here."""
+    """A `VQModel` of diffusers; its configuration is saved under the name of the weights."""
     file = File(f"{name}{PurePosixPath(weights).suffix}", (Hub(repo, f"vqvae/{weights}"),))
     config = File(f"{name}.json", (Hub(repo, "vqvae/config.json"),))
     return Published(file.name, "gan", (file,), licence, good_for, beside=(config,), about=about)
 
 
 def _mirrors(somnai: str, pytti: str) -> tuple[Hub, Hub]:
-    """The two repositories of the hub that keep the VQGANs."""
+    """The two repositories on the hub that mirror the VQGANs."""
     return _somnai(somnai), Hub("pxlpshr/pytti-models", f"vqgan/{pytti}.ckpt")
 
 

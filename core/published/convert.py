@@ -1,4 +1,4 @@
-"""Turn published weights into .safetensors, without what only training needs, and with a note of their origin."""
+"""Converts published weights to .safetensors, without tensors that only training needs, and with their provenance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..files.download import sha256
 from ..losses import perceptual
 from . import catalogue
 
-# Tensors that a family can do without: an autoencoder's discriminator, a log of singular values, counts of training.
+# Tensors that a family does not need: an autoencoder's discriminator, logged singular values, counters of training.
 _NEEDLESS = {
     "VQGAN": ("loss.*", "colorize", "quantize.codebook_used"),
     "BigGAN": ("*.sv0",),
@@ -31,13 +31,13 @@ class _Named(Protocol):
 
 
 def convert(path: Path) -> Path:
-    """Write the weights in a generator's or a perceptual backbone's file as .safetensors beside it, and return where.
+    """Write the weights of a generator or perceptual backbone as .safetensors beside their file; returns the path.
 
-    The metadata say what the file was called, its SHA-256, its family and, where it is a published one, its licence.
+    The metadata have the original file's name and SHA-256, the family and, for a published file, the licence.
 
     Raises:
-        CheckpointError: nothing here can use the file, a file is in the way, or it would compute something else
-            afterwards.
+        CheckpointError: the file is of no known model, the target exists, or the converted model would have another
+            fingerprint.
     """
     target = path.with_suffix(".safetensors")
     if target.exists():
@@ -53,17 +53,17 @@ def convert(path: Path) -> Path:
 
 
 def convert_clip(path: Path, target: Path) -> None:
-    """Write the weights in one of OpenAI's TorchScript archives in open_clip's form.
+    """Write the weights of one of OpenAI's TorchScript archives in open_clip's format.
 
     Raises:
-        CheckpointError: the archive cannot be read, or the place cannot be written.
+        CheckpointError: the archive cannot be read, or the target cannot be written.
     """
     tensors = {name: value for name, value in checkpoints.read(path).tensors.items() if name not in clip.NOTES}
     _write(target, tensors, {"family": "CLIP", **provenance(path)})
 
 
 def provenance(path: Path) -> dict[str, str]:
-    """Where a file's weights come from, as metadata of what is made of them."""
+    """Metadata on the origin of weights, for files converted from `path`."""
     digest = sha256(path)
     entry = catalogue.by_hash(digest)
     known = {"published_as": entry.name, "licence": entry.licence} if entry else {}
@@ -73,7 +73,7 @@ def provenance(path: Path) -> dict[str, str]:
 def _plan(
     checkpoint: checkpoints.Checkpoint,
 ) -> tuple[str, Callable[[Path], _Named], Callable[[Mapping[str, Tensor]], dict[str, Tensor]]]:
-    """The family of a checkpoint, what loads it, and what picks the tensors that it needs."""
+    """The family of a checkpoint, the function that loads it, and the one that selects the tensors it needs."""
     for backend in generators.backends():
         prefix = backend.prefix(checkpoint.tensors)
         if prefix is not None:

@@ -1,4 +1,4 @@
-"""The joint encoders of texts and pictures that are published: where open_clip's hub, or OpenAI, has them."""
+"""The part of the catalogue with joint encoders of texts and pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _in_open_clips_form(repo: str) -> tuple[File, ...]:
 
 
 def _openai(model: str, repo: str, archive: str, size: int, sha256: str, good_for: str) -> Published:
-    """OpenAI's, in open_clip's form if the hub can be reached, else the archive that OpenAI published."""
+    """OpenAI's models, in open_clip's format from the hub, or as the archive that OpenAI published."""
     sources = (
         f"https://openaipublic.azureedge.net/clip/models/{sha256}/{archive}",
         Hub("pxlpshr/pytti-models", f"clip/{sha256}/{archive}"),

@@ -9,11 +9,12 @@ from ..files.download import File
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that somebody published.
+    """Published weights.
 
-    name: the file, or for a CLIP the folder, as the menus show it. kind: the folder of models that it belongs in.
-    files: the weights in one form or several, best first. clip: what open_clip calls the model and its weights. beside:
-    files that belong beside them. about: bytes of the weights, where only their count of numbers is known.
+    name: of the file, or for a CLIP of the folder, as shown in menus. kind: the folder of models that it belongs in.
+    files: the weights in one or several formats, in order of preference. good_for: a short description. clip:
+    open_clip's names of the model and of its weights; None for other models. beside: further files that are needed.
+    about: approximate size in bytes, where only the number of parameters is published.
     """
 
     name: str
@@ -27,10 +28,10 @@ class Published:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the weights in the first form whose size is published."""
+        """Size in bytes of the weights, in the first format whose size is published; None without one."""
         return next((file.size for file in self.files if file.size), None)
 
     @property
     def hashed(self) -> bool:
-        """Whether the SHA-256 of each form is published."""
+        """Whether the SHA-256 of every format is published."""
         return all(file.hashed for file in self.files)

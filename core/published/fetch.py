@@ -1,4 +1,4 @@
-"""Published weights on this machine: fetched into a models folder when first asked for, and described once loaded."""
+"""Published weights on this machine: downloaded into a models folder, verified, and described."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .catalogue import TABLE, Published
 
 
 def place(entry: Published, folder: Path) -> Path:
-    """Where an entry's file, or a CLIP's folder, is or will be; `folder` is the models folder of its kind."""
+    """The path, existing or not, of an entry's file or a CLIP's folder. folder: the models folder of its kind."""
     if entry.clip is not None:
         return folder / entry.name
     forms = [folder / file.name for file in entry.files]
@@ -24,7 +24,7 @@ def place(entry: Published, folder: Path) -> Path:
 
 
 def is_there(entry: Published, folder: Path) -> bool:
-    """Whether nothing is left to fetch."""
+    """Whether an entry is present with all its files."""
     path = place(entry, folder)
     if not all(((folder if entry.clip is None else path) / file.name).is_file() for file in entry.beside):
         return False
@@ -34,17 +34,17 @@ def is_there(entry: Published, folder: Path) -> bool:
 
 
 def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint: str | None = None) -> Path:
-    """The entry's file, or a CLIP's folder, downloaded if it is not there.
+    """The path of an entry's file or a CLIP's folder, downloaded if it is not present.
 
     Args:
-        entry: what to get.
+        entry: the weights.
         folder: the models folder of the entry's kind.
-        progress: told the bytes there and in all while a file comes; stops the download by raising.
-        endpoint: where the hub is, if not at its usual place.
+        progress: see `download.Progress`.
+        endpoint: address of the hub; None for the default.
 
     Raises:
         CheckpointError: it cannot be downloaded; the message says how to get it by hand, or that another program is
-            at it.
+            downloading it.
     """
     path = place(entry, folder)
     if is_there(entry, folder):
@@ -57,9 +57,9 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
 
 
 def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
-    """Weights in the first form that can be had, and the configuration that open_clip has for them."""
+    """Download the weights in the first available format, and write open_clip's configuration for them."""
     try:
-        with alone(folder):  # as a whole: two programs would fetch the forms beside each other
+        with alone(folder):  # for the whole folder: otherwise two programs could download two formats
             if not any((folder / name).is_file() for name in clip.WEIGHTS):
                 _fetch_weights(entry, folder, progress, endpoint)
             _fetch_beside(entry, folder, progress, endpoint)
@@ -83,7 +83,7 @@ def _fetch_weights(entry: Published, folder: Path, progress: Progress, endpoint:
 
 
 def _first_form(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> Path:
-    """The weights in the first form that can be had."""
+    """Download the weights in the first available format."""
     refusals = []
     for file in entry.files:
         try:
@@ -96,7 +96,7 @@ def _first_form(entry: Published, folder: Path, progress: Progress, endpoint: st
 
 
 def clip_config(entry: Published) -> dict[str, Any]:
-    """open_clip's own configuration of a CLIP: its shape, its activation, and how its pictures are normalised."""
+    """open_clip's own configuration of a CLIP: architecture, and preprocessing of pictures."""
     import open_clip
 
     assert entry.clip is not None
@@ -110,10 +110,10 @@ def clip_config(entry: Published) -> dict[str, Any]:
 
 
 def verify(path: Path) -> None:
-    """Compare a file that is named as a published one with the hash that was published.
+    """Compare the SHA-256 of a file that is named as a published one with the published hash.
 
     Raises:
-        CheckpointError: it is another file.
+        CheckpointError: they differ.
     """
     for file in (file for entry in TABLE for file in entry.files if file.name == path.name and file.sha256):
         if path.is_file() and not (found := sha256(path)).startswith(file.sha256):
@@ -124,7 +124,7 @@ def verify(path: Path) -> None:
 
 
 def licence(path: Path) -> str:
-    """The licence of published weights, of a file or folder of their name or converted from them; "" if unknown."""
+    """The licence of a file or folder that is named as published weights or converted from them; "" if unknown."""
     by_name = next((entry.licence for entry in TABLE if _is_of(path, entry)), "")
     if by_name or path.suffix != ".safetensors":
         return by_name
@@ -135,19 +135,19 @@ def licence(path: Path) -> str:
 
 
 def remarks(path: Path) -> list[str]:
-    """What a user should know of published weights: the licence, and whether nobody published their hash."""
+    """Remarks on published weights for users: the licence, and whether there is no published hash."""
     known = licence(path)
     unhashed = any(_is_of(path, entry) and not entry.hashed for entry in TABLE)
     return [*([f"licence: {known}"] if known else []), *(["no published hash"] if unhashed else [])]
 
 
 def _is_of(path: Path, entry: Published) -> bool:
-    """Whether a file or folder is called as an entry, or as a file that an entry brings alone."""
+    """Whether a file or folder has the name of an entry, or of one of its files that are usable by themselves."""
     return path.name == entry.name or any(path.name == file.name not in clip.WEIGHTS for file in entry.files)
 
 
 def describe(model: Model, remarks: Sequence[str] = ()) -> str:
-    """One line on a loaded model: its name, parameters, memory, size of pictures, precision, and remarks."""
+    """A line that describes a loaded model: name, parameters, memory, picture size, dtype, and remarks."""
     parameters = list(model.module.parameters())
     size = sum(value.numel() * value.element_size() for value in (*parameters, *model.module.buffers()))
     count = sum(value.numel() for value in parameters)

@@ -1,4 +1,4 @@
-"""Films: each frame is the last one seen by a moved camera, and then searched a little further (VQGAN-CLIP's zooms)."""
+"""Films: each frame is the previous one after a camera motion, searched for a few more steps (VQGAN-CLIP's zooms)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Callback = Callable[[int, int, float, Tensor], None]
 
 @dataclass(frozen=True)
 class Motion:
-    """How the picture moves between two frames: it grows and turns about its centre, then shifts.
+    """The motion of the picture between two frames: zoom and rotation about its centre, then translation.
 
-    zoom: factor of its size, above 0. right, down: pixels. turn: degrees, clockwise.
+    zoom: scale factor, above 0. right, down: pixels. turn: degrees, clockwise.
 
     Raises:
-        PackError: a number out of its range.
+        PackError: a number is out of its range.
     """
 
     zoom: float = 1.0
@@ -43,23 +43,23 @@ class Motion:
 
 
 def moved(pictures: Tensor, motion: Motion) -> Tensor:
-    """Pictures [N, 3, H, W] in [-1, 1] after a motion (bicubic); what comes in over an edge is the mirror image."""
+    """Pictures [N, 3, H, W] in [-1, 1] after a motion (bicubic, with reflection padding)."""
     height, width = pictures.shape[2:]
-    # From a pixel of the result back to where it comes from, both counted from the centre: A (p - shift).
+    # The source position of a pixel p of the result, both relative to the centre: A (p - shift).
     cosine, sine = math.cos(math.radians(motion.turn)) / motion.zoom, math.sin(math.radians(motion.turn)) / motion.zoom
     back = torch.tensor([[cosine, sine], [-sine, cosine]])
     offset = -back @ torch.tensor([motion.right, motion.down], dtype=back.dtype)
-    half = torch.tensor([width / 2, height / 2])  # affine_grid counts in halves of the sides
+    half = torch.tensor([width / 2, height / 2])  # the unit of affine_grid's coordinates
     theta = torch.cat([back * half / half[:, None], (offset / half)[:, None]], 1).to(pictures)
     grid = F.affine_grid(theta.expand(len(pictures), -1, -1), list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp(-1, 1)
 
 
 def key(generator: Generator, loss: Loss, latent: Latent, motion: Motion, *, seed: int, options: Options) -> str:
-    """What the frames of these arguments are, by their content: where a film stopped, another of an equal key goes on.
+    """A digest of the arguments of `frames`: a film with an equal key may resume from the frames of another.
 
     Raises:
-        IdentityError: a loss has no content to be known by.
+        IdentityError: a loss has no content that can be digested.
     """
     return identity.digest(generator, loss, latent, motion, seed, replace(options, at_once=1))
 
@@ -76,27 +76,27 @@ def frames(
     unfinished: Film | None = None,
     callback: Callback | None = None,
 ) -> Iterator[tuple[Tensor, Latent]]:
-    """The frames of a film: that of the latent, then each one moved, encoded again and searched for `options.steps`.
+    """The frames of a film: the decoded latent, then each frame moved, encoded and searched for `options.steps`.
 
-    Frame i is the same however many follow it.
+    Frame i does not depend on `count`.
 
     Args:
-        generator: an `Autoencoder`, which the latent belongs to.
-        loss: what each frame's search lowers; its schedule, if any, begins anew with each frame.
-        latent: one, the first frame.
+        generator: an `Autoencoder`, to which the latent belongs.
+        loss: to minimise in each frame; its schedule, if any, restarts with each frame.
+        latent: a single one, the first frame.
         motion: between two frames.
-        count: of frames, at least 1.
-        seed: decides every frame's augmentations and noise.
-        options: of each frame's search, whose start and end alone are compared, and the better one kept.
-        unfinished: the first frames of a film of the same `key`, fewer than `count`: they come first, as they are.
-        callback: (frame, steps of it done, mean loss, pictures) after each step.
+        count: number of frames, at least 1.
+        seed: of every frame's augmentations and noise.
+        options: of each frame's search. Only its start and its end are evaluated, and the better one is kept.
+        unfinished: the first frames of a film of the same `key`, fewer than `count`; they are yielded first.
+        callback: called after each step with (frame, steps done for it, mean loss, pictures).
 
     Yields:
         Picture [1, 3, H, W] in [-1, 1], on the CPU, and latent of each frame.
 
     Raises:
         LatentError: the latent belongs to another generator, or there are several.
-        PackError: the generator has no encoder, there are no frames, or a search met a loss that is not a number.
+        PackError: the generator has no encoder, count is below 1, or a loss is not finite.
     """
     encoder = autoencoder(generator)
     latent.check(encoder)

@@ -1,8 +1,8 @@
-"""Banks of candidates: what is computed once for a generator, an encoder and the augmentations, for all prompts.
+"""Banks of candidates: CLIP vectors that are computed once for a generator, encoder and augmentations, for all prompts.
 
-The picture side of the AugCLIP score does not know the prompt: the mean over augmentations of cosines is the cosine
-with the mean of unit vectors. So the candidates' mean vectors are kept, and ranking the candidates for a prompt is then
-one matrix product, exactly.
+The AugCLIP score is linear in the pictures' vectors: the mean over augmentations of cosines is the inner product of the
+prompt's vector with the mean of the copies' unit vectors. So these means are stored, and ranking all candidates for a
+prompt is an exact matrix product.
 """
 
 from __future__ import annotations
@@ -23,35 +23,36 @@ from ..losses.aug_clip import AugCLIPLoss
 from ..types import Generator, Latent
 from .bank_file import BankFile, Rows, Warn
 
-CHUNK = 100  # candidates drawn and decoded together; part of what a seed means
-DECODE = 10  # of them at once through the generator, fewer when memory runs out
-SAVE_SECONDS = 20
-WAIT_SECONDS = 0.5  # before another look at what other processes have computed
+CHUNK = 100  # candidates drawn together; changing it changes the candidates of a seed
+DECODE = 10  # candidates decoded at once, fewer on out of memory
+SAVE_SECONDS = 20  # between two writes while a bank is computed
+WAIT_SECONDS = 0.5  # between two checks for results of other processes
 
-Report = Callable[[int, str], None]  # how many are known by now, and in words what is being done
+Report = Callable[[int, str], None]  # called with the number of known candidates, and a description of the work
 
 
 def candidates(generator: Generator, seed: int, chunk: int, gaussian_y: bool = False) -> Latent:
-    """Candidates number CHUNK * chunk and on of a seed."""
+    """The CHUNK candidates of a seed from number CHUNK * chunk on."""
     return generator.sample(CHUNK, draws.rng(seed, "candidates", chunk), **({"gaussian_y": True} if gaussian_y else {}))
 
 
 class Bank:
-    """Mean vectors of a seed's candidates over some of their augmented copies, kept in `folder` where one is given.
+    """Mean vectors of a seed's candidates over a range of their augmented copies, stored in `folder` if given.
 
-    It grows by whatever is asked for: a bank of 10,000 serves every smaller M, and a build that was stopped goes on
-    where it stopped. Processes that share the folder, on one machine or several, share the work: each computes chunks
-    that no other is at, and all end up with the same vectors, to the bit those of one alone.
+    Vectors are computed when they are requested, so a bank of 10,000 candidates serves every smaller M, and an
+    interrupted computation is resumed. Processes that share the folder, on one machine or several, share the work: each
+    computes chunks that no other process is computing, and the vectors are bit for bit those of a single process.
 
     Args:
-        generator, loss: whose pictures are seen, and by which encoder and augmentations; the target does not matter.
+        generator: of the candidates.
+        loss: provides the encoder and the augmentations; its target does not matter.
         seed: of the candidates and their augmentations.
-        copies: which of the loss's copies of each candidate, as `AugCLIPLoss.embed` counts them.
-        folder: where banks are kept; None keeps none.
-        gaussian_y: how the candidates are drawn, as in `candidates`.
-        together: candidates of a chunk that are decoded at once. With more than 1 a vector's last bits may depend on
-            what else was asked for, unless those are whole chunks.
-        warn: called with a sentence where the bank cannot be used or kept.
+        copies: the range of copies of each candidate, as in `AugCLIPLoss.embed`.
+        folder: where banks are stored; None to store none.
+        gaussian_y: as in `candidates`.
+        together: candidates of a chunk that are decoded at once. Above 1, a vector's last bits may depend on the other
+            candidates requested with it, unless whole chunks are requested.
+        warn: called with a sentence if the bank cannot be read or written.
     """
 
     def __init__(
@@ -81,11 +82,11 @@ class Bank:
         self._rows = self._file.read()
 
     def vectors(self, numbers: Tensor, report: Report | None = None) -> Tensor:
-        """Mean vectors [n, D] of the candidates with these numbers [n]; those not yet known are computed and kept.
+        """Mean vectors [n, D] of the candidates with these numbers [n]; unknown ones are computed and stored.
 
-        report: called as candidates become known, with how many of the n are and what is being done.
+        report: called as candidates become known, with their count so far and a description of the work.
         """
-        what = f"scoring {len(self._rows.missing(numbers)):,} candidates by {self._looks()} each"
+        what = f"scoring {len(self._rows.missing(numbers)):,} candidates by {self._copies_in_words()} each"
 
         def told(before: int, new: int) -> None:
             if report:
@@ -94,26 +95,26 @@ class Bank:
         while len(missing := self._rows.missing(numbers)):
             tell = partial(told, len(numbers) - len(missing))
             if not self._add(missing, tell):
-                tell(0)  # which also is where the user stops it
+                tell(0)  # which also lets the user interrupt it
                 time.sleep(WAIT_SECONDS)
             self._rows = self._file.joined(self._rows)
         return self._rows.take(numbers)
 
     def _add(self, missing: Tensor, tell: Callable[[int], None]) -> bool:
-        """Compute and keep those of the missing candidates [n] whose chunks no other process is at.
+        """Compute and store those of the missing candidates [n] whose chunks no other process is computing.
 
-        tell: called with how many are known. Returns whether there were any.
+        tell: called with the number of candidates computed. Returns whether there were any.
         """
         chunks, counts = (missing // CHUNK).unique_consecutive(return_counts=True)
         known, saved = 0, time.monotonic()
         new: list[Rows] = []
-        with contextlib.ExitStack() as claims:  # closed once what was computed is on disk
+        with contextlib.ExitStack() as claims:  # released once the results are on disk
             try:
                 for chunk, wanted in zip(chunks.tolist(), missing.split(counts.tolist()), strict=True):
                     if not self._file.claim(chunk, claims):
                         continue
                     self._rows = self._file.joined(self._rows)
-                    if not len(wanted := self._rows.missing(wanted)):  # another was quicker
+                    if not len(wanted := self._rows.missing(wanted)):  # another process was faster
                         continue
 
                     def told(rows: slice, known: int = known) -> None:
@@ -125,7 +126,7 @@ class Bank:
                         self._keep(new)
                         claims.close()
                         saved, new = time.monotonic(), []
-            finally:  # also where the user stops it
+            finally:  # also when the user interrupts it
                 if new:
                     self._keep(new)
         return bool(known)
@@ -146,8 +147,8 @@ class Bank:
 
         return torch.cat(self._batches.each(len(numbers), embed)).cpu()
 
-    def _looks(self) -> str:
-        """The copies of a candidate in words."""
+    def _copies_in_words(self) -> str:
+        """The copies of a candidate as text: "10 augmented copies"."""
         number = len(self._copies)
         return f"{number} {'more ' if self._copies.start else ''}augmented {'copies' if number > 1 else 'copy'}"
 

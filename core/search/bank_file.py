@@ -1,4 +1,4 @@
-"""What banks keep on disk: vectors of candidates by their numbers, in files that several processes may share."""
+"""Files of banks: vectors of candidates by their numbers, in files that several processes may share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..files.checkpoints import finite
 from ..files.latent_files import read_tensors, write_tensors
 from ..files.shelf import Shelf, touch
 
-MOST_BYTES = 4 * 10**9  # of all banks in a folder; 10,000 candidates take 20 MB with a CLIP of 512 numbers
+MOST_BYTES = 4 * 10**9  # limit for all banks in a folder; 10,000 candidates take 20 MB with vectors of length 512
 
 Warn = Callable[[str], object]
 
@@ -31,15 +31,15 @@ class Rows:
     vectors: Tensor
 
     def missing(self, wanted: Tensor) -> Tensor:
-        """Those of some numbers that have no vector here."""
+        """The wanted numbers that have no vector here."""
         return wanted[~torch.isin(wanted, self.numbers)]
 
     def take(self, wanted: Tensor) -> Tensor:
-        """The vectors [n, D] of numbers [n], none of which is missing."""
+        """The vectors [n, D] of numbers [n], all of which must be here."""
         return self.vectors[torch.searchsorted(self.numbers, wanted)]
 
     def joined(self, others: Iterable[Rows]) -> Rows:
-        """These rows and all of others that are not among them; numbers of the others differ."""
+        """These rows and further ones that are not among them; the others must not share numbers."""
         new = [(rows, ~torch.isin(rows.numbers, self.numbers)) for rows in others]
         numbers = torch.cat([self.numbers, *(rows.numbers[mask] for rows, mask in new)])
         vectors = torch.cat([self.vectors, *(rows.vectors[mask] for rows, mask in new)])
@@ -48,12 +48,12 @@ class Rows:
 
     @staticmethod
     def none(width: int) -> Rows:
-        """No rows, of vectors of so many numbers."""
+        """Empty rows for vectors of length `width`."""
         return Rows(torch.empty(0, dtype=torch.int64), torch.empty(0, width))
 
     @staticmethod
     def of(tensors: Mapping[str, Tensor], width: int) -> Rows | None:
-        """The rows that a file's tensors are; None where they are not numbered vectors of `width` finite numbers."""
+        """The rows in a file's tensors; None if they are not numbered finite vectors of length `width`."""
         like = Rows.none(width)
         numbers, vectors = tensors.get("numbers", like.vectors), tensors.get("vectors", like.numbers)
         if (numbers.dtype, vectors.dtype) != (like.numbers.dtype, like.vectors.dtype):
@@ -66,15 +66,15 @@ class Rows:
 
 
 class BankFile:
-    """Rows in a file of `folder` whose name the recipe decides; without a folder nothing is kept.
+    """Rows in a file of `folder` that is named after a hash of the recipe; without a folder nothing is stored.
 
-    All files of a folder take up to MOST_BYTES, the least recently used go first.
+    All files of a folder together take up to MOST_BYTES; the least recently used are removed first.
 
     Args:
-        folder: made when it is first written to.
-        recipe: all that decides the vectors, as JSON takes it.
-        width: numbers in a vector.
-        warn: called with a sentence where the file cannot be used or written.
+        folder: created by the first write.
+        recipe: everything that determines the vectors, as JSON-compatible values.
+        width: length of a vector.
+        warn: called with a sentence if the file cannot be read or written.
     """
 
     def __init__(self, folder: Path | None, recipe: Mapping[str, object], width: int, warn: Warn) -> None:
@@ -87,7 +87,7 @@ class BankFile:
         self._count = 0  # rows in the file
 
     def read(self) -> Rows:
-        """The rows that are kept: none where the file is not what was once written, which is said."""
+        """The stored rows; none, with a warning, if the file is broken."""
         self._seen, self._count = self._stamp(), 0
         if self._path is None or not self._seen:
             return Rows.none(self._width)
@@ -104,11 +104,11 @@ class BankFile:
         return rows
 
     def joined(self, rows: Rows) -> Rows:
-        """Rows, and those that another process has written since the last look."""
+        """The given rows, and those that another process has written since the last read."""
         return rows if self._stamp() == self._seen else self.read().joined([rows])
 
     def claim(self, part: int | str, until: contextlib.ExitStack) -> bool:
-        """Whether this process alone may work on a part of the rows, until the stack is closed or the process ends."""
+        """Lock a part of the rows for this process until the stack is closed; returns whether no other holds it."""
         if self._path is None or self._shelf is None:
             return True
         from filelock import FileLock, Timeout
@@ -119,17 +119,17 @@ class BankFile:
             lock.acquire()
         except Timeout:
             return False
-        except (OSError, NotImplementedError):  # a disk without locks, or one that cannot be written
+        except (OSError, NotImplementedError):  # a file system without locks, or a read-only one
             return True
         until.callback(lock.release)
         until.callback(_remove, Path(lock.lock_file))
         return True
 
     def write(self, rows: Rows) -> Rows:
-        """Keep rows, and those that another process has written meanwhile; returns all of them."""
+        """Store rows together with those that another process has written meanwhile; returns all of them."""
         if self._path is None or self._shelf is None:
             return rows
-        with contextlib.ExitStack() as alone:  # or what another writes in between would be lost, and computed again
+        with contextlib.ExitStack() as alone:  # otherwise rows that another process writes in between would be lost
             while not self.claim("write", alone):
                 time.sleep(0.05)
             rows = self.joined(rows)
@@ -146,7 +146,7 @@ class BankFile:
         return rows
 
     def _stamp(self) -> tuple[int, ...]:
-        """Differs once another process has written the file; empty where there is none."""
+        """Changes when another process writes the file; empty if there is no file."""
         try:
             status = self._path.stat() if self._path else None
         except OSError:
@@ -155,5 +155,5 @@ class BankFile:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows removes no file that is open
+    with contextlib.suppress(OSError):  # Windows does not remove open files
         path.unlink()

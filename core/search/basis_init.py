@@ -20,14 +20,14 @@ from .pool import Pool, shortlist, shortlisted, work
 from .weightings import WEIGHTINGS
 
 MAX_BASIS = 15
-SHARED = 0  # the seed of the pool that all seeds share
-SHARE = 0.4  # of that pool, what a seed takes
+SHARED = 0  # seed of the pool that all seeds share
+SHARE = 0.4  # of that pool, from which a seed chooses
 RANKINGS = {
     "AugCLIP": "by the loss's augmented copies, as in the paper",
-    "CLIP": "by the pictures as they are, as in the released code",
+    "CLIP": "by the pictures without augmentation, as in the released code",
 }
 
-Progress = Callable[[int, int, str], None]  # candidates scored, to score in all, and what is being done
+Progress = Callable[[int, int, str], None]  # candidates scored, their total, and a description of the work
 
 
 def initialise(
@@ -45,31 +45,31 @@ def initialise(
     progress: Progress | None = None,
     warn: Warn = warnings.warn,
 ) -> Basis:
-    """The k best of many candidates of each seed by AugCLIP: the start of FuseDream's search.
+    """The k best of many candidates for each seed by AugCLIP score: the start of FuseDream's search.
 
-    All candidates are scored by the first `pool.FEW` augmented copies, the best of these again by all of them.
+    All candidates are scored by the first `pool.FEW` augmented copies, and the best of them again by all copies.
 
     Args:
-        generator: must draw latents by chance; candidates are drawn as it was trained.
-        loss: an AugCLIP loss, or a sum that has some; candidates are ranked by the (weighted) cosine score.
-        seeds: one search each; seed s chooses from the same candidates in every batch.
+        generator: candidates are drawn by its `sample`.
+        loss: an AugCLIP loss, or a sum with such terms; candidates are ranked by the (weighted) cosine score.
+        seeds: one for each search; a seed's candidates do not depend on the others.
         k: basis latents per search, 1 to MAX_BASIS.
         count: candidates in the pool (the paper's M), at least k.
         weighting: a name of WEIGHTINGS.
         ranking: a name of RANKINGS.
-        gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (the appendix compares).
-        fresh: draw `count` candidates for each seed alone, as in the paper. Otherwise all seeds share one pool, of
-            which each draws its SHARE, so that a new seed costs little once the pool is known.
-        folder: where banks are kept; None keeps none.
-        progress: called with candidates scored, candidates to score in both stages, and what is being done.
-        warn: called with a sentence where a bank cannot be used or kept.
+        gaussian_y: draw BigGAN's class vector from N(0, 1) instead of the classes (compared in the appendix).
+        fresh: draw `count` candidates for each seed, as in the paper. Otherwise all seeds share one pool, and each
+            chooses from a random SHARE of it, so that a new seed costs little once the pool is scored.
+        folder: where banks are stored; None to store none.
+        progress: called with candidates scored, their total in both stages, and a description of the work.
+        warn: called with a sentence if a bank cannot be read or written.
 
     Returns:
-        A basis of len(seeds) searches, its vectors best first, on the CPU.
+        A basis of len(seeds) searches, with vectors sorted by score, best first, on the CPU.
 
     Raises:
         ChoiceError: an unknown weighting or ranking.
-        PackError: k, count or seeds out of range, no AugCLIP term to rank by, or no class vector for gaussian_y.
+        PackError: k, count or seeds are out of range, there is no AugCLIP term, or no class vector for gaussian_y.
     """
     terms = _terms(loss)
     for what, name, known in (("weighting", weighting, WEIGHTINGS), ("ranking", ranking, RANKINGS)):
@@ -100,9 +100,9 @@ def initialise(
 
 
 def part_of_pool(seed: int, count: int, share: float = SHARE) -> Tensor:
-    """What a seed takes of a pool: about this share of the numbers below `count`, at least MAX_BASIS, ascending.
+    """The candidates of a pool of `count` that a seed chooses from, ascending: about `share`, at least MAX_BASIS.
 
-    What it takes of a smaller pool is part of what it takes of a larger one.
+    Those for a smaller pool are a subset of those for a larger one.
     """
     drawn = torch.rand(count, generator=draws.rng(seed, "share"))
     least = drawn.kthvalue(min(MAX_BASIS, count)).values.item()
@@ -110,13 +110,13 @@ def part_of_pool(seed: int, count: int, share: float = SHARE) -> Tensor:
 
 
 def bank_bytes(loss: Loss, seeds: int, count: int, *, fresh: bool = False) -> int:
-    """How large the banks of so many searches of `count` candidates become on disk."""
+    """The size in bytes, on disk, of the banks for `seeds` searches of `count` candidates."""
     row = sum(8 + 4 * len(term.direction()) for _, term in aug_clip_terms(loss))  # a number and a vector
     return row * ((seeds if fresh else 1) * count + seeds * shortlisted(count))
 
 
 def _terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
-    """The terms to rank by.
+    """The AugCLIP terms of a loss, to rank by.
 
     Raises:
         PackError: there are none.
@@ -128,14 +128,14 @@ def _terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
 
 
 class _Bar:
-    """One bar for all that is to be scored, whatever of it is known already."""
+    """Progress over all candidates to score, known ones included."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total = progress, total
         self._begun = 0
 
     def part(self, size: int) -> Report:
-        """How to report the next so many candidates."""
+        """The `Report` for the next `size` candidates."""
         begun = self._begun
         self._begun += size
 
@@ -147,10 +147,10 @@ class _Bar:
 
 
 def check_counts(k: int, count: int) -> None:
-    """Refuse numbers of basis latents and of candidates that `initialise` cannot work with.
+    """Check the numbers of basis latents and of candidates.
 
     Raises:
-        PackError: k is not within 1 to MAX_BASIS, or there are fewer candidates.
+        PackError: k is not from 1 to MAX_BASIS, or there are fewer than k candidates.
     """
     if not 1 <= k <= MAX_BASIS:
         raise PackError(f"k, the number of basis latents, must be from 1 to {MAX_BASIS}; got {k}.")
@@ -162,7 +162,7 @@ def check_counts(k: int, count: int) -> None:
 
 
 def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
-    """Keep some basis latents, by hand: (place from 1, share) pairs; shares above 0, which are made to sum to 1.
+    """A basis with some of the basis latents. picks: (position from 1, share > 0), shares are normalised to sum 1.
 
     Raises:
         PackError: as `check_picks`.
@@ -175,17 +175,17 @@ def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
     vectors = {name: value[:, index] for name, value in basis.vectors.items()}
     if basis.weighting == SCALAR:
         weights = {"all": shares.expand(len(basis), -1).clone()}
-    else:  # the softmax of these logits is the shares, in every dimension
+    else:  # logits whose softmax are the shares, in every dimension
         logits = {name: shares.log().view(-1, *[1] * (value.ndim - 2)) for name, value in vectors.items()}
         weights = {name: value.expand(vectors[name].shape).clone() for name, value in logits.items()}
     return Basis(basis.generator, vectors, weights, basis.weighting, basis.scores[:, index])
 
 
 def check_picks(picks: Sequence[tuple[int, float]], k: int) -> None:
-    """Refuse what `choose` cannot keep of k basis latents.
+    """Check picks for `choose` from k basis latents.
 
     Raises:
-        PackError: a place that the basis does not have, named twice, or a share that is not above 0.
+        PackError: a position is out of range or given twice, or a share is not above 0.
     """
     places, shares = [place for place, _ in picks], [share for _, share in picks]
     if not picks or len(set(places)) < len(places) or not all(1 <= place <= k for place in places):
@@ -195,5 +195,5 @@ def check_picks(picks: Sequence[tuple[int, float]], k: int) -> None:
 
 
 def starts(basis: Basis) -> Latent:
-    """The basis latents themselves as one batch, [N * k]: what the starts look like."""
+    """The basis latents as one batch, [N * k]."""
     return Latent(basis.generator, {name: value.flatten(0, 1) for name, value in basis.vectors.items()})

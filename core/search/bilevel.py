@@ -1,8 +1,8 @@
-"""Lowering a second loss without giving up the first (FuseDream, Liu et al. 2021, Section 3.3, Eq. 5 to 8).
+"""Optimisation of two losses by dynamic barriers (FuseDream, Liu et al. 2021, Section 3.3, Eq. 5 to 8).
 
-Every rule is a mixture of the two gradients, v = a grad(second) + b grad(first), whose factors follow from their inner
-products alone. The first loss is the one that the search is about (the negative AugCLIP score), the second the one that
-should be low as well (the perceptual distance between the layers of a composition).
+Every rule gives an update direction v = a grad(second) + b grad(first), whose factors follow from inner products of the
+two gradients. The first loss is the search's main one (the negative AugCLIP score), the second one (the perceptual
+distance between the layers of a composition) is minimised as far as the rule allows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from torch import Tensor
 from ..errors import ChoiceError, PackError
 from ..types import Loss
 
-_WITH_DOUBLE = ("cuda", "xpu")  # devices
+_WITH_DOUBLE = ("cuda", "xpu")  # devices that support float64
 
 
 def _barrier(guarded: Tensor, product: Tensor, strength: float) -> Tensor:
-    """What the guarded loss's gradient must be given so that it falls by at least `strength` times its squared norm.
+    """The factor lambda of the guarded loss's gradient g, with h the other gradient and beta the strength (Eq. 6).
 
-    lambda = max((beta |g|^2 - <g, h>) / |g|^2, 0) (Eq. 6); 0 where g = 0: what cannot fall needs no guard.
+    lambda = max((beta |g|^2 - <g, h>) / |g|^2, 0): then the guarded loss decreases at a rate of at least beta |g|^2. It
+    is 0 where g = 0.
     """
     needed = (strength * guarded - product).clamp(min=0)
     return torch.where(guarded > 0, needed / guarded.clamp(min=torch.finfo(guarded.dtype).tiny), 0)
@@ -41,9 +42,10 @@ def _inverse(first: Tensor, second: Tensor, product: Tensor, strength: float) ->
     return _barrier(second, product, strength), torch.ones_like(first)
 
 
-# name -> (|g|^2 of the first, |h|^2 of the second, <g, h>, strength) -> factors (a of h, b of g), all [N]
+# name -> (|g|^2, |h|^2, <g, h>, strength) -> factors (a of h, b of g), all [N]; g: gradient of the first loss, h of the
+# second
 RULES: dict[str, Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]] = {
-    "bi-level": _bi_level,  # dynamic barrier: min second, among the minima of the first (Eq. 5 and 6)
+    "bi-level": _bi_level,  # dynamic barrier: minimise the second among the minima of the first (Eq. 5 and 6)
     "linear": _linear,  # (1 - lambda) second + lambda first (Eq. 7)
     "inverse": _inverse,  # dynamic barrier with the roles swapped (Eq. 8)
 }
@@ -51,17 +53,17 @@ RULES: dict[str, Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """A second loss and the rule by which a search heeds it.
+    """A second loss, and the rule that combines it with the first.
 
     Args:
         loss: the second loss.
         rule: a name of RULES.
-        strength: beta of the dynamic barrier, above 0 (the paper takes 1); or lambda of the linear rule, 0 to 1, where
-            1 leaves the second loss out.
+        strength: beta of the dynamic barrier, above 0 (the paper uses 1); or lambda of the linear rule, 0 to 1, where 1
+            ignores the second loss.
 
     Raises:
         ChoiceError: an unknown rule.
-        PackError: a strength outside its range.
+        PackError: the strength is out of range.
     """
 
     loss: Loss
@@ -79,15 +81,15 @@ class Tradeoff:
             )
 
     def direction(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """What the optimiser is fed as the gradient, sample by sample, and the figures behind it.
+        """The update direction v, used as the gradient, for each sample; and values to record.
 
         Args:
-            first: gradients of the first loss toward each parameter, [N, ...] each.
+            first: gradients of the first loss with respect to each parameter, [N, ...] each.
             second: those of the second loss.
 
         Returns:
-            v in the layout of the gradients; and, [N] each, "lambda" (the first gradient's factor, or the second's
-            under the inverse rule) and "angle", between the gradients in degrees (90 where one of them is 0).
+            v in the layout of the gradients; and by name, [N] each: "lambda", the factor of the first gradient (of the
+            second under the inverse rule), and "angle" between the gradients in degrees (90 if one of them is 0).
         """
         norm, second_norm, product = _inner(first, first), _inner(second, second), _inner(first, second)
         a, b = RULES[self.rule](norm, second_norm, product, self.strength)
@@ -97,9 +99,9 @@ class Tradeoff:
 
 
 def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    """Inner products [N] over all parameters, in double: gradients of pictures can be tiny.
+    """Inner products [N] over all parameters, in float64, since gradients can be tiny.
 
-    On the CPU where the gradients' own device may lack that precision, as Apple's does: toward latents they are small.
+    Computed on the CPU if the device lacks float64, as Apple's does; gradients of latents are small tensors.
     """
     products = (_double(a) * _double(b) for a, b in zip(left, right, strict=True))
     return torch.stack([product.flatten(1).sum(1) for product in products]).sum(0)

@@ -1,8 +1,7 @@
-"""Two pictures of one generator as one: FuseDream-Composition (Liu et al. 2021, Section 3.3).
+"""Composition of a foreground and a background by one generator (FuseDream-Composition, Liu et al. 2021, Section 3.3).
 
-The foreground is scaled by alpha and pasted onto the background at a place. A composition is a generator like any
-other: its latent holds both layers' latents and the place, which a search leaves as it is, so that one batch holds many
-places.
+The foreground is scaled by alpha and pasted onto the background at a place. A composition is a `Generator` itself: its
+latent consists of the layers' latents and the place, which a search does not change. So a batch may have many places.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
 MOST_SCALES = 16
 MOST_RECTANGLES = 64
-# Where the foreground lies: its share of the free rows above it and of the free columns left of it.
+# Position of the foreground: the share of the free rows above it, and of the free columns to its left.
 PLACES: dict[str, tuple[float, float]] = {
     f"{vertical} {horizontal}".replace("middle centre", "centre"): (row, column)
     for row, vertical in ((0.0, "top"), (0.5, "middle"), (1.0, "bottom"))
@@ -33,7 +32,7 @@ PLACES: dict[str, tuple[float, float]] = {
 
 
 class Rectangle(NamedTuple):
-    """A place with a size of its own, in shares of the picture's sides: the foreground is stretched over it."""
+    """A place of any aspect ratio, in shares of the picture's sides, to which the foreground is resized."""
 
     left: float
     top: float
@@ -45,11 +44,11 @@ class Rectangle(NamedTuple):
 
 
 class Composite:
-    """A generator's pictures laid over one another, as a `Generator`.
+    """Compositions of two pictures of a generator, as a `Generator`.
 
-    A latent holds each tensor of the generator twice, "foreground.z" and "background.z" for its z, and "place" [N, 4]:
-    the foreground's height and width as shares of the picture's (alpha for both, in the paper), the share of the free
-    rows above it, and that of the free columns left of it.
+    A latent has each tensor of the generator twice, such as "foreground.z" and "background.z", and "place" [N, 4]: the
+    foreground's height and width as shares of the picture's (both alpha in the paper), the share of the free rows above
+    it, and of the free columns to its left.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -61,32 +60,31 @@ class Composite:
         self.resolution = generator.resolution
         layers = {f"{layer}.{name}": shape for layer in LAYERS for name, shape in generator.spec.items()}
         self.spec: Mapping[str, tuple[int, ...]] = {**layers, "place": (4,)}
-        self._layers_of = WeakTensorKeyDictionary()  # compositions -> the layers they were pasted from, while both live
+        self._layers_of = WeakTensorKeyDictionary()  # decoded compositions -> their decoded layers, while in use
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Two layers drawn by chance, at a scale of SCALES and a place of PLACES."""
+        """Draw two layers, a scale of SCALES and a position of PLACES for each of n latents."""
         places = placements()
         index = torch.randint(len(places), (n,), generator=rng)
         return self.join(self.base.sample(n, rng), self.base.sample(n, rng), places[index])
 
     def join(self, foreground: Latent, background: Latent, place: Tensor) -> Latent:
-        """The latent of two layers at places [N, 4]."""
+        """The latent of two layers' latents at places [N, 4]."""
         layers = zip(LAYERS, (foreground, background), strict=True)
         tensors = {f"{layer}.{name}": value for layer, latent in layers for name, value in latent.tensors.items()}
         return Latent(self.name, {**tensors, "place": place})
 
     def layer(self, latent: Latent, which: str) -> Latent:
-        """The latent of one of LAYERS, which belongs to the generator itself."""
+        """The latent of one of LAYERS; it belongs to the generator of the layers."""
         latent.check(self)
         start = f"{which}."
         parts = {name.removeprefix(start): value for name, value in latent.tensors.items() if name.startswith(start)}
         return Latent(self.base.name, parts)
 
     def layers(self, latent: Latent, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Foreground and background, each [N, 3, H, W] in [-1, 1] and whole.
+        """The decoded foreground and background, each [N, 3, H, W] in [-1, 1], not yet pasted.
 
-        images: what `decode` made of the latent; given that, the layers are those it is pasted from, not decoded again.
-            None where the latent was not decoded.
+        images: the result of `decode` for this latent, whose layers are then not decoded again; or None.
         """
         if images is not None and images in self._layers_of:
             return self._layers_of[images]
@@ -95,7 +93,7 @@ class Composite:
         return foreground, background
 
     def overlap(self, latent: Latent, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The foreground and what it hides of the background, enlarged to the same size: [N, 3, H, W] each in [-1, 1].
+        """The foreground and the covered part of the background, resized to equal size: [N, 3, H, W] in [-1, 1] each.
 
         images: as in `layers`.
         """
@@ -110,7 +108,7 @@ class Composite:
         return images
 
     def constrain(self, latent: Latent) -> Latent:
-        """Both layers within the generator's range; the place stays."""
+        """The latent with both layers constrained by the generator; the place is unchanged."""
         layers = {
             f"{which}.{name}": value
             for which in LAYERS
@@ -122,12 +120,13 @@ class Composite:
 def placements(
     scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES), rectangles: Sequence[Rectangle] = ()
 ) -> Tensor:
-    """Every scale at every place, then the rectangles: [len(scales) * len(places) + len(rectangles), 4].
+    """Rows of "place": every scale at every position, then the rectangles, [scales * places + rectangles, 4].
 
     Raises:
-        PackError: a scale that is not between 0 and 1, or none for the places, or more than MOST_SCALES; a rectangle
-            that is not within the picture, or hides all of it, or more than MOST_RECTANGLES; nothing at all.
-        ChoiceError: a place that is not in PLACES.
+        PackError: a scale is not between 0 and 1, there is none for the positions, or more than MOST_SCALES; a
+            rectangle is not within the picture or covers all of it, or there are more than MOST_RECTANGLES; or neither
+            positions nor rectangles are given.
+        ChoiceError: a position is not in PLACES.
     """
     if unknown := [place for place in places if place not in PLACES]:
         raise ChoiceError(f"Unknown place {shortened(', '.join(unknown))}: choose from {', '.join(PLACES)}.")
@@ -146,13 +145,13 @@ def placements(
 
 
 def _row(rectangle: Rectangle) -> tuple[float, float, float, float]:
-    """A rectangle as a row of `placements`.
+    """A rectangle as a row of "place".
 
     Raises:
-        PackError: it is not within the picture, or hides all of it.
+        PackError: it is not within the picture, or covers all of it.
     """
     left, top, width, height = rectangle
-    beyond = 1 + 1e-4  # of four rounded decimals
+    beyond = 1 + 1e-4  # tolerance for rounded decimals
     inside = 0 <= left <= 1 and 0 <= top <= 1 and 0 < left + width <= beyond and 0 < top + height <= beyond
     if not (inside and 0 < width <= 1 and 0 < height <= 1 and width * height < 1):
         raise PackError(
@@ -166,10 +165,10 @@ def _row(rectangle: Rectangle) -> tuple[float, float, float, float]:
 
 
 def start(composite: Composite, foreground: Basis, background: Basis, place: Tensor) -> Basis:
-    """The searches of two bases of N rows at P places [P, 4]: N * P rows, the places of one seed side by side.
+    """The basis for searches of two bases of N rows at P places [P, 4]: N * P rows, grouped by row of the bases.
 
     Raises:
-        PackError: the bases differ in rows or weighting.
+        PackError: the bases differ in the number of rows or in weighting.
         LatentError: a basis belongs to another generator.
     """
     if len(foreground) != len(background) or foreground.weighting != background.weighting:
@@ -203,16 +202,16 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
 
 
 def ranked(losses: Tensor, places: int) -> tuple[Tensor, Tensor]:
-    """Of losses [N * P], P places of each search side by side: the index of each search's best, [N], and of the others.
+    """Indices into losses [N * P] of N searches at P places each: of each search's best [N], and of the others.
 
-    The others, [N * (P - 1)], are the best first within each search.
+    The others, [N * (P - 1)], are sorted within each search, best first.
     """
     order = losses.view(-1, places).argsort(1) + torch.arange(0, len(losses), places, device=losses.device)[:, None]
     return order[:, 0], order[:, 1:].flatten()
 
 
 def named(place: Tensor) -> str:
-    """One place [4] in words: "bottom left at 0.5", or the four numbers of its rectangle."""
+    """A place [4] as text: "bottom left at 0.5", or the four numbers of its rectangle."""
     height, width, row, column = place.tolist()
     names = [name for name, shares in PLACES.items() if shares == (row, column)]
     if names and height == width:
@@ -225,19 +224,19 @@ def named(place: Tensor) -> str:
 
 
 def paste(foreground: Tensor, background: Tensor, place: Tensor) -> Tensor:
-    """The foreground, shrunk with anti-aliasing, on the background: [N, 3, H, W] each; place [N, 4]."""
+    """Shrink the foreground, with anti-aliasing, and paste it onto the background: [N, 3, H, W] each; place [N, 4]."""
     rows, columns = (resample.shrink_matrix(*box) for box in _boxes(place, background))
     return torch.where(covered(place, background), resample.apply(foreground, rows, columns), background)
 
 
 def crop(background: Tensor, place: Tensor) -> Tensor:
-    """What the foreground hides, enlarged to the whole picture's size (bilinear): [N, 3, H, W]."""
+    """The part of the background that the foreground covers, resized to the picture's size (bilinear): [N, 3, H, W]."""
     rows, columns = (resample.enlarge_matrix(*box) for box in _boxes(place, background))
     return resample.apply(background, rows, columns)
 
 
 def covered(place: Tensor, like: Tensor) -> Tensor:
-    """Where the foreground lies, [N, 1, H, W] bool, on pictures of the size of `like`."""
+    """The mask of the foreground, [N, 1, H, W] bool, in pictures of the size of `like`."""
     inside = []
     for size, first, length in _boxes(place, like):
         index = torch.arange(size, device=like.device)
@@ -246,17 +245,17 @@ def covered(place: Tensor, like: Tensor) -> Tensor:
 
 
 def interior(place: Tensor, like: Tensor) -> Tensor:
-    """What `covered` gives without the foreground's rim, [N, 1, H, W] bool: the mask to blend a composition with.
+    """`covered` without the foreground's border pixels, [N, 1, H, W] bool: the mask for Poisson blending.
 
-    Blending keeps the differences between neighbours. Those across the pasted border are the seam itself, so the
-    border's pixels are left to the background. A side on the picture's own edge has no such border.
+    Blending preserves differences between neighbours. Those across the pasted border are the seam itself, so border
+    pixels are excluded, except along the edges of the picture.
     """
     outside = 1 - covered(place, like).float()
     return F.max_pool2d(outside, 3, stride=1, padding=1) == 0
 
 
 def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:
-    """Of rows and columns: the picture's size, and the first pixel and the length [N] of the foreground."""
+    """For rows and columns: the picture's size, and the first pixel [N] and length [N] of the foreground."""
     lengths, shares = place.to(like.device).T.chunk(2)
     boxes = []
     for size, length, share in zip(like.shape[2:], lengths, shares, strict=True):
@@ -266,9 +265,9 @@ def _boxes(place: Tensor, like: Tensor) -> list[tuple[int, Tensor, Tensor]]:
 
 
 def seam(images: Tensor, place: Tensor) -> Tensor:
-    """Mean gradient across the pasted border relative to that inside the box, [N]: 1 where no border shows.
+    """Mean gradient across the pasted border relative to that within the foreground, [N]: 1 for an invisible border.
 
-    images: compositions [N, 3, H, W]. Borders on the picture's own edge do not count; NaN where all of them are.
+    images: compositions [N, 3, H, W]. Borders along the edges of the picture are ignored; NaN if all are.
     """
     inside = covered(place, images).float()
     across, within = images.new_zeros(2, 2, len(images)).unbind()

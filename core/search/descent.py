@@ -1,6 +1,6 @@
-"""An optimiser's steps on the leaves of a search (the update of FuseDream's Algorithm 1, Liu et al. 2021).
+"""The optimiser's steps on the leaves of a search (the update of FuseDream's Algorithm 1, Liu et al. 2021).
 
-It goes as far as the losses are finite: the step of the first that is not, and all after it, change nothing.
+Once a loss is not finite, that step and all later ones change nothing.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .parameters import Parameters
 
 
 class Descent:
-    """Changes leaves and the optimiser's state, both in place.
+    """Updates leaves and the optimiser's state, both in place.
 
-    Whether a loss was finite is not read but decided on the leaves' device, so that no step waits for it: once one was
-    not, each step is taken and undone, and all stays as it was. `taken` counts the steps before that.
+    Whether losses are finite is evaluated on the leaves' device, so that the CPU does not wait for it: once a loss is
+    not finite, each step is computed and reverted. `taken` counts the steps before.
 
     Args:
         name: of `optimizers.OPTIMIZERS`.
         lr: learning rate, before the schedule.
-        parameters: whose leaves to change.
-        generator: what keeps the leaves within its range.
-        moments: the optimiser's state to go on from, or empty.
-        longest: as `Parameters.constrain`.
+        parameters: whose leaves are updated.
+        generator: constrains the leaves.
+        moments: the optimiser's state to resume from, or empty.
+        longest: as in `Parameters.constrain`.
 
     Raises:
         LatentError: a part of the optimiser's state is missing.
@@ -54,10 +54,10 @@ class Descent:
 
     @torch.no_grad()
     def step(self, losses: Sequence[Tensor], gradients: Sequence[Tensor], pace: Tensor) -> None:
-        """One step, unless one of the losses [N] or of those before is not finite.
+        """One step, unless one of the losses [N], of this or an earlier step, is not finite.
 
-        gradients: one for each leaf. pace: [1], the schedule's factor of the learning rate. An optimiser's step is in
-        proportion to its rate, so the step is scaled in place of the rate, which not all of them read from a tensor.
+        gradients: one for each leaf. pace: [1], the schedule's factor of the learning rate. It scales the step instead
+        of the rate, to which the step is proportional, since not all optimisers read their rate from a tensor.
         """
         self._finite &= torch.cat(list(losses)).isfinite().all()
         self._taken += self._finite
@@ -67,7 +67,7 @@ class Descent:
         before = [value.clone() if isinstance(value, Tensor) else value for _, _, value in state]
         self._optimizer.step()
         for leaf, old in zip(self._leaves, leaves, strict=True):
-            leaf.copy_(torch.lerp(old, leaf, pace))  # at a pace of 1 the very same
+            leaf.copy_(torch.lerp(old, leaf, pace))  # exact for a pace of 1
         self._parameters.constrain(self._generator, self._longest)
         for leaf, old in zip(self._leaves, leaves, strict=True):
             leaf.copy_(torch.where(self._finite, leaf, old))
@@ -78,15 +78,15 @@ class Descent:
                 kept[key] = old
 
     def _state(self) -> list[tuple[dict[str, Any], str, Any]]:
-        """Each number of the optimiser's state, and where it is."""
+        """Each entry of the optimiser's state: the dictionary that contains it, its key, and its value."""
         return [(kept, key, value) for kept in self._optimizer.state.values() for key, value in kept.items()]
 
     def taken(self) -> int:
-        """How many steps have changed something; waits for them."""
+        """The number of steps that were not reverted; waits for the device."""
         return int(self._taken)
 
     def moments(self) -> dict[str, Tensor]:
-        """The optimiser's state, as `optimizers.state_of`; waits for the steps."""
+        """The optimiser's state, as `optimizers.state_of`; waits for the device."""
         if self._fresh and not self.taken():
-            return {}  # what the optimiser begins with, before a step that changed nothing
+            return {}  # the initial state, although reverted steps have created entries
         return optimizers.state_of(self._optimizer, self._name, self._parameters.leaves)

@@ -1,7 +1,7 @@
-"""Evaluation of a search: its scores without noise under fixed augmentations, and the best so far.
+"""Evaluation of a search without latent noise and under fixed augmentations, and the best result so far.
 
-FuseDream's released code returns the latent of its last step; here the best one is kept. The losses of the steps
-themselves cannot tell which that is: each step has other augmentations, and noise on the latent.
+FuseDream's released code returns the latent of the last step; here the best one is kept. It cannot be found by the
+losses of the steps, which have different augmentations, and noise on the latent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..losses.base import free_name, named_terms, terms_of
 from ..results import Best
 from ..types import Generator, Latent, Loss
 
-SLACK = 0.01  # of two losses: an evaluation whose first is within this share of the lowest is ranked by its second
+SLACK = 0.01  # with two losses: evaluations whose first loss is within 1 % of the lowest are ranked by the second
 
 
 def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = None) -> dict[str, Loss]:
-    """What the score curve records: each term, the plain CLIP score beside AugCLIP, a second loss, a held-out score."""
+    """The losses in the score curve: each term, plain CLIP for each AugCLIP term, the second and the held-out loss."""
     monitors = {name: term for name, (_, term) in named_terms(loss).items()}
     for _, term in aug_clip_terms(loss):
         if term.policies:
@@ -34,14 +34,14 @@ def monitors_of(loss: Loss, second: Loss | None = None, held_out: Loss | None = 
     return monitors
 
 
-def look(seeds: Sequence[int]) -> list[torch.Generator]:
-    """What the evaluations of searches with these seeds draw from, always the same: one for each."""
+def fixed_rngs(seeds: Sequence[int]) -> list[torch.Generator]:
+    """Generators for evaluations of searches with these seeds, one for each: the same at every evaluation."""
     return draws.rngs(list(seeds), "look")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """N latents, their pictures [N, 3, H, W], and by each monitor's name their scores, the negatives of its losses."""
+    """N latents, their pictures [N, 3, H, W], and scores [N] (negative losses) by the names of `monitors_of`."""
 
     latents: Latent
     images: Tensor
@@ -57,13 +57,14 @@ class Evaluation:
 
 
 class Evaluator:
-    """Scores the pictures of a search, and says which evaluation is the best.
+    """Evaluates the latents of a search, and determines the best evaluation.
 
     Args:
-        generator: decodes.
-        loss: the lowest is the best.
-        second: a second loss; the best then has the lowest of it among those nearly lowest in `loss`.
-        held_out: a loss that is only recorded.
+        generator: decodes the latents.
+        loss: the best evaluation has the lowest.
+        second: a second loss, or None; the best then has the lowest second loss among those within SLACK of the lowest
+            `loss`.
+        held_out: a loss that is only recorded, or None.
     """
 
     def __init__(self, generator: Generator, loss: Loss, second: Loss | None, held_out: Loss | None) -> None:
@@ -71,13 +72,13 @@ class Evaluator:
         self._monitors = monitors_of(loss, second, held_out)
 
     def __call__(self, latents: Latent, rngs: Callable[[], Sequence[torch.Generator]]) -> Evaluation:
-        """Decode and score latents; each monitor draws from what `rngs` gives anew, a generator for each latent."""
+        """Decode and score latents. rngs: called for each recorded loss; returns a generator for each latent."""
         images = self._generator.decode(latents)
         scores = {name: (-loss(images, latents, rngs())).tolist() for name, loss in self._monitors.items()}
         return Evaluation(latents, images, scores)
 
     def best(self, before: Best | None, found: Evaluation) -> Best | None:
-        """The best so far of each search, `found` included; None where a loss of `found` is not finite."""
+        """The best so far of each search, including `found`; None if a loss of `found` is not finite."""
         losses, second = self._losses(found.scores)
         if not losses.isfinite().all():
             return None
@@ -98,7 +99,7 @@ class Evaluator:
         )
 
     def _losses(self, scores: Mapping[str, Sequence[float]]) -> tuple[Tensor, Tensor]:
-        """The loss and the second loss, or the first again where there is none: [N] float64 each."""
+        """The loss and the second loss, [N] float64 each; both the same without a second loss."""
         values = {name: -torch.tensor(column, dtype=torch.float64) for name, column in scores.items()}
         terms = zip(terms_of(self._loss), self._monitors, strict=False)  # the monitors begin with the loss's terms
         loss = torch.stack([weight * values[name] for (weight, _), name in terms]).sum(0)

@@ -1,4 +1,4 @@
-"""Fingerprints of values by content: a stopped search's state is found again by that very search and no other."""
+"""Digests of values by content, as keys under which the state of a search is found again by an equal search."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype)
 
 @runtime_checkable
 class Identified(Protocol):
-    """A value of a class that knows what decides about it."""
+    """An object that defines the content by which it is digested."""
 
     def identity(self) -> object:
-        """What stands for this value."""
+        """The value to digest in place of this object."""
         ...
 
 
 def digest(*values: object) -> str:
-    """24 hex digits that differ where the values do.
+    """24 hex digits that are equal for equal values.
 
-    Convention: numbers, texts and tensors are their content, and collections that of their members. A model is its
-    class, its `name`, which holds a fingerprint of the weights, and its dtype. Anything else, such as a loss or a
-    target, is its class and all its attributes, so that nothing which such a class is given later can be left out, but
-    for what is `Identified`.
+    Numbers, texts and tensors are digested by content, collections by their members. Of a model, the class, the `name`,
+    which contains a fingerprint of the weights, and the dtype count. Other objects, such as losses and targets, are
+    digested by their class and all attributes, so that attributes added later cannot be forgotten, unless they are
+    `Identified`.
 
-    The cost is that of reading each distinct object once, however often it is referred to.
+    Each distinct object is read once, however often it is referenced.
 
     Raises:
-        IdentityError: a value has no such content, as a function or an open file.
+        IdentityError: a value has no such content, such as a function or an open file.
     """
     try:
         return _of(values, {})[:24]
@@ -45,15 +45,15 @@ def digest(*values: object) -> str:
 
 
 def _of(value: object, known: dict[int, tuple[object, str]]) -> str:
-    # What is known is held, since a number of `id` is given away again with the object.
+    # Keep a reference to the object, since its `id` may be reused once it is freed.
     if id(value) not in known:
         known[id(value)] = value, hashlib.sha256(repr(_parts(value, known)).encode()).hexdigest()
     return known[id(value)][1]
 
 
 def _parts(value: object, known: dict[int, tuple[object, str]]) -> tuple[object, ...]:
-    """A tuple of texts that differs where the value does."""
-    kind = f"{type(value).__module__.rpartition('.')[2]}.{type(value).__qualname__}"  # wherever the package lies
+    """A tuple that is equal for equal values, and whose `repr` tells different ones apart."""
+    kind = f"{type(value).__module__.rpartition('.')[2]}.{type(value).__qualname__}"  # independent of the package path
     if isinstance(value, _PLAIN):
         return kind, repr(value)
     if isinstance(value, Tensor):
@@ -72,21 +72,21 @@ def _parts(value: object, known: dict[int, tuple[object, str]]) -> tuple[object,
 
 
 def _state(value: object, kind: str) -> tuple[object, ...]:
-    """All that an object holds, as far as Python knows it.
+    """The whole state of an object, as `object.__reduce_ex__` gives it.
 
     Raises:
-        IdentityError: there may be more, as in a function, a file, or what a class sees of the function that made it.
+        IdentityError: it may have further state: functions, files, and instances of classes defined in a function.
     """
     own = type(value)
     plain = own.__reduce_ex__ is object.__reduce_ex__ and own.__reduce__ is object.__reduce__
     if plain and "<locals>" not in own.__qualname__:
-        with contextlib.suppress(TypeError):  # of types that are not written in Python
+        with contextlib.suppress(TypeError):  # raised for types that are not written in Python
             _, (_, *arguments), *state = object.__reduce_ex__(value, 2)
             return arguments, state
     raise IdentityError(f"{kind} has no content that tells it from another.")
 
 
 def _is_model(value: object) -> bool:
-    """Whether a value is a `Model` by its name. A loss is none: its name is only how the score curve calls it."""
+    """Whether a value is a `Model` that its name identifies. A loss is not: its name is a label in the score curve."""
     named = isinstance(getattr(value, "module", None), nn.Module) and isinstance(getattr(value, "name", None), str)
     return named and not (callable(value) and hasattr(value, "models"))

@@ -1,4 +1,4 @@
-"""Walks from latent to latent, for the pictures between two results (FuseDream, Liu et al. 2021, appendix)."""
+"""Interpolation between latents (FuseDream, Liu et al. 2021, appendix)."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ def _linear(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 
 def _spherical(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Along the great circle, so that points between two normal draws keep their norm (Shoemake 1985; White 2016)."""
+    """Along the great circle, which keeps the norm typical of normal samples (Shoemake 1985; White 2016)."""
     a, b = start.double(), end.double()
     angle = ((a * b).sum() / (a.norm() * b.norm())).clamp(-1, 1).acos()
-    if not angle.sin() > 1e-6:  # one of them is 0, or both point the same way or opposite ways: no circle, or many
+    if not angle.sin() > 1e-6:  # one of them is 0, or they are parallel or opposite: no unique circle
         return _linear(start, end, share)
     share = share.to(a)
     return (((1 - share) * angle).sin() / angle.sin() * a + (share * angle).sin() / angle.sin() * b).to(start)
 
 
-# name -> (start [*shape], end [*shape], how far [F, 1, ...]) -> points [F, *shape]
+# name -> (start [*shape], end [*shape], share from 0 to 1 [F, 1, ...]) -> points [F, *shape]
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": _linear, "spherical": _spherical}
 
 
 def interpolate(
     start: Latent, end: Latent, frames: int, *, path: str = "linear", there_and_back: bool = False
 ) -> Latent:
-    """Points from each latent of `start` to that of `end`: `walk` with two stops."""
+    """Interpolation from each latent of `start` to that of `end`: `walk` with two stops."""
     return walk([start, end], frames, path=path, there_and_back=there_and_back)
 
 
 def walk(stops: Sequence[Latent], frames: int, *, path: str = "linear", there_and_back: bool = False) -> Latent:
-    """Points in equal steps from each latent of a stop to that of the next; the stops are unchanged to the bit.
+    """Interpolation in equal steps through several stops, which are contained bit for bit.
 
-    xi(alpha) = alpha xi_end + (1 - alpha) xi_start, alpha from 0 to 1; every tensor of the latent by itself.
+    xi(alpha) = alpha xi_end + (1 - alpha) xi_start, alpha from 0 to 1, for each tensor of the latent.
 
     Args:
-        stops: two or more batches of N latents, of one generator.
+        stops: two or more batches of N latents, of one generator; row i of each is a stop of the i-th sequence.
         frames: points from a stop to the next, both included, >= 2.
         path: a name of PATHS.
-        there_and_back: return by the same points, without repeating either end: a loop.
+        there_and_back: append the same points in reverse, without repeating either end, for a loop.
 
     Returns:
-        One batch, the points of one latent side by side and in order: [N * F] with F = 1 + (stops - 1) * (frames - 1),
-        or [N * (2 * F - 2)] there and back.
+        One batch, in which the points of a sequence follow one another: [N * F] with
+        F = 1 + (stops - 1) * (frames - 1), or [N * (2 * F - 2)] there and back.
 
     Raises:
         LatentError: the latents belong to different generators.
-        ShapeError: they hold different numbers of samples, or samples of different sizes.
+        ShapeError: the batches differ in length or in the shape of latents.
         ChoiceError: an unknown path.
-        PackError: frames below 2, or fewer than two stops.
+        PackError: frames is below 2, or there are fewer than two stops.
     """
     if path not in PATHS:
         raise ChoiceError(f"Unknown path {path}: choose from {', '.join(PATHS)}.")
@@ -75,7 +75,7 @@ def walk(stops: Sequence[Latent], frames: int, *, path: str = "linear", there_an
         return torch.cat([way, way[1:-1].flip(0)]) if there_and_back else way
 
     def routes(name: str) -> Tensor:
-        # One by one, so that a sample's points are the same to the bit alone and within a batch.
+        # One by one, so that a sequence is bit for bit the same alone and in a batch.
         return torch.cat([route(points) for points in zip(*(stop.tensors[name] for stop in stops), strict=True)])
 
     return Latent(stops[0].generator, {name: routes(name) for name in stops[0].tensors})

@@ -1,7 +1,7 @@
-"""Inversion: the latents whose picture is nearest to a given one, by perceptual and pixel distance.
+"""Inversion: finds the latent whose picture is nearest to a given one, by perceptual and pixel distance.
 
-Source: Zhu et al. 2016, "Generative Visual Manipulation on the Natural Image Manifold", by optimisation
-from the best of many starts.
+Source: Zhu et al. 2016, "Generative Visual Manipulation on the Natural Image Manifold"; here by optimisation from the
+best of many random latents.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from ..losses.regularisers import InitialImage
 from ..pictures.resample import resize_to
 from ..results import Result
 from ..types import Autoencoder, Basis, Generator, Latent, Loss
-from .evaluation import look
+from .evaluation import fixed_rngs
 from .optimize import Options, optimize
 from .weightings import of_latent
 
 CHUNK = 16  # candidates that are decoded and scored together
-CANDIDATES, STARTS = 256, 4  # candidates, and of these the searches that are started
-PIXELS = 1.0  # weight of the pixels' distance
+CANDIDATES, STARTS = 256, 4  # random latents to compare, and how many of the best to start searches from
+PIXELS = 1.0  # weight of the pixel distance
 OPTIONS = Options(steps=50, lr=0.1, latent_noise=0.0, schedule="cosine")
 
-Progress = Callable[[int, int], None]  # candidates scored, and how many in all
+Progress = Callable[[int, int], None]  # candidates scored, and their number
 
 
 def distance(generator: Generator, metric: Perceptual, picture: Tensor, pixels: float = PIXELS) -> SumLoss:
-    """How far pictures of a generator are from a given one: perceptual distance + pixels * mean squared difference.
+    """The loss of an inversion: perceptual distance to a picture + pixels * mean squared pixel difference.
 
     Args:
-        generator: to whose size the picture is resized, whatever its shape.
+        generator: to whose resolution the picture is resized, without keeping its aspect ratio.
         metric: the perceptual distance.
         picture: [1, 3, H, W] in [-1, 1].
         pixels: weight of the second term, at least 0.
 
     Raises:
-        ShapeError: `picture` is of another shape.
-        PackError: it is not of finite numbers.
+        ShapeError: `picture` has another shape.
+        PackError: it is not finite.
     """
     if picture.ndim != 4 or picture.shape[:2] != (1, 3):
         raise ShapeError(f"One picture at a time is inverted, [1, 3, H, W]; got {list(picture.shape)}.")
@@ -62,19 +62,19 @@ def start(
     starts: int = STARTS,
     progress: Progress | None = None,
 ) -> Basis:
-    """Where to start searches for a picture: the best of many random latents, or what an encoder says.
+    """The start of an inversion: the best of many random latents, or the encoded picture.
 
     Args:
         generator: draws the candidates; an `Autoencoder` encodes the picture instead.
         picture: [1, 3, H, W] in [-1, 1].
-        loss: what the candidates are ranked by, as `distance` makes it; it draws no random numbers.
+        loss: as `distance` gives it, to rank the candidates.
         seed: of the candidates.
         candidates: random latents to compare, at least `starts`.
-        starts: searches to start from the best of them, at least 1.
-        progress: called with the candidates scored and their number, after each batch.
+        starts: number of searches, from the best candidates, at least 1.
+        progress: called with the number of candidates scored and their total, after each batch.
 
     Returns:
-        A basis of so many searches with k = 1 (of an `Autoencoder` one), the best first, on the CPU.
+        A basis of `starts` searches with k = 1, best first (of one search for an `Autoencoder`), on the CPU.
 
     Raises:
         PackError: as `check_counts`.
@@ -86,7 +86,7 @@ def start(
 
     def score(rows: slice) -> Tensor:
         part = drawn[rows]
-        losses = loss(generator.decode(part), part, look([seed] * len(part)))
+        losses = loss(generator.decode(part), part, fixed_rngs([seed] * len(part)))
         if progress:
             progress(rows.stop, candidates)
         return losses.cpu()
@@ -97,7 +97,7 @@ def start(
 
 
 def check_counts(candidates: int, starts: int) -> None:
-    """Refuse numbers of candidates and of starts that `start` cannot work with.
+    """Check the numbers of candidates and of starts.
 
     Raises:
         PackError: starts is not from 1 to candidates.
@@ -107,7 +107,7 @@ def check_counts(candidates: int, starts: int) -> None:
 
 
 def nearest(result: Result) -> tuple[Latent, Tensor]:
-    """Of the searches for one picture the nearest that any has found: its latent, [1], and picture, [1, 3, H, W]."""
+    """The best of several searches for one picture: its latent, [1], and picture, [1, 3, H, W]."""
     row = int(result.losses.argmin())
     return result.best[slice(row, row + 1)], result.images[row : row + 1]
 

@@ -1,8 +1,8 @@
-"""A search in a part of the picture only: a mask over the cells of a latent grid (VQGAN-CLIP, Crowson et al. 2022).
+"""Searches in a part of the picture, by a mask over the cells of a latent grid (VQGAN-CLIP, Crowson et al. 2022).
 
-The paper zeroes the gradient outside the mask. Here the latent itself is held there, which also holds against latent
-noise and lets the mask have soft edges: with an optimiser that scales gradients, a small gradient moves as far as a
-large one.
+The paper zeroes the gradient outside the mask. Here the latent is blended with its initial value there, which also
+excludes latent noise and supports soft edges: an optimiser that normalises gradients, such as Adam, would move as far
+with a small gradient as with a large one.
 """
 
 from __future__ import annotations
@@ -22,22 +22,21 @@ from .weightings import of_latent
 
 
 def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0) -> Basis:
-    """The start of a search that changes a latent only where a mask says so.
+    """The start of a search that changes a latent only inside a mask.
 
     Args:
-        generator: an `Autoencoder`, which the latent belongs to.
-        latent: N latents; what lies outside the mask stays theirs, to the bit.
-        mask: [1 or N, H, W] in [0, 1], how much of each pixel may change; of any size, it is stretched over the
-            picture.
-        feather: how many cells the edge of the mask fades over, to either side; at least 0.
+        generator: an `Autoencoder`, to which the latent belongs.
+        latent: N latents; outside the mask they stay bit for bit the same.
+        mask: [1 or N, H, W] in [0, 1], of any size: it is resized to the picture.
+        feather: width in cells, at least 0, of the mask's soft edge on either side.
 
     Returns:
-        A basis of N searches with one vector each, that of the latent.
+        A basis of N searches with k = 1.
 
     Raises:
         LatentError: the latent belongs to another generator.
-        PackError: the generator's latents are no grid, or the mask selects nothing or is not numbers.
-        ShapeError: as many masks as latents are needed, or one.
+        PackError: the generator has no encoder, or the mask selects nothing or is not finite.
+        ShapeError: there is neither one mask nor one for each latent.
     """
     latent.check(autoencoder(generator))
     if mask.ndim != 3 or len(mask) not in (1, len(latent)):
@@ -51,12 +50,12 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
 
 
 def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
-    """A mask [N, H, W] on a grid of `size` (rows, columns), [N, 1, *size] in [0, 1]: each cell's share, then faded.
+    """A mask [N, H, W] averaged over the cells of a grid of `size` (rows, columns) and feathered: [N, 1, *size].
 
-    Cells that no pixel of the mask touches, within `feather` cells, are exactly 0.
+    Cells farther than `feather` from the mask are exactly 0.
 
     Raises:
-        PackError: a mask that selects nothing, that is not numbers, or a feather below 0.
+        PackError: a mask selects nothing or is not finite, or feather is below 0.
     """
     pictures.check(mask, "mask")
     if feather < 0:
@@ -69,7 +68,7 @@ def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
 
 
 def _fade(length: int, feather: int) -> Tensor:
-    """[length, length]: weights of the cells within `feather` of each cell, falling with distance; rows sum to 1."""
+    """A triangle filter of radius `feather` as a matrix [length, length] whose rows sum to 1."""
     index = torch.arange(length, dtype=torch.float64)
     weight = (feather + 1 - (index[:, None] - index).abs()).clamp(min=0)
     return weight / weight.sum(1, keepdim=True)

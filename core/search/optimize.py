@@ -1,17 +1,17 @@
-"""The optimisation of over-parameterised latents against a loss (FuseDream, Liu et al. 2021, Eq. 4 and Algorithm 1).
+"""Optimisation of over-parameterised latents (FuseDream, Liu et al. 2021, Eq. 4 and Algorithm 1).
 
     max over all w_i and xi_i of  s_AugCLIP(T, g(sum_i w_i xi_i)),  i = 1 ... k      (Eq. 4)
 
-A `Basis` holds the weights w_i and the basis latents xi_i of N such searches. Algorithm 1 first chooses the xi_i
-(`basis_init`), and then repeats a step of Adam on all w_i and xi_i: `Search.step`. Here any `Loss` may take the place
-of -s_AugCLIP, and any of `optimizers.OPTIMIZERS` that of Adam.
+A `Basis` has the weights w_i and the basis latents xi_i of N such searches. Algorithm 1 first chooses the xi_i
+(`basis_init`), and then repeats a step of Adam on all w_i and xi_i, `Search.step`. Here any `Loss` may replace
+-s_AugCLIP, and any of `optimizers.OPTIMIZERS` Adam.
 
-Every sample draws from its own seed, and on a CPU is decoded and scored by itself, so that it goes through the very
-arithmetic of a search of its own: seed 7 ends in the same picture alone and among others, and the memory is that of one
-sample. On other devices samples go through the models together, which changes no more than the rounding.
+Every sample has its own seed. On a CPU, samples are decoded and scored one by one, so that seed 7 ends in bit for bit
+the same picture alone and in a batch, with the memory of a single sample. On other devices they are processed together,
+which changes results by rounding only.
 
-Between two evaluations no step waits for the device: the numbers of many steps are drawn ahead and brought there in one
-copy, and whether a loss is finite is decided there.
+Between two evaluations the CPU does not wait for the device: random numbers of many steps are drawn ahead and copied
+together, and whether a loss is finite is evaluated on the device.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ from ..results import Best, Result, State
 from ..types import Basis, Generator, Latent, Loss
 from .bilevel import Tradeoff
 from .descent import Descent
-from .evaluation import Evaluation, Evaluator, look
+from .evaluation import Evaluation, Evaluator, fixed_rngs
 from .options import Options
 from .parameters import Parameters, home
 
 Callback = Callable[[int, float, Tensor], None]
-# Of a step's numbers: what they are for, and for which part of it, as ("noise", "z") for the latent's tensor z,
-# ("first", "AugCLIP") for that term of the first loss, ("second", ...) of the second one, and ("pace", "").
+# Key of a step's random numbers and scheduled values: ("noise", "z") for the latent's tensor z, ("first", "AugCLIP")
+# for a term of the first loss, ("second", ...) for the second loss, ("pace", "") for the schedule's factor.
 Place = tuple[str, str]
 
 
 class Search:
-    """A search in progress: call `step` as often as wanted, and `result` at any time.
+    """A search in progress: call `step` repeatedly, and `result` at any time.
 
-    A search that goes on from the basis of an earlier result takes the steps that an unbroken one would have taken.
-    `best` is the best so far, on the search's device, and None before the first step; `curve` holds all scores so far.
+    A search that continues from the basis of an earlier result takes the same steps as an uninterrupted one. `best` is
+    the best so far, on the search's device, and None before the first step; `curve` has all scores so far.
 
     Args:
-        generator: decodes; its weights stay frozen.
-        loss: what to lower.
-        basis: the start, one row per seed.
-        seeds: one per row; they decide the augmentations and the latent noise of every step.
+        generator: decodes latents; its weights are frozen.
+        loss: to minimise.
+        basis: the start, one row for each seed.
+        seeds: one for each row, for the augmentations and the latent noise of every step.
         options: see `Options`.
-        tradeoff: a second loss to lower as well, and how; the best is the lowest by it among those nearly lowest by
-            `loss`.
-        held_out: a loss that is only recorded, to see whether the guiding encoder is being fooled.
-        state: the `state` of an earlier search with the same `resume.key`; this one goes on there. Without a best, as
-            where `resume.evaluation_key` differs, it goes on with the steps alone and looks for the best anew.
+        tradeoff: a second loss and the rule that combines it with the first. The best result then has the lowest second
+            loss among those whose first loss is nearly the lowest.
+        held_out: a loss that is only recorded, to detect overfitting to the guiding encoder.
+        state: the `state` of an earlier search with the same `resume.key`, which is resumed. If its best is None, as
+            when `resume.evaluation_key` differs, only the steps are resumed, and the best is evaluated anew.
 
     Raises:
         LatentError: the basis belongs to another generator.
-        ChoiceError, PackError: as `Options.check`, or not as many seeds as rows.
+        ChoiceError, PackError: as `Options.check`, or the numbers of seeds and rows differ.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Search:
         self.options, self.stopped = options, ""
         self._generator, self._loss, self._tradeoff, self._seeds = generator, loss, tradeoff, list(seeds)
         self._end = basis.steps + options.steps
-        # Evaluations compare what a scheduled loss ends as.
+        # A scheduled loss is evaluated as it is at the last step, so that evaluations are comparable.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
         state = state or State(basis, None)
         self.done = state.basis.steps
@@ -96,8 +96,8 @@ class Search:
         )
         self.best = state.best and _best_on(state.best, self._device)
         self.curve, self._trace = state.curve, state.trace
-        self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps whose losses are not read yet
-        self._regular = self.best, self.curve  # as of the last evaluation that was due by evaluate_every
+        self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps that `_settle` has not read yet
+        self._regular = self.best, self.curve  # at the last evaluation at a multiple of evaluate_every
 
     @property
     def left(self) -> int:
@@ -105,28 +105,28 @@ class Search:
         return self._end - self.done
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """One turn of Algorithm 1's loop; returns the losses [N] and pictures [N, 3, H, W] from before the step.
+        """One iteration of Algorithm 1; returns the losses [N] and pictures [N, 3, H, W] from before the update.
 
-        The released code's loop as well: it adds noise to sum_i w_i xi_i, and then brings the xi_i back into range.
+        As in the released code, noise is added to sum_i w_i xi_i, and the xi_i are constrained after the update.
 
-        A loss that is not finite ends the search before it changes anything. `stopped` says so, on a CPU at once,
-        elsewhere when the next evaluation is due: until then, steps change nothing.
+        A loss that is not finite ends the search without an update, and `stopped` says so: on a CPU at once, on other
+        devices at the next evaluation, until which steps change nothing.
         """
         if self.best is None:
-            self._evaluate()  # the start itself is the first best
+            self._evaluate()  # the start is evaluated too
         numbers = self._numbers()
         losses, images, gradients = self._gradients(numbers)
         self._descent.step(losses, self._direction(losses, gradients), numbers["pace", ""])
         self.done += 1
         due = self.done % self.options.evaluate_every == 0 or not self.left
-        if due or self._device.type == "cpu":  # where nothing waits for a value
+        if due or self._device.type == "cpu":  # on a CPU, reading values does not wait
             self._settle()
         if due and not self.stopped:
             self._evaluate()
         return losses[0], images
 
     def _numbers(self) -> Mapping[Place, Tensor]:
-        """The numbers of this step, on the device, with those of the steps after it up to the next evaluation."""
+        """The random numbers of this step, on the device; those up to the next evaluation are drawn ahead."""
         if not self._ahead:
             every = self.options.evaluate_every
             steps = range(self.done, min(self.done // every * every + every, self._end))
@@ -134,10 +134,10 @@ class Search:
         return self._ahead.popleft()
 
     def _draw(self, step: int) -> dict[Place, Tensor]:
-        """What differs from step to step, for all searches: noise, what losses draw, and the schedule's factor."""
+        """Everything that depends on the step, for all samples: noise, random numbers of losses, the rate's factor."""
         numbers: dict[Place, Tensor] = {("pace", ""): torch.tensor([self.options.pace(step / self._end)])}
         for name, shape in self._parameters.shapes.items() if self.options.latent_noise else ():
-            # Each draws by its own name, since a file does not keep their order.
+            # Each tensor draws by its name, since files do not keep their order.
             numbers["noise", name] = draws.normal(draws.rngs(self._seeds, "noise", step, name), *shape)
         for place, objective in self._objectives(step).items():
             drawn = objective.draw(draws.rngs(self._seeds, "step", step))
@@ -145,12 +145,12 @@ class Search:
         return numbers
 
     def _objectives(self, step: int) -> dict[str, SumLoss]:
-        """What a step lowers: the loss, and the second loss of a tradeoff; each as a sum of its terms."""
+        """The losses that a step minimises, each as a sum of its terms: the loss, and the second one of a tradeoff."""
         second = {"second": SumLoss([(1.0, self._tradeoff.loss)])} if self._tradeoff else {}
         return {"first": at(self._loss, step), **second}
 
     def _settle(self) -> None:
-        """Read whether all losses were finite; the search ends where one was not."""
+        """Read from the device whether all losses were finite; if not, the search ends."""
         reached = self._begun + self._descent.taken()
         if reached < self.done:
             self.done = reached
@@ -161,18 +161,18 @@ class Search:
         self._figures.clear()
 
     def _gradients(self, numbers: Mapping[Place, Tensor]) -> tuple[list[Tensor], Tensor, list[list[Tensor]]]:
-        """Each objective's losses [N], the pictures [N, 3, H, W], and each objective's gradients toward the leaves."""
+        """The losses [N] of each objective, the pictures [N, 3, H, W], and gradients of each objective by leaf."""
         found = self._batches.each(len(self._seeds), lambda rows: self._gradients_of(rows, numbers))
         losses, images, gradients = zip(*found, strict=True)
         whole = []
-        for parts in zip(*gradients, strict=True):  # of one objective: the gradients of each part of the batch
+        for parts in zip(*gradients, strict=True):  # of an objective, the gradients for each part of the batch
             whole.append([torch.cat(rows) for rows in zip(*parts, strict=True)])
         return [torch.cat(parts) for parts in zip(*losses, strict=True)], torch.cat(images), whole
 
     def _gradients_of(
         self, rows: slice, numbers: Mapping[Place, Tensor]
     ) -> tuple[list[Tensor], Tensor, list[tuple[Tensor, ...]]]:
-        """What `_gradients` gives, for some of the N searches."""
+        """As `_gradients`, for some of the N samples."""
 
         def own(place: str) -> dict[str, Tensor]:
             return {name: value[rows] for (what, name), value in numbers.items() if what == place}
@@ -188,7 +188,7 @@ class Search:
         return [loss.detach() for loss in losses], image.detach(), gradients
 
     def _direction(self, losses: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
-        """The optimiser's input: the gradient, or with a second loss the rule's mixture, whose figures are recorded."""
+        """The gradient for the optimiser: with a second loss, that of the rule, whose values are recorded."""
         if self._tradeoff is None:
             return gradients[0]
         direction, figures = self._tradeoff.direction(*gradients)
@@ -198,10 +198,10 @@ class Search:
 
     @torch.no_grad()
     def _evaluate(self) -> None:
-        """Score the pictures without noise under the same augmentations as at every evaluation, and keep the best."""
+        """Evaluate the latents without noise, under the same augmentations at every evaluation; update the best."""
 
         def evaluate(rows: slice) -> Evaluation:
-            return self._evaluator(self._parameters.rows(rows).latent(), lambda: look(self._seeds[rows]))
+            return self._evaluator(self._parameters.rows(rows).latent(), lambda: fixed_rngs(self._seeds[rows]))
 
         found = Evaluation.cat(self._batches.each(len(self._seeds), evaluate))
         best = self._evaluator.best(self.best, found)
@@ -214,11 +214,11 @@ class Search:
             self._regular = self.best, self.curve
 
     def _kept(self, best: Best) -> tuple[int, ...]:
-        """The steps of the best of each search, which an evaluation of this step has just found."""
+        """For each sample the step of the best result, after an evaluation at this step that gave `best`."""
         if self.best is None:
             return (self.done,) * len(self._seeds)
         new = (best.losses != self.best.losses) | (best.second != self.best.second)
-        # Of states from before this was kept, the steps stay unknown.
+        # Empty for states from older versions, which did not record it.
         return tuple(self.done if found else step for step, found in zip(self.curve.kept, new.tolist(), strict=False))
 
     def _stop(self, what: str) -> None:
@@ -227,17 +227,17 @@ class Search:
             self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
 
     def result(self) -> Result:
-        """What has been found so far, on the CPU.
+        """The result so far, on the CPU.
 
         Raises:
-            PackError: nothing has been found, since not even the start has a finite loss.
+            PackError: there is none: no step was taken, or the start's loss is not finite.
         """
         best = self._found()
         latents, images, losses = best.latents.map(home), home(best.images), best.losses.float()
         return Result(latents, images, losses, self._basis(), self.curve, self._trace, self.stopped)
 
     def state(self) -> State:
-        """What a search of the same `resume.key` goes on from, on the CPU, to end as if it had not been broken.
+        """The state from which a search of the same `resume.key` resumes, on the CPU.
 
         Raises:
             PackError: as `result`.
@@ -268,7 +268,10 @@ def optimize(
     held_out: Loss | None = None,
     callback: Callback | None = None,
 ) -> Result:
-    """Search from `basis` for `options.steps` steps; see `Search`. callback(steps, mean loss, pictures) after each."""
+    """Search from `basis` for `options.steps` steps; arguments as in `Search`.
+
+    callback: called after each step with (steps done, mean loss, pictures). Raises as `Search` and `Search.result`.
+    """
     search = Search(
         generator, loss, basis, seeds=seeds, options=options or Options(), tradeoff=tradeoff, held_out=held_out
     )
@@ -288,6 +291,6 @@ def _check(generator: Generator, basis: Basis, seeds: Sequence[int]) -> None:
 
 
 def _best_on(best: Best, device: torch.device) -> Best:
-    """A copy with latents and pictures on a device; the figures stay on the CPU."""
+    """A copy with latents and pictures on a device; losses stay on the CPU."""
     latents = best.latents.map(lambda value: value.detach().to(device, copy=True))
     return replace(best, latents=latents, images=best.images.detach().to(device, copy=True))

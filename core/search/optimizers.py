@@ -1,4 +1,4 @@
-"""The optimisers of a search and the schedules of its learning rate: a table of rows each, chosen by name."""
+"""Tables of optimisers and of learning-rate schedules, which are chosen by name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch.optim import Optimizer
 from ..errors import ChoiceError, LatentError
 
 Leaves = Mapping[str, Tensor]
-CAPTURABLE = ("cuda", "xpu")  # devices on which torch's optimisers keep all of their state
+CAPTURABLE = ("cuda", "xpu")  # devices on which torch's optimisers can keep their step counts
 
 
 @dataclass(frozen=True)
 class Row:
-    """An optimiser: what people should know of it, and how it is made of the tensors to change and a learning rate."""
+    """An optimiser. says: its description. make: (tensors to update, learning rate) -> optimiser."""
 
     says: str
     make: Callable[[list[Tensor], float], Optimizer]
@@ -32,11 +32,11 @@ def _lion(leaves: list[Tensor], lr: float) -> Optimizer:
 
 
 OPTIMIZERS: dict[str, Row] = {
-    "Adam": Row("the papers'", lambda leaves, lr: torch.optim.Adam(leaves, lr=lr)),
-    "AdamW": Row("Adam that also draws the latent toward zero", lambda leaves, lr: torch.optim.AdamW(leaves, lr=lr)),
+    "Adam": Row("as in the papers", lambda leaves, lr: torch.optim.Adam(leaves, lr=lr)),
+    "AdamW": Row("Adam with weight decay, toward 0", lambda leaves, lr: torch.optim.AdamW(leaves, lr=lr)),
     "NAdam": Row("Adam with Nesterov momentum", lambda leaves, lr: torch.optim.NAdam(leaves, lr=lr)),
-    "RAdam": Row("Adam whose first steps are small", lambda leaves, lr: torch.optim.RAdam(leaves, lr=lr)),
-    "Lion": Row("steps of one size, by the sign of the momentum; take a third of Adam's lr", _lion),
+    "RAdam": Row("Adam with smaller first steps", lambda leaves, lr: torch.optim.RAdam(leaves, lr=lr)),
+    "Lion": Row("steps of equal size, by the sign of the momentum; use a third of Adam's lr", _lion),
     "SGD": Row("the plain gradient, for studies; needs an lr hundreds of times Adam's", torch.optim.SGD),
 }
 
@@ -54,17 +54,17 @@ class Schedule:
 
 
 SCHEDULES: dict[str, Schedule] = {
-    "constant": Schedule("the papers'", lambda share: 1.0),
-    "cosine": Schedule("falls to 0 along half a cosine", lambda share: (1 + math.cos(math.pi * share)) / 2),
+    "constant": Schedule("as in the papers", lambda share: 1.0),
+    "cosine": Schedule("cosine decay to 0", lambda share: (1 + math.cos(math.pi * share)) / 2),
     "drops": Schedule("a tenth after 60 % of the steps, a hundredth after 85 %", _drops),
 }
 
 
 def check(optimizer: str, schedule: str) -> None:
-    """Refuse names that are not in the tables.
+    """Check the names of an optimiser and a schedule.
 
     Raises:
-        ChoiceError: listing the known ones.
+        ChoiceError: one is unknown; the message lists the known ones.
     """
     for what, name, known in (("optimiser", optimizer, OPTIMIZERS), ("schedule", schedule, SCHEDULES)):
         if name not in known:
@@ -72,7 +72,7 @@ def check(optimizer: str, schedule: str) -> None:
 
 
 def make(name: str, leaves: list[Tensor], lr: float) -> Optimizer:
-    """An optimiser of OPTIMIZERS that keeps its count of steps where the leaves lie, if it can there."""
+    """An optimiser of OPTIMIZERS; its step count is on the leaves' device, if that is supported."""
     optimizer = OPTIMIZERS[name].make(leaves, lr)
     for group in optimizer.param_groups:
         if "capturable" in group:
@@ -81,11 +81,11 @@ def make(name: str, leaves: list[Tensor], lr: float) -> Optimizer:
 
 
 def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tensor]:
-    """All that an optimiser of OPTIMIZERS knows of its leaves [N, ...], on the CPU; empty before the first step.
+    """The state of an optimiser of OPTIMIZERS for its leaves [N, ...], on the CPU; empty before the first step.
 
     Returns:
-        "<name>/<leaf>/<key>" -> [N, ...], N rows like the leaf: a number that holds for all rows is repeated, so that a
-        row can be taken out and go on by itself.
+        "<name>/<leaf>/<key>" -> [N, ...]. Scalars, such as the step count, are repeated for all N rows, so that single
+        rows can be resumed.
     """
     state = {}
     for (leaf, tensor), (_, values) in zip(
@@ -98,7 +98,7 @@ def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tenso
 
 
 def restore(optimizer: Optimizer, name: str, leaves: Leaves, state: Mapping[str, Tensor]) -> None:
-    """Put back what `state_of` gave; another optimiser's state is passed over, and this one begins afresh.
+    """Load a state that `state_of` returned; that of another optimiser is ignored.
 
     Raises:
         LatentError: a part of this optimiser's state is missing.
@@ -118,7 +118,7 @@ def restore(optimizer: Optimizer, name: str, leaves: Leaves, state: Mapping[str,
 
 @cache
 def _keys(name: str) -> tuple[str, ...]:
-    """What an optimiser of OPTIMIZERS remembers of a leaf, as one step of it tells."""
+    """The keys of an optimiser's state for a leaf, found by a step on a dummy tensor."""
     leaf = torch.zeros(1, requires_grad=True)
     leaf.grad = torch.zeros(1)
     optimizer = OPTIMIZERS[name].make([leaf], 1.0)

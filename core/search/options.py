@@ -1,4 +1,4 @@
-"""How to search."""
+"""The options of a search."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from ..errors import ChoiceError, PackError
 from . import optimizers
 
-# What keeps a search from leaving what a class-conditional GAN knows; without classes they are all alike.
+# Constraints on the class vector of class-conditional GANs; without effect on other generators.
 CONSTRAINTS = {
-    "none": "class vectors go wherever the loss leads",
-    "cap": "neither a basis latent's class vector nor the combination of them gets longer than the longest class's",
+    "none": "no limit",
+    "cap": "the norms of class vectors, and of their combination, are at most the largest norm of a class",
 }
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to search. The defaults are the paper's, the noise is the released code's."""
+    """The options of a search. Defaults are those of FuseDream's paper; latent_noise is that of its released code."""
 
     steps: int = 1000
     lr: float = 5e-3  # learning rate at the start of the schedule
-    latent_noise: float = 0.01  # standard deviation of what each step adds to the combined latent; 0 for none
+    latent_noise: float = 0.01  # standard deviation of the noise that each step adds to the combined latent
     evaluate_every: int = 10  # steps between two evaluations under fixed augmentations
-    at_once: int | None = None  # samples that go through the models together, 0 for all; None: by the device's memory
+    at_once: int | None = None  # batch size of samples, 0 for all; None chooses it for the device
     optimizer: str = "Adam"  # a name of `optimizers.OPTIMIZERS`
     schedule: str = "constant"  # of the learning rate, a name of `optimizers.SCHEDULES`
     constraint: str = "none"  # on class vectors, a name of `CONSTRAINTS`
 
     def check(self) -> None:
-        """Refuse what no search can do.
+        """Check the values.
 
         Raises:
-            ChoiceError: an unknown optimiser, schedule or constraint.
-            PackError: steps below 1, or lr or noise that is not a number above 0.
+            ChoiceError: the optimiser, schedule or constraint is unknown.
+            PackError: a number is out of its range.
         """
         optimizers.check(self.optimizer, self.schedule)
         if self.constraint not in CONSTRAINTS:

@@ -1,6 +1,6 @@
-"""What a search changes: the basis latents xi_i and weights w_i of Eq. 4 (FuseDream, Liu et al. 2021) as leaf tensors.
+"""The parameters of a search: basis latents xi_i and weights w_i (FuseDream, Liu et al. 2021, Eq. 4) as leaf tensors.
 
-A leaf is a tensor toward which gradients are taken. The basis latents are `Basis.vectors`, k of them for each search.
+The basis latents are `Basis.vectors`, k of them for each search.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor
 from ..types import Basis, Generator, Latent
 from .weightings import mix
 
-CLASS = "y"  # what class-conditional generators call their class vector
+CLASS = "y"  # name of the class vector in latents of class-conditional generators
 _SEARCHED = ("vectors", "weights")
 _GIVEN = ("fixed", "anchor", "mask")
 
 
 class Parameters:
-    """The leaves of N searches, and the latents that they stand for.
+    """The leaf tensors of N searches, and the latents that they combine to.
 
-    basis: what the search does not change, on the device of the leaves.
-    leaves: "vectors.z" or the like -> [N, ...] float32, sorted by name.
+    basis: provides everything that the search does not change, on the device of the leaves.
+    leaves: name, such as "vectors.z" -> [N, ...] float32, sorted by name.
     """
 
     def __init__(self, basis: Basis, leaves: dict[str, Tensor]) -> None:
@@ -32,7 +32,7 @@ class Parameters:
     @classmethod
     def of(cls, basis: Basis, device: torch.device) -> Parameters:
         """The leaves of a basis, copied to a device."""
-        # By name: a file does not keep their order, which sums over all of them would show.
+        # Sorted: files do not keep the order, which affects the rounding of sums over all leaves.
         leaves = {}
         for group in _SEARCHED:
             for name, value in sorted(getattr(basis, group).items()):
@@ -40,7 +40,7 @@ class Parameters:
         return cls(replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN}), leaves)
 
     def rows(self, rows: slice) -> Parameters:
-        """Some of the searches, with leaves of their own: their gradients are of these rows alone."""
+        """The parameters of some of the searches, with their own leaves."""
         leaves = {name: value.detach()[rows].requires_grad_() for name, value in self.leaves.items()}
         given = {group: {name: value[rows] for name, value in getattr(self._basis, group).items()} for group in _GIVEN}
         return Parameters(replace(self._basis, **given), leaves)
@@ -50,7 +50,7 @@ class Parameters:
         return mix(replace(self._basis, **self._groups()))
 
     def noisy(self, noise: Mapping[str, Tensor], deviation: float) -> Latent:
-        """The same plus `deviation` times noise, name -> [N, ...], as far as a mask lets the search change them."""
+        """`latent` plus `deviation` times noise, name -> [N, ...]; a mask limits the noise too."""
         latent = self.latent()
         tensors = dict(latent.tensors)
         for name, value in noise.items():
@@ -60,14 +60,14 @@ class Parameters:
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
-        """The shape of one latent's tensor, for each that is searched."""
+        """The shapes of a latent's tensors that are searched, without the batch axis."""
         return {name: value.shape[2:] for name, value in self._basis.vectors.items()}
 
     @torch.no_grad()
     def constrain(self, generator: Generator, longest: float | None = None) -> None:
-        """Bring the basis latents xi_i into the range that the generator was trained on, BigGAN's z into [-2, 2].
+        """Apply the generator's `constrain` to the basis latents xi_i, in place: BigGAN's z is clamped to [-2, 2].
 
-        longest: the norm that no class vector y of the xi_i, and none of their combinations, may exceed; None for any.
+        longest: limit of the norms of the class vectors y, of the xi_i and of their combinations; None for no limit.
         """
         vectors = self._groups()["vectors"]
         within = generator.constrain(Latent(generator.name, {**vectors, **self._basis.fixed})).tensors
@@ -77,7 +77,7 @@ class Parameters:
             self._shorten(longest)
 
     def _shorten(self, longest: float) -> None:
-        """Scale class vectors down to a norm: each for itself, then those of a search alike for their combination."""
+        """Limit the norm of each class vector, then that of their combination, by scaling all of a search alike."""
         vectors = self._groups()["vectors"]
         classes = [name for name in vectors if name.rpartition(".")[2] == CLASS]
         for name in classes:
@@ -86,7 +86,7 @@ class Parameters:
             vectors[name].mul_(_within(self.latent().tensors[name], longest)[:, None])
 
     def basis(self, steps: int, moments: Mapping[str, Tensor]) -> Basis:
-        """The basis that the leaves are after so many steps, on the CPU."""
+        """The basis after `steps` steps, with the optimiser's state `moments`, on the CPU."""
         groups = {}
         for group, leaves in self._groups().items():
             groups[group] = {name: home(value) for name, value in leaves.items()}
@@ -94,7 +94,7 @@ class Parameters:
         return replace(self._basis, **groups, **given, steps=steps, moments=moments)
 
     def _groups(self) -> dict[str, dict[str, Tensor]]:
-        """The leaves as a basis has them: "vectors" and "weights", each by the tensor's name."""
+        """The leaves by field of `Basis`, "vectors" and "weights", and by the tensor's name."""
         groups: dict[str, dict[str, Tensor]] = {group: {} for group in _SEARCHED}
         for leaf, value in self.leaves.items():
             group, _, name = leaf.partition(".")
@@ -103,12 +103,12 @@ class Parameters:
 
 
 def _within(vectors: Tensor, longest: float) -> Tensor:
-    """The factors [..., 1] that scale vectors [..., D] down to a norm; 1 for those that are shorter."""
+    """Factors [..., 1] that limit the norms of vectors [..., D]; 1 for shorter ones."""
     return (longest / vectors.norm(dim=-1, keepdim=True)).clamp(max=1)
 
 
 def home(value: Tensor) -> Tensor:
-    """Detached, copied and on the CPU: what may leave the search."""
+    """A detached copy on the CPU."""
     return value.detach().cpu().clone()
 
 

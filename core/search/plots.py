@@ -1,4 +1,4 @@
-"""Pictures of numbers: the score curve."""
+"""Plots of the score curve."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..errors import PackError
 from ..results import Curve
 
 _INKS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14), (23, 190, 207))
-_WIDTH, _HEIGHT, _LOW = 768, 480, 300  # of the picture, of a panel by itself, of one among others
-_LEFT, _RIGHT, _TOP, _BOTTOM = 128, 24, 8, 76  # around the axes, where their numbers and titles are
-_FONT, _LINE = 24, 32  # heights of letters and of a line of the legend: on a node a plot is half as large
+_WIDTH, _HEIGHT, _LOW = 768, 480, 300  # width of the picture, height of a single panel, height of one of several
+_LEFT, _RIGHT, _TOP, _BOTTOM = 128, 24, 8, 76  # margins around the axes
+_FONT, _LINE = 24, 32  # font size, and line height of the legend; nodes show plots at about half size
 _DOT = 7  # radius
 
 
 def plot_curve(curve: Curve, apart: bool = False) -> Tensor:
-    """The scores of a search over its steps, the mean over its samples: a picture [1, 3, H, W] in [-1, 1].
+    """A plot of the scores of a search by step, averaged over its samples: a picture [1, 3, H, W] in [-1, 1].
 
-    A score that is not finite leaves a gap in its line. Dots mark what is kept as the best, and the legend tells its
-    scores; where that is not known, those of the last step.
+    Scores that are not finite leave a gap in their line. Dots mark the best result, whose scores the legend gives; if
+    it is unknown, those of the last step.
 
     Args:
-        curve: at least one point.
-        apart: each score in a panel of its own, with its own scale: for scores of different units.
+        curve: with at least one point.
+        apart: plot each score in a panel with its own scale, for scores of different units.
 
     Raises:
         PackError: the curve is empty.
@@ -54,7 +54,7 @@ def _draw_panel(
     lines: Mapping[str, Sequence[float]],
     inks: Mapping[str, tuple[int, int, int]],
 ) -> None:
-    """Lines on one pair of axes, in the rows of the picture from `start` on."""
+    """Draw lines on a pair of axes, in the rows of the picture from `start` on."""
     top = _draw_legend(
         draw, start + _TOP, {name: curve.best().get(name, line[-1]) for name, line in lines.items()}, inks
     )
@@ -81,7 +81,7 @@ def _draw_panel(
         for drawn, run in groupby(points, key=lambda point: math.isfinite(point[1])):
             if drawn:
                 (x, y), *rest = [place(*point) for point in run]
-                draw.line([(x - 2, y), (x, y), *rest], fill=inks[name], width=3)  # a point by itself shows too
+                draw.line([(x - 2, y), (x, y), *rest], fill=inks[name], width=3)  # makes single points visible
         for score, step in ((scores[curve.steps.index(step)], step) for step in set(curve.kept)):
             if math.isfinite(score):
                 draw.circle(place(step, score), _DOT, fill=inks[name])
@@ -90,7 +90,7 @@ def _draw_panel(
 def _draw_legend(
     draw: ImageDraw.ImageDraw, top: int, values: Mapping[str, float], inks: Mapping[str, tuple[int, int, int]]
 ) -> int:
-    """Names with their values, in as many lines as they need; returns the row below them."""
+    """Draw names with their values, in as many lines as needed; returns the row below them."""
     x = _LEFT
     for name, value in values.items():
         text = f"{name} {value:.4g}"
@@ -103,7 +103,7 @@ def _draw_legend(
 
 
 def _draw_upward(draw: ImageDraw.ImageDraw, text: str, middle: tuple[int, int], room: int) -> None:
-    """A text from below upward, its left edge's middle at `middle`, in smaller letters where the room asks for that."""
+    """Draw a text rotated by 90 degrees, centred vertically at `middle`, in a smaller font if it does not fit."""
     length = draw.textlength(text, font_size=_FONT)
     size = min(_FONT, int(_FONT * room / max(length, 1)))
     mask = Image.new("L", (math.ceil(draw.textlength(text, font_size=size)), 2 * size), 0)
@@ -113,7 +113,7 @@ def _draw_upward(draw: ImageDraw.ImageDraw, text: str, middle: tuple[int, int], 
 
 
 def _range(scores: Sequence[float]) -> tuple[float, float]:
-    """What the axis of these scores shows: a little more than they span, and something where they are constant."""
+    """The limits of the axis: the range of the scores with a margin, and not empty for constant scores."""
     finite = [score for score in scores if math.isfinite(score)] or [0.0]
     low, high = min(finite), max(finite)
     margin = 0.05 * (high - low or abs(high) or 1)
@@ -121,7 +121,7 @@ def _range(scores: Sequence[float]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """The round numbers from low to high, at most six: multiples of 1, 2 or 5 times a power of ten."""
+    """At most six round numbers from low to high: multiples of 1, 2 or 5 times a power of ten."""
     least = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(least))
     step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= least)

@@ -1,4 +1,4 @@
-"""A pool of candidates, scored in two stages: all of them by few augmented copies, the best again by all copies."""
+"""Pools of candidates, scored in two stages: all by few augmented copies, then the best again by all copies."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FEW = 10  # copies of each candidate in the first stage
 SHORTLIST = (24, 64)  # candidates of the second stage, at least and at most
 
 
-Part = Callable[[int], Report]  # of what follows, the next so many candidates: how to report them
+Part = Callable[[int], Report]  # number of the next candidates -> `Report` for them
 
 
 @dataclass(frozen=True)
 class _Term:
-    """An AugCLIP loss with its weight, and banks by its first copies and, where there are more, by the others."""
+    """An AugCLIP loss, its weight, and banks: `few` of its first copies, `rest` of the others, None without any."""
 
     weight: float
     loss: AugCLIPLoss
@@ -41,10 +41,10 @@ class _Term:
 
 
 class Pool:
-    """The candidates of one seed, as the weighted AugCLIP terms of a loss see them.
+    """The candidates of one seed, scored by the AugCLIP terms of a loss.
 
     Args:
-        generator: whose candidates they are.
+        generator: of the candidates.
         terms: weights and losses, at least one.
         seed, folder, gaussian_y, warn: as in `Bank`.
     """
@@ -61,7 +61,7 @@ class Pool:
         def term(weight: float, loss: AugCLIPLoss) -> _Term:
             bank = partial(Bank, generator, loss, seed, folder=folder, gaussian_y=gaussian_y, warn=warn)
             few = bank(copies=range(min(FEW, loss.copies)))
-            # Decoded one by one: which others are asked for with them depends on what was asked before.
+            # Decoded one by one, so that vectors do not depend on which others are requested with them.
             rest = bank(copies=range(FEW, loss.copies), together=1) if loss.copies > FEW else None
             return _Term(weight, loss, few, rest)
 
@@ -69,13 +69,13 @@ class Pool:
         self._draw = partial(candidates, generator, seed, gaussian_y=gaussian_y)
 
     def by_few(self, count: int, part: Part) -> Tensor:
-        """Scores [count] of the first candidates, by the first FEW copies of each."""
+        """Scores [count] of the first `count` candidates, by the first FEW copies of each."""
         numbers = torch.arange(whole_chunks(count))
         scores = [term.weight * term.loss.rank(term.few.vectors(numbers, part(len(numbers)))) for term in self._terms]
         return torch.stack(scores).sum(0)[:count]
 
     def by_all(self, numbers: Tensor, part: Part) -> Tensor:
-        """Scores [n] of the candidates with these numbers [n], by all copies: the AugCLIP scores of the loss."""
+        """Scores [n] of the candidates with these numbers [n] by all copies."""
         scores = [term.weight * term.loss.rank(term.means(numbers, part)) for term in self._terms]
         return torch.stack(scores).sum(0)
 
@@ -86,22 +86,25 @@ class Pool:
 
 
 def whole_chunks(count: int) -> int:
-    """So many candidates, rounded up to chunks."""
+    """A number of candidates rounded up to a multiple of CHUNK."""
     return math.ceil(count / CHUNK) * CHUNK
 
 
 def work(terms: Sequence[tuple[float, AugCLIPLoss]], count: int, parts: Sequence[Tensor]) -> int:
-    """How many candidates a pool scores in both stages and for all terms, for so many of them and parts of these."""
+    """The number of candidates to score in both stages and for all terms.
+
+    count: candidates in the pool. parts: the candidates that each seed chooses from.
+    """
     closely = sum(shortlisted(len(part)) for part in parts)
     return sum(whole_chunks(count) + closely * (loss.copies > FEW) for _, loss in terms)
 
 
 def shortlisted(count: int) -> int:
-    """How many of so many candidates are scored by all copies: a twentieth, within SHORTLIST."""
+    """The number of candidates, out of `count`, that are scored by all copies: a twentieth, within SHORTLIST."""
     least, most = SHORTLIST
     return min(count, max(least, min(count // 20, most)))
 
 
 def shortlist(by_few: Tensor) -> Tensor:
-    """Places, ascending, of the best of some scores [n] by few copies: those to score by all copies."""
+    """Indices, ascending, of the best scores [n] by few copies: the candidates to score by all copies."""
     return by_few.topk(shortlisted(len(by_few))).indices.sort().values

@@ -1,4 +1,4 @@
-"""Which searches may go on where another stopped: keys of what a search computes, by the content of its arguments."""
+"""Keys that tell which searches may resume from the state of another: digests of a search's arguments."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def key(
     tradeoff: Tradeoff | None = None,
     held_out: Loss | None = None,
 ) -> str:
-    """What a `Search` of these arguments is, by their content: where one stopped, another of an equal key goes on.
+    """A digest of the arguments of a `Search`: a search with an equal key may resume from the state of another.
 
-    It takes the very same steps, and may take more of them, so `options.steps` is not part of the key, unless a
-    schedule makes the learning rate depend on it.
+    Such a search takes the same steps, perhaps more of them: `options.steps` is part of the key only if the schedule
+    makes the learning rate depend on it.
 
     Raises:
-        IdentityError: a loss has no content to be known by.
+        IdentityError: a loss has no content that can be digested.
     """
     steps = 1 if options.schedule == "constant" else options.steps
     chosen = replace(options, steps=steps, at_once=1)  # at_once does not change what a step is
@@ -36,7 +36,7 @@ def key(
 
 
 def evaluation_key(loss: Loss, end: int) -> str:
-    """A key of what a search's evaluations measure: a scheduled loss has the weights of the step where it ends.
+    """A digest of the loss that a search's evaluations use: scheduled losses are those of the last step, `end`.
 
     Raises:
         IdentityError: as `key`.

@@ -1,4 +1,4 @@
-"""Latents to start a search from: random, or an encoded picture of nothing (VQGAN-CLIP, Crowson et al. 2022)."""
+"""Latents to start a search from: random, or an encoded abstract picture (VQGAN-CLIP, Crowson et al. 2022)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ STARTS = (MODEL, *PATTERNS)
 
 
 def start(generator: Generator, name: str, rng: torch.Generator) -> Latent:
-    """One latent to start from: drawn as the model draws, or a pattern's picture encoded.
+    """A single latent: drawn by the generator's `sample`, or an encoded pattern.
 
     Args:
-        generator: an `Autoencoder`, unless the model draws.
+        generator: an `Autoencoder`, unless `name` is MODEL.
         name: one of STARTS.
         rng: on the CPU.
 
     Raises:
         ChoiceError: an unknown name.
-        PackError: a pattern, but the generator has no encoder.
+        PackError: a pattern is asked for, but the generator has no encoder.
     """
     if name == MODEL:
         return generator.sample(1, rng)

@@ -1,4 +1,4 @@
-"""Where a picture shows what a phrase says (VQGAN-CLIP, Crowson, Biderman et al. 2022, Appendix G.2)."""
+"""Masks from text: where a picture shows what a phrase names (VQGAN-CLIP, Crowson et al. 2022, Appendix G.2)."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ def text_mask(
     micro_batch: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Heat map and mask of what a phrase names, by how well random crops of a picture fit it.
+    """Heat map and mask of what a phrase names, by the CLIP scores of random crops.
 
     heat = sum_c exp(sharpness s_c / std(s)) [pixel in c], s_c = cos(f(c), g(text)); mask = heat > mean + sigmas std
 
-    Crops are squares centred anywhere, their sides uniform. The scores are divided by their deviation, so that the
-    sharpness means the same for every encoder. The paper gives each score to the crop's centre and keeps what is above
-    two deviations below the mean (`sigmas` = -2), the released code spreads exp(100 s) over the crop as here and sets
-    no threshold.
+    Crops are squares with uniform random sides, centred anywhere in the picture. Scores are divided by their standard
+    deviation, so that the sharpness is comparable between encoders. The paper assigns each score to the crop's centre,
+    and its threshold is two deviations below the mean (`sigmas` = -2); the released code spreads exp(100 s) over the
+    crop, as here, without a threshold.
 
     Args:
         encoder: frozen.
         images: [N, 3, H, W] in [-1, 1].
-        text: a phrase, or several as `prompts.parse` reads them: those of a negative weight are held against a crop.
-        rngs: one per picture, which draws from it alone.
+        text: a phrase, or several in the notation of `prompts.parse`; negative weights lower a crop's score.
+        rngs: one for each picture.
         crops: crops per picture, >= 2.
         smallest: least side of a crop as a share of the picture's shorter side, above 0.
         largest: greatest side, at least `smallest`.
-        sharpness: how much better crops count more than worse ones.
-        sigmas: the threshold in standard deviations of the heat above its mean; lower keeps more.
-        micro_batch: how many crops go through the encoder at once, >= 1; halved on out of memory.
-        progress: called with crops done and to do; None for nobody.
+        sharpness: inverse temperature of the softmax over crops.
+        sigmas: the threshold in standard deviations of the heat above its mean; lower values select more.
+        micro_batch: crops that are encoded at once, >= 1; halved on out of memory.
+        progress: called with the number of crops done and their total.
 
     Returns:
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.
 
     Raises:
-        PackError: the text is none that `prompts.parse` reads, a number is out of its range, a picture is none, or a
-            mask selects nothing.
+        PackError: the text cannot be parsed, a number is out of its range, a picture is not finite, or a mask selects
+            nothing.
     """
     pictures.check(images)
     check(text, smallest, largest)
@@ -95,18 +95,18 @@ def text_mask(
 
 
 def _advice(peak: float) -> str:
-    """What selects something where the heat's peak lies so many deviations above its mean."""
-    if not peak > 0:  # nowhere is warmer than elsewhere
+    """How to get a mask that is not empty, if the heat's maximum is `peak` standard deviations above its mean."""
+    if not peak > 0:  # the heat is constant
         return "its heat is the same everywhere, since the picture is too small or too plain; take a larger one."
     lower = math.ceil(peak * 10 - 1) / 10
     return f"lower sigmas, for example to {lower:g}."
 
 
 def check(text: str, smallest: float, largest: float) -> None:
-    """Refuse what `text_mask` would refuse of any picture.
+    """Check the arguments of `text_mask` as far as possible without pictures.
 
     Raises:
-        PackError: the text is none that `prompts.parse` reads, or the crops' sides are out of their range.
+        PackError: the text cannot be parsed, or the crops' sides are out of their range.
     """
     targets.check_prompts(text)
     if not 0 < smallest <= largest:
@@ -116,7 +116,7 @@ def check(text: str, smallest: float, largest: float) -> None:
 
 
 def heat_map(images: Tensor, heat: Tensor) -> Tensor:
-    """Heat [N, H, W] in [0, 1] over greyed pictures [N, 3, H, W]: [N, 3, H, W], blue where cold, yellow where hot."""
+    """Heat [N, H, W] in [0, 1] drawn over grey pictures [N, 3, H, W]: [N, 3, H, W], from blue (0) to yellow (1)."""
     place = heat[:, None] * (len(_RAMP) - 1)
     index = torch.arange(len(_RAMP)).to(heat).view(1, -1, 1, 1)
     colours = torch.einsum("nkhw,kc->nchw", (1 - (place - index).abs()).clamp(min=0), _RAMP.to(heat))
@@ -124,11 +124,11 @@ def heat_map(images: Tensor, heat: Tensor) -> Tensor:
 
 
 def _windows(shape: Sequence[int], numbers: Tensor, smallest: float, largest: float) -> tuple[Tensor, Tensor]:
-    """First pixel and extent, down and across, [crops, 2] each, of squares whose middle lies in the picture."""
+    """Rows and columns (first pixel, extent), [crops, 2] each, of squares whose centre is in the picture."""
     size, *middle = numbers
     side = ((smallest + (largest - smallest) * size) * min(shape)).floor().clamp(min=1)
     rows, columns = (
-        # A square of one pixel whose middle lies beyond that of the last pixel is that pixel.
+        # A square of one pixel whose centre is beyond the centre of the last pixel is that pixel.
         torch.stack([(number * length - side / 2).ceil().clamp(max=length - 1), side], 1)
         for number, length in zip(middle, shape, strict=True)
     )
@@ -136,7 +136,7 @@ def _windows(shape: Sequence[int], numbers: Tensor, smallest: float, largest: fl
 
 
 def _heat(scores: Tensor, rows: Tensor, columns: Tensor, shape: Sequence[int], sharpness: float) -> Tensor:
-    """[H, W] in [0, 1]: what the crops that cover a pixel weigh together."""
+    """The sum of the weights of all crops that cover a pixel, scaled to [0, 1], [H, W]."""
     tiny = torch.finfo(scores.dtype).tiny
     weights = (sharpness * scores / scores.std().clamp(min=1e-6)).softmax(0)
     down, across = (_covers(windows, length) for windows, length in zip((rows, columns), shape, strict=True))
@@ -145,7 +145,7 @@ def _heat(scores: Tensor, rows: Tensor, columns: Tensor, shape: Sequence[int], s
 
 
 def _covers(windows: Tensor, length: int) -> Tensor:
-    """Whether each window covers each pixel, [crops, length] of 0 and 1."""
+    """Whether each window covers each pixel of an axis, [crops, length] of 0 and 1."""
     start, extent = windows[:, None].unbind(2)
     index = torch.arange(length)
     return ((index >= start) & (index < start + extent)).to(windows)

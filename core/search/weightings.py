@@ -1,4 +1,4 @@
-"""What a basis stands for: the combination of its vectors by weights (FuseDream, Liu et al. 2021, Eq. 4)."""
+"""Combination of a basis's vectors by weights (FuseDream, Liu et al. 2021, Eq. 4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _scalar_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str,
 
 
 def _scalar_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
-    layer = name[: name.rfind(".") + 1]  # "foreground." of a composition, whose layers have weights of their own
+    layer = name[: name.rfind(".") + 1]  # "foreground." in a composition, whose layers have separate weights
     return torch.einsum("nk,nk...->n...", weights[f"{layer}all"], vectors)
 
 
@@ -32,7 +32,7 @@ def _softmax_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tens
     return (weights[name].softmax(1) * vectors).sum(1)
 
 
-# name -> (weights at the start, combination of one tensor's basis)
+# name -> (initial weights, combination of one tensor's vectors)
 WEIGHTINGS = {
     SCALAR: (_scalar_start, _scalar_mix),  # one number per basis latent, from 1/k: the paper
     SOFTMAX: (_softmax_start, _softmax_mix),  # one softmax over k per dimension, from N(0, 1): the released code
@@ -40,22 +40,22 @@ WEIGHTINGS = {
 
 
 def mix(basis: Basis) -> Latent:
-    """The latents that the basis stands for, xi = sum_i w_i xi_i (Eq. 4); differentiable in vectors and weights.
+    """The latents of a basis, xi = sum_i w_i xi_i (Eq. 4), differentiable in vectors and weights.
 
-    A mask m takes them the share m of the way from the anchor: where it is 0 they are the anchor, to the bit.
+    With a mask m, the result is anchor + m (xi - anchor): where m is 0, it is bit for bit the anchor.
     """
     combine = WEIGHTINGS[basis.weighting][1]
     weights = dict(basis.weights)
     mixed = {name: combine(value, weights, name) for name, value in basis.vectors.items()}
-    # Not the gradient but the result is masked: Adam would make up for a gradient that is scaled.
+    # The result is masked, not the gradient: Adam would compensate for scaled gradients.
     masked = {name: torch.lerp(basis.anchor[name], mixed[name], mask) for name, mask in basis.mask.items()}
     return Latent(basis.generator, {**mixed, **masked, **basis.fixed})
 
 
 def of_latent(latent: Latent) -> Basis:
-    """A basis of one vector per latent: the plain search, without over-parameterisation.
+    """A basis with k = 1, for a search without over-parameterisation.
 
-    The softmax over a single basis latent is 1 whatever its logit, so that only the latent itself is searched.
+    The softmax over a single basis latent is 1, so that only the latent itself is searched.
     """
     vectors = {name: value[:, None] for name, value in latent.tensors.items()}
     weights = {name: torch.zeros_like(value) for name, value in vectors.items()}

@@ -1,4 +1,4 @@
-"""StyleGAN-T (Sauer et al. 2023): the network, its text encoder, and both as a generator of the registry."""
+"""StyleGAN-T (Sauer et al. 2023): the network, its text encoder, the generator of both, and edits of its latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StyleGAN-T as a `Generator`: the latent is w = [f(z), c], noise and text embedding side by side."""
+"""StyleGAN-T as a `Generator`: the latent is w = [f(z), c], the mapped noise and the text embedding."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .network import Network, Shape
 class StyleGANTGenerator(Managed):
     """A StyleGAN-T as a `Generator`: w [N, z_dim + c_dim], whose last c_dim numbers are a text embedding.
 
-    Its pictures are of prompts, so `sample` needs some: `of` gives the generator of the same weights that draws with
-    given text embeddings. Another name tells that generator from this one, and its latents from this one's.
+    `sample` needs text embeddings: `of` gives a generator with the same weights that draws from given ones. It has
+    another name, so its latents are told from those of this generator.
     """
 
-    # Its paper has no search; the rate is the one that finds pictures again.
+    # Its paper has no search; this is the learning rate that suits inversion.
     settings = Settings(search=SearchSettings(steps=150, lr=0.03, latent_noise=0.0))
 
     def __init__(self, network: Network, tower: text.TextTower | None, digest: str) -> None:
@@ -53,22 +53,22 @@ class StyleGANTGenerator(Managed):
     def embed(self, texts: Sequence[str], encoder: JointEncoder | None = None) -> Tensor:
         """Text embeddings c [len(texts), c_dim], of unit norm, on the CPU.
 
-        encoder: the CLIP that the generator was trained with; None uses the text encoder in its own file.
+        encoder: the CLIP that the generator was trained with; None for the text encoder in the generator's own file.
 
         Raises:
-            PackError: the file has no text encoder and none is given, or the one given has another width.
+            PackError: the file has no text encoder and none is given, or the given one has another width.
         """
         if encoder is not None:
             return self._fitting(encoder.encode_text(texts), f"The CLIP {encoder.name}")
         if "text" not in self.module:
             raise PackError(
-                f"{self.name} came without a text encoder: give the CLIP that it was trained with, "
+                f"The file of {self.name} has no text encoder: give the CLIP that it was trained with, "
                 f"one whose embeddings have {self.c_dim} numbers."
             )
         return cast(text.TextTower, self.module["text"]).encode(texts)
 
     def of(self, c: Tensor) -> StyleGANTGenerator:
-        """This generator drawing with text embeddings c [P, c_dim], each as likely as the others."""
+        """The same generator, whose `sample` draws from text embeddings c [P, c_dim] with equal probability."""
         c = self._fitting(c, "The text embedding")
         other = copy.copy(self)
         other._prompts = c.clone()
@@ -76,16 +76,16 @@ class StyleGANTGenerator(Managed):
         return other
 
     def draw(self, c: Tensor, rngs: Sequence[torch.Generator]) -> Latent:
-        """Latents of text embeddings c [N, c_dim] and noise, row i of which rngs[i] draws; on the CPU."""
+        """Latents of text embeddings c [N, c_dim], on the CPU; rngs[i] draws the noise of row i."""
         z = draws.normal(rngs, self.z_dim)
         device = self.network.mapping.x_avg.device
         with torch.no_grad():
-            # Row by row, so that a row is the same to the bit alone and within a batch.
+            # Row by row, so that a row is bit for bit the same alone and in a batch.
             rows = [self.network.mapping(z[i : i + 1].to(device), c[i : i + 1].to(device)) for i in range(len(z))]
         return Latent(self.name, {"w": torch.cat(rows).cpu()})
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n latents: of the prompts that `of` gave, or with random unit vectors in their place."""
+        """Draw n latents, with the text embeddings given to `of`, or with random unit vectors in their place."""
         if self._prompts is None:
             c = F.normalize(torch.randn(n, self.c_dim, generator=rng), dim=1)
         else:
@@ -93,7 +93,7 @@ class StyleGANTGenerator(Managed):
         return self.draw(c, [rng] * n)
 
     def decode(self, latent: Latent, noise: str = "const", rngs: Sequence[torch.Generator] | None = None) -> Tensor:
-        """Pictures [N, 3, H, W] in [-1, 1], differentiable in w; noise and rngs as `Synthesis`.
+        """Pictures [N, 3, H, W] in [-1, 1], differentiable in w. noise, rngs: as in `Synthesis`.
 
         Raises:
             LatentError: the latent belongs to another generator. ChoiceError: as `Synthesis`.
@@ -103,7 +103,7 @@ class StyleGANTGenerator(Managed):
         return clamp_with_grad(self.network.synthesis(w, noise, rngs, self.dtype))
 
     def constrain(self, latent: Latent) -> Latent:
-        """The latent as it is: w is free.
+        """The latent unchanged: w has no bounds.
 
         Raises:
             LatentError: the latent belongs to another generator.
@@ -133,7 +133,7 @@ def text_to_image(generator: Generator) -> StyleGANTGenerator:
 
 
 def build(checkpoint: Checkpoint) -> StyleGANTGenerator:
-    """The generator of a checkpoint with the published names, of any width and side, with the text encoder it brings.
+    """The generator of a checkpoint with the published names, of any width and resolution, and its text encoder.
 
     Raises:
         CheckpointError: the tensors do not fit together.
@@ -146,5 +146,5 @@ def build(checkpoint: Checkpoint) -> StyleGANTGenerator:
     fit(network, own)
     settings = [checkpoint.metadata.get(key) for key in ("num_heads", "quick_gelu")] if tower else []
     digest = fingerprint(tensors, settings)
-    del tensors, own  # the generator lays the weights out anew, one by one
+    del tensors, own  # the generator copies the weights to channels-last one by one
     return StyleGANTGenerator(network, tower, digest)

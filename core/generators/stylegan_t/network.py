@@ -1,8 +1,8 @@
-"""The generator network of StyleGAN-T (Sauer et al. 2023, section 3.1), its tensors named as published snapshots'.
+"""The generator network of StyleGAN-T (Sauer et al. 2023, section 3.1), with the tensor names of published snapshots.
 
-Convention: z is noise, c a unit-norm text embedding, w = [f(z), c] the latent that styles every layer. Feature maps are
-kept channels-last, and a modulated convolution scales its input and output rather than its weights: both are faster on
-a CPU, and one set of weights serves the whole batch.
+Convention: z is noise, c a text embedding of unit norm, and w = [f(z), c] the latent that styles every layer. Feature
+maps are channels-last, and modulated convolutions scale their input and output instead of their weights: both are
+faster on a CPU, and all samples of a batch share the weights.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from ... import draws
 from ...compute.feature_maps import activate, group_norm
 from ...errors import CheckpointError, ChoiceError
 
-FIRST_SIDE = 8  # of the Fourier features that everything starts from
-BANDWIDTH = 2.0  # their highest frequency, in periods per unit of length, of which the map spans one
-CLAMP = 256.0  # of feature maps, so that half precision holds them
-LOW_SIDES = 4  # how many of the largest sides run in the precision asked for; the others always in float32
+FIRST_SIDE = 8  # side of the Fourier features, the first feature map
+BANDWIDTH = 2.0  # their highest frequency, in periods per side of the map
+CLAMP = 256.0  # limit of feature maps, for half precision
+LOW_SIDES = 4  # number of largest resolutions that run in the requested dtype; the others always run in float32
 NOISES = ("const", "random", "none")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that make a network; a state dict says them all.
+    """The hyperparameters of the architecture, all of which can be read from a state dict.
 
-    channels: at 8 x 8, 16 x 16, and so on to the picture's side. num_res_blocks: pairs of a convolution and a residual
-    convolution at each side. skip: every side adds to the picture; else the last one alone makes it.
+    channels: at each resolution, from 8 x 8 to the picture's. num_res_blocks: pairs of a convolution and a residual
+    convolution at each resolution. z_dim, c_dim: lengths of z and c. skip: whether each resolution adds to the picture;
+    otherwise only the last one has a ToRGB layer.
     """
 
     channels: tuple[int, ...]
@@ -44,31 +45,32 @@ class Shape:
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Of the feature maps, from the first to the picture's."""
+        """Sides of the feature maps, from the first to the picture's."""
         return tuple(FIRST_SIDE << level for level in range(len(self.channels)))
 
     @property
     def resolution(self) -> int:
-        """The picture's side."""
+        """Side of the pictures in pixels."""
         return self.sides[-1]
 
     @property
     def w_dim(self) -> int:
-        """Width of the latent w."""
+        """Length of the latent w."""
         return self.z_dim + self.c_dim
 
     @classmethod
     def pyramid(cls, resolution: int, channel_base: int, channel_max: int, **others: Any) -> Shape:
-        """Channels that halve as the side doubles: channel_base over the side, at most channel_max."""
+        """A shape whose channels are channel_base / side, at most channel_max."""
         levels = int(math.log2(resolution // FIRST_SIDE)) + 1
         return cls(tuple(min(channel_base // (FIRST_SIDE << level), channel_max) for level in range(levels)), **others)
 
     @classmethod
     def of(cls, tensors: MappingType[str, Tensor]) -> Shape:
-        """The shape that a state dict has.
+        """The shape of a state dict.
 
         Raises:
-            KeyError: a tensor is missing. CheckpointError: the sides are not 8, 16, ... without a gap.
+            KeyError: a tensor is missing.
+            CheckpointError: the resolutions are not 8, 16, ... without a gap.
         """
         blocks = {name.split(".")[1] for name in tensors if name.startswith("synthesis.b")}
         sides = [f"b{FIRST_SIDE << level}" for level in range(len(blocks))]
@@ -85,14 +87,14 @@ class Shape:
         )
 
 
-# The paper's two sizes. Its table counts one residual block more at each side; these numbers give its 75 M and 1.02 B
-# parameters, and those of the table do not.
+# The paper's two sizes. Its table has one more residual block at each resolution, but the paper's 75 M and 1.02 B
+# parameters result from these.
 LITE = Shape.pyramid(64, 32768, 512, num_res_blocks=2)
 FULL = Shape.pyramid(512, 65536, 2048, num_res_blocks=3)
 
 
 class Network(nn.Module):
-    """Pictures of noise and text embeddings; as built, it is ready to be trained."""
+    """Maps noise and text embeddings to pictures; initialised for training."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -101,13 +103,13 @@ class Network(nn.Module):
         self.synthesis = Synthesis(shape)
 
     def freeze(self) -> Network:
-        """The network in eval mode, which computes once what its weights alone decide; `requires_grad_` undoes that."""
+        """Set eval mode and cache what depends on weights alone; `requires_grad_` drops the cache. Returns itself."""
         for layer in self.eval().requires_grad_(False)._layers():
             layer.squares = layer.sum_squares()
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Network:
-        """As `nn.Module`: from here on the weights may change."""
+        """As `nn.Module`; also drops the cache of `freeze`, since the weights may change from now on."""
         for layer in self._layers():
             layer.squares = None
         return super().requires_grad_(requires_grad)
@@ -123,14 +125,15 @@ class Network(nn.Module):
         noise: str = "const",
         rngs: Sequence[torch.Generator] | None = None,
     ) -> Tensor:
-        """Pictures [N, 3, H, H], about [-1, 1], of z [N, z_dim] and c [N, c_dim]; rest: see `Mapping`, `Synthesis`."""
+        """Pictures [N, 3, H, H], about [-1, 1], from z [N, z_dim] and c [N, c_dim]; see `Mapping` and `Synthesis`."""
         return self.synthesis(self.mapping(z, c, psi), noise, rngs)
 
 
 class Linear(nn.Module):
-    """Linear layer at an equalised learning rate: it computes with weights that it scales by rate / sqrt(inputs).
+    """Linear layer with equalised learning rate: weights are scaled by rate / sqrt(inputs) at run time.
 
-    Source: Karras et al. 2018, "Progressive Growing of GANs", section 4.1; the rate of a layer as in StyleGAN.
+    Source: Karras et al. 2018, "Progressive Growing of GANs", section 4.1. `rate` is StyleGAN's learning-rate
+    multiplier.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0) -> None:
@@ -141,14 +144,14 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, outputs] of x [N, inputs]."""
-        # The product is scaled rather than the weights, of which there are more numbers.
+        # Scales the product instead of the weights, which have more elements.
         return torch.addmm(self.bias, x, self.weight.T, beta=self.rate, alpha=self.rate / self.weight.shape[1] ** 0.5)
 
 
 class Mapping(nn.Module):
-    """w = [f(z), c]: two layers on the noise, and the text embedding past them.
+    """w = [f(z), c]: two layers on the noise; the text embedding is passed through.
 
-    x_avg: the running mean of f(z) in training, the point that truncation moves toward.
+    x_avg: the running mean of f(z) in training, used for truncation.
     """
 
     x_avg: Tensor
@@ -159,14 +162,14 @@ class Mapping(nn.Module):
         self.register_buffer("x_avg", torch.zeros(z_dim))
 
     def f(self, z: Tensor) -> Tensor:
-        """The noise z [N, z_dim] mapped, [N, z_dim] in float32, under autocast too; its length does not matter."""
+        """The mapped noise [N, z_dim] of z [N, z_dim], which is normalised first; float32 even under autocast."""
         with torch.autocast(z.device.type, enabled=False):
             x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
             x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
             return self.mlp["fc1"](x)
 
     def forward(self, z: Tensor, c: Tensor, psi: float = 1.0) -> Tensor:
-        """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z) but not c."""
+        """The latent w [N, z_dim + c_dim] of z [N, z_dim] and c [N, c_dim]; psi below 1 truncates f(z), but not c."""
         return torch.cat((torch.lerp(self.x_avg, self.f(z), psi), c), 1)
 
 
@@ -184,9 +187,9 @@ class Style(nn.Module):
 
 
 class FourierFeatures(nn.Module):
-    """The first feature map: sine waves that w may turn and shift (Karras et al. 2021, "Alias-Free GAN").
+    """The first feature map: sine waves, rotated and translated by w (Karras et al. 2021, "Alias-Free GAN").
 
-    transform: the user's own turn and shift, [3, 3], after those of w.
+    transform: a further rotation and translation set by the user, [3, 3].
     """
 
     freqs: Tensor
@@ -198,8 +201,8 @@ class FourierFeatures(nn.Module):
         self.weight = nn.Parameter(torch.randn(channels, channels))
         self.affine = Linear(w_dim, 4)
         nn.init.zeros_(self.affine.weight)
-        self.affine.bias.data = torch.tensor([1.0, 0, 0, 0])  # no turn, no shift
-        # Spread evenly over the disc of frequencies up to BANDWIDTH.
+        self.affine.bias.data = torch.tensor([1.0, 0, 0, 0])  # neither rotation nor translation
+        # Uniform in the disc of frequencies up to BANDWIDTH.
         angle, radius = 2 * math.pi * torch.rand(channels), BANDWIDTH * torch.rand(channels).sqrt()
         self.register_buffer("freqs", torch.stack((radius * angle.cos(), radius * angle.sin()), 1))
         self.register_buffer("phases", torch.rand(channels) - 0.5)
@@ -212,11 +215,11 @@ class FourierFeatures(nn.Module):
         shift = shift / length
         cos, sin = (turn / length).unbind(1)
         turn = torch.stack((cos, -sin, sin, cos), 1).unflatten(1, (2, 2))
-        # A point p of the map shows what is at turn (transform p - shift).
+        # The map at point p shows the waves at turn (transform p - shift).
         offset = turn @ (self.transform[:2, 2] - shift)[:, :, None]
         phases = self.phases + (self.freqs @ offset)[..., 0]
         freqs = self.freqs @ (turn @ self.transform[:2, :2])
-        # What the transform has made too fine for the map's 8 samples fades out.
+        # Waves that the transform has made too fine for the map's 8 samples fade out.
         amplitudes = (1 - (freqs.norm(dim=2) - BANDWIDTH) / (FIRST_SIDE / 2 - BANDWIDTH)).clamp(0, 1)
         axis = (torch.arange(FIRST_SIDE, device=w.device) + 0.5) / FIRST_SIDE - 0.5
         places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), 2).flatten(0, 1)
@@ -226,16 +229,16 @@ class FourierFeatures(nn.Module):
 
 
 class Layer(nn.Module):
-    """Modulated 3 x 3 convolution, noise and leaky ReLU: [N, A, H, W] to [N, B, H, W], or twice the side.
+    """Modulated 3 x 3 convolution, noise and leaky ReLU: [N, A, H, W] to [N, B, H, W], or to twice the side with `up`.
 
-    gain: of the output, relative to the one that keeps the variance.
+    gain: of the output, relative to the gain that preserves the variance.
     """
 
-    _into = 1.0  # scale of the input, beside its style
+    _into = 1.0  # scale of the input, in addition to its style
 
     noise_const: Tensor
     resample_filter: Tensor
-    squares: Tensor | None  # of a frozen network
+    squares: Tensor | None  # `sum_squares`, cached while the network is frozen
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, side: int, up: bool = False, gain: float = 1.0) -> None:
         super().__init__()
@@ -249,13 +252,13 @@ class Layer(nn.Module):
         self.register_buffer("squares", None, persistent=False)
 
     def sum_squares(self) -> Tensor:
-        """Of each kernel, the sum of its squares, [A, B]."""
+        """Sum of squares of each kernel, [A, B]."""
         return self.weight.square().sum((2, 3)).T
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
         """[N, B, H, W] of x [N, A, H, W] and w [N, w_dim]."""
         style = self.affine(w)
-        if x.dtype == torch.float16:  # demodulation takes out any scale, so give it one that half precision holds
+        if x.dtype == torch.float16:  # demodulation is invariant to scale: choose one that does not overflow
             style = style / style.abs().amax(1, keepdim=True)
         y = self._convolve(x * (self._into * style).to(x.dtype)[:, :, None, None])
         # Leaky ReLU is homogeneous, so its gain may come first.
@@ -270,14 +273,14 @@ class Layer(nn.Module):
         if not self._up:
             return F.conv2d(x, weight, padding=1)
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        taps = 4 * self.resample_filter.to(x.dtype)  # 4: three of four pixels were zeros
+        taps = 4 * self.resample_filter.to(x.dtype)  # 4: three of four pixels are zeros
         return F.conv2d(x, taps.expand(x.shape[1], 1, -1, -1), padding=1, groups=x.shape[1])
 
 
 class ResidualLayer(Layer):
-    """A layer on the group-normalised input, scaled by gamma (layer scale, Touvron et al. 2021) and added to it.
+    """Residual block: x + gamma * layer(x) for the group-normalised x, with layer scale gamma (Touvron et al. 2021).
 
-    All of it is scaled by the root of 2, which the norm's weights and gamma take upon them.
+    Both terms are scaled by sqrt(2), which is folded into the norm's weights and gamma.
     """
 
     _into = 0.5**0.5
@@ -311,9 +314,9 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """All that happens at one side.
+    """The layers at one resolution.
 
-    The first block's `input` makes its feature map, and another's `conv0` takes that of half the side.
+    The first block makes its feature map by `input`; other blocks upsample that of the previous block by `conv0`.
     """
 
     resample_filter: Tensor
@@ -334,7 +337,7 @@ class Block(nn.Module):
         self.register_buffer("resample_filter", fir_filter())
 
     def forward(self, x: Tensor, image: Tensor | None, w: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
-        """Feature map and picture so far, both of this block's side, of those of the one before it."""
+        """Feature map and picture at this resolution, from those of the previous block."""
         if hasattr(self, "conv0"):
             x = self.conv0(x, w, noise)
         for layer in self.convs1:
@@ -348,7 +351,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Pictures of w."""
+    """Maps w to pictures."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -363,13 +366,13 @@ class Synthesis(nn.Module):
         rngs: Sequence[torch.Generator] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Pictures [N, 3, H, H] float32, about [-1, 1] but unbounded, of w [N, w_dim].
+        """Pictures [N, 3, H, H] float32, about [-1, 1] but unbounded, from w [N, w_dim].
 
-        noise: "const" as stored with the weights, "random" anew from rngs, one CPU generator for each row, or "none".
-        dtype: of the maps at the LOW_SIDES largest sides.
+        noise: "const", as stored with the weights; "random", drawn by rngs, one CPU generator for each row; or "none".
+        dtype: of the feature maps at the LOW_SIDES largest resolutions.
 
         Raises:
-            ChoiceError: an unknown noise, or random noise without a generator for each row.
+            ChoiceError: unknown noise, or random noise without a generator for each row.
         """
         draw = Noise(noise, rngs, len(w))
         blocks = [cast(Block, self.get_submodule(name)) for name in self._names]
@@ -381,7 +384,7 @@ class Synthesis(nn.Module):
 
 
 class Noise:
-    """What the layers of one pass ask for their noise maps."""
+    """Provides the layers of a forward pass with noise maps."""
 
     def __init__(self, kind: str, rngs: Sequence[torch.Generator] | None, rows: int) -> None:
         if kind not in NOISES:
@@ -391,19 +394,19 @@ class Noise:
         self._kind, self._rngs = kind, rngs or ()
 
     def __call__(self, const: Tensor) -> Tensor | None:
-        """[N or 1, 1, H, W] for the layer whose stored noise is const [H, W]; None if there is none."""
+        """Noise [N or 1, 1, H, W] for the layer whose stored noise is const [H, W]; None for no noise."""
         if self._kind == "none":
             return None
         return draws.normal(self._rngs, 1, *const.shape).to(const) if self._kind == "random" else const[None, None]
 
 
 def fir_filter() -> Tensor:
-    """[1, 3, 3, 1] along both sides, of sum 1, [4, 4]."""
+    """The filter [1, 3, 3, 1] along both axes, normalised to sum 1, [4, 4]."""
     taps = torch.tensor([1.0, 3, 3, 1]) / 8
     return torch.outer(taps, taps)
 
 
 def _double(image: Tensor, taps: Tensor) -> Tensor:
-    """Twice the side through a filter [4, 4] of sum 1; beyond the picture lie zeros."""
+    """Upsampling by 2 with a filter [4, 4] of sum 1 and zero padding."""
     kernel = 4 * taps.expand(image.shape[1], 1, -1, -1)
     return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=image.shape[1])

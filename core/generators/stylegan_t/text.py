@@ -1,4 +1,4 @@
-"""The text tower that a StyleGAN-T snapshot brings along: a CLIP's (Radford et al. 2021), tuned for its generator."""
+"""The text tower in a StyleGAN-T snapshot: that of a CLIP (Radford et al. 2021), fine-tuned for the generator."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...errors import CheckpointError
 from ...files.weights import fit, hollow
 from ...towers import quicken
 
-PLACE = "mapping.clip.model."  # of its tensors in a snapshot
-HEAD_WIDTH = 64  # of attention in the published CLIPs
+PLACE = "mapping.clip.model."  # prefix of its tensors in a snapshot
+HEAD_WIDTH = 64  # channels of an attention head in the published CLIPs
 
 
 class TextTower(nn.Module):
-    """Unit vectors of texts; the tensors of `tower` are named as open_clip names them."""
+    """Maps texts to unit vectors. tower: open_clip's `TextTransformer`. tokenizer: open_clip's."""
 
     def __init__(self, tower: nn.Module, tokenizer: Any) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class TextTower(nn.Module):
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTower | None:
-    """The tower in the tensors of a checkpoint, or None if they have none.
+    """The text tower in the tensors of a checkpoint, or None without one.
 
-    metadata: num_heads, of its attention, without which heads are as wide as the published CLIPs', and quick_gelu.
+    metadata: may have `num_heads`, by default for heads as wide as in published CLIPs, and `quick_gelu`.
 
     Raises:
-        CheckpointError: its tensors do not fit together.
+        CheckpointError: the tensors do not fit together.
     """
     own = {name.removeprefix(PLACE): value for name, value in tensors.items() if name.startswith(PLACE)}
     if not own:
@@ -53,7 +53,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTow
     from open_clip.tokenizer import SimpleTokenizer
     from open_clip.transformer import QuickGELU, TextTransformer
 
-    own.pop("logit_scale", None)  # of training
+    own.pop("logit_scale", None)  # used in training only
     length, width = own["positional_embedding"].shape
     heads = int(metadata.get("num_heads", width // HEAD_WIDTH))
     if heads < 1 or width % heads:
@@ -69,5 +69,5 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTow
             act_layer=QuickGELU if metadata.get("quick_gelu") == "True" else nn.GELU,
         )
     fit(tower, own)
-    tower.register_buffer("attn_mask", tower.build_causal_mask(), persistent=False)  # no tensor of the state dict
+    tower.register_buffer("attn_mask", tower.build_causal_mask(), persistent=False)  # `fit` does not fill it
     return TextTower(tower, SimpleTokenizer(context_length=length))

@@ -1,4 +1,4 @@
-"""Edits of StyleGAN-T's latents, which keep noise and text apart: w = [f(z), c] (Sauer et al. 2023)."""
+"""Edits of StyleGAN-T's latents w = [f(z), c], whose noise and text can be changed separately (Sauer et al. 2023)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from ...errors import PackError, ShapeError
 from ...types import Latent
 from .generator import StyleGANTGenerator
 
-PSI_LIMIT = 2.0  # beyond it there are no pictures to speak of; up to 1 truncates, past 1 exaggerates
+PSI_LIMIT = 2.0  # the largest psi, beyond which pictures degenerate; below 1 truncates, above 1 extrapolates
 
 
 def truncate(generator: StyleGANTGenerator, latent: Latent, psi: float) -> Latent:
-    """Latents toward the mean of their own prompts: [f + psi (f(z) - f), c], f being the mean of f(z).
+    """Truncation toward the mean latent of the same text: [m + psi (f(z) - m), c], with m the mean of f(z).
 
-    psi 1 changes nothing; 0 leaves one typical picture for each prompt. Less variety, but the text is met better.
+    psi = 1 changes nothing, and 0 gives one picture for each text. Less variety, but better agreement with the text.
 
     Raises:
-        PackError: psi is not within 0 to PSI_LIMIT. LatentError: the latent belongs to another generator.
+        PackError: psi is not from 0 to PSI_LIMIT.
+        LatentError: the latent belongs to another generator.
     """
     if not 0 <= psi <= PSI_LIMIT:
-        raise PackError(f"psi must be from 0, the mean, over 1, no change, to {PSI_LIMIT:g}; got {psi:g}.")
+        raise PackError(f"psi must be from 0 to {PSI_LIMIT:g} (0: the mean, 1: no change); got {psi:g}.")
     f, c = _split(generator, latent)
     mean = generator.network.mapping.x_avg.to(f)
     return _join(latent, torch.lerp(mean, f, psi), c)
 
 
 def edit(generator: StyleGANTGenerator, latent: Latent, c: Tensor, strength: float = 1.0) -> Latent:
-    """Latents moved toward other texts with the noise as it is: [f(z), c0 + strength (c - c0)] (figure 7).
+    """Latents moved toward other texts, with unchanged noise: [f(z), c0 + strength (c - c0)] (figure 7).
 
     Args:
-        generator: whose latents they are.
+        generator: that the latents belong to.
         latent: N latents.
-        c: text embeddings [P, c_dim]. One latent meets each of them, one of them meets each latent, or they go in
-            pairs.
-        strength: 0 changes nothing, 1 arrives at c, and beyond 1 exaggerates the difference.
+        c: text embeddings [P, c_dim]; N and P must be equal, or one of them 1, which is then used for all of the other.
+        strength: 0 changes nothing, 1 replaces the text by c, and larger values extrapolate.
+
+    Returns:
+        max(N, P) latents.
 
     Raises:
-        ShapeError: neither one latent, nor one text, nor as many of both. LatentError: as `truncate`.
+        ShapeError: N and P do not match.
+        LatentError: as `truncate`.
     """
     if 1 not in (len(latent), len(c)) and len(latent) != len(c):
         raise ShapeError(

@@ -1,4 +1,4 @@
-"""VQGAN (Esser et al. 2021), vector-quantised or Gumbel, as a generator to search, in its published layouts."""
+"""VQGAN (Esser et al. 2021), with vector or Gumbel quantisation, as a generator, in all published layouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tensors of a VQGAN, and the configuration beside them, say of its architecture and its training."""
+"""Reads the architecture of a VQGAN from its tensors and the configuration beside them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...files import configs
 from ...files.weights import count
 from .network import Shape
 
-PUBLISHED_SIDE = 256  # of the pictures that the published models were trained on, and ours without a word from a .yaml
-SIDE_MOST = 8192  # of pictures that anybody trains on
-# Endings of a configuration called as the weights are; and its names beside them, where none is called as they are.
+PUBLISHED_SIDE = 256  # side of the training pictures of the published models, and the default without a .yaml
+SIDE_MOST = 8192  # the largest plausible side of training pictures
+# Names of configurations, see `configs.beside`.
 _TAMING = (".yaml", ".yml"), ("model.yaml", "config.yaml", "model.yml", "config.yml")
 _DIFFUSERS = (".json",), ("config.json",)
 ENDINGS, CONFIGS = (_TAMING[i] + _DIFFUSERS[i] for i in range(2))
 
-# diffusers' `VQModel`: what its configuration says, if not another thing; and what it must say, or it is another class.
+# diffusers' `VQModel`: defaults of its configuration, and values without which it is another network.
 _USUAL: Mapping[str, Any] = {
     **{"block_out_channels": (64,), "layers_per_block": 1, "latent_channels": 3, "num_vq_embeddings": 256},
     **{"vq_embed_dim": None, "norm_num_groups": 32, "mid_block_add_attention": True, "lookup_from_codebook": False},
@@ -37,10 +37,10 @@ _MUST = {
 
 
 def shape_of(tensors: Mapping[str, Tensor]) -> Shape:
-    """The architecture that the shapes of a checkpoint's tensors tell.
+    """The architecture according to the shapes of a checkpoint's tensors.
 
     Raises:
-        CheckpointError: it is of pictures of other than three channels.
+        CheckpointError: its pictures do not have three channels.
     """
     gumbel = "quantize.embed.weight" in tensors
     n_embed, embed_dim = tensors[f"quantize.{'embed' if gumbel else 'embedding'}.weight"].shape
@@ -67,10 +67,12 @@ def _multiple(width: int, ch: int) -> float:
 
 
 def told_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
-    """The architecture that the weights say, and the training pictures' side by a configuration that is of them.
+    """The architecture, and the side of the training pictures according to taming-transformers' configuration.
+
+    weights: path of the weight file. seen: the architecture according to the tensors.
 
     Raises:
-        CheckpointError: the configuration called as the weights is of something else.
+        CheckpointError: the configuration that is named after the weights does not fit them.
     """
 
     def understand(content: Any) -> int:
@@ -83,10 +85,12 @@ def told_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
 
 
 def told_by_diffusers(weights: Path, seen: Shape) -> tuple[Shape, int]:
-    """The architecture, and the training pictures' side, by the configuration beside the weights of a `VQModel`.
+    """The architecture, and the side of the training pictures, according to the configuration of a `VQModel`.
+
+    weights: path of the weight file. seen: the architecture according to the tensors.
 
     Raises:
-        CheckpointError: there is none, it is of another network, or it does not fit what the weights say.
+        CheckpointError: there is no configuration, it is of another network, or it does not fit the weights.
     """
 
     def understand(content: Any) -> tuple[Shape, int]:
@@ -109,13 +113,13 @@ def _compare(said: Shape, seen: Shape) -> None:
 
 
 def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
-    """The architecture and the training pictures' side that a configuration of taming-transformers describes.
+    """The architecture and the side of the training pictures in a configuration of taming-transformers.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError: it describes something else.
     """
     model = config["model"]
-    model = model["params"].get("first_stage_config", model)  # of a transformer on top
+    model = model["params"].get("first_stage_config", model)  # of a transformer that contains the VQGAN
     params, network = model["params"], model["params"]["ddconfig"]
     mult, side = tuple(int(factor) for factor in network["ch_mult"]), int(network["resolution"])
     shape = Shape(
@@ -134,10 +138,10 @@ def described(config: Mapping[str, Any]) -> tuple[Shape, int]:
 
 
 def described_for_diffusers(config: Mapping[str, Any]) -> tuple[Shape, int]:
-    """The architecture and the training pictures' side that the configuration of a `VQModel` of diffusers describes.
+    """The architecture and the side of the training pictures in the configuration of a diffusers `VQModel`.
 
-    aMUSEd's pictures are in [0, 1], which its pipeline knows and its configuration does not say; but it alone looks up
-    codes by their numbers.
+    aMUSEd's pictures are in [0, 1], which its pipeline assumes and its configuration does not state; it is recognised
+    by `lookup_from_codebook`, which no other model sets.
 
     Raises:
         CheckpointError: it describes another network.
@@ -165,7 +169,7 @@ def described_for_diffusers(config: Mapping[str, Any]) -> tuple[Shape, int]:
     )
     if shape.groups < 1 or any(width % shape.groups for width in widths):
         raise ValueError(f"norm_num_groups is {shape.groups}")
-    side = max(int(config["sample_size"]), PUBLISHED_SIDE)  # the usual 32 says nothing
+    side = max(int(config["sample_size"]), PUBLISHED_SIDE)  # the default of 32 is not meant
     if side > SIDE_MOST:
         raise ValueError(f"sample_size is {side}")
     return shape, side // shape.factor * shape.factor

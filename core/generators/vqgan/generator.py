@@ -1,4 +1,4 @@
-"""A VQGAN as a generator, searched as VQGAN-CLIP does, and the way there from a checkpoint."""
+"""A VQGAN as a generator for VQGAN-CLIP's searches, and how it is built from a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv."
 
 
 class VQGANGenerator(GridGenerator):
-    """A VQGAN whose latent z [N, C, h, w] lies in the space of its codes; decoding takes each place's nearest code."""
+    """A VQGAN whose latent z [N, C, h, w] is in the space of its codes; decoding quantises each cell to the nearest."""
 
     module: VQGAN
     settings = VQGAN_CLIP
@@ -35,7 +35,7 @@ class VQGANGenerator(GridGenerator):
         self._low, self._high = (bound[:, None, None] for bound in self._codebook.aminmax(dim=0))
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n grids of random codes, each code as likely as any other."""
+        """Draw n grids of random codes, uniformly from the codebook."""
         _, height, width = self.spec["z"]
         tokens = torch.randint(len(self._codebook), (n, height, width), generator=rng)
         return self._latent(_lookup(tokens, self._codebook))
@@ -52,7 +52,7 @@ class VQGANGenerator(GridGenerator):
     def _decode(self, z: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook
         codes = _lookup(closeness(z.detach(), codebook).argmax(1), codebook)
-        return self._pictures(codes + (z - z.detach()))  # the gradient goes straight through to z
+        return self._pictures(codes + (z - z.detach()))  # straight-through gradient
 
     def _encode(self, images: Tensor) -> Tensor:
         return _lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
@@ -68,27 +68,27 @@ class VQGANGenerator(GridGenerator):
 
 
 class CodebookGenerator(VQGANGenerator):
-    """A VQGAN over a categorical distribution at each place: the latent is `logits` [N, K, h, w], K codes.
+    """A VQGAN whose latent is a categorical distribution over its K codes in each cell: `logits` [N, K, h, w].
 
-    Codebook sampling, the older way of VQGAN-CLIP (Crowson et al. 2022). There each step draws the codes; here decoding
-    takes the likeliest ones, and what is drawn is noise on the logits, which a search adds (the likeliest code under
-    Gumbel noise is a draw from the distribution; normal noise of deviation 1.28 comes close). The gradient is that of
-    the expected code.
+    Codebook sampling, the earlier variant of VQGAN-CLIP (Crowson et al. 2022). There, each step samples the codes. Here
+    decoding takes the most likely codes, and sampling is replaced by noise that the search adds to the logits: the most
+    likely code under Gumbel noise is a sample of the distribution, and normal noise of deviation 1.28 comes close. The
+    gradient is that of the expected code.
     """
 
     def __init__(self, generator: VQGANGenerator) -> None:
         vars(self).update(vars(generator))
-        # The notebook's rate; the noise that stands for the draw; a penalty on logits would only blur the codes.
+        # The notebook's learning rate; noise in place of sampling; a penalty on logits would only blur the codes.
         search = SearchSettings(steps=VQGAN_CLIP.search.steps, lr=0.05, latent_noise=1.28)
         self.settings = replace(VQGAN_CLIP, search=search, regularization=RegularizationSettings(weight=0.0))
         self._set("vqgan-codebook", "logits", len(self._codebook), *generator.resolution)
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """Draw n grids of standard normal logits: each code is as likely as any other to be the likeliest."""
+        """Draw n grids of standard normal logits, so that each code is equally likely to be chosen."""
         return self._latent(torch.randn(n, *self.spec["logits"], generator=rng))
 
     def constrain(self, latent: Latent) -> Latent:
-        """The latent as it is: any logits are a distribution.
+        """The latent unchanged: any logits are a distribution.
 
         Raises:
             LatentError: the latent belongs to another generator.
@@ -106,19 +106,19 @@ class CodebookGenerator(VQGANGenerator):
 
 
 def _lookup(tokens: Tensor, codebook: Tensor) -> Tensor:
-    return codebook[tokens].movedim(-1, 1).contiguous()  # group norms are slow on what is laid out channels-last
+    return codebook[tokens].movedim(-1, 1).contiguous()  # group norms are slow on channels-last maps
 
 
 def build(checkpoint: Checkpoint) -> VQGANGenerator:
     """The generator of a VQModel or a GumbelVQ of taming-transformers, a VQ of LlamaGen, or a VQModel of diffusers.
 
-    The architecture is read from the tensors. A `.yaml` called as the file gives the side of the pictures in training,
-    and must agree with the tensors in everything else. So does one that is called plainly, if it agrees. A VQModel of
-    diffusers needs its `config.json`.
+    The architecture is read from the tensors. A `.yaml` named after the file gives the side of the training pictures,
+    and must agree with the tensors in all else; one with a generic name is used if it agrees. A VQModel of diffusers
+    needs its `config.json`.
 
     Raises:
-        CheckpointError: the tensors, or the tensors and their configuration, do not fit together; or it is of another
-            network.
+        CheckpointError: the tensors, or the tensors and their configuration, do not fit together; or they are of
+            another network.
     """
     tensors = {name: value.float() for name, value in checkpoint.take().items() if name.startswith(_PARTS)}
     of_diffusers = layouts.is_of_diffusers(tensors)
@@ -128,5 +128,5 @@ def build(checkpoint: Checkpoint) -> VQGANGenerator:
     with hollow():
         network = VQGAN(shape)
     tensors = used(network, tensors)
-    unseen = [shape.groups, shape.positive] if of_diffusers else []  # in the tensors
+    unseen = [shape.groups, shape.positive] if of_diffusers else []  # settings that the tensors do not show
     return VQGANGenerator(fit(network, tensors), fingerprint(tensors, *unseen), shape.factor, side)

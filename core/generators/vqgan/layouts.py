@@ -1,9 +1,9 @@
-"""Checkpoints of VQGANs in LlamaGen's and diffusers' layouts, under the names of taming-transformers.
+"""Converts VQGAN checkpoints from LlamaGen's and diffusers' layouts to the names of taming-transformers.
 
-LlamaGen (Sun et al. 2024) has the same network, and looks for the nearest code after h and the codes were scaled to
-unit length. Among codes of unit length that is the one of the greatest cosine, however long h is: the same quantiser
-with other codes. diffusers' `VQModel` is the network of latent diffusion (Rombach et al. 2022) and of aMUSEd (Patil et
-al. 2024).
+LlamaGen (Sun et al. 2024) has the same network, but normalises h and the codes before it searches for the nearest code.
+Among codes of unit length the nearest one to h is that of the largest cosine, whatever the length of h, so the
+quantiser is the same with normalised codes. diffusers' `VQModel` is the network of latent diffusion (Rombach et al.
+2022) and of aMUSEd (Patil et al. 2024).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors import CheckpointError
 from ...files.weights import count
 
 CODES = "quantize.embedding.weight"
-_LLAMAGEN, _DIFFUSERS = "encoder.conv_blocks.", "encoder.down_blocks."  # what only such names begin with
+_LLAMAGEN, _DIFFUSERS = "encoder.conv_blocks.", "encoder.down_blocks."  # prefixes by which they are recognised
 _WORDS = {
     # LlamaGen's
     ".res.": ".block.",
@@ -49,7 +49,7 @@ def is_of_diffusers(names: Iterable[str]) -> bool:
 
 
 def arranged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under the names of taming-transformers, where they may be already; LlamaGen's codes of unit length.
+    """The tensors with the names of taming-transformers, which they may have already; LlamaGen's codes normalised.
 
     Raises:
         CheckpointError: they are of a network with spatial norms.
@@ -62,7 +62,7 @@ def arranged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     deepest = max(count(tensors, "decoder.conv_blocks"), count(tensors, "decoder.up_blocks")) - 1
     state = {_renamed(name, deepest): value for name, value in tensors.items()}
     for name, value in state.items():
-        if ".attn_1." in name and value.ndim == 2:  # a linear layer of each place
+        if ".attn_1." in name and value.ndim == 2:  # a linear layer at each position
             state[name] = value[:, :, None, None]
     if llamagen:
         state[CODES] = F.normalize(state[CODES], dim=1)

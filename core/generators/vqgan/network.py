@@ -1,7 +1,8 @@
-"""The network of a VQGAN (Esser et al. 2021): encoder, quantiser and decoder; tensors have taming-transformers' names.
+"""The network of a VQGAN (Esser et al. 2021): encoder, quantiser and decoder, with taming-transformers' tensor names.
 
-The package's encoder and decoder give the network. Its model classes import only with a Lightning of years ago and lack
-the Gumbel quantiser, so quantisers are here. Every layer is exchanged: blocks for leaner ones, all for the true widths.
+The encoder and decoder are the package's, with all layers replaced: by faster blocks, and by layers of the widths that
+are needed. The quantisers are defined here, since the package's model classes need an outdated version of Lightning and
+lack the Gumbel quantiser.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ GROUPS = 32  # of the norms, in taming-transformers
 
 @dataclass(frozen=True)
 class Shape:
-    """What a VQGAN's tensors say of its architecture, in the words of taming-transformers.
+    """The architecture of a VQGAN, with taming-transformers' names of hyperparameters.
 
-    ch_mult: the width of each level as a multiple of `ch`, 0 being the full side. attn_levels: those with
-    self-attention; `attn_resolutions` says so by the side in training. attn_middle: whether the deepest part has it.
-    groups: of the norms. positive: whether pictures are in [0, 1] inside, as aMUSEd's are, and not in [-1, 1].
+    ch_mult: width of each level as a multiple of `ch`; level 0 has full resolution. attn_levels: levels with
+    self-attention (`attn_resolutions` in the package, by side). attn_middle: whether the middle block has it. groups:
+    of the group norms. positive: whether the network's pictures are in [0, 1], as aMUSEd's, instead of [-1, 1].
     """
 
     gumbel: bool
@@ -44,12 +45,12 @@ class Shape:
 
     @property
     def factor(self) -> int:
-        """Pixels along the side of one cell."""
+        """Side of a cell in pixels."""
         return 2 ** (len(self.ch_mult) - 1)
 
 
 class VQGAN(nn.Module):
-    """Encoder, quantiser and decoder, with the tensors named as the package names them."""
+    """Encoder, quantiser and decoder, with the package's tensor names."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -61,17 +62,17 @@ class VQGAN(nn.Module):
         self.quantize: VectorQuantizer | GumbelQuantizer = quantizer(shape.n_embed, shape.embed_dim)
 
     def encode(self, images: Tensor) -> Tensor:
-        """What is quantised, [N, C, H / f, W / f], of pictures [N, 3, H, W] in [-1, 1]."""
+        """The encoder's output before quantisation, [N, C, H / f, W / f], for pictures [N, 3, H, W] in [-1, 1]."""
         return self.quant_conv(self.encoder(images / 2 + 0.5 if self._positive else images))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Pictures [N, 3, f h, f w], about [-1, 1] but unbounded, of rows of the codebook as a grid [N, C, h, w]."""
+        """Pictures [N, 3, f h, f w], about [-1, 1] but unbounded, from a grid of codes [N, C, h, w]."""
         images = self.decoder(self.post_quant_conv(codes))
         return 2 * images - 1 if self._positive else images
 
 
 class VectorQuantizer(nn.Module):
-    """Takes the nearest code (van den Oord et al. 2017)."""
+    """Quantises to the nearest code (van den Oord et al. 2017)."""
 
     def __init__(self, n_embed: int, embed_dim: int) -> None:
         super().__init__()
@@ -83,12 +84,12 @@ class VectorQuantizer(nn.Module):
         return self.embedding.weight
 
     def logits(self, h: Tensor) -> Tensor:
-        """How well each code fits, [N, K, h, w], of what the encoder gives, [N, C, h, w]."""
+        """`closeness` of each code, [N, K, h, w], to the encoder's output [N, C, h, w]."""
         return closeness(h, self.codebook)
 
 
 class GumbelQuantizer(nn.Module):
-    """Takes the likeliest code of a categorical distribution; training draws from it."""
+    """Quantises to the most likely code of a categorical distribution, from which training samples."""
 
     def __init__(self, n_embed: int, embed_dim: int) -> None:
         super().__init__()
@@ -101,18 +102,18 @@ class GumbelQuantizer(nn.Module):
         return self.embed.weight
 
     def logits(self, h: Tensor) -> Tensor:
-        """How likely each code is, [N, K, h, w], of what the encoder gives, [N, C, h, w]."""
+        """Logits of the codes, [N, K, h, w], from the encoder's output [N, C, h, w]."""
         return self.proj(h)
 
 
 def closeness(z: Tensor, codebook: Tensor) -> Tensor:
     """|z|^2 - |z - c|^2 of each cell of z [N, C, h, w] and code c of [K, C]: [N, K, h, w], greatest where nearest."""
-    # One product of matrices in full precision: a convolution may be done in less, which would mistake close codes.
+    # A matrix product in full precision: a convolution may use a lower one, which would confuse close codes.
     return (z.movedim(1, -1) @ (2 * codebook.T) - codebook.square().sum(1)).movedim(-1, 1)
 
 
 class _ResidualBlock(nn.Module):
-    """The package's block with the swish that torch fuses, and without its time embedding."""
+    """The package's residual block with torch's fused SiLU and without a time embedding."""
 
     def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class _ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """The package's self-attention without the map of places times places in memory."""
+    """The package's self-attention, in memory linear in the number of positions."""
 
     def __init__(self, channels: int, groups: int = GROUPS) -> None:
         super().__init__()
@@ -145,10 +146,10 @@ def _norm(channels: int, groups: int) -> nn.GroupNorm:
 
 
 def _networks(shape: Shape) -> tuple[nn.Module, nn.Module]:
-    """The package's encoder and decoder, with layers of the widths and groups that the shape says.
+    """The package's encoder and decoder, with layers of the widths and groups in `shape`.
 
-    The package itself knows whole multiples of one width, and 32 groups, only. So it is asked for stand-in widths,
-    multiples of 32 that differ from level to level, and every layer is exchanged for one of the width that is meant.
+    The package supports only integer multiples of one width, and 32 groups. So it builds networks with placeholder
+    widths, multiples of 32 that differ between levels, and every layer is replaced by one of the width that is meant.
     """
     from taming.modules.diffusionmodules.model import Decoder, Encoder
 
@@ -157,7 +158,7 @@ def _networks(shape: Shape) -> tuple[nn.Module, nn.Module]:
         "ch": GROUPS,
         "ch_mult": tuple(range(2, levels + 2)),
         "num_res_blocks": shape.num_res_blocks,
-        "resolution": 2**levels,  # it only tells the levels apart
+        "resolution": 2**levels,  # only used to identify levels
         "attn_resolutions": [2 ** (levels - level) for level in shape.attn_levels],
         "z_channels": 1,
         "in_channels": 3,
@@ -183,7 +184,7 @@ def _exchange_layers(parent: nn.Module, meant: Mapping[int, int], groups: int) -
 
 
 def _exchanged(layer: nn.Module, meant: Mapping[int, int], groups: int) -> nn.Module:
-    """The layer of the widths that its own stand for; the layer itself if it is none but holds some."""
+    """The replacement of a layer, with the widths that its placeholders stand for; containers stay as they are."""
     from taming.modules.diffusionmodules.model import AttnBlock, ResnetBlock
 
     if isinstance(layer, ResnetBlock):
@@ -199,7 +200,7 @@ def _exchanged(layer: nn.Module, meant: Mapping[int, int], groups: int) -> nn.Mo
 
 
 def fold(decoder: nn.Module) -> None:
-    """Have a decoder that is not trained double its maps quicker, in place."""
+    """Replace, in place, the upsampling layers of a frozen decoder by faster ones; see `doubling.folded`."""
     from taming.modules.diffusionmodules.model import Upsample
 
     for part in list(decoder.modules()):
