@@ -33,7 +33,7 @@ def _lion(leaves: list[Tensor], lr: float) -> Optimizer:
 
 OPTIMIZERS: dict[str, Row] = {
     "Adam": Row("as in the papers", lambda leaves, lr: torch.optim.Adam(leaves, lr=lr)),
-    "AdamW": Row("Adam with weight decay, toward 0", lambda leaves, lr: torch.optim.AdamW(leaves, lr=lr)),
+    "AdamW": Row("Adam with weight decay, toward zero", lambda leaves, lr: torch.optim.AdamW(leaves, lr=lr)),
     "NAdam": Row("Adam with Nesterov momentum", lambda leaves, lr: torch.optim.NAdam(leaves, lr=lr)),
     "RAdam": Row("Adam with smaller first steps", lambda leaves, lr: torch.optim.RAdam(leaves, lr=lr)),
     "Lion": Row("steps of equal size, by the sign of the momentum; use a third of Adam's lr", _lion),
