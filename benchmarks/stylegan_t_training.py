@@ -20,7 +20,8 @@ from ..core.generators.stylegan_t.network import Network
 from ..picturebook import MODELS
 from ..picturebook.recipes.stylegan_t import SETTINGS, Pictures
 from ..training import features
-from ..training.trainer import Settings, TextEncoder, Trainer, accelerated
+from ..training.text import TextEncoder
+from ..training.trainer import Settings, Trainer, accelerated
 from ._common import table
 from .stylegan_t import BACKBONE, HEAD, Exam, Marks, pictures
 

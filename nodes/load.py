@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from ..core import clip, generators
 from ..core.errors import PackError
-from ..core.files import configs, formats, search_settings
+from ..core.files import configs, formats, model_card, search_settings
 from ..core.generators import biggan_deep, class_names, vqgan
 from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
@@ -71,7 +71,8 @@ class LoadGenerator(io.ComfyNode):
         with host.models():
             generator = generators.load(path)
             host.adopt(generator)
-        host.say(weights.describe(generator, weights.remarks(path)), cls.hidden.unique_id)
+        described, card = weights.describe(generator, weights.remarks(path)), model_card.read(path)
+        host.say(described if card is None else f"{described}\n{card}", cls.hidden.unique_id)
         return io.NodeOutput(generator)
 
 

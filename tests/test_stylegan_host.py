@@ -5,6 +5,7 @@ import pytest
 from safetensors.torch import save_file
 from test_stylegan_t import network
 
+from guided_gan.core.files.model_card import Card
 from guided_gan.core.generators.stylegan_t import Shape
 
 C_DIM = 128  # width of the picturebook CLIP
@@ -115,3 +116,13 @@ def test_mistakes_are_refused(client, graph, wrong, message):
     run = client.run(graph.prompt)
     assert run.status == "error"
     assert message in str(run.error)
+
+
+def test_how_a_model_was_trained_is_told_by_its_node(host_folders, client, graph):
+    card = Card("my pictures", 2000, 2048, ["5,000 steps at 16 pixels"], "vit@1", {"FID": 12.345})
+    path = host_folders / "models" / "gan" / MODEL
+    save_file(network(Shape((8, 8), 1, 4, C_DIM)).state_dict(), path, card.written())
+    graph.add("SaveImage", images=sample(graph, prompts="a tree")[1])
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    assert any(str(card) in text for node, text in run.texts if node == "LoadGenerator")

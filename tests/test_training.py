@@ -15,9 +15,9 @@ from guided_gan.core import clip
 from guided_gan.core.errors import PackError
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
-from guided_gan.training import features, job, objectives, options
+from guided_gan.training import features, job, objectives, options, starts
 from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, look
-from guided_gan.training.trainer import TextEncoder
+from guided_gan.training.text import TextEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONE = MODELS / "perceptual" / "model.safetensors"
@@ -87,7 +87,7 @@ def test_the_papers_schedule_grows_from_sixteen_pixels(tmp_path):
     words = [*TOY, "--out", str(tmp_path), "--stages", "16:1", "32:1", "text:1", "64:1"]
     assert command.main(words) == 0
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [f"{number}.pt" for number in range(4)]
-    assert load_file(tmp_path / job.MODEL)["synthesis.b64.torgb.bias"].shape == (3,)
+    assert load_file(tmp_path / starts.MODEL)["synthesis.b64.torgb.bias"].shape == (3,)
 
 
 def test_dino_is_looked_at_in_five_places():
@@ -227,7 +227,7 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     for name, values in one.items():
         assert len(set(values)) == 3
         assert two[name] == pytest.approx(values, rel=1e-4, abs=1e-4), name
-    one, two = (load_file(place / job.MODEL) for place in places.values())
+    one, two = (load_file(place / starts.MODEL) for place in places.values())
     start = training(tmp_path / "none", "--seed", "3")._trainer(options.Stage("generator", 32, 1)).network.state_dict()
     # Adam moves a weight by a whole step even where rounding decides the sign of its gradient, so a few may differ.
     learnt, apart = (sum((one[name] - other[name]).abs().sum() for name in one) for other in (start, two))
@@ -256,11 +256,11 @@ def test_what_is_no_stage_is_refused(word):
 def test_a_finished_training_has_nothing_left_to_do_and_knows_its_settings(tmp_path, capsys):
     words = [*TOY, "--out", str(tmp_path), "--stages", "32:1"]
     assert command.main(words) == 0
-    model = (tmp_path / job.MODEL).read_bytes()
+    model = (tmp_path / starts.MODEL).read_bytes()
     assert len(list((tmp_path / "sheets").glob("*.png"))) == 1
     assert list((tmp_path / "logs").rglob("events*"))
     assert command.main(words) == 0
-    assert (tmp_path / job.MODEL).read_bytes() == model
+    assert (tmp_path / starts.MODEL).read_bytes() == model
     assert command.main([*words, "--seed", "9"]) == 1
     assert "was begun with other settings" in capsys.readouterr().err
 

@@ -18,7 +18,7 @@ pytest.importorskip("accelerate")
 
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
-from guided_gan.training import job, options
+from guided_gan.training import job, options, starts
 from guided_gan.training.data import Files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +107,7 @@ class Run:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "guided_gan.training", *words, "--processes", "2"],
-                env={**os.environ, "PYTHONPATH": str(place / "modules")},
+                env={**os.environ, "PYTHONPATH": str(place / "modules"), "GUIDED_GAN_MODELS": str(place / "models")},
                 stdout=log,
                 stderr=log,
             )
@@ -159,7 +159,7 @@ def endures(place, count, steps, side, batch):
     last = Run(place, shaken)
     last.ends()
     undisturbed.ends()
-    one, two = (load_file(place / name / job.MODEL) for name in ("steady", "shaken"))
+    one, two = (load_file(place / name / starts.MODEL) for name in ("steady", "shaken"))
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
     logs = [curves(place / name) for name in ("steady", "shaken")]

@@ -4,11 +4,15 @@ The data is a folder of pictures with a text of the same name beside each (a lin
 WebDataset writes them. Stages follow one another and each starts from the weights of the one before, as in the paper:
 `--stages 16:5000 32:5000 64:25000 text:1000 128:10000` grows the pictures to 64 pixels, then trains the text encoder
 alone, then all at 128. Into --out go the model (stylegan_t.safetensors), after a text stage the CLIP that it then goes
-with (clip/), sheets of samples and TensorBoard's logs.
+with (clip/), sheets of samples and TensorBoard's logs. Load Generator has the model as `stylegan-t-` and the name of
+the folder, with its text encoder.
 
 What nothing is said of is as the paper chose it, but for the lengths of the stages, which it does not tell: CLIP's
 ViT-L/14 reads the captions, DINO's ViT-S/16 looks at the pictures, and Adam takes 2,048 of them a step. Both networks
 are downloaded when they are first needed. `--data picturebook` is a trial on small models that come with the pack.
+
+Few pictures (under 20,000) are augmented adaptively. They gain from a start that knows more of the world: `--start
+MODEL` goes on from any StyleGAN-T of the same --size and --clip, and `--freeze mapping 8 16` keeps parts of it.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from ..core.compute import memory
 from ..core.errors import PackError
 from ..launcher import children
 from . import options as command_line
-from . import sight
+from . import ship, sight
 from .sources import data
 
 
@@ -56,6 +60,8 @@ def prepare(options: Namespace) -> None:
     """
     command_line.stages(options.stages)
     data(options)
+    if options.name is not None:
+        ship.menu_place(options.name, options.out)
     for asked, (kinds, purpose) in sight.NEEDS.items():
         sight.obtain(getattr(options, asked), kinds, purpose)
 

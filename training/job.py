@@ -22,16 +22,18 @@ from ..core import clip
 from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.files import latent_files
+from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..launcher import locks
 from ..picturebook.recipes.training import save_atomically
-from . import features, sight
+from . import features, ship, sight, starts
+from .adaptive import FEW
 from .data import Files, Source, batches
 from .options import SIZES, Stage, stages
 from .sources import data
-from .trainer import PRECISIONS, Settings, TextEncoder, Trainer
+from .text import TextEncoder
+from .trainer import PRECISIONS, Settings, Trainer
 
-MODEL = "stylegan_t.safetensors"
 SHEET = (4, 8)  # prompts, pictures of each
 PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
 
@@ -51,8 +53,14 @@ class Training:
         self.clip, self.clip_path = clip.load(paths["clip"]), paths["clip"]
         self.features = features.load(paths["features"])
         self.data = data(options)
+        self.start = None if options.start is None else starts.modules(options.start)
         self.text: TextEncoder | None = None
+        if self.start and "text" in self.start:
+            self.text = TextEncoder.trainable(self.clip)
+        few = isinstance(self.data, Files) and len(self.data) < FEW
+        self.adaptive = options.augment == "adaptive" or (options.augment == "auto" and few)
         self.skipped: dict[str, str] = {}
+        self.figures: dict[str, float] = {}
 
     def run(self) -> None:
         with self._alone():
@@ -117,7 +125,7 @@ class Training:
                 saved = time.monotonic()
         if log is not None:
             log.close()
-            self._ship(trainer)
+            self._ship(trainer, number)
 
     def _trainer(self, stage: Stage) -> Trainer:
         base, most, blocks = SIZES[self.options.size]
@@ -125,7 +133,8 @@ class Training:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             network = Network(Shape.pyramid(stage.side, base, most, num_res_blocks=blocks, c_dim=width))
-        return Trainer(network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
+        given = (network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
+        return Trainer(*given, self.options.freeze, adaptive=self.adaptive)
 
     def _note_skipped(self, skipped: Mapping[str, str], bar: tqdm) -> None:
         for name in skipped.keys() - self.skipped.keys():
@@ -135,7 +144,7 @@ class Training:
     # --- files ----------------------------------------------------------------------------------------------------
 
     def _checkpoint(self, number: int) -> Path:
-        return self.out / "checkpoints" / f"{number}.pt"
+        return self.out / starts.CHECKPOINTS / f"{number}.pt"
 
     def _state(self, trainer: Trainer, stage: Stage, done: int) -> dict:
         return {"done": done, "plan": self._plan(stage), **trainer.state()}
@@ -143,7 +152,10 @@ class Training:
     def _plan(self, stage: Stage) -> str:
         """What must be the same for a checkpoint to go on as if it had never stopped."""
         return json.dumps(
-            [stage.player, stage.side, self.options.size, self.features.name, self.clip.name, asdict(self.settings)]
+            [
+                *(stage.player, stage.side, self.options.size, self.features.name, self.clip.name),
+                *(asdict(self.settings), self.options.freeze, "adaptive" if self.adaptive else "plain"),
+            ]
         )
 
     def _resume(self, trainer: Trainer, number: int, stage: Stage) -> int:
@@ -161,6 +173,9 @@ class Training:
             return min(state["done"], stage.steps)
         if number:
             trainer.start_from(torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True))
+        elif self.start is not None:
+            starts.check(self.start, trainer.network, self.options.start)
+            trainer.start_from({"modules": self.start})
         return 0
 
     def _sheet(self, trainer: Trainer, source: Source, path: Path) -> None:
@@ -172,10 +187,16 @@ class Training:
         images = trainer.sample(source.__getitems__(range(prompts)).texts, columns)
         save_image(images.clamp(-1, 1) / 2 + 0.5, str(path), nrow=columns)
 
-    def _ship(self, trainer: Trainer) -> None:
-        """The averaged generator, and where its text encoder has learnt something, the CLIP that it now goes with."""
-        notes = {"clip": self.clip.name, "features": self.features.name, "settings": json.dumps(asdict(self.settings))}
-        latent_files.write_tensors(self.out / MODEL, trainer.average.state_dict(), notes)
+    def _ship(self, trainer: Trainer, number: int) -> None:
+        """The model, and where its text encoder has learnt something, the CLIP that it now goes with."""
+        settings = json.dumps(asdict(self.settings))
+        notes = {"clip": self.clip.name, "features": self.features.name, "settings": settings}
+        notes[ship.ORIGIN] = str(self.out.resolve())
+        text = trainer.text or trainer.clip_text
+        menu = [] if self.options.name is None else [ship.menu_place(self.options.name, self.out)]
+        ship.write([self.out / starts.MODEL, *menu], trainer.average.state_dict(), text, self._card(number), notes)
+        for path in menu:
+            print(f"Load Generator has the model as {path.name}.")
         if trainer.text is not None:
             folder = self.out / "clip"
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
@@ -183,3 +204,11 @@ class Training:
             for name in (clip.CONFIG, clip.VOCABULARY):
                 if (self.clip_path / name).is_file():
                     shutil.copy(self.clip_path / name, folder)
+
+    def _card(self, number: int) -> Card:
+        """What the model's file says of how it was trained, up to a stage."""
+        words = {"generator": "pixels", "text": "pixels, the text encoder"}
+        done = [f"{each.steps:,} steps at {each.side} {words[each.player]}" for each in self.stages[: number + 1]]
+        pictures = len(self.data) if isinstance(self.data, Files) else None
+        said = done if self.options.start is None else [f"from {self.options.start.name}", *done]
+        return Card(self.data.name, pictures, self.settings.batch, said, self.clip.name, self.figures)

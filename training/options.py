@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.errors import PackError
 from ..picturebook import MODELS
+from .adaptive import FEW
 from .trainer import Settings
 
 PICTUREBOOK = "picturebook"
@@ -66,6 +67,8 @@ def parse(about: str | None, arguments: Sequence[str]) -> argparse.Namespace:
     for name, value in (TOYS if options.data == PICTUREBOOK else PAPERS).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if options.name is None and options.data != PICTUREBOOK:
+        options.name = f"stylegan-t-{options.out.resolve().name}"
     return options
 
 
@@ -81,6 +84,14 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
     add("--size", choices=list(SIZES), help=size)
     add("--clip", metavar="NAME", help=f"what reads captions and guides: {_where('clip')}")
     add("--features", metavar="NAME", help=f"what the discriminator sees through: {_where('features')}")
+    start = "begin with the weights of a StyleGAN-T, or of another training's folder, rather than with random ones"
+    add("--start", type=Path, metavar="PATH", help=start)
+    freeze = "parts of the generator that stay as they are: mapping, or sides such as 8 16 32"
+    add("--freeze", nargs="+", default=[], metavar="PART", help=freeze)
+    augment = f"adaptively, as few pictures need it (auto: where there are fewer than {FEW:,}), or not (default: auto)"
+    add("--augment", choices=["auto", "adaptive", "none"], default="auto", help=augment)
+    name = "what Load Generator calls the model (default: stylegan-t- and the name of --out; nothing for picturebook)"
+    add("--name", help=name)
     helps = {
         "batch": "pictures per step, over all processes",
         "lr": "learning rate of generator and discriminator",

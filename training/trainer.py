@@ -16,9 +16,12 @@ from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
 from . import objectives
+from .adaptive import NUMBERS as CHANGES
+from .adaptive import Adaptive
 from .average import follow
 from .discriminator import NUMBERS, VIRTUAL_BATCH, Heads, look
 from .features import Features
+from .text import TextEncoder
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -53,10 +56,12 @@ class Trainer:
         texts and guides; never changed. settings: see `Settings`. accelerator: device, precision and the other
         processes. text: what tells the generator of the captions, where that is no longer `clip` itself. player: who
         plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
-            what to tell a frozen generator.
+            what to tell a frozen generator. frozen: parts of the generator that stay as they are: "mapping", or sides.
+        adaptive: whether pictures are augmented adaptively, see `Adaptive`.
 
     Raises:
-        PackError: the batch does not divide into processes of whole virtual batches, or widths do not match.
+        PackError: the batch does not divide into processes of whole virtual batches, widths do not match, or there is
+            no such part to freeze, or nothing else to learn.
     """
 
     def __init__(
@@ -68,6 +73,9 @@ class Trainer:
         accelerator: Accelerator,
         text: TextEncoder | None = None,
         player: str = "generator",
+        frozen: Sequence[str] = (),
+        *,
+        adaptive: bool = False,
     ) -> None:
         whole = VIRTUAL_BATCH * accelerator.num_processes
         if settings.batch % whole:
@@ -88,18 +96,22 @@ class Trainer:
             self.heads = Heads(features.widths, network.shape.c_dim).to(device)
         if text is not None:
             text.to(device).requires_grad_(player == "text")
+        self.adaptive = Adaptive().to(device) if adaptive else None
         if player == "text" and text is not None:
             learner, rate, self._weight = text, settings.text_lr, settings.text_guidance
             self.network.requires_grad_(False)
         else:
             learner, rate, self._weight = self.network, settings.lr, settings.guidance
-        self.adam = torch.optim.Adam(learner.parameters(), lr=rate, betas=(0.0, 0.99), fused=True)
+            freeze(self.network, frozen)
+        learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+        self.adam = torch.optim.Adam(learning, lr=rate, betas=(0.0, 0.99), fused=True)
         self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99), fused=True)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         modules = {"network": self.network, "average": self.average, "heads": self.heads}
-        return modules if self.text is None else {**modules, "text": self.text}
+        others = {"text": self.text, "adaptive": self.adaptive}
+        return {**modules, **{name: module for name, module in others.items() if module is not None}}
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -146,7 +158,11 @@ class Trainer:
             with torch.no_grad():
                 c = self.clip_text(texts)
             told = c if self.text is None else self.text(texts)
-        figures = self.play(i, real.to(device), c, told, z, numbers, rngs)
+        changes = None
+        if self.adaptive is not None:
+            places = [draws.rng(settings.seed, "changes", i, place) for place in self.places()]
+            changes = draws.uniform(places, 2, CHANGES).to(device)
+        figures = self.play(i, real.to(device), c, told, z, numbers, rngs, changes=changes)
         return {name: value.item() for name, value in figures.items()}
 
     def play(
@@ -159,6 +175,7 @@ class Trainer:
         numbers: Tensor,
         rngs: Sequence[torch.Generator] | None = None,
         also: Callable[[Tensor], Tensor] | None = None,
+        changes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Step i with all that it needs drawn already, on the device: what `step` does, and what a recipe may steer.
 
@@ -171,27 +188,37 @@ class Trainer:
             numbers: [N, VIEWS] in [0, 1): how discriminator and guidance view the pictures.
             rngs: draw its noise maps; None takes the stored ones.
             also: a further loss of the generator's pictures, which the player lowers too.
+            changes: [N, 2, CHANGES] in [0, 1): how real and made pictures are augmented adaptively.
         """
         real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
         real = real.contiguous(memory_format=torch.channels_last)
         with self.accelerator.autocast():
             with torch.no_grad():
-                seen = look(self.features, real, real_view)
+                seen = look(self.features, self._changed(real, changes, 0), real_view)
             f = self.network.mapping.f(z)
             fake = self.network.synthesis(torch.cat([f, told], 1), "const" if rngs is None else "random", rngs)
-            fake_seen = look(self.features, fake, fake_view)
+            fake_seen = look(self.features, self._changed(fake, changes, 1), fake_view)
             angle = objectives.guidance(self.clip, fake, c, guided_view)
             extra = fake.new_zeros(()) if also is None else also(fake)
         figures = {"discriminator": self._turn_of_the_discriminator(seen, fake_seen, c), "angle": angle}
         figures["hinge"] = self._turn_of_the_player(fake_seen, c, self._weight * angle + extra)
         self.follow(i, f)
+        if self.adaptive is not None:
+            figures["augmentation"] = self.adaptive.p
         return {name: self._mean(value.detach()) for name, value in figures.items()}
+
+    def _changed(self, images: Tensor, changes: Tensor | None, which: int) -> Tensor:
+        """Augmented adaptively, where they are at all."""
+        return images if self.adaptive is None or changes is None else self.adaptive(images, changes[:, which])
 
     def _turn_of_the_discriminator(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
         both = [torch.cat([a, b.detach()]) for a, b in zip(seen, fake_seen, strict=True)]
         scores = [score.chunk(2) for score in self.heads(both, c.repeat(2, 1))]
         loss = objectives.discriminator_hinge(*zip(*scores, strict=True))
         self._learn(loss, self.heads_adam)
+        if self.adaptive is not None:
+            sure = torch.stack([real.detach().sign().mean() for real, _ in scores]).mean()
+            self.adaptive.follow(self._mean(sure), self.settings.batch)
         return loss
 
     def _turn_of_the_player(self, fake_seen: Sequence[Tensor], c: Tensor, further: Tensor) -> Tensor:
@@ -224,28 +251,24 @@ class Trainer:
         follow(self.average, self.network, min(self.settings.ema_decay, (1 + i) / (10 + i)))
 
 
+def freeze(network: Network, names: Sequence[str]) -> None:
+    """Keep parts of a generator as they are.
+
+    Raises:
+        PackError: it has no such part, or no other.
+    """
+    parts: dict[str, nn.Module] = {"mapping": network.mapping}
+    parts |= {str(side): network.synthesis.get_submodule(f"b{side}") for side in network.shape.sides}
+    unknown = [name for name in names if name not in parts]
+    if unknown or set(names) == set(parts):
+        said = f"there is no {', '.join(unknown)} to freeze" if unknown else "nothing would be left to learn"
+        raise PackError(f"At {network.shape.resolution} pixels {said}: choose some of {', '.join(parts)}.")
+    for name in names:
+        parts[name].requires_grad_(False)
+
+
 def accelerated(device: torch.device) -> Accelerator:
     """An accelerator of this process alone, in the precision that models are trained in on a device."""
     from accelerate import Accelerator
 
     return Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[precision.training(device)])
-
-
-class TextEncoder(nn.Module):
-    """A CLIP's text side: captions to unit vectors [N, D]. What is too long for it is cut off."""
-
-    def __init__(self, clip: OpenCLIP) -> None:
-        super().__init__()
-        self.tower, self._tokenizer = clip.module, clip._tokenizer
-
-    @classmethod
-    def trainable(cls, clip: OpenCLIP) -> TextEncoder:
-        """A copy that can learn and leaves the CLIP as it is."""
-        encoder = cls(clip)
-        encoder.tower = copy.deepcopy(encoder.tower)
-        del encoder.tower.visual
-        return encoder
-
-    def forward(self, texts: Sequence[str]) -> Tensor:
-        tokens = self._tokenizer(list(texts)).to(next(self.tower.parameters()).device)
-        return self.tower.encode_text(tokens, normalize=True).float()

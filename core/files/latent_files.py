@@ -59,6 +59,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors.
+
+    Raises:
+        PackError: the file is missing or not whole.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise PackError(f"{path} cannot be read ({error}): it must be a whole .safetensors file.") from error
+
+
 def save(
     path: Path, value: Latent | Basis | State | Film, recipe: Mapping[str, object], *, replace: bool = True
 ) -> None:

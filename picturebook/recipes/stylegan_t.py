@@ -49,6 +49,8 @@ class Pictures:
     `training.data.Source`.
     """
 
+    name = "the picture book"
+
     def __init__(self, seed: int, *, side: int = world.RESOLUTION, held_out: bool = False) -> None:
         self.seed, self.side, self.held_out = seed, side, held_out
 

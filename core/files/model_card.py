@@ -1,0 +1,73 @@
+"""A model's card: how it was trained, in the metadata of its weight file, where it travels with the weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import shortened
+from . import latent_files
+
+KEY = "card"
+_MOST = 100_000  # characters that are read as a card
+_LONGEST = 120  # of a text on it
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a model was trained.
+
+    data: what the pictures are called. pictures: how many, or None where they are without end. batch: pictures of a
+    step. stages: what was trained and for how many steps, in words, first to last. text: what read the captions, by
+    name. figures: what was measured at the end, by name.
+    """
+
+    data: str
+    pictures: int | None
+    batch: int
+    stages: Sequence[str]
+    text: str
+    figures: Mapping[str, float]
+
+    def __str__(self) -> str:
+        """In a line, for people."""
+        many = "" if self.pictures is None else f"{self.pictures:,} pictures of "
+        steps = ", ".join(shortened(stage, _LONGEST) for stage in self.stages)
+        said = f"Trained on {many}{shortened(self.data, _LONGEST)}: {steps}, of {self.batch:,} pictures each."
+        figures = ", ".join(f"{shortened(name, _LONGEST)} {value:.4g}" for name, value in self.figures.items())
+        return f"{said} Texts by {shortened(self.text, _LONGEST)}.{f' {figures}.' if figures else ''}"
+
+    def written(self) -> dict[str, str]:
+        """As metadata."""
+        return {KEY: json.dumps(asdict(self))}
+
+
+def read(path: Path) -> Card | None:
+    """The card of a weight file; None where it has none, or one that cannot be read."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        return _card(json.loads(latent_files.read_metadata(path)[KEY][:_MOST]))
+    except (KeyError, TypeError, ValueError, RecursionError, OverflowError):  # PackError is one of these
+        return None
+
+
+def _card(said: Mapping[str, object]) -> Card:
+    """A card of what JSON says.
+
+    Raises:
+        KeyError or TypeError or ValueError: it is none.
+    """
+    pictures, stages, figures = said["pictures"], said["stages"], said["figures"]
+    if not isinstance(stages, list) or not isinstance(figures, dict):
+        raise TypeError("stages and figures must be a list and names with numbers")
+    return Card(
+        str(said["data"]),
+        None if pictures is None else int(str(pictures)),
+        int(str(said["batch"])),
+        [str(stage) for stage in stages],
+        str(said["text"]),
+        {str(name): float(value) for name, value in figures.items()},
+    )

@@ -1,0 +1,88 @@
+"""Adaptive augmentation (Karras et al. 2020): few pictures are changed so often that they are not learnt by heart.
+
+The discriminator sees real and made pictures through the same changes, each with the same probability p, and p rises
+while it is too sure of the real ones. The changes are the paper's: mirror, quarter turn, shift, scale and stretch;
+brightness, contrast, inverted luma, hue and saturation. Its turns by any angle are left out, so that a change of place
+is one matrix for rows and one for columns, whose gradient is the same from run to run on every device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..core.pictures import resample
+
+NUMBERS = 21  # uniform numbers that decide the changes of a picture: ten times whether, and eleven times how much
+FEW = 20_000  # pictures: sets that are smaller are augmented unless said otherwise
+TARGET = 0.6  # the mean sign of the scores of real pictures that p is to hold
+REACH = 500_000  # pictures in which p can rise from 0 to 1
+MOST = 0.8  # what the paper found safe: above it, made pictures may look augmented too
+SHIFT = 0.125  # of the side, either way
+SCALE, STRETCH = 0.2, 0.2  # deviations of the binary logarithm
+BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0  # deviations; of the latter two, of the binary logarithm
+
+
+class Adaptive(nn.Module):
+    """The changes, and the probability p that a training has reached."""
+
+    p: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("p", torch.zeros(()))
+
+    def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """Changed pictures [N, 3, H, H] of such in [-1, 1], differentiable; numbers: [N, 21] in [0, 1)."""
+        gates, amounts = numbers[:, :10] < self.p, numbers[:, 10:]
+        return _recolour(_move(images, gates[:, :5], amounts[:, :6]), gates[:, 5:], amounts[:, 6:])
+
+    @torch.no_grad()
+    def follow(self, sure: Tensor, pictures: int) -> None:
+        """After a step on so many pictures: p rises where the mean sign of their scores is above TARGET, or falls."""
+        self.p.add_(torch.sign(sure - TARGET) * pictures / REACH).clamp_(0, MOST)
+
+
+def _move(images: Tensor, gates: Tensor, amounts: Tensor) -> Tensor:
+    """Mirror, quarter turn, shift, scale and stretch about the centre; what comes from beyond is grey."""
+    side = images.shape[-1]
+    mirror, turn, shift, scale, stretch = gates.unbind(1)
+    turns = torch.floor(4 * amounts[:, 1]) * turn
+    mirrored = (mirror & (amounts[:, 0] < 0.5)) ^ (turns >= 2)
+    upside = (turns == 1) | (turns == 2)
+    images = torch.where((turns % 2 == 1)[:, None, None, None], images.transpose(2, 3), images)
+    reach = int(side * SHIFT)
+    down, right = (torch.floor(share * (2 * reach + 1) - reach) * shift for share in amounts[:, 2:4].T)
+    zoom = _normal(amounts[:, 4]) * SCALE * scale
+    wider = _normal(amounts[:, 5]) * STRETCH * stretch
+    rows = resample.zoom_matrix(side, torch.exp2(zoom - wider), down)
+    columns = resample.zoom_matrix(side, torch.exp2(zoom + wider), right)
+    rows, columns = (
+        torch.where(flip[:, None, None], matrix.flip(2), matrix)
+        for flip, matrix in ((upside, rows), (mirrored, columns))
+    )
+    return resample.apply(images, rows.to(images), columns.to(images))
+
+
+def _recolour(images: Tensor, gates: Tensor, amounts: Tensor) -> Tensor:
+    """Brightness, contrast, inverted luma, hue and saturation: together one affine map of RGB."""
+    brighter, contrasted, inverted, turned, saturated = gates.unbind(1)
+    light = _normal(amounts[:, 0]) * BRIGHTNESS * brighter
+    contrast = torch.exp2(_normal(amounts[:, 1]) * CONTRAST * contrasted)
+    luma = torch.where(inverted & (amounts[:, 2] < 0.5), -1.0, 1.0)
+    angle = math.pi * (2 * amounts[:, 3] - 1) * turned
+    saturation = torch.exp2(_normal(amounts[:, 4]) * SATURATION * saturated)
+    grey = torch.full((3, 3), 1 / 3, device=images.device)  # the part of a colour along the axis of greys
+    across = torch.eye(3, device=images.device) - grey
+    ahead = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=images.device) / 3**0.5
+    turn = angle.cos()[:, None, None] * across + angle.sin()[:, None, None] * ahead
+    matrix = contrast[:, None, None] * (luma[:, None, None] * grey + saturation[:, None, None] * turn)
+    offset = (light * contrast * luma)[:, None, None].expand(-1, 3, 1)
+    return torch.baddbmm(offset.to(images), matrix.to(images), images.flatten(2)).view_as(images)
+
+
+def _normal(uniform: Tensor) -> Tensor:
+    """Standard normal numbers of uniform ones in [0, 1)."""
+    return torch.special.ndtri(uniform.clamp(1e-4, 1 - 1e-4))

@@ -1,0 +1,30 @@
+"""What tells the generator of the captions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ..core.clip import OpenCLIP
+
+
+class TextEncoder(nn.Module):
+    """A CLIP's text side: captions to unit vectors [N, D]. What is too long for it is cut off."""
+
+    def __init__(self, clip: OpenCLIP) -> None:
+        super().__init__()
+        self.tower, self.tokenizer = clip.module, clip._tokenizer
+
+    @classmethod
+    def trainable(cls, clip: OpenCLIP) -> TextEncoder:
+        """A copy that can learn and leaves the CLIP as it is."""
+        encoder = cls(clip)
+        encoder.tower = copy.deepcopy(encoder.tower)
+        del encoder.tower.visual
+        return encoder
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        tokens = self.tokenizer(list(texts)).to(next(self.tower.parameters()).device)
+        return self.tower.encode_text(tokens, normalize=True).float()
