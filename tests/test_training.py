@@ -171,6 +171,23 @@ def test_the_generator_learns_and_the_clip_does_not(tmp_path):
     assert trainer.sample(["a tree"], 2).shape == (2, 3, 32, 32)
 
 
+def test_a_step_in_parts_is_the_step_of_all_at_once(tmp_path):
+    figures, moved = {}, {}
+    for at_once in (0, 8):
+        trainer, batches = trainer_of(tmp_path)
+        trainer.at_once = at_once
+        before = copies(trainer.network)
+        figures[at_once] = trainer.step(0, batches[0].images, batches[0].texts)
+        moved[at_once] = {name: value - before[name] for name, value in trainer.network.state_dict().items()}
+    # But for the power iterations of the heads' spectral norms, of which each part does one.
+    assert figures[8] == pytest.approx(figures[0], rel=0.01, abs=0.01)
+    apart, whole = (
+        sum(difference.abs().sum() for difference in differences)
+        for differences in ([moved[0][name] - moved[8][name] for name in moved[0]], moved[0].values())
+    )
+    assert 0 < apart < 0.2 * whole
+
+
 def test_in_the_text_phase_the_text_encoder_alone_learns(tmp_path):
     trainer, batches = trainer_of(tmp_path, text=True, word="text:1")
     before = {name: copies(module) for name, module in {**trainer.modules, "clip": trainer.clip.module}.items()}

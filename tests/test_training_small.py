@@ -14,7 +14,7 @@ from guided_gan.core import clip, generators
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import model_card
 from guided_gan.core.files.model_card import Card
-from guided_gan.core.generators.stylegan_t import Shape
+from guided_gan.core.generators.stylegan_t import Shape, text_to_image
 from guided_gan.training import __main__ as command
 from guided_gan.training import adaptive, options, starts
 from guided_gan.training.adaptive import Adaptive
@@ -110,6 +110,7 @@ def test_the_probability_follows_how_sure_the_discriminator_is():
 def test_a_training_augments_and_keeps_the_probability(tmp_path):
     plain, batches = trainer_of(tmp_path)
     trainer = Trainer(*(plain.network, plain.features, plain.clip, plain.settings, plain.accelerator), adaptive=True)
+    assert trainer.adaptive is not None
     trainer.adaptive.p.fill_(0.5)
     figures = trainer.step(0, batches[0].images, batches[0].texts)
     step = 16 / adaptive.REACH
@@ -192,7 +193,7 @@ def test_the_model_is_in_the_menu_with_its_text_encoder_and_its_card(openais, tm
     words = [*TOY, "--clip", str(openais), "--stages", "16:2", "text:1", "--out", str(out), "--name", "houses"]
     assert command.main([*words, "--text-lr", "0.01"]) == 0
     path = tmp_path / "models" / "gan" / "houses.safetensors"
-    generator = generators.load(path)
+    generator = text_to_image(generators.load(path))
     prompts = ["a red house", "ein Haus am See"]
     listened = clip.load(out / "clip").encode_text(prompts)
     torch.testing.assert_close(generator.embed(prompts), listened, atol=1e-5, rtol=1e-4)
@@ -205,6 +206,7 @@ def test_the_model_is_in_the_menu_with_its_text_encoder_and_its_card(openais, tm
     job = training(tmp_path / "next", "--clip", str(openais), "--stages", "16:1", "--start", str(path))
     trainer = job._trainer(job.stages[0])
     job._resume(trainer, 0, job.stages[0])
+    assert trainer.text is not None
     torch.testing.assert_close(trainer.text(prompts), listened, atol=1e-5, rtol=1e-4)
     assert command.main([*words[:-4], "--out", str(tmp_path / "other"), "--name", "houses"]) == 1
     assert "choose another --name" in capsys.readouterr().err

@@ -34,6 +34,11 @@ def main(arguments: Sequence[str]) -> int:
     options = command_line.parse(__doc__, arguments)
     memory.keep_freed()
     try:
+        if options.plan:
+            from . import plan
+
+            plan.show(options)
+            return 0
         if "WORLD_SIZE" not in os.environ:
             prepare(options)
         elif children.end_with_parent:

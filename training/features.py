@@ -40,14 +40,15 @@ class DINO(Features):
     gain: Tensor
     offset: Tensor
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, tensors: dict[str, Tensor], name: str = "") -> None:
+        """name: of the network, where the weights do not tell, as none are there."""
         import timm
         from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
         super().__init__()
         self.vit: Any = timm.create_model("vit_small_patch16_224.dino", pretrained=False, num_classes=0)
         self.vit.load_state_dict(tensors)
-        self.name = f"dino-vits16@{fingerprint(tensors)}"
+        self.name = name or f"dino-vits16@{fingerprint(tensors)}"
         self.widths = (self.vit.embed_dim,) * (1 + len(LOOKS))
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
         self.register_buffer("gain", 0.5 / std)  # from [-1, 1] to the range that it was trained on

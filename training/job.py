@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, gather_object
@@ -26,7 +27,7 @@ from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..launcher import locks
 from ..picturebook.recipes.training import save_atomically
-from . import features, ship, sight, starts
+from . import features, plan, ship, sight, starts
 from .adaptive import FEW
 from .data import Files, Source, batches
 from .options import SIZES, Stage, stages
@@ -34,6 +35,7 @@ from .sources import data
 from .text import TextEncoder
 from .trainer import PRECISIONS, Settings, Trainer
 
+SMALL = 32  # pictures of a step that any machine takes at once
 SHEET = (4, 8)  # prompts, pictures of each
 PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
 
@@ -134,7 +136,26 @@ class Training:
             torch.manual_seed(self.settings.seed)
             network = Network(Shape.pyramid(stage.side, base, most, num_res_blocks=blocks, c_dim=width))
         given = (network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
-        return Trainer(*given, self.options.freeze, adaptive=self.adaptive)
+        at_once = self._at_once(network, stage.player)
+        return Trainer(*given, self.options.freeze, adaptive=self.adaptive, at_once=at_once)
+
+    def _at_once(self, network: Network, player: str) -> int:
+        """How many pictures to send through the networks together: what is asked for, or as many as all have room for.
+
+        A share that is small goes through at once.
+        """
+        share = self.settings.batch // self.accelerator.num_processes
+        if self.options.at_once or share <= SMALL:
+            return self.options.at_once
+        device = self.accelerator.device
+        free = psutil.virtual_memory().available if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+        number = 2 if self.accelerator.mixed_precision == "bf16" else 4
+        work = plan.count(network, self.features, self.clip, player, number)
+        return min(gather_object([work.at_once(share, free / self._beside(device))]))
+
+    def _beside(self, device: torch.device) -> int:
+        """Processes that share a device's memory."""
+        return self.accelerator.num_processes if device.type == "cpu" else 1
 
     def _note_skipped(self, skipped: Mapping[str, str], bar: tqdm) -> None:
         for name in skipped.keys() - self.skipped.keys():
@@ -147,7 +168,7 @@ class Training:
         return self.out / starts.CHECKPOINTS / f"{number}.pt"
 
     def _state(self, trainer: Trainer, stage: Stage, done: int) -> dict:
-        return {"done": done, "plan": self._plan(stage), **trainer.state()}
+        return {"done": done, "plan": self._plan(stage), "at_once": trainer.at_once, **trainer.state()}
 
     def _plan(self, stage: Stage) -> str:
         """What must be the same for a checkpoint to go on as if it had never stopped."""
@@ -170,6 +191,7 @@ class Training:
                     "go on with the same, or choose another --out."
                 )
             trainer.restore(state)
+            trainer.at_once = self.options.at_once or state["at_once"]  # it decides how numbers are rounded
             return min(state["done"], stage.steps)
         if number:
             trainer.start_from(torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True))

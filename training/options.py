@@ -63,11 +63,14 @@ def stages(words: Sequence[str]) -> list[Stage]:
 
 def parse(about: str | None, arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a command line, with what is chosen for its data where it says nothing."""
-    options = _parser(about).parse_args(arguments)
+    top = _parser(about)
+    options = top.parse_args(arguments)
+    if not options.plan and None in (options.data, options.out):
+        top.error("say what to train on and where it goes: --data FOLDER --out FOLDER")
     for name, value in (TOYS if options.data == PICTUREBOOK else PAPERS).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if options.name is None and options.data != PICTUREBOOK:
+    if options.name is None and options.data != PICTUREBOOK and options.out is not None:
         options.name = f"stylegan-t-{options.out.resolve().name}"
     return options
 
@@ -77,8 +80,8 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
         prog="run.py train stylegan-t", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = top.add_argument
-    add("--data", required=True, metavar="FOLDER", help=f"captioned pictures, or the word {PICTUREBOOK}")
-    add("--out", type=Path, required=True, metavar="FOLDER", help="where model, checkpoints, sheets and logs go")
+    add("--data", metavar="FOLDER", help=f"captioned pictures, or the word {PICTUREBOOK}")
+    add("--out", type=Path, metavar="FOLDER", help="where model, checkpoints, sheets and logs go")
     add("--stages", nargs="+", metavar="STAGE", help=f"SIDE:STEPS or text:STEPS ({_default('stages')})")
     size = f"of the generator; lite and full are the paper's ({_default('size')})"
     add("--size", choices=list(SIZES), help=size)
@@ -105,6 +108,9 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
         default = _default(name) if name in PAPERS else f"default: {value}"
         given = None if name in PAPERS else value
         add(f"--{name.replace('_', '-')}", type=type(value), default=given, help=f"{helps[name]} ({default})")
+    at_once = "pictures that go through the networks of a process together (default: as many as there is room for)"
+    add("--at-once", type=int, default=0, metavar="N", help=at_once)
+    add("--plan", action="store_true", help="say what lite and full would take on 1, 8 and 64 cards, and end")
     add("--precision", choices=["no", "bf16"], help="no: float32 throughout (default: bf16 where that is faster)")
     add("--cpu", action="store_true", help="leave the GPU alone")
     processes = "processes that share each batch out, one per GPU (default: 1)"

@@ -51,13 +51,14 @@ def tower(text: TextEncoder) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     A snapshot has no vocabulary and no tokenizer, so that only a tower that reads as OpenAI's do can be in one.
     """
-    import open_clip
+    from open_clip import CLIP
+    from open_clip.transformer import QuickGELU
 
     module: Any = text.tower
-    if type(module) is not open_clip.CLIP or not _reads_as_openais(text.tokenizer):
+    if not isinstance(module, CLIP) or not _reads_as_openais(text.tokenizer):
         return {}, {}
-    block = module.transformer.resblocks[0]
-    quick = isinstance(block.mlp.gelu, open_clip.transformer.QuickGELU)
+    block: Any = module.transformer.resblocks[0]
+    quick = isinstance(block.mlp.gelu, QuickGELU)
     own = {name: value for name, value in module.state_dict().items() if not name.startswith("visual.")}
     return {name: _halved(value) for name, value in own.items()}, {
         "num_heads": str(block.attn.num_heads),

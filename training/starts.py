@@ -1,7 +1,8 @@
-"""Where a training may start from instead of random weights: a model, or what an earlier training has reached."""
+"""Where a training may start from instead of random weights, and what of that stays as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,3 +60,19 @@ def check(states: dict[str, dict[str, Any]], network: Network, path: Path) -> No
                 f"{path} cannot be the start: its {what} are {there}, those of this training {here}. "
                 "Choose its --size, and the --clip that it was trained with."
             )
+
+
+def freeze(network: Network, names: Sequence[str]) -> None:
+    """Keep parts of a generator as they are.
+
+    Raises:
+        PackError: it has no such part, or no other.
+    """
+    parts: dict[str, nn.Module] = {"mapping": network.mapping}
+    parts |= {str(side): network.synthesis.get_submodule(f"b{side}") for side in network.shape.sides}
+    unknown = [name for name in names if name not in parts]
+    if unknown or set(names) == set(parts):
+        said = f"there is no {', '.join(unknown)} to freeze" if unknown else "nothing would be left to learn"
+        raise PackError(f"At {network.shape.resolution} pixels {said}: choose some of {', '.join(parts)}.")
+    for name in names:
+        parts[name].requires_grad_(False)

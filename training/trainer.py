@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ..core.clip import OpenCLIP
 from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
-from . import objectives
+from . import objectives, starts
 from .adaptive import NUMBERS as CHANGES
 from .adaptive import Adaptive
 from .average import follow
@@ -57,7 +57,9 @@ class Trainer:
         processes. text: what tells the generator of the captions, where that is no longer `clip` itself. player: who
         plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
             what to tell a frozen generator. frozen: parts of the generator that stay as they are: "mapping", or sides.
-        adaptive: whether pictures are augmented adaptively, see `Adaptive`.
+        adaptive: whether pictures are augmented adaptively, see `Adaptive`. at_once: how many pictures of a step go
+            through the networks together, a multiple of VIRTUAL_BATCH; 0 for all. Fewer take less memory and, as they
+            are made anew for each of the two turns, more time.
 
     Raises:
         PackError: the batch does not divide into processes of whole virtual batches, widths do not match, or there is
@@ -76,6 +78,7 @@ class Trainer:
         frozen: Sequence[str] = (),
         *,
         adaptive: bool = False,
+        at_once: int = 0,
     ) -> None:
         whole = VIRTUAL_BATCH * accelerator.num_processes
         if settings.batch % whole:
@@ -83,8 +86,10 @@ class Trainer:
                 f"The batch of {settings.batch} must divide into {accelerator.num_processes} processes of whole "
                 f"virtual batches of {VIRTUAL_BATCH} samples: choose a multiple of {whole}."
             )
+        if at_once % VIRTUAL_BATCH:
+            raise PackError(f"{at_once} pictures at once are no whole virtual batches: choose a multiple of 8.")
         device = accelerator.device
-        self.settings, self.accelerator, self.text = settings, accelerator, text
+        self.settings, self.accelerator, self.text, self.at_once = settings, accelerator, text, at_once
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.features = features.to(device).to(memory_format=torch.channels_last)
@@ -102,10 +107,11 @@ class Trainer:
             self.network.requires_grad_(False)
         else:
             learner, rate, self._weight = self.network, settings.lr, settings.guidance
-            freeze(self.network, frozen)
+            starts.freeze(self.network, frozen)
         learning = [parameter for parameter in learner.parameters() if parameter.requires_grad]
-        self.adam = torch.optim.Adam(learning, lr=rate, betas=(0.0, 0.99), fused=True)
-        self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99), fused=True)
+        fused = device.type != "meta"  # on which a plan counts a step
+        self.adam = torch.optim.Adam(learning, lr=rate, betas=(0.0, 0.99), fused=fused)
+        self.heads_adam = torch.optim.Adam(self.heads.parameters(), lr=settings.lr, betas=(0.0, 0.99), fused=fused)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -154,16 +160,23 @@ class Trainer:
         rngs = [draws.rng(settings.seed, "step", i, place) for place in self.places()]
         z = draws.normal(rngs, self.network.shape.z_dim).to(device)
         numbers = torch.stack([torch.rand(VIEWS, generator=rng) for rng in rngs]).to(device)
-        with self.accelerator.autocast():
-            with torch.no_grad():
-                c = self.clip_text(texts)
-            told = c if self.text is None else self.text(texts)
         changes = None
         if self.adaptive is not None:
             places = [draws.rng(settings.seed, "changes", i, place) for place in self.places()]
             changes = draws.uniform(places, 2, CHANGES).to(device)
-        figures = self.play(i, real.to(device), c, told, z, numbers, rngs, changes=changes)
+        if 0 < self.at_once < len(real):
+            figures = self._play_in_parts(i, real.to(device), texts, z, numbers, rngs, changes)
+        else:
+            with self.accelerator.autocast():
+                c, told = self._read(texts)
+            figures = self.play(i, real.to(device), c, told, z, numbers, rngs, changes=changes)
         return {name: value.item() for name, value in figures.items()}
+
+    def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """What the CLIP makes of captions, and what the generator is told of them."""
+        with torch.no_grad():
+            c = self.clip_text(texts)
+        return c, c if self.text is None else self.text(texts)
 
     def play(
         self,
@@ -200,39 +213,95 @@ class Trainer:
             fake_seen = look(self.features, self._changed(fake, changes, 1), fake_view)
             angle = objectives.guidance(self.clip, fake, c, guided_view)
             extra = fake.new_zeros(()) if also is None else also(fake)
-        figures = {"discriminator": self._turn_of_the_discriminator(seen, fake_seen, c), "angle": angle}
-        figures["hinge"] = self._turn_of_the_player(fake_seen, c, self._weight * angle + extra)
+        score, sure = self._score(seen, fake_seen, c)
+        self._learn([score], self.heads_adam)
+        hinge = self._fool(fake_seen, c)
+        self._learn([hinge + self._weight * angle + extra], self.adam)
+        return self._figures(i, f, sure, {"discriminator": score, "angle": angle, "hinge": hinge})
+
+    def _play_in_parts(
+        self,
+        i: int,
+        real: Tensor,
+        texts: Sequence[str],
+        z: Tensor,
+        numbers: Tensor,
+        rngs: Sequence[torch.Generator],
+        changes: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """As `play`, `at_once` pictures after one another, whose gradients add up."""
+        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
+        parts = [slice(first, first + self.at_once) for first in range(0, len(real), self.at_once)]
+        sums: dict[str, Tensor] = {name: z.new_zeros(()) for name in ("sure", "discriminator", "angle", "hinge")}
+
+        def note(part: slice, **values: Tensor) -> None:
+            for name, value in values.items():
+                sums[name] += value.detach() * len(real[part]) / len(real)
+
+        def made(part: slice) -> tuple[Tensor, Tensor, list[Tensor]]:
+            c, told = self._read(texts[part])
+            w = torch.cat([self.network.mapping.f(z[part]), told], 1)
+            fake = self.network.synthesis(w, "random", [rng.clone_state() for rng in rngs[part]])
+            own = None if changes is None else changes[part]
+            return c, fake, look(self.features, self._changed(fake, own, 1), fake_view[part])
+
+        def scores() -> Iterator[Tensor]:
+            for part in parts:
+                with self.accelerator.autocast(), torch.no_grad():
+                    own = None if changes is None else changes[part]
+                    seen = look(self.features, self._changed(real[part], own, 0), real_view[part])
+                    c, _, fake_seen = made(part)
+                score, sure = self._score(seen, fake_seen, c)
+                note(part, discriminator=score, sure=sure)
+                yield score * len(real[part]) / len(real)
+
+        def losses() -> Iterator[Tensor]:
+            for part in parts:
+                with self.accelerator.autocast():
+                    c, fake, fake_seen = made(part)
+                    angle = objectives.guidance(self.clip, fake, c, guided_view[part])
+                hinge = self._fool(fake_seen, c)
+                note(part, angle=angle, hinge=hinge)
+                yield (hinge + self._weight * angle) * len(real[part]) / len(real)
+
+        self._learn(scores(), self.heads_adam)
+        self._learn(losses(), self.adam)
+        with torch.no_grad():
+            f = self.network.mapping.f(z)
+        return self._figures(i, f, sums.pop("sure"), sums)
+
+    def _figures(self, i: int, f: Tensor, sure: Tensor, figures: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What is known after step i, over all processes; what follows the players moves on."""
         self.follow(i, f)
         if self.adaptive is not None:
-            figures["augmentation"] = self.adaptive.p
+            self.adaptive.follow(self._mean(sure), self.settings.batch)
+            figures = {**figures, "augmentation": self.adaptive.p}
         return {name: self._mean(value.detach()) for name, value in figures.items()}
 
     def _changed(self, images: Tensor, changes: Tensor | None, which: int) -> Tensor:
         """Augmented adaptively, where they are at all."""
         return images if self.adaptive is None or changes is None else self.adaptive(images, changes[:, which])
 
-    def _turn_of_the_discriminator(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
+    def _score(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> tuple[Tensor, Tensor]:
+        """The discriminator's loss, and the mean sign of its scores of the real pictures."""
         both = [torch.cat([a, b.detach()]) for a, b in zip(seen, fake_seen, strict=True)]
-        scores = [score.chunk(2) for score in self.heads(both, c.repeat(2, 1))]
-        loss = objectives.discriminator_hinge(*zip(*scores, strict=True))
-        self._learn(loss, self.heads_adam)
-        if self.adaptive is not None:
-            sure = torch.stack([real.detach().sign().mean() for real, _ in scores]).mean()
-            self.adaptive.follow(self._mean(sure), self.settings.batch)
-        return loss
+        real, fake = zip(*(score.chunk(2) for score in self.heads(both, c.repeat(2, 1))), strict=True)
+        sure = torch.stack([score.detach().sign().mean() for score in real]).mean()
+        return objectives.discriminator_hinge(real, fake), sure
 
-    def _turn_of_the_player(self, fake_seen: Sequence[Tensor], c: Tensor, further: Tensor) -> Tensor:
+    def _fool(self, fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
+        """The player's loss by the heads, which do not learn from it."""
         # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
         self.heads.requires_grad_(False)
         hinge = objectives.generator_hinge(self.heads(fake_seen, c))
-        self._learn(hinge + further, self.adam)
         self.heads.requires_grad_(True)
         return hinge
 
-    def _learn(self, loss: Tensor, adam: torch.optim.Optimizer) -> None:
-        """One step along the mean of all processes' gradients."""
+    def _learn(self, losses: Iterable[Tensor], adam: torch.optim.Optimizer) -> None:
+        """One step along the sum of the losses' gradients, as the mean of all processes."""
         adam.zero_grad()
-        loss.backward()
+        for loss in losses:
+            loss.backward()
         learning = [p for group in adam.param_groups for p in group["params"] if p.grad is not None]
         if self.accelerator.num_processes > 1:
             mean = self._mean(torch.cat([p.grad.flatten() for p in learning]))
@@ -249,22 +318,6 @@ class Trainer:
         """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, faster at first."""
         self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
         follow(self.average, self.network, min(self.settings.ema_decay, (1 + i) / (10 + i)))
-
-
-def freeze(network: Network, names: Sequence[str]) -> None:
-    """Keep parts of a generator as they are.
-
-    Raises:
-        PackError: it has no such part, or no other.
-    """
-    parts: dict[str, nn.Module] = {"mapping": network.mapping}
-    parts |= {str(side): network.synthesis.get_submodule(f"b{side}") for side in network.shape.sides}
-    unknown = [name for name in names if name not in parts]
-    if unknown or set(names) == set(parts):
-        said = f"there is no {', '.join(unknown)} to freeze" if unknown else "nothing would be left to learn"
-        raise PackError(f"At {network.shape.resolution} pixels {said}: choose some of {', '.join(parts)}.")
-    for name in names:
-        parts[name].requires_grad_(False)
 
 
 def accelerated(device: torch.device) -> Accelerator:

@@ -6,6 +6,7 @@ The default is bfloat16 on a CPU with matrix units for it, and otherwise float32
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -45,13 +46,15 @@ def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
     return model
 
 
-def autocast(model: Model) -> torch.autocast:
+def autocast(model: Model) -> AbstractContextManager[object]:
     """torch.autocast in a model's `dtype`; disabled where that is float32."""
     return within(next(model.module.parameters()).device, model.dtype)
 
 
-def within(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """torch.autocast on a device in a dtype of DTYPES; disabled where that is float32."""
+def within(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """torch.autocast on a device in a dtype of DTYPES; disabled where that is float32, or nothing is computed."""
+    if device.type == "meta":
+        return nullcontext()
     return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)
 
 

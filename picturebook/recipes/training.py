@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def save_atomically(state: dict, path: Path) -> None:
     os.replace(aside, path)
 
 
-def lowered(device: torch.device) -> torch.autocast:
+def lowered(device: torch.device) -> AbstractContextManager[object]:
     """Autocast to the precision that models are trained in on a device."""
     return precision.within(device, precision.training(device))
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ... import draws
+from ...compute import precision
 from ...compute.feature_maps import activate, group_norm
 from ...errors import CheckpointError, ChoiceError
 
@@ -163,7 +164,7 @@ class Mapping(nn.Module):
 
     def f(self, z: Tensor) -> Tensor:
         """The mapped noise [N, z_dim] of z [N, z_dim], which is normalised first; float32 even under autocast."""
-        with torch.autocast(z.device.type, enabled=False):
+        with precision.within(z.device, torch.float32):
             x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
             x = F.leaky_relu(self.mlp["fc0"](x), 0.2) * 2**0.5
             return self.mlp["fc1"](x)
