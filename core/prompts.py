@@ -1,30 +1,52 @@
-"""Weighted prompts in the notation of VQGAN-CLIP's notebooks: "a farm:1 | charcoal drawing:0.5 | text:-0.3"."""
+"""Weighted prompts in the notation of VQGAN-CLIP's notebooks: "a farm:1 | charcoal drawing:0.5 | text:-0.3".
+
+A schedule has a line for each step or frame at which the prompts change:
+
+    0: a house in the snow
+    40: a house:0.3 | a boat
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from typing import NamedTuple
 
 from .errors import PackError, quoted
 
 MOST_WEIGHT = 10.0  # to either side of 0
 MOST_PROMPTS = 64
+MOST_LINES = 256
+LAST = 1_000_000  # step or frame at which a line of a schedule may begin
+_LINE = re.compile(r"\s*(\d{1,18})\s*:")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?|\d*\.\d+)(?:e[+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
 _TIME = re.compile(r"(?<![\d.:])([01]?\d|2[0-3]):[0-5]\d$")
 _CHOICE = re.compile(r"\{[^{}]*\|[^{}]*\}")
 
 
-def parse(text: str) -> list[tuple[str, float]]:
-    """The texts and weights of prompts that are separated by `|`.
+class Prompt(NamedTuple):
+    """A text, its weight, and its loss floor: the loss below which it has no gradient.
+
+    As in VQGAN-CLIP's notebooks, the floor applies to the loss of each augmented copy, multiplied by the weight's sign.
+    """
+
+    says: str
+    weight: float = 1.0
+    stop: float = -math.inf
+
+
+def parse(text: str) -> list[Prompt]:
+    """The prompts of a text, separated by `|`.
 
     A prompt's weight follows its last colon, "a farm:0.5", and is 1 without one. A colon that is not followed by a
     number belongs to the text, and so does that of a time of day: "a clock at 10:30" has weight 1, and
     "a clock at 10:30:2" weight 2. A number above MOST_WEIGHT belongs to the text if a weight follows it:
-    "Blade Runner: 2049:1".
+    "Blade Runner: 2049:1". Of two numbers the first is the weight and the second the loss floor: "a farm:1:0.3".
 
     Raises:
-        PackError: a prompt is empty, has two weights, or one that is 0, not finite or beyond MOST_WEIGHT; there are
-            more than MOST_PROMPTS, or an unresolved choice "{red|blue}". The message gives the position, from 1.
+        PackError: a prompt is empty, has three numbers, a weight that is 0, not finite or beyond MOST_WEIGHT, or a loss
+            floor that is neither finite nor -inf; there are more than MOST_PROMPTS, or an unresolved choice
+            "{red|blue}". The message gives the position, from 1.
     """
     check_made(text)
     if (count := text.count("|") + 1) > MOST_PROMPTS:
@@ -34,6 +56,43 @@ def parse(text: str) -> list[tuple[str, float]]:
         parts.append(_parse_part(part, start))
         start += len(part) + 1
     return parts
+
+
+def parse_schedule(text: str) -> list[tuple[int, list[Prompt]]]:
+    """The lines of a schedule: the step or frame from which each applies, until the next one, and its prompts.
+
+    A line is "40: a boat | snow:0.5", its prompts in the notation of `parse`. Empty lines are ignored.
+
+    Raises:
+        PackError: a line does not begin with a whole number and a colon; the first number is not 0, or they do not
+            increase, or exceed LAST; there are no lines or more than MOST_LINES; or as `parse`. The message gives the
+            line.
+    """
+    check_made(text)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise PackError(f"A schedule needs 1 to {MOST_LINES} lines, such as '0: a house'; got {len(lines)}.")
+    found: list[tuple[int, list[Prompt]]] = []
+    for number, line in lines:
+        begins = _LINE.match(line)
+        if not begins:
+            raise PackError(
+                f"Line {number} of the schedule must begin with a step or frame and a colon, such as '40: a boat'; got "
+                f"{quoted(line.strip())}."
+            )
+        start, before = int(begins[1]), found[-1][0] if found else -1
+        if not found and start:
+            raise PackError(f"The first line of the schedule must be that of 0; got {start} in line {number}.")
+        if not before < start <= LAST:
+            raise PackError(
+                f"Each line of the schedule must begin later than the one before, and by {LAST:,}; got {start} after "
+                f"{before} in line {number}."
+            )
+        try:
+            found.append((start, parse(line[begins.end() :])))
+        except PackError as error:
+            raise PackError(f"Line {number} of the schedule, after its colon: {error}") from error
+    return found
 
 
 def check_made(text: str) -> None:
@@ -49,8 +108,12 @@ def check_made(text: str) -> None:
         )
 
 
-def _parse_part(part: str, start: int) -> tuple[str, float]:
+def _parse_part(part: str, start: int) -> Prompt:
     says, weight, at = _split(part)
+    before, first, place = _split(says)
+    stop, stop_at = -math.inf, 0
+    if at and place and not MOST_WEIGHT < abs(first) < math.inf:
+        says, weight, at, stop, stop_at = before, first, place, weight, at
     if not says.strip():
         raise PackError(
             f"A prompt has no text {_at(part, start)}: write what the picture should show, or take a | away."
@@ -63,13 +126,15 @@ def _parse_part(part: str, start: int) -> tuple[str, float]:
             f"got {weight:g} {_at(part, start, at)}. If it belongs to the text, write a weight after it, "
             'as in "Blade Runner: 2049:1".'
         )
-    _, second, at = _split(says)
-    if at and not MOST_WEIGHT < abs(second) < math.inf:
+    if math.isnan(stop) or stop == math.inf:
+        raise PackError(f"A loss floor must be a number, or -inf; got {stop:g} {_at(part, start, stop_at)}.")
+    _, another, place = _split(says)
+    if stop_at and place and not MOST_WEIGHT < abs(another) < math.inf:
         raise PackError(
-            f"A prompt has one weight, after its last colon; got {second:g} as well {_at(part, start, at)}: "
-            "take one away (a third value, the loss floor of some programs, is not known here)."
+            f"A prompt has a weight and a loss floor, after its last two colons; got {another:g} as well "
+            f"{_at(part, start, place)}: take one away."
         )
-    return says.strip(), weight
+    return Prompt(says.strip(), weight, stop)
 
 
 def _split(part: str) -> tuple[str, float, int]:

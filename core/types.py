@@ -5,6 +5,7 @@ Convention: pictures are [N, 3, H, W] float32, RGB in [-1, 1]. Every value here 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
@@ -182,12 +183,23 @@ class JointEncoder(Protocol):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Target(Shown):
-    """Prompts to steer toward: P unit vectors [P, D] of the encoder called `encoder`, weights [P], and their texts."""
+    """Prompts to steer toward: P unit vectors [P, D] of the encoder called `encoder`, weights [P], and their texts.
+
+    stops: loss floors [P], see `prompts.Prompt`; None if no prompt has one. later: of a schedule the steps or frames at
+    which the weights change, in order, and the new weights [P]; until the first of them `weights` apply.
+    """
 
     encoder: str
     vectors: Tensor
     weights: Tensor
     says: tuple[str, ...]
+    stops: Tensor | None = None
+    later: tuple[tuple[int, Tensor], ...] = ()
+
+    def at(self, time: int) -> Target:
+        """The target of a step or frame, counted from 0, which changes no more."""
+        passed = bisect_right(self.later, time, key=lambda change: change[0])
+        return replace(self, weights=self.later[passed - 1][1] if passed else self.weights, later=())
 
     def _inside(self) -> str:
         return " | ".join(f"{shortened(s)}:{w:g}" for s, w in zip(self.says, self.weights.tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ class EncodeText(io.ComfyNode):
                     dynamic_prompts=True,
                     default="a blue tree in the snow",
                     tooltip="One short description, as of a photo. Or several, each with a weight after its last "
-                    "colon if you like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away.",
+                    "colon if you like: 'a farm | charcoal drawing:0.5 | text:-0.3'. Below 0 steers away. A second "
+                    "number, as in 'a farm:1:-0.4', is a loss floor: below it the prompt has no effect.",
                 ),
                 io.Float.Input(
                     "weight",
@@ -59,6 +61,95 @@ class EncodeText(io.ComfyNode):
             target = targets.from_prompts(clip, text, weight)
         tell(clip, text)
         return io.NodeOutput(target)
+
+
+class PromptSchedule(io.ComfyNode):
+    """Prompts over time as a target."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_PromptSchedule",
+            display_name="Prompt Schedule",
+            category="guided GAN/prompt",
+            description="Prompts that change over time: each line begins with the step of Optimize, or the frame of "
+            "Animate, from which its prompts apply, until the next line.",
+            search_aliases=["story", "keyframes", "prompt travel", "VQGAN-CLIP", "FuseDream"],
+            inputs=[
+                sockets.Encoder.Input("clip", tooltip="The encoder: the loss scores pictures with the same one."),
+                io.String.Input(
+                    "schedule",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    default="0: a house in the snow\n12: a house:0.5 | a boat\n24: a boat at night",
+                    tooltip="A line for each change: the step or frame, counted from 0, a colon, and the prompts as "
+                    "in Encode Text, several separated by |, each with a weight if you like.",
+                ),
+                io.Int.Input(
+                    "fade",
+                    default=0,
+                    min=0,
+                    max=10_000,
+                    tooltip="Steps or frames over which one line changes into the next; 0 switches at once.",
+                ),
+                io.Float.Input(
+                    "weight",
+                    tooltip="Weight of all lines among other targets; below 0 steers away from them.",
+                    **_WEIGHT,
+                ),
+            ],
+            outputs=[
+                sockets.Target.Output(
+                    display_name="target", tooltip="For AugCLIP Loss or Cutout Loss, or to combine with others."
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, schedule: str, weight: float) -> bool | str:
+        return checks.refusal(
+            cls,
+            lambda schedule, weight: targets.check_schedule(schedule, weight),
+            schedule=schedule,
+            weight=weight,
+        )
+
+    @classmethod
+    def execute(cls, clip: JointEncoder, schedule: str, fade: int, weight: float) -> io.NodeOutput:
+        with host.models(*clip.models):
+            target = targets.from_schedule(clip, schedule, weight, fade)
+        tell_unknown(clip, list(target.says))
+        return io.NodeOutput(target)
+
+
+class NoisePrompt(io.ComfyNode):
+    """A direction by chance as a target."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_NoisePrompt",
+            display_name="Noise Prompt",
+            category="guided GAN/prompt",
+            description="A random direction in CLIP's embedding space. Combined with a prompt, at a small weight, it "
+            "gives another picture of it for every seed.",
+            search_aliases=["random prompt", "variation", "VQGAN-CLIP", "FuseDream"],
+            inputs=[
+                sockets.Encoder.Input("clip", tooltip="The encoder of the prompts that it is combined with."),
+                io.Int.Input("seed", tooltip="Decides the direction.", **sockets.SEED),
+                io.Float.Input(
+                    "weight",
+                    tooltip="Weight among other targets; below 0 steers the other way.",
+                    **{**_WEIGHT, "default": 0.2},
+                ),
+            ],
+            outputs=[sockets.Target.Output(display_name="target", tooltip="For Combine Targets.")],
+        )
+
+    @classmethod
+    def execute(cls, clip: JointEncoder, seed: int, weight: float) -> io.NodeOutput:
+        with host.models(*clip.models):
+            return io.NodeOutput(targets.from_noise(clip, seed, weight))
 
 
 class EncodeImagePrompt(io.ComfyNode):
@@ -140,8 +231,13 @@ def lines(prompts: str) -> list[str]:
 def tell(clip: JointEncoder, text: str, *more: str) -> None:
     """As `tell_unknown` for a text of weighted prompts; also shows how it was parsed, unless it is a single prompt."""
     parts = prompts.parse(text)
-    weights = [f"{says}: weight {weight:g}" for says, weight in parts if len(parts) > 1 or weight != 1]
-    tell_unknown(clip, [says for says, _ in parts], *more, *weights)
+    read = [_as_read(prompt) for prompt in parts if len(parts) > 1 or prompt != prompts.Prompt(prompt.says)]
+    tell_unknown(clip, [prompt.says for prompt in parts], *more, *read)
+
+
+def _as_read(prompt: prompts.Prompt) -> str:
+    says, weight, stop = prompt
+    return f"{says}: weight {weight:g}" + (f", loss floor {stop:g}" if stop > -math.inf else "")
 
 
 def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:

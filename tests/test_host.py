@@ -121,7 +121,7 @@ def test_every_node_runs_together_with_the_hosts(client):
         *("LoadLatent", "ComposeOptimize", "PoissonBlend"),
         *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate"),
         *("VAEGenerator", "LatentToVAE", "VAEToLatent"),
-        *("SeamlessTiles", "Symmetry", "PaletteLoss"),
+        *("SeamlessTiles", "Symmetry", "PaletteLoss", "PromptSchedule", "NoisePrompt"),
         *("TextMask", "CutoutLoss", "LatentRegularization", "TotalVariationLoss", "InitialImageLoss"),
         *("StyleGANTSample", "Truncate", "EditLatent", "Grid", "ClassLatent", "Invert"),
     }

@@ -164,7 +164,7 @@ def test_places_are_read_and_written_as_the_node_takes_them(page):
 def test_prompts_are_rows_that_are_weighed_and_switched_off(page):
     graph = template("style_plus_content")
     encode = node(graph, "GuidedGAN_EncodeText")
-    set_widgets(graph, "GuidedGAN_EncodeText", text="a {red|pink} tree | striped:0.5 | at 10:30 | Runner: 2049:1")
+    set_widgets(graph, "GuidedGAN_EncodeText", text="a {red|pink} tree | striped:0.5:-0.2 | at 10:30 | Runner: 2049:1")
     page.open(graph)
     page.center(encode)
     rows = page.tab.locator(".guided-gan-row")
@@ -181,7 +181,7 @@ def test_prompts_are_rows_that_are_weighed_and_switched_off(page):
     page.open(graph_of(page))  # as a saved graph
     assert [one.is_checked() for one in on.all()] == [True, False, True, True, True]
     on.nth(1).click()
-    assert page.value(encode, "text") == "a {red|pink} tree | striped:0.5 | at 10:30 | Runner: 2049:1 | text:-0.3"
+    assert page.value(encode, "text") == "a {red|pink} tree | striped:0.5:-0.2 | at 10:30 | Runner: 2049:1 | text:-0.3"
 
 
 def test_inputs_of_a_graph_that_was_saved_with_two_grow(page):

@@ -1,5 +1,7 @@
 """The notation of prompts: what a colon means, and that what cannot be read is refused where it stands."""
 
+import math
+
 import pytest
 import torch
 from toys import ToyEncoder
@@ -29,7 +31,7 @@ from guided_gan.core.losses import targets
     ],
 )
 def test_a_number_after_the_last_colon_is_the_weight_unless_it_tells_the_time(text, parts):
-    assert prompts.parse(text) == parts
+    assert prompts.parse(text) == [(says, weight, -math.inf) for says, weight in parts]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,11 @@ def test_a_number_after_the_last_colon_is_the_weight_unless_it_tells_the_time(te
         ("a farm:inf", r"got inf at character 8 "),
         ("a farm|snow:nan", r"got nan at character 13 "),
         ("a farm:1e999", r"got inf at character 8 "),
-        ("a farm:1:0.2", r"one weight.*got 1 as well at character 8 .*loss floor"),
-        ("snow | a farm:-1:-inf", r"other than 0; got -inf at character 18 "),
+        ("a farm:1:2:0.2", r"a weight and a loss floor.*got 1 as well at character 8 "),
+        ("a farm:0:0.2", r"other than 0; got 0 at character 8 "),
+        ("snow | a farm:-1:inf", r"A loss floor must.* got inf at character 18 "),
+        ("snow | a farm:-1: nan", r"A loss floor must.* got nan at character 19 "),
+        ("a farm:inf:1", r"other than 0; got inf at character 8 "),
         ("Blade Runner: 2049", r"at most 10 .* got 2049 at character 15 .*write a weight after it"),
         ("a clock at 10:75", r"got 75 at character 15 "),
         ("http://localhost:8188", r"got 8188 at character 18 "),

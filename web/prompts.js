@@ -31,7 +31,7 @@ class Prompts {
   /** All prompts, in their order: those of the text, with those that are off between them. */
   get rows() {
     const rows = parse(this.text.value, this.form).map((prompt) => ({ ...prompt, on: true }))
-    for (const { at, says, weight } of this.node.properties[OFF] ?? []) rows.splice(at, 0, { says, weight, on: false })
+    for (const { at, ...prompt } of this.node.properties[OFF] ?? []) rows.splice(at, 0, { ...prompt, on: false })
     return rows
   }
 
@@ -80,7 +80,7 @@ class Prompts {
 
   /** Write the prompts that are on into the text, and keep the others; quietly while one of them is being written. */
   write(rows, quiet = false) {
-    const off = rows.flatMap(({ says, weight, on }, at) => (on ? [] : [{ at, says, weight }]))
+    const off = rows.flatMap(({ on, ...prompt }, at) => (on ? [] : [{ at, ...prompt }]))
     if (off.length) this.node.properties[OFF] = off
     else delete this.node.properties[OFF]
     this.text.write(format(rows.filter(({ on }) => on), this.form), quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -61,11 +62,13 @@ def parse(text: str) -> list[tuple[str, float]]:
     parts = [part for line in text.splitlines() for part in line.split("/") if part.strip()]
     if not parts:
         raise PackError('No class is named: write one on each line, with a weight if you like: "golden retriever:0.7".')
-    weights = prompts.parse("|".join(parts))
-    for name, weight in weights:
+    classes = prompts.parse("|".join(parts))
+    for name, weight, stop in classes:
         if weight < 0:
             raise PackError(f"The weight of a class must be above 0; got {weight:g} for {quoted(name)}.")
-    return weights
+        if stop > -math.inf:
+            raise PackError(f"A class has a weight only; got {stop:g} as well for {quoted(name)}.")
+    return [(name, weight) for name, weight, _ in classes]
 
 
 def shares(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> dict[int, float]:

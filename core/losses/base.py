@@ -62,7 +62,7 @@ class CopiesLoss:
 
     Args:
         encoder: f, frozen; gradients flow to the pictures only.
-        target: t and w, from the same encoder. A negative weight pushes away.
+        target: t and w, from the same encoder. A negative weight pushes away. Of a schedule, that of step 0; see `at`.
         copies: augmented copies per picture, >= 1.
         distance: d, a name of DISTANCES.
         micro_batch: copies that are encoded at once, 0 for all. Smaller values need less memory; value and gradient are
@@ -74,6 +74,7 @@ class CopiesLoss:
     """
 
     name = ""
+    _first: CopiesLoss | None = None  # what this is a changed copy of: they share the batch size that fits into memory
     wraps = "none"  # which sides of the pictures meet, a name of `resample.SIDES`
 
     def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
@@ -98,13 +99,21 @@ class CopiesLoss:
         return self.encoder.models
 
     def identity(self) -> object:
-        """All attributes except `micro_batch`, which does not change the loss; see `identity.Identified`."""
-        return {name: value for name, value in vars(self).items() if name != "micro_batch"}
+        """All attributes except how the work is split, which does not change the loss; see `identity.Identified`."""
+        return {name: value for name, value in vars(self).items() if name not in ("micro_batch", "_first")}
 
     def around(self: Copies, sides: str) -> Copies:
         """The same loss of pictures whose sides meet; sides: a name of `resample.SIDES`."""
+        return self._changed(wraps=sides)
+
+    def at(self: Copies, time: int) -> Copies:
+        """The same loss with the target of a step, or of a film's frame; the loss itself if there is no schedule."""
+        return self._changed(target=self.target.at(time)) if self.target.later else self
+
+    def _changed(self: Copies, **changes: object) -> Copies:
+        """A copy with other attributes, which shares the batch size of the original, see `_in_parts`."""
         other = copy.copy(self)
-        other.wraps = sides
+        vars(other).update(changes, _first=self._first or self)
         return other
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
@@ -151,7 +160,7 @@ class CopiesLoss:
 
     def _in_parts(self, images: Tensor, parameters: Tensor, work: Callable[[Tensor], Made]) -> list[Made]:
         """The results of `work` for parameters [N, C, K], in micro-batches of C copies that fit into memory."""
-        batches = batches_of(self, images.device, self.micro_batch)
+        batches = batches_of(self._first or self, images.device, self.micro_batch)
         return batches.each(parameters.shape[1], lambda part: work(parameters[:, part]))
 
     def _vectors(self, images: Tensor, parameters: Tensor) -> Tensor:
@@ -170,8 +179,11 @@ class CopiesLoss:
     def _distances(self, images: Tensor, parameters: Tensor) -> Tensor:
         """The weighted distance [N, C] of each copy."""
         weights, vectors = (constant(value, images) for value in (self.target.weights, self.target.vectors))
-        cosines = self._vectors(images, parameters) @ vectors.T
-        return DISTANCES[self.distance](cosines) @ (weights / weights.abs().sum())
+        distances = DISTANCES[self.distance](self._vectors(images, parameters) @ vectors.T)
+        if self.target.stops is not None:
+            reached = distances * weights.sign() < constant(self.target.stops, images)
+            distances = torch.where(reached, distances.detach(), distances)  # the value itself is not clamped
+        return distances @ (weights / weights.abs().sum())
 
     def _with_gradient(self, images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """As `_mean_distance`, with its gradient toward the pictures: activations are freed after each micro-batch."""
@@ -295,3 +307,8 @@ def at(loss: Loss, step: int) -> SumLoss:
     """The loss at a step of the search, as a sum of its terms."""
     terms = terms_of(loss)
     return SumLoss([(weight, term.at(step) if isinstance(term, Scheduled) else term) for weight, term in terms])
+
+
+def in_frame(loss: Loss, frame: int) -> SumLoss:
+    """The loss in a frame of a film, as a sum of its terms: prompt schedules go by frames, all others by steps."""
+    return SumLoss([(w, term.at(frame) if isinstance(term, CopiesLoss) else term) for w, term in terms_of(loss)])

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from .. import pictures, prompts
+from .. import draws, pictures, prompts
 from ..errors import PackError
 from ..types import JointEncoder, Target
 
 
-def from_text(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
-    """A single prompt with a weight; a negative weight steers away from it.
+def from_text(encoder: JointEncoder, text: str, weight: float = 1.0, stop: float = -math.inf) -> Target:
+    """A single prompt with a weight; a negative weight steers away from it. stop: see `prompts.Prompt`.
 
     Raises:
         PackError: the text is empty or too long for the encoder, or the weight is 0 or not a number.
     """
-    return Target(encoder.name, encoder.encode_text([text]), _weights(weight), (text,))
+    stops = None if stop == -math.inf else torch.tensor([stop])
+    return Target(encoder.name, encoder.encode_text([text]), _weights(weight), (text,), stops)
 
 
 def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Target:
@@ -28,7 +32,53 @@ def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Targe
     Raises:
         PackError: as `prompts.parse` and `from_text`.
     """
-    return combine([from_text(encoder, says, weight * share) for says, share in prompts.parse(text)])
+    return _of_prompts(encoder, prompts.parse(text), weight)
+
+
+def from_schedule(encoder: JointEncoder, text: str, weight: float = 1.0, fade: int = 0) -> Target:
+    """A schedule of prompts, in the notation of `prompts.parse_schedule`; `weight` multiplies all weights.
+
+    fade: steps or frames over which the weights change linearly from those before to those of a line, beginning with
+    the line's own; 0 for no transition. The next line ends it early.
+
+    Raises:
+        PackError: as `prompts.parse_schedule` and `from_text`, or fade is below 0.
+    """
+    if fade < 0:
+        raise PackError(f"fade must be at least 0; got {fade}.")
+    starts, lines = zip(*prompts.parse_schedule(text), strict=True)
+    parts = [_of_prompts(encoder, line, weight) for line in lines]
+    whole, lengths = combine(parts), [len(part.weights) for part in parts]
+    owner = torch.arange(len(parts)).repeat_interleave(torch.tensor(lengths))
+    first, later = torch.where(owner == 0, whole.weights, 0), []
+    now = first
+    for line, (start, end) in enumerate(pairwise((*starts[1:], math.inf)), 1):
+        before, after = now, torch.where(owner == line, whole.weights, 0)
+        for passed in range(int(min(fade + 1, end - start))):
+            now = torch.lerp(before, after, (passed + 1) / (fade + 1)) if passed < fade else after
+            later.append((start + passed, now))
+    return replace(whole, weights=first, later=tuple(later))
+
+
+def check_schedule(text: str, weight: float = 1.0) -> None:
+    """Refuse what `from_schedule` would refuse with any encoder.
+
+    Raises:
+        PackError: as `prompts.parse_schedule`, or the weight is 0 or not a number.
+    """
+    prompts.parse_schedule(text)
+    _weights(weight)
+
+
+def from_noise(encoder: JointEncoder, seed: int, weight: float = 1.0) -> Target:
+    """A random direction as a prompt: the noise prompt of VQGAN-CLIP's notebooks, which adds variety to others.
+
+    Raises:
+        PackError: the weight is 0 or not a number.
+    """
+    size = encoder.encode_text(["noise"]).shape[1]
+    vector = F.normalize(draws.normal([draws.rng(seed, "noise prompt")], size), dim=1)
+    return Target(encoder.name, vector, _weights(weight), (f"noise {seed}",))
 
 
 def check_prompts(text: str, weight: float = 1.0) -> None:
@@ -55,7 +105,7 @@ def from_images(encoder: JointEncoder, images: Tensor, weight: float = 1.0) -> T
 
 
 def combine(targets: Sequence[Target]) -> Target:
-    """The prompts of several targets of the same encoder as one target.
+    """The prompts of several targets of the same encoder as one target, with their schedules.
 
     Raises:
         PackError: the targets come from different encoders.
@@ -67,7 +117,23 @@ def combine(targets: Sequence[Target]) -> Target:
             "CLIP."
         )
     vectors, weights = (torch.cat([getattr(target, name) for target in targets]) for name in ("vectors", "weights"))
-    return Target(targets[0].encoder, vectors, weights, tuple(says for target in targets for says in target.says))
+    says = tuple(says for target in targets for says in target.says)
+    times = sorted({time for target in targets for time, _ in target.later})
+    later = tuple((time, torch.cat([target.at(time).weights for target in targets])) for time in times)
+    return Target(targets[0].encoder, vectors, weights, says, _stops(targets), later)
+
+
+def _of_prompts(encoder: JointEncoder, parts: Sequence[prompts.Prompt], weight: float) -> Target:
+    return combine([from_text(encoder, says, weight * share, stop) for says, share, stop in parts])
+
+
+def _stops(targets: Sequence[Target]) -> Tensor | None:
+    """The loss floors of all prompts of several targets, [P]; None if there are none."""
+    if all(target.stops is None for target in targets):
+        return None
+    return torch.cat(
+        [torch.full_like(one.weights, -math.inf) if one.stops is None else one.stops for one in targets]
+    )
 
 
 def _weights(weight: float) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .. import draws
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
+from ..losses.base import in_frame
 from ..results import Film
 from ..types import Generator, Latent, Loss
 from . import identity
@@ -82,7 +83,7 @@ def frames(
 
     Args:
         generator: an `Autoencoder`, to which the latent belongs.
-        loss: to minimise in each frame; its schedule, if any, restarts with each frame.
+        loss: to minimise in each frame. A prompt schedule goes by frames; any other schedule restarts with each frame.
         latent: a single one, the first frame.
         motion: between two frames.
         count: number of frames, at least 1.
@@ -118,7 +119,7 @@ def frames(
 
         result = optimize(
             encoder,
-            loss,
+            in_frame(loss, frame),
             of_latent(encoder.encode(moved(picture, motion))),
             seeds=[draws.rng(seed, "frame", frame).initial_seed()],
             options=replace(options, evaluate_every=options.steps),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .. import pictures
+from .. import pictures, prompts
 from ..compute.memory import Batches
 from ..errors import PackError
 from ..losses import targets
@@ -109,6 +109,8 @@ def check(text: str, smallest: float, largest: float) -> None:
         PackError: the text cannot be parsed, or the crops' sides are out of their range.
     """
     targets.check_prompts(text)
+    if any(prompt.stop > -math.inf for prompt in prompts.parse(text)):
+        raise PackError("The prompts of a mask have no loss floor: remove the number after the second colon.")
     if not 0 < smallest <= largest:
         raise PackError(
             f"The smallest crop must be above 0 and not above the largest; got {smallest:g} and {largest:g}."

@@ -1,6 +1,7 @@
 // Prompts of a text, each with a weight: "a farm | charcoal:0.5" as Encode Text takes them, or one on each line.
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+const MOST_WEIGHT = 10 // to either side of 0: a greater number belongs to the text
 const TIME = /(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d$/
 
 /** How a node writes its prompts: what keeps them apart, and whether each has a weight. */
@@ -25,14 +26,26 @@ export function parse(text, { apart, weights }) {
 
 export function format(prompts, { join, weights }) {
   return prompts
-    .map(({ says, weight }) => (weights && (weight !== 1 || weighed(says).says !== says.trim()) ? `${says}:${weight}` : says))
+    .map(({ says, weight, stop }) => {
+      if (stop !== undefined) return `${says}:${weight}:${stop}`
+      return weights && (weight !== 1 || weighed(says).says !== says.trim()) ? `${says}:${weight}` : says
+    })
     .join(join)
 }
 
-/** A prompt's weight follows its last colon, unless that is one of a time of day. */
+/** A prompt's weight follows its last colon; of two numbers the first is the weight, and the second where it stops. */
 function weighed(part) {
+  const [says, number] = split(part)
+  if (number === undefined) return { says, weight: 1 }
+  const [before, first] = split(says)
+  const stops = first !== undefined && Math.abs(first) <= MOST_WEIGHT
+  return stops ? { says: before, weight: first, stop: number } : { says, weight: number }
+}
+
+/** The text before the last colon and the number after it, unless that colon is one of a time of day. */
+function split(part) {
   const at = part.lastIndexOf(":")
   const number = part.slice(at + 1).trim()
-  if (at < 0 || TIME.test(part.trimEnd().slice(-6)) || !NUMBER.test(number)) return { says: part.trim(), weight: 1 }
-  return { says: part.slice(0, at).trim(), weight: Number(number) }
+  if (at < 0 || TIME.test(part.trimEnd().slice(-6)) || !NUMBER.test(number)) return [part.trim()]
+  return [part.slice(0, at).trim(), Number(number)]
 }
