@@ -29,18 +29,18 @@ RECIPES = ("generator", "loss", "augmentation", "optimiser", "schedule", "node")
 LINES = 15  # of a recipe's code, without blank lines and imports
 
 
-def floors():
-    """The parts of the table, from the ground up: the number of its floor for each, by its path without an ending."""
-    table = TEXT.split("| floor |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    found, floor = {}, -1
+def layers():
+    """The layer of each part in the table, counted from the bottom, by its path without an ending."""
+    table = TEXT.split("| layer |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    found, layer = {}, -1
     for row in table:
         name, parts = row.split("|")[1:3]
-        floor += bool(name.strip())
-        found |= {path.removesuffix("/").removesuffix(".py"): floor for path in re.findall(r"`(.+?)`", parts)}
+        layer += bool(name.strip())
+        found |= {path.removesuffix("/").removesuffix(".py"): layer for path in re.findall(r"`(.+?)`", parts)}
     return found
 
 
-FLOORS = floors()
+LAYERS = layers()
 INSIDE = TEXT.split("## Inside the folders\n", 1)[1].split("\n## ", 1)[0]
 REST = TEXT.replace(INSIDE, "")
 
@@ -48,7 +48,7 @@ REST = TEXT.replace(INSIDE, "")
 def part_of(path):
     """The part that a module or a folder lies in; None for a folder above the parts."""
     names = path.relative_to(ROOT).with_suffix("").parts
-    return next(("/".join(names[:count]) for count in (1, 2) if "/".join(names[:count]) in FLOORS), None)
+    return next(("/".join(names[:count]) for count in (1, 2) if "/".join(names[:count]) in LAYERS), None)
 
 
 # ---- The map
@@ -56,7 +56,7 @@ def part_of(path):
 
 def test_every_module_has_its_place_and_every_place_is_there():
     homeless = [path for path in MODULES if part_of(path) is None and path != ROOT / "core" / "__init__.py"]
-    assert homeless == [], "add it to the table of floors in ARCHITECTURE.md"
+    assert homeless == [], "add it to the table of layers in ARCHITECTURE.md"
     for path in re.findall(r"`((?:[a-z_]+/)+(?:\w+\.\w+)?)`", REST):
         assert (ROOT / path).exists(), path
 
@@ -98,7 +98,7 @@ def test_no_import_leads_upward_or_out_of_the_library():
             if path.is_relative_to(ROOT / "core"):
                 assert target.is_relative_to(ROOT / "core"), f"{path} imports {target}"
             if part_of(path) and part_of(target):
-                assert FLOORS[part_of(target)] <= FLOORS[part_of(path)], f"{path} imports {target}, from a floor above"
+                assert LAYERS[part_of(target)] <= LAYERS[part_of(path)], f"{path} imports {target}, from a higher layer"
 
 
 def test_the_library_knows_nothing_of_the_host():
@@ -115,7 +115,7 @@ def module_of(target):
 
 
 def test_no_imports_go_round_in_a_circle():
-    parts = {part: set() for part in FLOORS}
+    parts = {part: set() for part in LAYERS}
     modules = {path: set() for path in MODULES}
     for path in MODULES:
         for target in imported(path):
