@@ -1,4 +1,4 @@
-"""The commands of run.py: prepare the environment and the host, then run the command inside the environment."""
+"""The commands of run.py: prepares the environment and the host, then runs the command inside the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCK_COMMANDS = [
     [*_COMPILE, "requirements.lock", "pyproject.toml", "--group", "dev"],
     [*_COMPILE, "requirements-scale.lock", "--group", "scale", "--constraint", "requirements.lock"],
 ]
-# What a command needs beyond the pack's and the host's requirements, where the user brings the interpreter.
+# Packages that a command needs in an interpreter that the user provides, beyond the requirements of pack and host.
 TOOLS = {
     "test": ["playwright", "pytest", "pytest-xdist"],
     "lint": ["ruff", "basedpyright", "pytest"],
@@ -33,17 +33,17 @@ TOOLS = {
     "evaluate": ["ray", "pyarrow", "torchmetrics", "torch-fidelity", "matplotlib"],
     "ray": ["ray"],
 }
-# Commands that need Ray and Parquet, which an environment gets once the first of them runs.
+# Commands that need Ray and Parquet, which the first of them adds to an environment.
 SCALE = {"batch", "evaluate", "ray", "test", "lint"}
 TRAININGS = {
     "picturebook": "picturebook/recipes",
     "second-edition": "picturebook/second/recipes",
     "stylegan-t": "training",
 }
-# How all tests run: as many processes as there are cores, but each takes 3 GB; the tests of a file share a host.
+# Options to run all tests: a process for each core, at most 4, as each takes 3 GB; the tests of a file share a host.
 SHARED_OUT = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-IN_PLACE = {"demo", "serve", "models", "train", "batch", "evaluate"}  # commands whose paths are the user's
-# Commands whose further arguments, --help too, are another program's.
+IN_PLACE = {"demo", "serve", "models", "train", "batch", "evaluate"}  # commands that run in the current folder
+# Commands whose further arguments, including --help, are passed on to another program.
 PASS_ON = {"test", "train", "bench", "batch", "evaluate", "ray"}
 
 
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")
     serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
     add("batch", "run a workflow for every row of a table, on as many workers as there is room for; --help explains")
-    add("evaluate", "measure systems as the papers do: a table with FID, CLIP score and more; --help explains")
+    add("evaluate", "measure systems as in the papers: a table with FID, CLIP score and more; --help explains")
     add("ray", "the cluster that batch and evaluate join: start --head, start --address, status, stop")
     add("test", "run pytest; further arguments go to it")
     add("lint", "check style and types")
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def obey(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> int:
-    """Do what a command says; returns the exit status."""
+    """Execute a command; returns the exit status."""
     if options.command == "cache":
         return tidy(options.action, options.kinds)
     if options.command in {"train", "bench"} and not options.name:
@@ -149,7 +149,7 @@ def obey(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[s
 
 
 def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> list[list[str]]:
-    """What to give the environment's interpreter, one list of arguments for each time it is started."""
+    """The arguments for the environment's interpreter, a list for each process to run."""
     if options.command in {"demo", "serve"}:
         return [["-m", "guided_gan.launcher.demo", *arguments]]
     if options.command == "models":
@@ -173,7 +173,7 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
 
 
 def tidy(action: str, kinds: Sequence[str]) -> int:
-    """Show what is kept, or remove what is kept of these kinds."""
+    """Show the cache, or empty these kinds of it."""
     folder = environment.cache_folder()
     if action == "list":
         cache.show(folder)
@@ -185,7 +185,7 @@ def tidy(action: str, kinds: Sequence[str]) -> int:
 
 
 def known(command: str) -> str:
-    """What there is to train or to measure, a line each, with what its module says of itself."""
+    """The trainings or benchmarks, a line each, with the first line of the module's docstring."""
     if command == "train":
         modules = {name: ROOT / folder / "__main__.py" for name, folder in TRAININGS.items()}
     else:
@@ -198,13 +198,13 @@ def known(command: str) -> str:
 
 
 def files(folder: Path, suffix: str) -> dict[str, Path]:
-    """The files of a folder of ours by name, such as "studies/attack"."""
+    """The files with a suffix in a folder, by relative name without the suffix, such as "studies/attack"."""
     found = sorted(path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("_"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
 def workflow_file(name: str) -> Path:
-    """The file of a shipped workflow, by its short name or by the file's, which is what the editor's templates show.
+    """The file of a shipped workflow, by its short name or by the file's name, as shown in the editor's templates.
 
     Raises:
         LauncherError: there is none.
@@ -217,7 +217,11 @@ def workflow_file(name: str) -> Path:
 
 
 def named_file(folder: Path, name: str, suffix: str) -> Path:
-    """The file of that name in a folder of ours, or an error that lists what there is."""
+    """The file of a name in a folder.
+
+    Raises:
+        LauncherError: there is none; the message lists those that exist.
+    """
     there = files(folder, suffix)
     if name not in there:
         raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(there) or 'nothing yet'}.")
@@ -225,10 +229,9 @@ def named_file(folder: Path, name: str, suffix: str) -> Path:
 
 
 def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Path, dict[str, str]]:
-    """The interpreter to use and the variables that tell what it runs where all is; makes and fetches what is not there
-    yet.
+    """The interpreter to use, and the environment variables for its processes; installs what is missing.
 
-    held: closed once they are no longer used.
+    held: holds locks on folders that are in use, until it is closed.
     """
     cache = environment.cache_folder()
     if options.python:
@@ -252,22 +255,21 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
     base = environment.clone_folder(cache)
     held.enter_context(locks.using(base))
     environment.make_clone(base)
-    # The package is found through PYTHONPATH, not through the environment, which other clones share. Checking types
-    # takes the host's own modules too, which would get in the way of all else.
+    # The package is found through PYTHONPATH, not installed in the environment, which other clones share. Only type
+    # checking needs the host's modules too; elsewhere they would shadow others.
     modules = [base / "custom_nodes", *([host] if options.command == "lint" else [])]
-    # Tests have a process for each core; threads that wait for one another beside it take many times as long.
+    # Tests have a process for each core, which further threads would slow down.
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")} if options.command == "test" else {}
     return python, {
         "PATH": _path(python.parent, before="PATH"),
         "PYTHONPATH": _path(*modules, before="PYTHONPATH"),
-        # Compiled modules halve the host's start; kept here, they and the tools' caches leave the clone and the host
-        # alone.
+        # Compiled modules halve the host's start; here, these and the tools' caches do not clutter clone and host.
         "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
         "RUFF_CACHE_DIR": str(base / "ruff"),
         "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(base / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
-        "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report its use to its makers
-        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token"),  # or else whoever reaches a cluster may run anything
+        "RAY_USAGE_STATS_ENABLED": "0",  # no usage reports to Ray's developers
+        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token"),  # clusters accept code only from those with the key
         **threads,
         "GUIDED_GAN_HOST": str(host),
         "GUIDED_GAN_BASE": str(base),
@@ -276,7 +278,7 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
 
 
 def _path(*folders: Path, before: str) -> str:
-    """The folders, followed by those that the variable lists already."""
+    """A search path: the folders, followed by the present value of the variable."""
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get(before)])])
 
 
@@ -293,7 +295,7 @@ def run(steps: Sequence[Sequence[str]], python: Path, places: Mapping[str, str],
             try:
                 status = process.wait()
                 break
-            except KeyboardInterrupt:  # the terminal sent it to the process too, which is cleaning up
+            except KeyboardInterrupt:  # also sent to the process, which is cleaning up
                 continue
         if status:
             break

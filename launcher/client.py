@@ -1,4 +1,4 @@
-"""Runs one workflow on a host and follows it through the host's own events."""
+"""Runs a workflow on a host, and follows it by the host's events."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .host import Host
 from .progress import Progress
 from .workflow import Workflow
 
-TEXT_EVENT = 3  # a line of text that a node sends while it works
+TEXT_EVENT = 3  # type of the binary event with a text of a node
 
 
 @dataclass
 class Result:
-    """What a run gave.
+    """The results of a run.
 
     Attributes:
-        images: the files that were saved, in the order in which they came.
-        made_with: for each of them, its prompts by name and the seed that draws it again.
-        scores: per node that reported something other than pictures: its id, title and what it reported.
+        images: the saved files, in the order of saving.
+        made_with: for each of them, its prompts by name and the seed that reproduces it.
+        scores: for each node that reported something other than pictures: its id, title and report.
         seconds: from queueing to the end.
     """
 
@@ -40,7 +40,7 @@ class Result:
 
 
 async def definitions(host: Host) -> dict[str, Any]:
-    """What the host says of every node that it knows."""
+    """The host's definitions of all nodes."""
     async with aiohttp.ClientSession(host.url) as session, session.get("/object_info") as answer:
         return await answer.json()
 
@@ -48,7 +48,7 @@ async def definitions(host: Host) -> dict[str, Any]:
 async def run(host: Host, workflow: Workflow, *, quiet: bool = False) -> Result:
     """Run a workflow to its end.
 
-    quiet: without a line that shows how far it is.
+    quiet: without a progress line.
 
     Raises:
         LauncherError: the host refused it, or a node failed.
@@ -76,7 +76,7 @@ async def _queue(session: aiohttp.ClientSession, workflow: Workflow, client: str
 
 
 def refusal(reply: Mapping[str, Any], workflow: Workflow) -> str:
-    """The host's reasons for not running a prompt, naming the nodes."""
+    """The host's reasons for refusing a prompt, with the names of nodes."""
     reasons = dict.fromkeys(
         f"{workflow.title(identity)} (node {identity}) was refused: {_reason(error)}"
         for identity, node in (reply.get("node_errors") or {}).items()
@@ -88,7 +88,7 @@ def refusal(reply: Mapping[str, Any], workflow: Workflow) -> str:
 
 
 def _reason(error: Mapping[str, str]) -> str:
-    """Why an input was refused; a node's own sentence stands for itself, and the host repeats it for each input."""
+    """Why an input was refused; from a node's own validation, its sentence alone, which the host repeats per input."""
     own = error["details"].partition(" - ")[2] if error.get("type") == "custom_validation_failed" else ""
     return own or f"{error['message']} ({error['details']})"
 
@@ -143,7 +143,7 @@ async def _follow(
 
 
 def progress_text(frame: bytes) -> str:
-    """The text in a binary event of the host, without the spaces that end lines in Markdown; empty for other events."""
+    """The text in a binary event of the host, without Markdown's spaces at line ends; empty for other events."""
     if struct.unpack_from(">I", frame)[0] != TEXT_EVENT:
         return ""
     (length,) = struct.unpack_from(">I", frame, 4)
@@ -153,7 +153,7 @@ def progress_text(frame: bytes) -> str:
 def _collect(result: Result, data: Mapping[str, Any], output: Path, workflow: Workflow) -> None:
     reported = dict(data["output"] or {})
     for image in reported.pop("images", []):
-        if image["type"] == "output":  # previews lie in a folder that goes with the host
+        if image["type"] == "output":  # previews are in the host's temporary folder
             result.images.append(str(output / image["subfolder"] / image["filename"]))
     reported.pop("animated", None)
     if reported:

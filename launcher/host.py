@@ -1,4 +1,4 @@
-"""A running ComfyUI with this pack in it: started on a port of this machine, stopped when the work is done."""
+"""Starts ComfyUI with this pack on a local port, and stops it when the work is done."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ START_SECONDS = 300
 
 @dataclass(frozen=True)
 class Host:
-    """A host that answers.
+    """A running host.
 
     Attributes:
-        url: where it answers, without a trailing slash.
-        output: the folder that its nodes save to.
-        process: the server.
-        log: what it printed so far; None where it prints to the terminal.
+        url: of the server, without a trailing slash.
+        output: the folder in which its nodes save.
+        process: of the server.
+        log: the file with its output; None if it prints to the terminal.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Host:
     log: Path | None
 
     def last_words(self) -> str:
-        """The end of its log, for a message about its failure."""
+        """The end of its log, for error messages."""
         if self.log is None:
             return ""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
@@ -59,11 +59,11 @@ def running(
 
     Args:
         comfyui: the folder with its main.py.
-        base: holds `custom_nodes`, with the packs to load, and gets the folders for models and user data.
-        output: where pictures go; made if it is not there.
+        base: base directory, with the packs to load in `custom_nodes`, and folders for models and user data.
+        output: folder for pictures; created if it does not exist.
         port: 0 for any free one.
-        quiet: keep what it prints in a log, to be shown if it fails; otherwise it goes to the terminal.
-        python: the interpreter to run it with.
+        quiet: write its output to a log, which is shown if it fails, instead of to the terminal.
+        python: the interpreter.
         options: further options of ComfyUI's main.py.
 
     Raises:
@@ -86,7 +86,7 @@ def running(
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT if stream else None,
-                # A group of its own, so that Ctrl-C reaches us alone and the job is interrupted before the host goes.
+                # A separate process group, so that Ctrl-C reaches this process only, which interrupts the job first.
                 start_new_session=sys.platform != "win32",
                 preexec_fn=children.end_with_parent,
                 creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
@@ -105,7 +105,7 @@ def free_port() -> int:
 
 def _wait(host: Host) -> None:
     progress, deadline = Progress(), time.monotonic() + START_SECONDS
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy could not reach this machine
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for local addresses
     try:
         while True:
             if host.process.poll() is not None:
@@ -127,7 +127,7 @@ def _wait(host: Host) -> None:
 
 
 def import_failure(log: str) -> str:
-    """What a log says about this pack where it failed to load, which does not stop the host; empty where it loaded."""
+    """The part of a log about this pack's failure to load, which does not stop the host; empty if it loaded."""
     if not re.search(r"\(IMPORT FAILED\).*guided_gan", log):
         return ""
     log = re.sub(r"\x1b\[[\d;]*m", "", log)

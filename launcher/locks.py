@@ -1,4 +1,4 @@
-"""Which process may work on a folder, and which folders a run uses. The system drops a lock when its holder ends."""
+"""Locks on folders, for exclusive work and for use by a run. The system releases a lock when its process ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on the path."""
+    """A context with an exclusive lock on a path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.parent / f"{path.name}.lock", "a+b") as file:
         if not _try_lock(file.fileno()):
@@ -25,30 +25,30 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def using(path: Path) -> Iterator[None]:
-    """Let others know that a run needs the path until it ends, and when one last did."""
+    """A context in which a path is marked as in use; also records the time."""
     runs = _runs(path)
     runs.mkdir(parents=True, exist_ok=True)
-    # A file for each run: Windows has no locks that several hold together.
+    # A file for each run: Windows has no shared locks.
     with tempfile.NamedTemporaryFile(dir=runs) as file:
         _try_lock(file.fileno())
         yield
 
 
 def in_use(path: Path) -> bool:
-    """Whether a run needs the path."""
+    """Whether a run uses the path."""
     return any(_held(run) for run in _runs(path).glob("*"))
 
 
 def last_use(path: Path) -> float:
-    """When a run last began or ended to need the path, in seconds since 1970; when it was made, where none has."""
+    """When a run last started or ended using the path, in seconds since 1970; without any, when it was made."""
     return max(place.stat().st_mtime for place in (path, _runs(path)) if place.exists())
 
 
 def forget(path: Path) -> None:
-    """Remove what is kept about the use of a path that is gone, but for its lock, which someone may be waiting for."""
+    """Remove the records of use of a removed path, except its lock, for which others may be waiting."""
     for run in _runs(path).glob("*"):  # left by runs that were killed
         run.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # a run has begun meanwhile
+    with contextlib.suppress(OSError):  # a run has started meanwhile
         _runs(path).rmdir()
 
 
@@ -61,7 +61,7 @@ def _held(path: Path) -> bool:
         with open(path, "r+b") as file:
             return not _try_lock(file.fileno())
     except OSError:
-        return path.exists()  # gone, or not ours to open
+        return path.exists()  # removed, or without permission
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""`run.py models`, inside the environment: what is published, what is here, and the way from one to the other."""
+"""`run.py models`, inside the environment: lists, downloads, checks and converts weights."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def to_safetensors(models: Path, name: str) -> None:
 
 
 def check(models: Path) -> int:
-    """Load everything in the models folders and say what it is; 1 where something is broken."""
+    """Load and describe everything in the models folders; returns 1 if something is broken."""
     files = [
         (path, load)
         for kind, load in LOADERS.items()

@@ -1,4 +1,4 @@
-"""A progress line that redraws itself on a terminal and stays short in a log."""
+"""A progress line, which is redrawn on a terminal and printed rarely in a log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ WIDTH = 24
 
 
 class Progress:
-    """One line on stderr: a label, a bar, how far it is and for how long it has run.
+    """A line on stderr with a label, a bar, the progress and the time since the start.
 
-    Where stderr is no terminal, a line is printed for each new label and each further tenth, so that logs stay
-    readable.
+    If stderr is not a terminal, a line is printed for each new label and each tenth of the work.
     """
 
     def __init__(self) -> None:
@@ -31,7 +30,7 @@ class Progress:
         self._write(f"{label}{bar} {note}".rstrip() + f"  {time.monotonic() - self._started:.0f} s")
 
     def close(self) -> None:
-        """Leave the last line as it is and let the next output start on a line of its own."""
+        """Keep the last line; the next output starts on a new line."""
         if self._terminal and self._shown:
             print(file=sys.stderr)
         self._shown = None

@@ -1,7 +1,7 @@
-"""A graph of the editor without its subgraphs: what is inside stands in their place, as the host runs it.
+"""Flattens a graph of the editor: replaces subgraphs by their nodes, as the host runs them.
 
-A node within the subgraph that node 25 stands for is called "25:5", and so on inwards. Lists of values are those of the
-graph, so that a change in a flat node is one in the graph.
+Node 5 in the subgraph of node 25 gets the id "25:5", and so on for nested ones. The lists of widget values are shared
+with the graph, so that changes apply to both.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MUTED, BYPASSED = 2, 4
-_INPUTS, _OUTPUTS = -10, -20  # within a subgraph, the ids of its two ends
+_INPUTS, _OUTPUTS = -10, -20  # ids, in a subgraph, of its inputs and outputs
 
 Node = dict[str, Any]
 
 
 class Output(NamedTuple):
-    """An output of a node, by its number, and what comes out there."""
+    """An output of a node, by index, and its type."""
 
     node: str
     slot: int
@@ -36,13 +36,13 @@ class Place(NamedTuple):
 
 @dataclass
 class Flat:
-    """All nodes of a graph by id, and where links come from: an output, or a widget outside of their subgraph."""
+    """All nodes of a graph by id, and the sources of links: an output, or a widget of the node of a subgraph."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     links: dict[str, Output | Place | str | None] = field(default_factory=dict)  # a string is another link
 
     def source(self, link: str) -> Output | Place | None:
-        """What feeds a link, through the ends of subgraphs."""
+        """The source of a link, across the boundaries of subgraphs."""
         found = self.links[link]
         return self.source(found) if isinstance(found, str) else found
 
@@ -57,7 +57,7 @@ class _Link(NamedTuple):
 
 
 def flatten(graph: Mapping[str, Any]) -> Flat:
-    """The graph's nodes and those of its subgraphs; one that is muted or bypassed stays the one node that it is."""
+    """The nodes of the graph and of its subgraphs; a subgraph that is muted or bypassed stays a single node."""
     flat = Flat()
     definitions = {one["id"]: one for one in graph.get("definitions", {}).get("subgraphs", [])}
     _add(flat, graph, definitions, "", {}, "")
@@ -67,9 +67,9 @@ def flatten(graph: Mapping[str, Any]) -> Flat:
 def _add(
     flat: Flat, graph: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str, stands: Node, outside: str
 ) -> None:
-    """Add a graph's nodes, under a prefix.
+    """Add a graph's nodes, with a prefix of ids.
 
-    stands: the node that stands for the graph outside. outside: the prefix of the links there.
+    stands: the node of this subgraph in the outer graph. outside: the prefix of the outer graph's links.
     """
     inside: dict[Any, Mapping[str, Any]] = {}
     for node in graph["nodes"]:
@@ -93,7 +93,7 @@ def _add(
 
 
 def _from_outside(stands: Node, slot: int, outside: str) -> Place | str | None:
-    """What feeds an input of the node that stands for a subgraph: a link, or its own widget."""
+    """The source of an input of a subgraph's node: a link in the outer graph, or the node's own widget."""
     socket = stands["inputs"][slot]
     if socket.get("link") is not None:
         return _key(outside, socket["link"])
@@ -106,7 +106,7 @@ def _key(prefix: str, link: Any) -> str | None:
 
 
 def _links(graph: Mapping[str, Any]) -> Iterator[_Link]:
-    """The links of a graph, which are lists outside of subgraphs and named within."""
+    """The links of a graph, which are lists at the top level and objects in subgraphs."""
     for link in graph["links"]:
         if isinstance(link, Mapping):
             named = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")

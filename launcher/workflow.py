@@ -1,7 +1,7 @@
-"""A workflow as the editor saves it, and the prompt that the host takes, which names every input.
+"""Converts a workflow from the editor's format to the prompt that the host runs, and changes its inputs.
 
-The editor's file lists the values of a node's widgets by position; what stands where follows from the node's
-definition, which the running host gives (`/object_info`).
+The editor's file lists the values of a node's widgets by position. Their names follow from the node's definition, which
+the running host provides (`/object_info`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .fields import Fields
 from .subgraphs import BYPASSED, MUTED, Place, flatten
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "IMAGECOMPARE"}
-SETTINGS, BY_HAND = "settings", "by hand"  # the choice that replaced a node's own fields, and that which has them
+SETTINGS, BY_HAND = "settings", "by hand"  # the menu that replaced a node's own fields, and its option with these
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
-# The editor saves one of these after a seed: what is to become of it once the job is queued.
+# The editor saves one of these after a seed: how it changes when the job is queued.
 CONTROLS = {"fixed", "increment", "decrement", "randomize"}
-# Nodes that only the editor knows.
+# Nodes that exist in the editor only.
 EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
 
 
@@ -29,8 +29,8 @@ class Workflow:
 
     Attributes:
         prompt: what the host runs: class and inputs by node id.
-        graph: the editor's form of the same, for the picture's metadata; None once a change has no place in it.
-        fields: which of its inputs are prompts, and which take the seed.
+        graph: the same in the editor's format, for pictures' metadata; None after a change that it cannot express.
+        fields: its prompts, and the inputs for them and the seed.
     """
 
     def __init__(self, graph: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
@@ -50,17 +50,17 @@ class Workflow:
                 }
 
     def title(self, identity: str) -> str:
-        """What the editor shows above a node; one that a node made while running goes by its maker's."""
+        """The title of a node in the editor; for a node created at run time, that of the node which created it."""
         identity = identity.split(".")[0]
         return self._nodes[identity].get("title") or self._name(identity)
 
     def _name(self, identity: str) -> str:
-        """What the menu calls a node."""
+        """The name of a node in the menu."""
         kind = self._nodes[identity]["type"]
         return self._definitions.get(kind, {}).get("display_name") or kind
 
     def change(self, texts: Sequence[str] = (), seed: int | None = None, settings: Sequence[str] = ()) -> None:
-        """Give it prompts in order, or none to leave them; a seed; and NODE.INPUT=VALUE each.
+        """Set prompts in order, unless empty; the seed, unless None; and inputs, NODE.INPUT=VALUE each.
 
         Raises:
             LauncherError: a change does not fit the graph.
@@ -73,22 +73,22 @@ class Workflow:
             self.set_input(assignment)
 
     def set_prompts(self, texts: Sequence[str]) -> None:
-        """Give the texts, in the order that the workflow tells, to the inputs that it names."""
+        """Set the prompts, in the order of `fields`."""
         self._set_all(self.fields.fill(texts))
 
     def set_seed(self, seed: int) -> None:
-        """Give the seed to the inputs that the workflow names."""
+        """Set the seed in all inputs of `fields.seeds`."""
         self._set_all(self.fields.seeded(seed))
 
     def made_with(self, count: int, order: Sequence[int] = ()) -> list[dict[str, Any]]:
-        """The prompts and the seed of each of `count` pictures: what draws it again.
+        """The prompts and the seed that reproduce each of `count` pictures.
 
-        order: the places that the pictures had before they were put into another order.
+        order: the original indices of pictures that were sorted.
         """
         prompts, seed = self.fields.read(self.prompt), self.fields.read_seed(self.prompt)
         batch = any(
             node["inputs"].get("batch") == count for node in self.prompt.values()
-        )  # picture by picture, seed by seed
+        )  # picture i of a batch has seed + i
         places = [0] * count if not batch else order if len(order) == count else range(count)
         return [{"prompts": prompts, "seed": None if seed is None else seed + place} for place in places]
 
@@ -118,7 +118,7 @@ class Workflow:
                 )
 
     def _set_all(self, values: Mapping[str, Any]) -> None:
-        """Set inputs named as in `extra.guided_gan`; those of nodes that do not run are left alone."""
+        """Set inputs, named as in `extra.guided_gan`; those of muted or bypassed nodes are skipped."""
         for place, value in values.items():
             identity, _, key = place.partition(".")
             node = self._nodes.get(identity)
@@ -144,7 +144,7 @@ class Workflow:
             self._choose(node.setdefault("widgets_values", []), key)
 
     def _by_hand(self, identity: str) -> dict[str, list[Any]]:
-        """What can be set by hand in a node's settings, whatever is chosen now."""
+        """The fields of the option "by hand" in a node's settings, whichever option is chosen."""
         groups = _options(self._definitions[self._nodes[identity]["type"]]["input"]).get(BY_HAND, {})
         return {name: spec for group in groups.values() for name, spec in group.items()}
 
@@ -153,7 +153,7 @@ class Workflow:
         return any(key in group and group[key][0] == DYNAMIC_COMBO for group in groups)
 
     def _choose(self, saved: list[Any], key: str) -> None:
-        """Give a node of these saved values the inputs of another option, in each place where its subgraph is used."""
+        """Replace the inputs of nodes with these saved values after a change of option, in all uses of a subgraph."""
         values: list[Any] = []
         for identity in [one for one in self.prompt if self._nodes[one].get("widgets_values") is saved]:
             inputs = self.prompt[identity]["inputs"]
@@ -166,7 +166,7 @@ class Workflow:
             for name, spec in widgets(definition, inputs):
                 value = inputs.setdefault(name, default(spec))
                 place = self._places.get((identity, name))
-                if place is None or place.values is saved:  # otherwise it is fed from outside its subgraph
+                if place is None or place.values is saved:  # otherwise its value comes from outside the subgraph
                     self._places[identity, name] = Place(saved, len(values))
                 values.append(default(spec) if isinstance(value, list) else value)
                 if _has_control(name, spec) and words:
@@ -174,7 +174,7 @@ class Workflow:
         saved[:] = values
 
     def _widget_values(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of a node's widgets by input name; those that the file lacks have their default, as in the editor."""
+        """Values of a node's widgets by input name; missing ones have their default, as in the editor."""
         if node["type"] not in self._definitions:
             raise LauncherError(
                 f"the host does not know {node['type']} (node {identity}); install the pack that brings it."
@@ -196,7 +196,7 @@ class Workflow:
         return values
 
     def _linked_inputs(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
-        """What its links feed a node with: outputs of others, and values of widgets outside its subgraph."""
+        """The values from a node's links: outputs of other nodes, and values of widgets outside its subgraph."""
         linked = ((i["name"], self._source(i["link"])) for i in node["inputs"] if i["link"] is not None)
         values: dict[str, Any] = {}
         for name, source in linked:
@@ -208,7 +208,7 @@ class Workflow:
         return values
 
     def _source(self, link: str) -> list[Any] | Place | None:
-        """Node and output that feed a link, looking through reroutes and bypassed nodes; None if a muted one does."""
+        """Node and output at the source of a link, through reroutes and bypassed nodes; None for a muted node."""
         source = self._flat.source(link)
         if source is None or isinstance(source, Place):
             return source
@@ -239,9 +239,9 @@ def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = 
 
 
 def _as_saved(node: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The definition's inputs; for a file of before a node had `settings`, with the fields of `by hand` as its own.
+    """The definition's inputs; for files from before a node had `settings`, with the fields of "by hand" as inputs.
 
-    The node takes those as well. Such a file names one of them as a widget, or has no choice among its values.
+    The node still accepts those. Such a file names one of them as a widget, or has no option among its values.
     """
     options = _options(inputs)
     if BY_HAND not in options:
@@ -270,21 +270,20 @@ def _options(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has(inputs: Mapping[str, Any], name: str) -> bool:
-    """Whether a node's definition has an input; of one within an option, the option's combo."""
+    """Whether a node's definition has an input; for an input of an option, the combo of the option."""
     return any(name.partition(".")[0] in inputs.get(group, {}) for group in ("required", "optional"))
 
 
 def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
-    """Where each widget's value is, for a file that names the widgets; empty for one that does not.
+    """The index of each widget's value, for files that name the widgets; empty for others.
 
-    The names make up for inputs that the node has gained since; one that has another name now is where it was. Control
-    words have no name of their own.
+    The names allow for inputs that were added to the node later. Control words have no names.
     """
     names = [i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")]
     places: dict[str, int] = {}
     place, unnamed = 0, len(saved) - len(names)
     if unnamed > sum(isinstance(value, str) and value in CONTROLS for value in saved):
-        return {}  # an option was chosen since, whose inputs have no names there
+        return {}  # another option was chosen since, whose inputs are not named in the file
     for name in names:
         places[name] = place
         place += 1
@@ -294,13 +293,13 @@ def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
 
 
 def _has_control(name: str, spec: list[Any]) -> bool:
-    """Whether the editor adds a control word: where the definition asks for it, and by tradition after a seed."""
+    """Whether the editor adds a control word: if the definition has it, and by convention after a seed."""
     options = spec[1] if len(spec) > 1 else {}
     return bool(options.get("control_after_generate", name in {"seed", "noise_seed"}))
 
 
 def default(spec: list[Any]) -> Any:
-    """What a widget holds at first."""
+    """The initial value of a widget."""
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     if "default" in options:
         return options["default"]
@@ -310,7 +309,7 @@ def default(spec: list[Any]) -> Any:
 
 
 def _read_like(current: Any, text: str, assignment: str) -> Any:
-    """The text as a value of the kind that stands there now."""
+    """The text as a value of the same type as the current one."""
     if isinstance(current, str):
         return text
     try:

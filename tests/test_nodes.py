@@ -86,8 +86,9 @@ def test_every_input_and_output_is_explained(nodes):
 
 def test_a_search_for_a_method_finds_its_nodes(nodes):
     """Each is found under the method that it belongs to, and one that only one method has under that one alone."""
-    found = {identity: METHODS & {*node["search_aliases"]} for identity, node in nodes.items()}
-    assert [identity for identity, methods in found.items() if not methods] == []
+    found = {identity: METHODS & {*(node["search_aliases"] or ())} for identity, node in nodes.items()}
+    unnamed = [identity for identity, methods in found.items() if not methods]
+    assert not unnamed, f"name a method, one of {sorted(METHODS)}, in the search_aliases of {unnamed}"
     only = {"BasisInit": "FuseDream", "CutoutLoss": "VQGAN-CLIP", "StyleGANTSample": "StyleGAN-T"}
     for identity, method in only.items():
         assert found[f"GuidedGAN_{identity}"] == {method}

@@ -1,4 +1,4 @@
-// The host's Compare Images shows its slider with Nodes 2.0 alone; on the canvas, where it shows a line of text, this does.
+// The host's Compare Images has a slider in Nodes 2.0 only; this adds one on the canvas, in place of its line of text.
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
@@ -8,7 +8,7 @@ const SMALLEST = 200 // height of the pictures
 
 class Compare {
   constructor(node, own) {
-    own.hidden = true // the line of text; Nodes 2.0 looks at another place
+    own.hidden = true // the line of text; has no effect in Nodes 2.0
     this.pairs = []
     this.says = element("span", "says", { textContent: "before and after, once this has run" })
     this.box = element("div", "compare", { tabIndex: 0, title: "Before to the left of the pointer, after to its right" })
@@ -21,7 +21,7 @@ class Compare {
 
   executed({ a_images: before = [], b_images: after = [] }) {
     const count = Math.max(before.length, after.length)
-    const of = (pictures, i) => pictures[Math.min(i, pictures.length - 1)] // one picture before may have many after it
+    const of = (pictures, i) => pictures[Math.min(i, pictures.length - 1)] // a single picture is compared with all others
     this.pairs = Array.from({ length: count }, (_, i) => [of(before, i), of(after, i)])
     if (count) this.show(0)
   }

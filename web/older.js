@@ -1,4 +1,4 @@
-// Opens graphs that were saved before the nodes had `settings`: they are set by hand to what they were.
+// Converts graphs that were saved before nodes had `settings`: these are set "by hand" to the saved values.
 
 import { app } from "../../scripts/app.js"
 import { byHand, migrated } from "./parts/older.js"

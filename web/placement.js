@@ -1,5 +1,5 @@
-// Compose Optimize shows where the foreground may lie: a click on a dot takes one of the paper's nine places, a drag over
-// the empty picture draws another. Both are written into `places`.
+// Compose Optimize shows the places of the foreground: a click on a dot selects one of the paper's nine places, and
+// dragging on the empty area draws a rectangle. Both are written into `places`.
 
 import { app } from "../../scripts/app.js"
 import { Text, chain, drag, element, grow, place } from "./parts/bound.js"
@@ -26,7 +26,7 @@ class Placement {
     this.show()
   }
 
-  /** What `places` says; nothing where it cannot be read. */
+  /** The places in the text; none if it cannot be read. */
   get chosen() {
     return parse(this.places.value) ?? { names: new Set(), rectangles: [] }
   }
@@ -84,7 +84,7 @@ class Placement {
     return laid(made, shape)
   }
 
-  /** Draw another rectangle, which is there once it is large enough. */
+  /** Draw another rectangle, which is added once it is large enough. */
   draw(event) {
     const index = this.chosen.rectangles.length
     this.follow(event, (from, to, free) => {
@@ -93,7 +93,7 @@ class Placement {
     })
   }
 
-  /** Follow a drag: where it began and where it is, in shares of the picture, and whether Shift is held. */
+  /** Follow a drag: calls `each` with its start and its position, in shares of the picture, and whether Shift is held. */
   follow(event, each) {
     event.stopPropagation()
     if (event.button !== 0 || this.places.linked) return
@@ -102,7 +102,7 @@ class Placement {
     drag(event, (to) => each(at(event), at(to), to.shiftKey))
   }
 
-  /** Set one of the rectangles, or take it away. */
+  /** Replace one of the rectangles, or remove it. */
   put(index, ...shape) {
     const { names, rectangles } = this.chosen
     rectangles.splice(index, 1, ...shape)
@@ -116,7 +116,7 @@ class Placement {
 
 const large = ([, , width, height]) => width >= SMALLEST && height >= SMALLEST
 
-/** Lay an element over a part of the picture. */
+/** Position an element over a part of the picture. */
 function laid(made, [left, top, width, height]) {
   for (const [name, value] of Object.entries({ left, top, width, height }))
     if (value !== undefined) made.style[name] = `${value * 100}%`

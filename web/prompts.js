@@ -1,5 +1,5 @@
-// Nodes that take several prompts show each in a row, to weigh it or to switch it off. The rows write the node's text;
-// prompts that are off are not in it, and are kept in the node's properties.
+// Nodes with several prompts show each in a row, with a weight and a switch. The rows are written into the node's text;
+// prompts that are switched off are kept in the node's properties instead.
 
 import { app } from "../../scripts/app.js"
 import { Text, element, grow, place } from "./parts/bound.js"
@@ -12,7 +12,7 @@ const NODES = {
   GuidedGAN_Interpolate: ["prompts", FORMS.lines],
   GuidedGAN_ClassLatent: ["classes", FORMS.weighedLines],
 }
-const OFF = "guided_gan.off" // property: the prompts that are off, each with its place among all
+const OFF = "guided_gan.off" // property with the prompts that are off, each with its index among all
 const ROW = 26
 const MARGIN = 6
 
@@ -28,14 +28,14 @@ class Prompts {
     this.changed()
   }
 
-  /** All prompts, in their order: those of the text, with those that are off between them. */
+  /** All prompts in order: those of the text, and those that are off at their index. */
   get rows() {
     const rows = parse(this.text.value, this.form).map((prompt) => ({ ...prompt, on: true }))
     for (const { at, ...prompt } of this.node.properties[OFF] ?? []) rows.splice(at, 0, { ...prompt, on: false })
     return rows
   }
 
-  /** The rows, unless there is only the text itself to show. */
+  /** The rows; none for a single prompt that is on, which the text itself shows. */
   get shown() {
     const rows = this.rows
     return rows.length < 2 && rows.every(({ on }) => on) ? [] : rows
@@ -46,24 +46,24 @@ class Prompts {
     const more = element("button", "plain", { type: "button", textContent: "+ prompt", title: "Another prompt" })
     more.onclick = () => this.add()
     const all = [...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more)]
-    this.box.replaceChildren(...(this.text.linked ? [] : all)) // a link's text is not to be changed here
+    this.box.replaceChildren(...(this.text.linked ? [] : all)) // a linked text cannot be changed
     grow(this.node)
   }
 
-  /** Another prompt, whose text waits to be overwritten. */
+  /** Add a prompt, and select its text. */
   add() {
     this.write([...this.rows, { says: "another prompt", weight: 1, on: true }])
     ;[...this.box.querySelectorAll(".guided-gan-text")].at(-1)?.select()
   }
 
   row({ says, weight, on }, index, rows) {
-    const alone = on && rows.filter((row) => row.on).length === 1 // the text would be empty without it
+    const alone = on && rows.filter((row) => row.on).length === 1 // cannot be switched off: the text would be empty
     const set = (change, quiet) => this.write(this.rows.map((row, i) => (i === index ? { ...row, ...change } : row)), quiet)
     const active = element("input", "on", { type: "checkbox", checked: on, disabled: alone, title: "Whether it counts" })
     active.onchange = () => set({ on: active.checked })
     const text = element("input", "text", { type: "text", value: says, title: says, spellcheck: false })
     text.oninput = () => set({ says: text.value }, true)
-    text.onchange = () => this.rows.length === rows.length || this.changed() // several were pasted into it
+    text.onchange = () => this.rows.length === rows.length || this.changed() // several prompts may have been pasted
     const drop = element("button", "plain", { type: "button", textContent: "×", title: "Take it away", disabled: alone })
     drop.onclick = () => this.write(this.rows.filter((_, i) => i !== index))
     const row = element("div", "row", {}, active, text)
@@ -78,7 +78,7 @@ class Prompts {
     return row
   }
 
-  /** Write the prompts that are on into the text, and keep the others; quietly while one of them is being written. */
+  /** Write prompts that are on into the text, others into the property. quiet: keep the rows, while one is edited. */
   write(rows, quiet = false) {
     const off = rows.flatMap(({ on, ...prompt }, at) => (on ? [] : [{ at, ...prompt }]))
     if (off.length) this.node.properties[OFF] = off

@@ -1,5 +1,5 @@
-// The nodes that search show their scores while they run, and the time left; a button ends the search and hands on the
-// best so far. The host sends the scores (`nodes/live.py`); the button asks it by `nodes/finish.py`.
+// Nodes with a search show scores and the time left while they run; a button ends the search with the best result so
+// far. The host sends the scores (`nodes/live.py`), and handles the button's request (`nodes/finish.py`).
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
@@ -15,7 +15,7 @@ const NOTHING = { steps: [], scores: {}, kept: [], best: {} }
 class Scores {
   constructor(node) {
     this.curve = NOTHING
-    this.told = null // the last message of a search of this page's
+    this.told = null // the last message of the search
     this.says = element("span", "says", { textContent: "scores, while it searches" })
     this.button = element("button", "plain", {
       type: "button",
@@ -33,7 +33,7 @@ class Scores {
     chain(node, "onExecuted", (output) => this.executed(output))
   }
 
-  /** What a running search tells. */
+  /** Show a message of a running search. */
   tell(told) {
     if (told.prompt_id !== this.told?.prompt_id || !told.going) this.asked = false
     this.told = told
@@ -70,7 +70,7 @@ class Scores {
     this.legend.replaceChildren(...entries)
   }
 
-  /** Ask the host to end this very search. */
+  /** Request the host to end this search. */
   async finish() {
     const { prompt_id, node } = this.told
     this.asked = this.button.disabled = true

@@ -1,4 +1,4 @@
-// Basis Init shows its starts: a click picks one, a drag along it sets its share. Both are written into `pick`.
+// Basis Init shows its starts: a click picks one, dragging along it sets its share. Both are written into `pick`.
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
@@ -7,16 +7,16 @@ import { format, parse, parts } from "./parts/picks.js"
 
 const NODE = "GuidedGAN_BasisInit"
 const GAP = 4
-const USUAL = 5 // starts of a search, until it is known
+const USUAL = 5 // number of starts of a search, before it is known
 const HEAD = 22 // height of a line above starts
 const SMALLEST = { one: 64, several: 52 } // side of a start, for one search and for several
-const HIGHEST = 640 // beyond which the starts scroll
-const DRAG = 5 // pixels of the window that a click may wander
+const HIGHEST = 640 // height beyond which the starts scroll
+const DRAG = 5 // pixels that the pointer may move in a click
 
 class Starts {
   constructor(node) {
     this.node = node
-    this.found = { images: [], scores: [] } // what the last run made
+    this.found = { images: [], scores: [] } // results of the last run
     this.box = element("div", "starts")
     this.pick = new Text(node, "pick", () => this.draw())
     this.widget = place(node, "starts", this.box, (width) => this.height(width))
@@ -24,7 +24,7 @@ class Starts {
     chain(this.number("settings"), "callback", () => this.chosen())
     chain(node, "onConfigure", () => this.chosen())
     chain(node, "onExecuted", (output) => this.executed(output))
-    node.hideOutputImages = true // the host's own preview would show the same pictures once more
+    node.hideOutputImages = true // the host's preview would show the same pictures again
     node.onDrawBackground = () => {}
     this.build()
   }
@@ -33,7 +33,7 @@ class Starts {
     return this.node.widgets.find((one) => one.name === name)
   }
 
-  /** Other settings, which have their own `k` where they are by hand. */
+  /** Another option of `settings` was chosen, which may have its own `k`. */
   chosen() {
     const k = this.number("settings.k")
     if (k && k !== this.k) chain(k, "callback", () => this.resized())
@@ -41,7 +41,7 @@ class Starts {
     this.resized()
   }
 
-  /** Searches and starts of each; where the generator or a published set says how many, as many as there were last. */
+  /** The numbers of searches and of starts of each; without a `k`, as many starts as in the last run. */
   get counts() {
     return [this.number("batch").value, this.k?.value ?? this.found.k ?? USUAL]
   }
@@ -74,7 +74,7 @@ class Starts {
     this.resized()
   }
 
-  /** Make the starts anew: their number or their pictures have changed. */
+  /** Rebuild the starts after a change of their number or pictures. */
   build() {
     const [searches, k] = this.counts
     this.says = element("span", "says")
@@ -111,7 +111,7 @@ class Starts {
     return tile
   }
 
-  /** Show what `pick` says. */
+  /** Show the picks in the text. */
   draw() {
     const shares = parse(this.pick.value)
     const part = parts(shares ?? new Map())
@@ -136,7 +136,7 @@ class Starts {
             : "the starts, once this has run"
   }
 
-  /** A click picks or drops; a drag sets the share to how far along the start the pointer is. */
+  /** A click picks or drops a start; dragging sets its share to the pointer's position along it. */
   press(event, tile, start) {
     if (event.button !== 0 || this.pick.linked) return
     const area = tile.getBoundingClientRect()

@@ -1,4 +1,4 @@
-// Gives each of the pack's wires a colour of its own, on the canvas and in Nodes 2.0. Without this file they are grey.
+// Colours for links of the pack's types, on the canvas and in Nodes 2.0. Without this file they are grey.
 import { app } from "../../scripts/app.js"
 
 const COLOURS = {
@@ -11,7 +11,7 @@ const COLOURS = {
   SCORE_CURVE: "#2bb3a3",
 }
 
-// A palette of the page sets the colours of all types, to none for those that it does not name: then it is these.
+// A colour palette of the page sets the colours of all types, and clears those that it does not name: keep these then.
 function keep(table, type, colour) {
   let chosen = ""
   Object.defineProperty(table, type, {

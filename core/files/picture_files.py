@@ -1,4 +1,4 @@
-"""Pictures from files, as a viewer shows them: upright, and on white where they are transparent."""
+"""Reads pictures from files as viewers show them: rotated by EXIF, and transparency on white."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff")
-_DRAFT = 4  # times the side asked for: a JPEG that is larger is decoded at a fraction of its size, which is far quicker
+_DRAFT = 4  # larger JPEGs are decoded at a fraction of their size, but at least this multiple of the requested side
 
 
 def read(file: Path | BinaryIO, side: int | None = None) -> Tensor:
-    """A picture [3, H, W] in [-1, 1]; with a side, cropped to a square about its centre and brought to that.
+    """A picture [3, H, W] in [-1, 1]; with `side`, cropped to a centred square and resized to it.
 
-    Of a film it is the first picture; values of 16 bits are rounded to 8.
+    Of an animation, the first frame; 16-bit values are rounded to 8 bits.
 
     Raises:
-        OSError: the file is missing or no picture.
-        Exception: any other, for a broken file.
+        OSError: the file is missing or not a picture.
+        Exception: of any type, for a broken file.
     """
     from PIL import Image, ImageOps
     from torchvision.transforms.functional import pil_to_tensor
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd profiles, notes and sizes, none of which changes what is seen
+        warnings.simplefilter("ignore")  # about profiles, metadata and sizes, which do not affect the pixels
         with Image.open(file) as opened:
             if side:
                 opened.draft("RGB", (_DRAFT * side, _DRAFT * side))
@@ -39,23 +39,23 @@ def read(file: Path | BinaryIO, side: int | None = None) -> Tensor:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Turned as its EXIF notes say that the camera was held; as it lies, where they are broken."""
+    """The picture rotated by its EXIF orientation; unchanged if the EXIF data is broken."""
     from PIL import ImageOps
 
-    picture.load()  # what is wrong with the picture itself is no matter of its notes
+    picture.load()  # so that errors of the picture itself are not suppressed below
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # broken notes may raise anything at all
+    except Exception:  # broken EXIF data may raise any exception
         return picture
 
 
 def _colours(picture: Image.Image) -> Image.Image:
-    """In RGB."""
+    """The picture in RGB, with transparency on white."""
     from PIL import Image
 
     if picture.has_transparency_data:
         whole = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
-    elif picture.mode.startswith("I"):  # 16 bits, which a conversion would cut off at 255
+    elif picture.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip at 255
         picture = picture.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""A generator whose pictures have a shape that another one's lack, such as a symmetry: the same weights and latents."""
+"""Generators whose pictures are constrained to a shape, such as a symmetry, with the weights of another generator."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ..types import Autoencoder, Generator, Latent, Managed
 
 
 class Shape(Protocol):
-    """What is done to pictures. says: what tells the generator's name from that of the one below."""
+    """A constraint on pictures. says: suffix of the generator's name."""
 
     @property
     def says(self) -> str: ...
 
     def check(self, generator: Generator) -> None:
-        """Refuse, by a PackError, a generator that cannot have this shape."""
+        """Raise a PackError if the generator does not support this shape."""
         ...
 
     def settings(self, own: Settings) -> Settings:
-        """What search suits a generator of this shape, by what suits the one below."""
+        """The search settings for a generator of this shape, from those of the underlying one."""
         ...
 
     def decode(self, generator: Generator, latent: Latent) -> Tensor:
-        """Pictures of this shape, [N, 3, H, W] in [-1, 1], of a latent of the generator below; differentiable."""
+        """Pictures of this shape, [N, 3, H, W] in [-1, 1], of the underlying generator's latent; differentiable."""
         ...
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """Latents of the generator below, as its own `encode`."""
+        """Latents of the underlying generator, as its `encode`."""
         ...
 
 
 class Shaped(Managed):
-    """A generator in a shape. Its latents are those of `base`, under its own name.
+    """The generator `base` with a shape. Its latents are those of `base`, with its own name.
 
     Raises:
-        PackError: this generator cannot have this shape.
+        PackError: `base` does not support this shape.
     """
 
     def __init__(self, base: Generator, shape: Shape) -> None:
@@ -55,7 +55,7 @@ class Shaped(Managed):
         return f"Generator({self.name})"
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """As `base` draws them."""
+        """As `base.sample`."""
         return self._own(self.base.sample(n, rng))
 
     def decode(self, latent: Latent) -> Tensor:
@@ -67,7 +67,7 @@ class Shaped(Managed):
         return self.shape.decode(self.base, self._below(latent))
 
     def constrain(self, latent: Latent) -> Latent:
-        """As `base` does.
+        """As `base.constrain`.
 
         Raises:
             LatentError: as `decode`.
@@ -83,7 +83,7 @@ class Shaped(Managed):
 
 
 class ShapedGrid(Shaped):
-    """An `Autoencoder` in a shape, which is one as well."""
+    """An `Autoencoder` with a shape, which is an `Autoencoder` itself."""
 
     base: Autoencoder
 
@@ -91,23 +91,23 @@ class ShapedGrid(Shaped):
         """As `Autoencoder.at`.
 
         Raises:
-            PackError: pictures of that size cannot have this shape.
+            PackError: pictures of that size do not support this shape.
         """
         return ShapedGrid(self.base.at(height, width), self.shape)
 
     def encode(self, images: Tensor) -> Latent:
-        """As `Autoencoder.encode`: what the pictures lack of the shape, decoding brings.
+        """As `Autoencoder.encode`; the pictures need not have the shape, which decoding imposes.
 
         Raises:
-            PackError: the pictures are empty or not of finite numbers.
+            PackError: the pictures are empty or not finite.
         """
         return self._own(self.shape.encode(self.base, images))
 
 
 def shaped(generator: Generator, shape: Shape) -> Shaped:
-    """The generator in a shape; an autoencoder remains one.
+    """The generator with a shape; an autoencoder stays one.
 
     Raises:
-        PackError: it cannot have this shape.
+        PackError: it does not support this shape.
     """
     return (ShapedGrid if isinstance(generator, Autoencoder) else Shaped)(generator, shape)

@@ -1,12 +1,12 @@
-"""Pictures that are their own mirror image, or look the same after a turn: exactly, and while they are searched.
+"""Exact mirror and rotational symmetries of pictures, imposed differentiably during a search.
 
-A symmetry is a few folds, one after the other. Each takes one side of a picture and lays its image on the other:
+A symmetry is a sequence of folds. Each replaces one side of a picture by the image of the other side:
 
     S(x) = w x + g(w) g(x),   w + g(w) = 1
 
-with g a mirroring or a turn, and w in [0, 1] the share of each pixel that is the picture's own. Whatever x is, g leaves
-S(x) as it is, to the bit: g(g(x)) is x, or was made so by the folds before, and a sum does not depend on the order of
-two terms. A fold keeps what those before it have made of the picture, since g commutes with theirs and w is theirs.
+with g a reflection or rotation, and w in [0, 1] the weight of each pixel's own value. S(x) is bit for bit invariant
+under g: g(g(x)) = x, by g itself or by the previous folds, and a sum of two terms does not depend on their order. A
+fold preserves the symmetries of the previous ones, since g commutes with them and w is invariant under them.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..errors import ChoiceError, PackError
 from ..settings import Settings
 from ..types import Autoencoder, Generator, Latent
 
-SEAM = 4  # of the picture's shorter side, the greatest part over which a turn fades into what it was turned from
+SEAM = 4  # the shorter side divided by this limits the width over which a rotated side fades into the other
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One side of a picture laid on the other.
+    """Replaces one side of a picture by the image of the other.
 
-    image: g, of pictures [N, 3, H, W]. inside: how far a pixel lies in the side that is kept, in pixels and below 0 on
-    the other, by how far it lies below and right of the centre. fades: whether the sides do not meet by themselves,
-    as those of a turn; those of a mirror do.
+    image: g, of pictures [N, 3, H, W]. inside: (rows below the centre, columns right of it) -> distance in pixels from
+    the border between the sides, above 0 on the side that is kept. fades: whether to blend along the border, which
+    rotations need and reflections do not.
     """
 
     image: Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ class Fold:
         down = torch.arange(height, device=images.device, dtype=images.dtype)[:, None] - (height - 1) / 2
         right = torch.arange(width, device=images.device, dtype=images.dtype) - (width - 1) / 2
         inside = self.inside(down, right).expand(1, 1, height, width)
-        # Of a power of two, so that both shares are exact and no value leaves [-1, 1].
+        # A power of two, so that both weights are exact and no value leaves [-1, 1].
         over = 2.0 ** (min(height, width) // SEAM).bit_length() / 2 if self.fades else 1.0
         share = (0.5 + inside / over).clamp(0, 1)
         return share * images + self.image(share) * self.image(images)
@@ -58,7 +58,7 @@ _QUARTER_TURN = Fold(lambda x: x.rot90(1, (2, 3)), lambda down, right: down.abs(
 
 @dataclass(frozen=True)
 class Row:
-    """A symmetry: what to say of it, its folds, and whether it needs a square."""
+    """A symmetry. says: its description. folds: in order of application. square: whether it needs square pictures."""
 
     says: str
     folds: Sequence[Fold]
@@ -80,7 +80,7 @@ class Symmetry:
     """A `Shape`: pictures with one of SYMMETRIES.
 
     Raises:
-        ChoiceError: there is none of this name.
+        ChoiceError: the name is unknown.
     """
 
     name: str
@@ -91,14 +91,14 @@ class Symmetry:
 
     @property
     def says(self) -> str:
-        """For the generator's name."""
+        """Suffix of the generator's name."""
         return f"in symmetry ({self.name})"
 
     def check(self, generator: Generator) -> None:
-        """Refuse a picture that is not square where a quarter turn or a diagonal mirror needs one.
+        """Check that pictures are square, if a rotation by 90 degrees or a diagonal reflection needs that.
 
         Raises:
-            PackError: saying its size.
+            PackError: they are not.
         """
         height, width = generator.resolution
         if SYMMETRIES[self.name].square and height != width:
@@ -108,20 +108,20 @@ class Symmetry:
             )
 
     def settings(self, own: Settings) -> Settings:
-        """Those of the generator itself."""
+        """The settings of the generator itself."""
         return own
 
     def decode(self, generator: Generator, latent: Latent) -> Tensor:
-        """The generator's pictures, folded."""
+        """The generator's pictures, made symmetric."""
         return symmetric(generator.decode(latent), self.name)
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """As the generator itself."""
+        """As `encode` of the generator itself."""
         return generator.encode(images)
 
 
 def symmetric(images: Tensor, name: str) -> Tensor:
-    """Pictures [N, 3, H, W] in [-1, 1] with one of SYMMETRIES, exactly; differentiable in them."""
+    """Pictures [N, 3, H, W] in [-1, 1] made exactly symmetric by one of SYMMETRIES; differentiable."""
     for fold in SYMMETRIES[name].folds:
         images = fold(images)
     return images

@@ -1,8 +1,7 @@
-"""Seamless tiles: pictures that go on where they begin, when they are laid side by side or one above the other.
+"""Seamless tiles: pictures that continue across opposite edges when they are repeated.
 
-Whatever a convolution would see beyond an edge it sees at the opposite one, so that to the network a picture has no
-edge. Everything else in a decoder knows no places: attention, norms, activations and doubled pixels. So a latent whose
-cells are rolled around gives the picture rolled around.
+Convolutions pad circularly, so that the picture has no edges for the network. All other layers of a decoder, attention,
+norms, activations and upsampling, are independent of position. So rolling the cells of a latent rolls the picture.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from ..types import Autoencoder, Generator, Latent
 
 @dataclass(frozen=True)
 class Tiles:
-    """A `Shape`: pictures whose opposite sides meet.
+    """A `Shape`: pictures that continue across opposite sides.
 
-    sides: which of them, a name of `resample.SIDES`.
+    sides: which sides, a name of `resample.SIDES`.
 
     Raises:
-        ChoiceError: there is none of this name.
+        ChoiceError: the name is unknown.
     """
 
     sides: str = "both"
@@ -40,14 +39,14 @@ class Tiles:
 
     @property
     def says(self) -> str:
-        """For the generator's name."""
+        """Suffix of the generator's name."""
         return f"in tiles ({self.sides})"
 
     def check(self, generator: Generator) -> None:
-        """Refuse a generator whose pictures know where they are.
+        """Check that the generator's network is independent of position.
 
         Raises:
-            PackError: its latents are no grid.
+            PackError: its latents are not grids.
         """
         if not isinstance(generator, Autoencoder):
             raise PackError(
@@ -56,24 +55,24 @@ class Tiles:
             )
 
     def settings(self, own: Settings) -> Settings:
-        """Those of the generator itself; a loss heeds which sides meet."""
+        """The settings of the generator itself, with `wraps`, by which losses are adapted."""
         return replace(own, wraps=self.sides, composition=own.composition and self.settings(own.composition))
 
     def decode(self, generator: Generator, latent: Latent) -> Tensor:
-        """The generator's pictures without edges."""
+        """The generator's pictures, with circular padding."""
         with _Around(*resample.SIDES[self.sides]):
             return generator.decode(latent)
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """As the generator itself, of pictures without edges."""
+        """As `encode` of the generator itself, with circular padding."""
         with _Around(*resample.SIDES[self.sides]):
             return generator.encode(images)
 
 
 class _Around(TorchFunctionMode):
-    """As long as it is entered, convolutions pad with what lies at the opposite side, where sides meet, not with zeros.
+    """A context in which convolutions pad circularly instead of with zeros, for rows and for columns if enabled.
 
-    The weights are shared with the generator itself, so that no layer of it may be changed.
+    Layers are not modified, since they are shared with the generator itself.
     """
 
     def __init__(self, down: bool, across: bool) -> None:
@@ -115,7 +114,7 @@ def _conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Tensor:
-    """The image is that of a map which is longer by `around` at each end, without those ends."""
+    """Pads the input circularly by `around` on both ends, and crops the result."""
     strides = _pair(stride)
     reach = [
         max(-(-(d * (k - 1) - p) // s), (p - 1) // s + 1)
@@ -141,6 +140,6 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _padded(x: Tensor, around: Sequence[int]) -> Tensor:
-    """A map [N, C, H, W] that goes on by so many cells up and down, and left and right."""
+    """A map [N, C, H, W] padded circularly by numbers of rows and of columns, on both ends each."""
     down, across = around
     return F.pad(x, (across, across, down, down), mode="circular") if down or across else x

@@ -103,21 +103,21 @@ class CopiesLoss:
         return {name: value for name, value in vars(self).items() if name not in ("micro_batch", "_first")}
 
     def around(self: Copies, sides: str) -> Copies:
-        """The same loss of pictures whose sides meet; sides: a name of `resample.SIDES`."""
+        """The same loss for pictures that wrap around. sides: a name of `resample.SIDES`."""
         return self._changed(wraps=sides)
 
     def at(self: Copies, time: int) -> Copies:
-        """The same loss with the target of a step, or of a film's frame; the loss itself if there is no schedule."""
+        """The loss with the target of a step, or of a film's frame; the loss itself without a schedule."""
         return self._changed(target=self.target.at(time)) if self.target.later else self
 
     def _changed(self: Copies, **changes: object) -> Copies:
-        """A copy with other attributes, which shares the batch size of the original, see `_in_parts`."""
+        """A copy with other attributes, which shares the micro-batch size of the original, see `_in_parts`."""
         other = copy.copy(self)
         vars(other).update(changes, _first=self._first or self)
         return other
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Augmentation parameters [N, copies, K], and before them how far a picture whose sides meet is rolled."""
+        """Augmentation parameters [N, copies, K], preceded by the offsets for rolling if pictures wrap around."""
         parameters = self.parameters(rngs)
         if self.wraps == "none":
             return parameters
@@ -153,7 +153,7 @@ class CopiesLoss:
         return torch.stack(self._in_parts(images, parameters, lambda part: self._mean_distance(images, part))).sum(0)
 
     def _seen(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures as the copies see them, and the augmentation parameters, by what `draw` gave."""
+        """The pictures, rolled if they wrap around, and the augmentation parameters, from the numbers of `draw`."""
         if self.wraps == "none":
             return images, numbers
         return resample.rolled(images, numbers[:, 0, :_ROLL], self.wraps), numbers[..., _ROLL:]

@@ -1,4 +1,4 @@
-"""Colours as a loss: a picture is drawn toward those of a palette, which are given or another picture's."""
+"""A loss toward the colours of a palette, which is given or taken from a picture."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..errors import PackError, ShapeError, quoted
 from ..types import Latent, Model
 
 MOST_COLOURS = 64
-_SIDE = 256  # to which a picture is shrunk before its colours are counted
+_SIDE = 256  # largest side of a picture from which colours are taken
 
 
 class Palette:
-    """How far a picture's colours are from those of a palette: 0 where each pixel has one of them.
+    """Mean squared distance of a picture's pixels to the nearest colour of a palette.
 
     L(I) = mean_p min_k |I_p - c_k|^2 / 3
 
@@ -26,8 +26,8 @@ class Palette:
         colours: c [K, 3] in [-1, 1], at most MOST_COLOURS.
 
     Raises:
-        ShapeError: another shape, or none or too many of them.
-        PackError: a number that is not finite.
+        ShapeError: `colours` has another shape, no rows or too many.
+        PackError: it is not finite.
     """
 
     name = "palette"
@@ -40,7 +40,7 @@ class Palette:
         self.colours = colours
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        # |x - c|^2 = |x|^2 + |c|^2 - 2 x c: no difference of each pixel and each colour is held in memory.
+        # |x - c|^2 = |x|^2 + |c|^2 - 2 x c, which needs less memory than the differences.
         colours = constant(self.colours, images)
         pixels = images.flatten(2)
         apart = colours.square().sum(1)[:, None] - 2 * colours @ pixels
@@ -48,10 +48,10 @@ class Palette:
 
 
 def read(colours: str) -> Tensor:
-    """Colours [K, 3] in [-1, 1] of a text such as "#1d3557 white, orange": names and digits as HTML has them.
+    """Colours [K, 3] in [-1, 1] from a text such as "#1d3557 white, orange": names and hexadecimal digits of HTML.
 
     Raises:
-        PackError: one is none, or there are more than MOST_COLOURS.
+        PackError: a word is not a colour, or there are more than MOST_COLOURS.
     """
     from PIL import ImageColor
 
@@ -69,17 +69,17 @@ def read(colours: str) -> Tensor:
 
 
 def of_picture(image: Tensor, count: int) -> Tensor:
-    """Up to `count` colours [K, 3] in [-1, 1] that a picture is made of, those of most pixels first.
+    """The main colours of a picture, [K, 3] in [-1, 1], by decreasing number of pixels.
 
-    They are the centres of clusters: a median cut, made better by k-means.
+    They are the centres of clusters, by median cut and k-means.
 
     Args:
         image: [1, 3, H, W] in [-1, 1].
-        count: from 1 to MOST_COLOURS. A picture of fewer colours has fewer.
+        count: from 1 to MOST_COLOURS; K is lower if the picture has fewer colours.
 
     Raises:
-        ShapeError: there is not one picture.
-        PackError: its numbers are not finite, or the count is out of its range.
+        ShapeError: `image` is not a single picture.
+        PackError: it is not finite, or the count is out of range.
     """
     from PIL import Image
 
@@ -99,7 +99,7 @@ def of_picture(image: Tensor, count: int) -> Tensor:
 
 
 def in_words(colours: Tensor) -> str:
-    """Colours [K, 3] in [-1, 1] as `read` takes them: "#1d3557 #ffffff"."""
+    """Colours [K, 3] in [-1, 1] as text for `read`: "#1d3557 #ffffff"."""
     levels = ((colours + 1) * 127.5).round().int().tolist()
     return " ".join("#" + "".join(f"{level:02x}" for level in colour) for colour in levels)
 

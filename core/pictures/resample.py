@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Which opposite sides of a picture meet: whether the bottom goes on at the top, and the right side at the left one.
+# Along which axes pictures wrap around: (rows, columns).
 SIDES: Mapping[str, tuple[bool, bool]] = {
     "none": (False, False),
     "both": (True, True),
@@ -55,9 +55,10 @@ def apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def rolled(images: Tensor, shares: Tensor, sides: str) -> Tensor:
-    """Pictures rolled around by shares [N, 2], down and across, of their sides, where these meet: [N, C, H, W].
+    """Pictures [N, C, H, W] rolled circularly along the axes that `sides` enables: [N, C, H, W].
 
-    images: [N, C, H, W]. shares: in [0, 1), rounded down to whole pixels. sides: a name of SIDES.
+    shares: [N, 2] in [0, 1), offsets down and right as shares of the sides, rounded down to whole pixels. sides: a name
+    of SIDES.
     """
     matrices = (
         roll_matrix(size, torch.floor(share * size * meet))
@@ -97,7 +98,7 @@ def enlarge_matrix(size: int, first: Tensor, length: Tensor) -> Tensor:
 
 
 def roll_matrix(size: int, shift: Tensor) -> Tensor:
-    """An axis rolled around by whole pixels [M]: [M, size, size]."""
+    """Rolls an axis circularly by whole pixels [M]: [M, size, size]."""
     index = torch.arange(size, device=shift.device, dtype=shift.dtype)
     return (index[:, None] == ((index + shift[:, None]) % size)[:, None]).to(shift)
 

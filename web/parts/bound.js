@@ -1,10 +1,10 @@
-// Elements on a node that stand beside one of its text widgets: what is done to them is written into the text, which is
-// all that is saved and queued. So a graph is the same with and without this script.
+// Elements on a node that edit one of its text widgets. Only the text is saved and queued, so that a graph is the same
+// with and without this script.
 
-const MARGIN = 10 // that the canvas leaves around a widget of elements
+const MARGIN = 10 // of the canvas around a DOM widget
 const STYLE = new URL("../style.css", import.meta.url)
 
-/** Have `after` called behind whatever `owner[name]` is now. */
+/** Replace `owner[name]` by a function that calls it and then `after`. */
 export function chain(owner, name, after) {
   const before = owner[name]
   owner[name] = function (...given) {
@@ -31,7 +31,7 @@ export function element(tag, kind, given = {}, ...children) {
 /**
  * Put an element on a node as a widget that is neither saved nor queued.
  *
- * height: called with the element's width in the graph's units, gives its height on the canvas; Nodes 2.0 measures it.
+ * height: width of the element in graph units -> its height on the canvas; Nodes 2.0 measures it instead.
  */
 export function place(node, name, shown, height, options = {}) {
   if (!document.querySelector(`link[href="${STYLE}"]`))
@@ -49,7 +49,7 @@ export function place(node, name, shown, height, options = {}) {
   return widget
 }
 
-/** The text widget of a node as something to read and write; `changed` is called whenever its text has changed. */
+/** Reads and writes a text widget of a node; `changed` is called whenever the text has changed. */
 export class Text {
   constructor(node, name, changed) {
     this.node = node
@@ -64,7 +64,7 @@ export class Text {
     return String(this.widget.value ?? "")
   }
 
-  /** Whether a link gives the text, so that writing it is in vain. */
+  /** Whether the text comes from a link, so that writing it has no effect. */
   get linked() {
     return this.node.inputs.some((one) => one.widget?.name === this.widget.name && one.link != null)
   }
@@ -81,7 +81,7 @@ export class Text {
   }
 }
 
-/** Let the node be as high as its widgets now need; one that the user made higher stays. */
+/** Enlarge the node to the size that its widgets need; a node that is larger keeps its size. */
 export function grow(node) {
   const [width, height] = node.computeSize()
   if (node.size[1] < height || node.size[0] < width)
@@ -89,9 +89,9 @@ export function grow(node) {
 }
 
 /**
- * Follow a drag that a pointer began: `move` is called wherever it goes, `end` once it is let go.
+ * Follow a drag from a pointer event on: `move` is called for each movement, `end` once the pointer is released.
  *
- * On the way down: in Nodes 2.0 nothing that happens on a widget bubbles up to the window.
+ * Listeners capture: in Nodes 2.0, events on a widget do not bubble up to the window.
  */
 export function drag(event, move, end = () => {}) {
   event.preventDefault()

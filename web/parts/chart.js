@@ -1,4 +1,4 @@
-// A chart of scores over the steps of a search, as an SVG that is drawn anew for each size, so that its type stays legible.
+// A chart of scores by step of a search, as an SVG that is redrawn for each size, so that its text stays legible.
 
 export const INKS = ["#4dabf7", "#ff8787", "#69db7c", "#b197fc", "#ffa94d", "#66d9e8"]
 
@@ -8,7 +8,7 @@ const NAMESPACE = "http://www.w3.org/2000/svg"
 /**
  * Draw a curve.
  *
- * curve: `steps`, `scores` by name (null where there is no number), and `kept`, the steps of what is the best so far.
+ * curve: `steps`, `scores` by name (null for missing values), and `kept`, the steps of the best results so far.
  * last: the step at which the search ends.
  */
 export function draw(svg, curve, last, width, height) {
@@ -58,14 +58,14 @@ function text(x, y, content, anchor, given = {}) {
   return one
 }
 
-/** The stretches of rows that have a number. */
+/** Runs of consecutive indices whose values are not null. */
 function runs(values) {
   const found = [[]]
   values.forEach((value, row) => (value === null ? found.push([]) : found.at(-1).push(row)))
   return found.filter((run) => run.length)
 }
 
-/** A little more than the values span, and something where they are all alike. */
+/** The range of the values with a margin; not empty for constant values. */
 function range(values) {
   const numbers = values.filter((value) => value !== null)
   if (!numbers.length) return [0, 1]
@@ -74,7 +74,7 @@ function range(values) {
   return [low - margin, high + margin]
 }
 
-/** The round numbers from low to high, about `count` of them: multiples of 1, 2 or 5 times a power of ten. */
+/** About `count` round numbers from low to high: multiples of 1, 2 or 5 times a power of ten. */
 function ticks(low, high, count) {
   const least = (high - low) / count
   const power = 10 ** Math.floor(Math.log10(least))

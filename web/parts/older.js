@@ -1,15 +1,15 @@
-// Graphs that were saved before a node had `settings`: the fields of "by hand" were widgets of the node itself.
+// Conversion of graphs from before nodes had `settings`, when the fields of "by hand" were widgets of the node itself.
 
 export const BY_HAND = "by hand"
 const SETTINGS = "settings"
-const CONTROLS = ["fixed", "increment", "decrement", "randomize"] // what the page saves behind a seed
+const CONTROLS = ["fixed", "increment", "decrement", "randomize"] // saved after a seed
 const WIDGETS = ["INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"]
 const DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
 
 const isWidget = ([kind, options]) =>
   !options?.forceInput && (Array.isArray(kind) || kind === DYNAMIC || WIDGETS.includes(kind))
 
-/** The inputs of "by hand" of a node's definition, as {required, optional}; undefined for a node without settings. */
+/** The fields of "by hand" in a node's definition, as {required, optional}; undefined for nodes without settings. */
 export function byHand(definition) {
   const options = definition.input?.required?.[SETTINGS]?.[1]?.options
   return options?.find((option) => option.key === BY_HAND)?.inputs
@@ -26,13 +26,13 @@ function* widgets({ required = {}, optional = {} }, chosen, prefix = "") {
   }
 }
 
-/** The inputs as they were: the required fields of "by hand" in the place of `settings`, the others at the end. */
+/** The inputs before the change: the required fields of "by hand" instead of `settings`, the optional ones at the end. */
 function inputsBefore({ required, optional }, fields) {
   const before = Object.entries(required).flatMap((one) => (one[0] === SETTINGS ? Object.entries(fields.required ?? {}) : [one]))
   return { required: Object.fromEntries(before), optional: { ...optional, ...fields.optional } }
 }
 
-/** The saved values of widgets by name, and the words behind seeds, by the seed's name. */
+/** The saved values of widgets by name, and control words of seeds by the seed's name. */
 function read(saved, inputs) {
   const values = saved.widgets_values
   const found = new Map()
@@ -46,7 +46,7 @@ function read(saved, inputs) {
   return { found, controls }
 }
 
-/** Whether a node was saved before it had settings: by the names of its widgets, or by what stands in their place. */
+/** Whether a node was saved before it had settings, judged by the names of its widgets, or by their values. */
 function isOlder(saved, { input }, fields) {
   const names = (saved.inputs ?? []).map((one) => one.widget?.name).filter(Boolean)
   const own = { ...fields.required, ...fields.optional }
@@ -57,7 +57,7 @@ function isOlder(saved, { input }, fields) {
   return found.has(SETTINGS) && !keys.includes(found.get(SETTINGS))
 }
 
-/** What was saved of a node, as it is saved now: set by hand to what its fields were. */
+/** The saved data of a node in today's format: settings "by hand" with the saved values of its fields. */
 export function migrated(saved, definition) {
   const fields = byHand(definition)
   if (!fields || !Array.isArray(saved.widgets_values) || !isOlder(saved, definition, fields)) return saved

@@ -1,6 +1,6 @@
-// "1 3:0.5" as Basis Init's `pick` takes it: starts counted from 1, each with a share, which is 1 where none is given.
+// The notation of Basis Init's `pick`, "1 3:0.5": starts counted from 1, each with a share, which is 1 by default.
 
-/** The shares by start, in the text's order; null where the text is none of this form. */
+/** The shares by start, in the text's order; null if the text is not in this notation. */
 export function parse(text) {
   const shares = new Map()
   for (const part of text.replaceAll(",", " ").split(/\s+/).filter(Boolean)) {
@@ -20,7 +20,7 @@ export function format(shares) {
     .join(" ")
 }
 
-/** What part of the whole each start has, by start. */
+/** The shares by start, normalised to sum 1. */
 export function parts(shares) {
   const whole = [...shares.values()].reduce((sum, share) => sum + share, 0)
   return new Map([...shares].map(([start, share]) => [start, share / whole]))

@@ -1,12 +1,12 @@
-// "top left, 0.1 0.3 0.5 0.5" as Compose Optimize's `places` takes it: some of nine names, or "all", and rectangles of
-// left, top, width and height in shares of the picture.
+// The notation of Compose Optimize's `places`, "top left, 0.1 0.3 0.5 0.5": some of nine names, or "all", and rectangles
+// as left, top, width and height in shares of the picture.
 
 const ALONG = [
   ["top", "middle", "bottom"],
   ["left", "centre", "right"],
 ]
 
-/** By name, the shares of the free rows above and of the free columns left of the foreground. */
+/** By name, the shares of the free rows above the foreground, and of the free columns to its left. */
 export const PLACES = new Map(
   ALONG[0].flatMap((row, i) =>
     ALONG[1].map((column, j) => [`${row} ${column}`.replace("middle centre", "centre"), [i / 2, j / 2]]),
@@ -14,7 +14,7 @@ export const PLACES = new Map(
 )
 export const SMALLEST = 0.05 // side of a rectangle that is drawn
 
-/** The names and the rectangles of a text; null where it is none of this form. */
+/** The names and rectangles in a text; null if it is not in this notation. */
 export function parse(text) {
   const names = new Set()
   const rectangles = []
@@ -28,20 +28,20 @@ export function parse(text) {
   return { names, rectangles }
 }
 
-/** The text of names and rectangles: the names in the order of reading, then the rectangles. */
+/** The text for names and rectangles: names in reading order, then rectangles. */
 export function format({ names, rectangles }) {
   const listed = names.size === PLACES.size ? ["all"] : [...PLACES.keys()].filter((name) => names.has(name))
   const numbers = (rectangle) => rectangle.map((value) => Number(value.toFixed(2))).join(" ")
   return [...listed, ...rectangles.map(numbers)].join(", ")
 }
 
-/** Where a foreground of this scale lies at a named place: left, top, width and height. */
+/** The rectangle (left, top, width, height) of a foreground of this scale at a named place. */
 export function named(name, scale) {
   const [row, column] = PLACES.get(name)
   return [column * (1 - scale), row * (1 - scale), scale, scale]
 }
 
-/** The rectangle between two points of the picture; a square, unless it is free. */
+/** The rectangle between two points of the picture. free: of any shape, otherwise a square. */
 export function between([x, y], [to, down], free) {
   const inside = (value) => Math.min(1, Math.max(0, value))
   let width = inside(to) - x

@@ -1,17 +1,17 @@
-// Prompts of a text, each with a weight: "a farm | charcoal:0.5" as Encode Text takes them, or one on each line.
+// The notations of weighted prompts in a text: "a farm | charcoal:0.5", as in Encode Text, or one on each line.
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
 const MOST_WEIGHT = 10 // to either side of 0: a greater number belongs to the text
 const TIME = /(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d$/
 
-/** How a node writes its prompts: what keeps them apart, and whether each has a weight. */
+/** Notations of prompts: the separator, and whether each prompt has a weight. */
 export const FORMS = {
   bars: { apart: "|", join: " | ", weights: true },
   lines: { apart: "\n", join: "\n", weights: false },
   weighedLines: { apart: "\n", join: "\n", weights: true },
 }
 
-/** Says and weight of each prompt. A choice that is still to be made, {red|blue}, belongs to its prompt. */
+/** Text and weight of each prompt. Separators within a choice such as {red|blue} do not count. */
 export function parse(text, { apart, weights }) {
   const parts = [""]
   let depth = 0
@@ -33,7 +33,7 @@ export function format(prompts, { join, weights }) {
     .join(join)
 }
 
-/** A prompt's weight follows its last colon; of two numbers the first is the weight, and the second where it stops. */
+/** Splits a prompt into text, weight, and the loss floor at which it stops, if there is a second number. */
 function weighed(part) {
   const [says, number] = split(part)
   if (number === undefined) return { says, weight: 1 }
