@@ -41,7 +41,7 @@ def test_names_are_plain_and_tell_entries_apart():
     for entry in catalogue.TABLE:
         for name in (entry.name, *(file.name for file in (*entry.files, *entry.beside))):
             assert PurePosixPath(name).name == name
-        assert entry.kind in {"gan", "clip_joint", "lpips", "dino"}
+        assert entry.kind in {"gan", "clip_joint", "lpips", "dino", "inception"}
         assert entry.licence
         assert entry.good_for
 

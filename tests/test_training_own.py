@@ -23,7 +23,7 @@ from guided_gan.training.data import Files
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["--clip", str(MODELS / "clip"), "--features", str(MODELS / "perceptual" / "model.safetensors")]
-SMALL += ["--size", "tiny", "--cpu", "--precision", "no", "--workers", "1"]
+SMALL += ["--size", "tiny", "--cpu", "--precision", "no", "--workers", "1", "--measure-every", "0"]
 
 
 def chosen(data, *words):
@@ -96,17 +96,17 @@ def test_the_data_is_told_before_the_training_starts(pictures, tmp_path, acceler
 
 
 class Run:
-    """A training of two processes, as its own command."""
+    """A training of several processes, as its own command."""
 
-    def __init__(self, place, words):
+    def __init__(self, place, words, processes=2, name=None):
         (place / "modules").mkdir(exist_ok=True)
         link = place / "modules" / "guided_gan"
         if not link.exists():
             link.symlink_to(ROOT, target_is_directory=True)
-        self.log = place / f"{Path(words[-1]).name}.txt"
+        self.log = place / f"{name or Path(words[-1]).name}.txt"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "guided_gan.training", *words, "--processes", "2"],
+                [sys.executable, "-m", "guided_gan.training", *words, f"--processes={processes}"],
                 env={**os.environ, "PYTHONPATH": str(place / "modules"), "GUIDED_GAN_MODELS": str(place / "models")},
                 stdout=log,
                 stderr=log,

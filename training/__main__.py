@@ -1,7 +1,9 @@
 """Train a StyleGAN-T on captioned pictures; run again with the same --out, it goes on where it stopped.
 
 The data is a folder of pictures with a text of the same name beside each (a line a caption), loose or in .tar shards as
-WebDataset writes them. Stages follow one another and each starts from the weights of the one before, as in the paper:
+WebDataset writes them; or such shards by their addresses, of which each machine fetches its own.
+
+Stages follow one another and each starts from the weights of the one before, as in the paper:
 `--stages 16:5000 32:5000 64:25000 text:1000 128:10000` grows the pictures to 64 pixels, then trains the text encoder
 alone, then all at 128. Into --out go the model (stylegan_t.safetensors), after a text stage the CLIP that it then goes
 with (clip/), sheets of samples and TensorBoard's logs. Load Generator has the model as `stylegan-t-` and the name of
@@ -43,8 +45,8 @@ def main(arguments: Sequence[str]) -> int:
             prepare(options)
         elif children.end_with_parent:
             children.end_with_parent()  # or else it would train on, beside the run that is to go on from here
-        if options.processes > 1 and "WORLD_SIZE" not in os.environ:
-            return share_out(options.processes, arguments)
+        if options.processes * options.machines > 1 and "WORLD_SIZE" not in os.environ:
+            return share_out(options, arguments)
         from .job import Training  # not above, as what shares the work out does without what it needs
 
         Training(options).run()
@@ -67,18 +69,24 @@ def prepare(options: Namespace) -> None:
     data(options)
     if options.name is not None:
         ship.menu_place(options.name, options.out)
-    for asked, (kinds, purpose) in sight.NEEDS.items():
-        sight.obtain(getattr(options, asked), kinds, purpose)
+    sight.all_needed(options)
+    if options.machines > 1 and not options.meet:
+        raise PackError(f"{options.machines} machines must know where to meet: add --meet HOST:PORT, the same on all.")
 
 
-def share_out(processes: int, arguments: Sequence[str]) -> int:
-    """Run this module in so many processes that know of one another; returns the exit status."""
+def share_out(options: Namespace, arguments: Sequence[str]) -> int:
+    """Run this module in processes that know of one another, on one or more machines; returns the exit status."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
+    where = ["--standalone"]
+    if options.machines > 1:
+        host, _, port = options.meet.rpartition(":")
+        where = [f"--nnodes={options.machines}", f"--node-rank={options.machine}"]
+        where += [f"--master-addr={host}", f"--master-port={port}"]
     try:
-        torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", str(__spec__.name), *arguments])
+        torchrun([*where, f"--nproc-per-node={options.processes}", "-m", str(__spec__.name), *arguments])
     except ChildFailedError:
         return 1  # they have said why
     except SignalException as error:

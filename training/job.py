@@ -22,14 +22,15 @@ from tqdm import tqdm
 from ..core import clip
 from ..core.compute import precision
 from ..core.errors import PackError
-from ..core.files import latent_files
+from ..core.files import latent_files, model_card
 from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..launcher import locks
 from ..picturebook.recipes.training import save_atomically
-from . import features, plan, ship, sight, starts
+from . import exam, features, plan, ship, sight, starts
 from .adaptive import FEW
 from .data import Files, Source, batches
+from .exam import Exam
 from .options import SIZES, Stage, stages
 from .sources import data
 from .text import TextEncoder
@@ -51,7 +52,7 @@ class Training:
         computing = options.precision or PRECISIONS[precision.training(device)]
         patience = InitProcessGroupKwargs(timeout=PATIENCE)
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=computing, kwargs_handlers=[patience])
-        paths = {name: sight.obtain(getattr(options, name), *need) for name, need in sight.NEEDS.items()}
+        paths = sight.all_needed(options)
         self.clip, self.clip_path = clip.load(paths["clip"]), paths["clip"]
         self.features = features.load(paths["features"])
         self.data = data(options)
@@ -63,6 +64,10 @@ class Training:
         self.adaptive = options.augment == "adaptive" or (options.augment == "auto" and few)
         self.skipped: dict[str, str] = {}
         self.figures: dict[str, float] = {}
+        self.exam: Exam | None = None
+        if options.measure_every and self.accelerator.is_main_process:
+            network = exam.feature_network(paths["fid_network"])
+            self.exam = Exam(network, clip.load(paths["judge"]), options.measure_count)
 
     def run(self) -> None:
         with self._alone():
@@ -98,6 +103,8 @@ class Training:
             self.text = TextEncoder.trainable(self.clip)  # and from now on the generator listens to this one
         trainer, source = self._trainer(stage), self.data.at(stage.side)
         done = self._resume(trainer, number, stage)
+        if len(set(gather_object([done]))) > 1:
+            raise PackError(f"Not all machines see the same {self.out}: give an --out on a disk that they share.")
         if done == stage.steps:
             return
         first = self.accelerator.is_main_process
@@ -122,6 +129,11 @@ class Training:
                 log.add_scalar(name, value, i)
             if last or (i + 1) % self.options.sheet_every == 0:
                 self._sheet(trainer, source, self.out / "sheets" / f"{number}-{i + 1:06d}.png")
+            if self.exam is not None and (last or (i + 1) % self.options.measure_every == 0):
+                self.figures = self.exam.figures(source, stage.side, trainer.draw)
+                for name, value in self.figures.items():
+                    log.add_scalar(name.partition(" (")[0], value, i)
+                bar.write(f"{i + 1:,} steps at {stage.side} pixels: {model_card.in_words(self.figures)}")
             if last or time.monotonic() - saved > self.options.checkpoint_every:
                 save_atomically(self._state(trainer, stage, i + 1), self._checkpoint(number))
                 saved = time.monotonic()

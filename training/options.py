@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.errors import PackError
-from ..picturebook import MODELS
+from ..picturebook import CLIPS, MODELS
 from .adaptive import FEW
 from .trainer import Settings
 
@@ -23,13 +23,19 @@ TOYS = {
     "size": "tiny",
     "clip": str(MODELS / "clip"),
     "features": str(MODELS / "perceptual" / "model.safetensors"),
+    "fid_network": str(MODELS / "perceptual" / "model.safetensors"),
+    "judge": str(CLIPS["picturebook robust"]),
     "batch": 64,
+    "measure_every": 0,
 }
 PAPERS = {
     "stages": ["16:5000", "32:5000", "64:25000"],
     "size": "lite",
     "clip": "openai-vit-l-14",
     "features": "dino-vit-s-16",
+    "fid_network": "inception-fid",
+    "judge": "laion-vit-b-32",
+    "measure_every": 5000,
     "batch": Settings.batch,
 }
 
@@ -80,7 +86,8 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
         prog="run.py train stylegan-t", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = top.add_argument
-    add("--data", metavar="FOLDER", help=f"captioned pictures, or the word {PICTUREBOOK}")
+    data = f"captioned pictures, shards by address, such as https://host/{{000..999}}.tar, or the word {PICTUREBOOK}"
+    add("--data", metavar="FOLDER", help=data)
     add("--out", type=Path, metavar="FOLDER", help="where model, checkpoints, sheets and logs go")
     add("--stages", nargs="+", metavar="STAGE", help=f"SIDE:STEPS or text:STEPS ({_default('stages')})")
     size = f"of the generator; lite and full are the paper's ({_default('size')})"
@@ -115,9 +122,24 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
     add("--cpu", action="store_true", help="leave the GPU alone")
     processes = "processes that share each batch out, one per GPU (default: 1)"
     add("--processes", type=int, default=1, metavar="N", help=processes)
+    machines = "machines that train together, on each of which the same command runs but for --machine (default: 1)"
+    add("--machines", type=int, default=1, metavar="N", help=machines)
+    add("--machine", type=int, default=0, metavar="I", help="which of them this is, from 0 (default: 0)")
+    meet = "where the processes of all machines find one another, on machine 0; --out must be a folder that all share"
+    add("--meet", metavar="HOST:PORT", help=meet)
+    cache = "for shards by address (default: guided-gan-shards, where the system has temporary files)"
+    add("--shard-cache", type=Path, metavar="FOLDER", help=cache)
+    room = "of that folder, in GB; it takes all shards that are read at a time, 64 at most (default: 200)"
+    add("--shard-room", type=float, default=200.0, metavar="GB", help=room)
     add("--workers", type=int, default=2, metavar="N", help="processes that read pictures ahead (default: 2)")
     every = "a sheet of samples each so many steps (default: 500)"
     add("--sheet-every", type=int, default=500, metavar="STEPS", help=every)
+    every = f"FID and CLIP score each so many, and at the end of a stage; 0: never ({_default('measure_every')})"
+    add("--measure-every", type=int, metavar="STEPS", help=every)
+    add("--measure-count", type=int, default=2000, metavar="N", help="pictures of these figures (default: 2,000)")
+    network = f"whose features FID compares, Inception or a backbone: {_where('fid_network')}"
+    add("--fid-network", metavar="NAME", help=network)
+    add("--judge", metavar="NAME", help=f"the CLIP of the score, best not the one that guides: {_where('judge')}")
     every = "a checkpoint each so many, and at the end of a stage (default: 60)"
     add("--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help=every)
     return top

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,17 @@ from .data import Caption, Files
 NEEDS = {
     "clip": (("clip_joint",), "what reads the captions and guides the generator"),
     "features": (("dino", "lpips"), "what the discriminator sees through"),
+    "fid_network": (("inception", "lpips"), "whose features FID compares, unless --measure-every is 0"),
+    "judge": (("clip_joint",), "the CLIP of the score that is measured, unless --measure-every is 0"),
 }
+MEASURING = ("fid_network", "judge")  # which are needed for figures alone
 NAMED = 5  # of what is wrong with the data, on screen
+
+
+def all_needed(options: Namespace) -> dict[str, Path]:
+    """Where all is that a command line needs, by the names of its options; as `obtain`."""
+    wanted = [name for name in NEEDS if options.measure_every or name not in MEASURING]
+    return {name: obtain(getattr(options, name), *NEEDS[name]) for name in wanted}
 
 
 def obtain(asked: str, kinds: Sequence[str], purpose: str) -> Path:

@@ -141,13 +141,16 @@ class Trainer:
         for name in self.modules.keys() & state["modules"].keys():
             self.modules[name].load_state_dict(state["modules"][name], strict=False)
 
-    @torch.no_grad()
     def sample(self, texts: Sequence[str], columns: int) -> Tensor:
         """Pictures of the averaged generator, a row of `columns` for each text, each column with noise of its own."""
-        device = self.accelerator.device
-        z = draws.normal([draws.rng(0, "sheet", i) for i in range(columns)], self.network.shape.z_dim)
-        told = (self.text or self.clip_text)(texts).repeat_interleave(columns, 0)
-        return self.average(z.to(device).repeat(len(texts), 1), told).cpu()
+        repeated = [text for text in texts for _ in range(columns)]
+        return self.draw(repeated, list(range(columns)) * len(texts))
+
+    @torch.no_grad()
+    def draw(self, texts: Sequence[str], numbers: Sequence[int]) -> Tensor:
+        """Pictures [N, 3, H, H] of the averaged generator, on the CPU: of N texts, and of noise by number."""
+        z = draws.normal([draws.rng(0, "sheet", number) for number in numbers], self.network.shape.z_dim)
+        return self.average(z.to(self.accelerator.device), (self.text or self.clip_text)(texts)).cpu()
 
     def places(self) -> range:
         """This process's places in the whole batch."""

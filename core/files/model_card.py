@@ -36,12 +36,17 @@ class Card:
         many = "" if self.pictures is None else f"{self.pictures:,} pictures of "
         steps = ", ".join(shortened(stage, _LONGEST) for stage in self.stages)
         said = f"Trained on {many}{shortened(self.data, _LONGEST)}: {steps}, of {self.batch:,} pictures each."
-        figures = ", ".join(f"{shortened(name, _LONGEST)} {value:.4g}" for name, value in self.figures.items())
+        figures = in_words(self.figures)
         return f"{said} Texts by {shortened(self.text, _LONGEST)}.{f' {figures}.' if figures else ''}"
 
     def written(self) -> dict[str, str]:
         """As metadata."""
         return {KEY: json.dumps(asdict(self))}
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """Figures and their names, for people."""
+    return ", ".join(f"{shortened(name, _LONGEST)} {value:.4g}" for name, value in figures.items())
 
 
 def read(path: Path) -> Card | None:

@@ -243,4 +243,22 @@ _BACKBONES = (
     ),
 )
 
-TABLE = (*_GENERATORS, *CLIPS, *_BACKBONES)
+_FIDELITY = "weights-inception-2015-12-05-6726825d.pth"
+_JUDGES = (
+    Published(
+        "inception-fid.pth",
+        "inception",
+        (
+            File(
+                "inception-fid.pth",
+                (f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FIDELITY}",),
+                sha256="6726825d",
+            ),
+        ),
+        "Apache-2.0 (torch-fidelity's port of TensorFlow's weights)",
+        "FID as it is published, for trainings and `run.py evaluate`",
+        about=95_600_000,
+    ),
+)
+
+TABLE = (*_GENERATORS, *CLIPS, *_BACKBONES, *_JUDGES)

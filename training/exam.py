@@ -1,0 +1,84 @@
+"""How good the pictures are while a training goes on: FID against its own data, and the CLIP score by another CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core import clip, metrics
+from ..core.clip import OpenCLIP
+from ..core.errors import CheckpointError, PackError
+from ..core.losses import perceptual
+from .data import Source
+
+AT_ONCE = 32  # pictures through a network
+TRIED = 4  # times as many samples as are wanted are looked at for captions that the judge reads whole
+
+Draw = Callable[[Sequence[str], Sequence[int]], Tensor]  # N captions and numbers of noise to pictures [N, 3, H, H]
+
+
+class Exam:
+    """The samples 0, 1, ... of the data, whose captions a generator has to draw.
+
+    Args:
+        network: whose features FID compares. judge: whose CLIP score is told; best another than the one that guides.
+        count: pictures.
+    """
+
+    def __init__(self, network: metrics.FeatureNetwork, judge: OpenCLIP, count: int) -> None:
+        self.network, self.judge, self.count = network, judge, count
+        self._seen: dict[int, tuple[Tensor, list[str]]] = {}  # by the side, what is real
+
+    def figures(self, source: Source, side: int, draw: Draw) -> dict[str, float]:
+        """FID and CLIP score by their names, which say of how many pictures and through what.
+
+        Raises:
+            PackError: the data has too few pictures with captions that the judge reads whole.
+        """
+        if side not in self._seen:
+            self._seen[side] = self._real(source)
+        real, texts = self._seen[side]
+        features, scores = [], []
+        for start in range(0, len(texts), AT_ONCE):
+            said = texts[start : start + AT_ONCE]
+            pictures = draw(said, range(start, start + len(said))).clamp(-1, 1).cpu()
+            features.append(self.network.extract(pictures).features.cpu())
+            scores.append(metrics.clip_score(self.judge, pictures, said))
+        fid = metrics.frechet_distance(real, torch.cat(features))
+        return {
+            f"FID of {len(texts):,} ({self.network.name})": fid,
+            f"CLIP score ({self.judge.name})": torch.cat(scores).mean().item(),
+        }
+
+    def _real(self, source: Source) -> tuple[Tensor, list[str]]:
+        """Features [count, D] of real pictures, and their captions."""
+        features: list[Tensor] = []
+        texts: list[str] = []
+        for start in range(0, TRIED * self.count, AT_ONCE):
+            batch = source.__getitems__(range(start, start + AT_ONCE))
+            whole = [i for i, text in enumerate(batch.texts) if not clip.excess(text, self.judge._tokenizer)]
+            whole = whole[: self.count - len(texts)]
+            if whole:
+                features.append(self.network.extract(batch.images[whole]).features.cpu())
+                texts += [batch.texts[i] for i in whole]
+            if len(texts) == self.count:
+                return torch.cat(features), texts
+        raise PackError(
+            f"Only {len(texts)} of {TRIED * self.count} pictures have captions that {self.judge.name} reads whole, and "
+            f"figures take {self.count}: choose another --judge, a lower --measure-count, or --measure-every 0."
+        )
+
+
+def feature_network(path: Path) -> metrics.FeatureNetwork:
+    """Inception's weights, or those of a perceptual backbone.
+
+    Raises:
+        CheckpointError: they are neither.
+    """
+    try:
+        return metrics.backbone(perceptual.load(path))
+    except CheckpointError:
+        return metrics.inception(path)
