@@ -1,6 +1,6 @@
-"""Captions of picture-book scenes: free wording, attributes left out at random, and the truth of any caption.
+"""Captions of picture-book scenes: varied wording, attributes left out at random, and whether a caption is true.
 
-A caption keeps what it says as numbers (`Captions.says`), so that whether it fits a scene is known and not guessed.
+Each caption comes with the attributes it mentions as indices (`Captions.says`), so whether it fits a scene is exact.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .world import BACKGROUNDS, BIG, COLOURS, KINDS, MARGIN, SMALL, STYLES, Scen
 
 FIELDS: tuple[str, ...] = ("kind", "colour", "second_kind", "second_colour", "background", "style", "size", "place")
 UNSAID = -1
-# How often a caption says what it can.
+# Probability that a caption mentions each attribute, where it applies.
 LIKELY = {"colour": 0.88, "background": 0.7, "style": 0.75, "size": 0.4, "place": 0.35}
-PLAIN = {"colour": 1.0, "background": 1.0}  # kind, colour and background always, and nothing else
+PLAIN = {"colour": 1.0, "background": 1.0}  # always kind, colour and background, never anything else
 SIZES = ("small", "medium", "big")
 PLACES = ("left", "right", "top", "bottom", "middle")
 
@@ -73,7 +73,7 @@ _ARTICLES = ("a", "an", "the", "one")
 
 @dataclass(frozen=True)
 class Captions:
-    """N captions: their texts, and what each says as [N, len(FIELDS)] int64 indices, UNSAID where it is silent."""
+    """N captions: their texts, and the attributes they mention, [N, len(FIELDS)] int64 indices or UNSAID."""
 
     texts: list[str]
     says: Tensor
@@ -93,7 +93,7 @@ def place_flags(scenes: Scenes) -> Tensor:
 
 
 def describe(scenes: Scenes, rng: torch.Generator, likely: Mapping[str, float] = LIKELY) -> Captions:
-    """Caption each scene: its kind always, each of the other FIELDS as often as `likely` says, where it can be said."""
+    """Caption each scene: always its kind, and each other field with probability `likely`, where it applies."""
     says = torch.full((len(scenes), len(FIELDS)), UNSAID)
     chance = torch.rand(len(scenes), len(FIELDS), generator=rng)
     single = scenes.count == 1
@@ -154,7 +154,7 @@ def backdrop(background: str) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption can hold, sorted."""
+    """Every word that can occur in a caption, sorted."""
     tables = (_KIND_WORDS, _COLOUR_WORDS, _BACKGROUND_WORDS, _STYLE_WORDS, _SIZE_WORDS, _PLACE_WORDS)
     phrases = [phrase for table in tables for choices in table.values() for phrase in choices]
     return sorted({word for phrase in (*phrases, *COLOURS, *_OPENINGS, *_JOINS, *_ARTICLES) for word in phrase.split()})

@@ -1,4 +1,4 @@
-"""What the independent judge says of pictures. For tests and benchmarks only: nothing is ever guided by it."""
+"""Predictions of the independent judge. For tests and benchmarks only: never used for guidance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import MODELS
 from .networks import Judge
 from .world import COLOURS, RESOLUTION
 
-SURE = 0.5  # what it holds less likely than this, it does not see
+SURE = 0.5  # a pair counts as detected above this probability
 
 
 def load() -> Judge:
@@ -24,7 +24,7 @@ def load() -> Judge:
 
 
 def feature_network(judge: Judge) -> FeatureNetwork:
-    """The judge as a network that sets of pictures are compared through; its classes are objects in colours."""
+    """The judge as feature network of the metrics (FID and others); its classes are (kind, colour) pairs."""
 
     @torch.no_grad()
     def extract(images: Tensor) -> Outputs:
@@ -36,9 +36,9 @@ def feature_network(judge: Judge) -> FeatureNetwork:
 
 @torch.no_grad()
 def sees(judge: Judge, images: Tensor) -> Tensor:
-    """The (kind, colour) that the judge sees most clearly in each picture: [N, 2] indices, or -1 for nothing.
+    """The most likely (kind, colour) in each picture: [N, 2] indices, or -1 where none is likelier than SURE.
 
-    images: [N, 3, H, W] in [-1, 1]; other sizes than the world's are resized.
+    images: [N, 3, H, W] in [-1, 1]; resized to the world's resolution where they differ.
     """
     best = _pairs(judge, images).max(1)
     pair = torch.stack([best.indices // len(COLOURS), best.indices % len(COLOURS)], 1)
@@ -47,12 +47,12 @@ def sees(judge: Judge, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def finds(judge: Judge, images: Tensor, things: Tensor) -> Tensor:
-    """Whether each picture shows the things that it should, each a (kind, colour): things [N, T, 2] -> [N, T] bool."""
+    """Whether each picture shows each of its expected (kind, colour) pairs: things [N, T, 2] -> [N, T] bool."""
     return _pairs(judge, images).gather(1, things[..., 0] * len(COLOURS) + things[..., 1]) > SURE
 
 
 def _pairs(judge: Judge, images: Tensor) -> Tensor:
-    """How likely each (kind, colour) is in each picture, [N, pairs]."""
+    """Probability of each (kind, colour) in each picture, [N, pairs]."""
     return judge(_resized(images))["pair"].sigmoid()
 
 

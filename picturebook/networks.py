@@ -1,4 +1,4 @@
-"""The small networks that are picturebook's own: the judge, the perceptual backbone and the GAN's discriminator."""
+"""Picturebook's small networks: the judge, the perceptual backbone and the GAN's discriminator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAIRS = len(KINDS) * len(COLOURS)
 
 
 class Heads(nn.Module):
-    """What a classifier says of a picture: logits of every (kind, colour) pair, of the background and of the style."""
+    """Output heads of a classifier: logits of (kind, colour) pairs, kinds, backgrounds and styles."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Heads(nn.Module):
 class Judge(nn.Module):
     """The independent classifier of the tests: residual blocks with group norm. Never used for guidance.
 
-    It looks for things at each of 8 x 8 places, so that it finds two of them in one picture as well as one.
+    It classifies each of 8 x 8 positions, so that it detects two objects in a picture as well as one.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Judge(nn.Module):
         self.blocks = nn.ModuleList(Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
         self.heads = Heads(widths[-1])
         for head in (self.heads.pair, self.heads.kind):
-            nn.init.constant_(head.bias, -8.0)  # at hardly any place is there a given thing
+            nn.init.constant_(head.bias, -8.0)  # a given pair is absent at almost every position
 
     def features(self, images: Tensor) -> Tensor:
         """[N, 96, 8, 8] of images [N, 3, 64, 64] in [-1, 1]."""
@@ -63,13 +63,13 @@ class Judge(nn.Module):
         return self.say(self.features(images))
 
     def say(self, features: Tensor) -> dict[str, Tensor]:
-        """Logits of all that there may be in pictures of these features."""
+        """Logits by head of features [N, C, H, W]: pair and kind pooled by logsumexp, the others by the mean."""
         said = self.heads(features.flatten(2).transpose(1, 2))
         return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
 
 
 class Residual(nn.ModuleList):
-    """Residual blocks in a row."""
+    """A sequence of residual blocks."""
 
     def __init__(self, width: int, depth: int) -> None:
         def block() -> nn.Sequential:
@@ -85,7 +85,7 @@ class Residual(nn.ModuleList):
 
 
 class PerceptualBackbone(nn.Module):
-    """Plain convolutions in five stages; what each stage sees is the space in which pictures are compared."""
+    """Plain convolutional network of five stages, whose activations give the perceptual distance of pictures."""
 
     widths = (16, 32, 64, 96, 128)
     models = MODELS
@@ -123,7 +123,7 @@ class PerceptualBackbone(nn.Module):
 
     @classmethod
     def shipped(cls, device: torch.device) -> PerceptualBackbone:
-        """The shipped one, frozen, for pictures on a device."""
+        """The shipped backbone, frozen, on a device."""
         backbone = cls()
         load_model(backbone, str(cls.models / "perceptual" / "model.safetensors"))
         return backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
@@ -133,8 +133,8 @@ class PerceptualBackbone(nn.Module):
 
 
 def _apart(seen: Tensor, unit: Tensor) -> Tensor:
-    """Mean squared distance of features [N, C, H, W], each place's made a unit vector, from unit vectors (or zeros)."""
-    # By the cosine, whose gradient passes over the features half as often as that of the difference.
+    """Mean squared distance of features [N, C, H, W], normalised at each position, from unit vectors (or zeros)."""
+    # Through the cosine: its gradient reads the features half as often as that of the difference.
     lengths = seen.norm(dim=1)
     cosines = (seen * unit).sum(1) / lengths.clamp(min=1e-12)
     return (lengths.detach() > 0).float().mean() + unit.square().sum(1).mean() - 2 * cosines.mean()

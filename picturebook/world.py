@@ -21,7 +21,7 @@ STYLES = ("flat", "striped", "outline", "pixelated")
 RESOLUTION = 64
 NUM_JITTER = 7  # free uniform numbers per scene: three for tint, four for the background's details
 
-# The colours in which the GAN sees each kind. Every other pair is counterfactual to it.
+# The colours in which the GAN is trained on each kind. Every other pair is counterfactual to it.
 GAN_COLOURS: dict[str, tuple[str, ...]] = {
     "house": ("red", "orange", "yellow", "white", "blue"),
     "tree": ("green", "red", "orange", "yellow", "pink"),
@@ -84,12 +84,12 @@ class Scenes:
 
 
 def clip_holds_out(kind: Tensor, colour: Tensor, background: Tensor) -> Tensor:
-    """Whether CLIP never sees this kind, colour and background together (about one combination in eleven)."""
+    """Whether CLIP is never trained on this kind, colour and background together (about one combination in eleven)."""
     return (3 * kind + 5 * colour + 7 * background) % 11 == 0
 
 
 def gan_sees(kind: Tensor, colour: Tensor) -> Tensor:
-    """Whether the GAN is shown this kind in this colour."""
+    """Whether the GAN is trained on this kind in this colour."""
     return _gan_table()[kind, colour]
 
 
@@ -107,7 +107,7 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.25, plain_sty
         return torch.rand(n, *shape, generator=rng)
 
     kind, colour = pick(len(KINDS), 2), pick(len(COLOURS), 2)
-    kind[:, 1] = (kind[:, 0] + 1 + pick(len(KINDS) - 1)) % len(KINDS)  # two objects are never of one kind
+    kind[:, 1] = (kind[:, 0] + 1 + pick(len(KINDS) - 1)) % len(KINDS)  # two objects always differ in kind
     count = 1 + (uniform() < two_objects).long()
     style = torch.where(uniform() < plain_style, 0, 1 + pick(len(STYLES) - 1))
     pale = (colour == COLOURS.index("white")).any(1) & (style == STYLES.index("outline"))
@@ -121,7 +121,7 @@ def sample(n: int, rng: torch.Generator, *, two_objects: float = 0.25, plain_sty
     beside = uniform() < 0.7
     low = torch.stack([cx, cy], -1)
     spread = torch.tensor([0.0, 1.0])
-    axis = torch.where(beside[:, None], spread.flip(0), spread)[:, None, :]  # the axis along which the two lie apart
+    axis = torch.where(beside[:, None], spread.flip(0), spread)[:, None, :]  # the axis that separates the two
     sign = torch.where(uniform() < 0.5, 1.0, -1.0)[:, None] * torch.tensor([-1.0, 1.0])
     apart = 0.5 + axis * sign[..., None] * 0.25 + (low - 0.5) * 0.1
     anywhere = double & (uniform() < 0.5)

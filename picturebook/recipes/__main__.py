@@ -1,4 +1,4 @@
-"""Command line of the recipes: train all models, or those named, resuming what an earlier run began."""
+"""Command line of the recipes: train all models, or those named, resuming an interrupted run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches drawn many at a time: many pictures are rendered faster than few, on a graphics card above all."""
+"""Training batches rendered several at a time, which is faster, above all on a graphics card."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from ...core import draws
 
 Lesson = TypeVar("Lesson")  # a dataclass, all of whose fields can be sliced
-PICTURES = 768  # about so many are drawn at once, unless told otherwise
+PICTURES = 768  # default number of pictures rendered at once
 
 
 class Blocks(Generic[Lesson]):
-    """Batches without end; the seed and their number decide each, so that nothing needs to be kept to go on.
+    """An endless sequence of batches, each decided by the seed and its index, so that resuming needs no saved state.
 
     Args:
-        draw: so many batches in one, from a generator.
-        batch: pictures of a batch.
+        draw: renders a number of batches as one, from a random generator.
+        batch: pictures per batch.
         seed: decides all of them.
         pictures: how many to draw at once.
     """
@@ -44,5 +44,5 @@ class Blocks(Generic[Lesson]):
 
 
 def on(device: torch.device, rng: torch.Generator) -> torch.Generator:
-    """A generator on a device, seeded by the next number of another."""
+    """A random generator on a device, seeded by the next number of another."""
     return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))

@@ -1,6 +1,6 @@
-"""A mapping network that is set and not trained: what it says of noise are choices, levels and phases.
+"""A mapping network with computed instead of trained weights: it maps noise to choices, levels and phases.
 
-So short a training as the recipes' would not find the steep steps of a choice among names.
+Trainings as short as the recipes' do not learn the steep steps of a categorical choice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...core.generators.stylegan_t.network import Linear, Mapping
 # Each is linear in the normal number between knots, and constant beyond the outermost.
 Function: TypeAlias = tuple[int, Tensor, Tensor]
 
-EDGE = 0.004  # how wide, as a share, the passage from one choice to the next is
+EDGE = 0.004  # width of the transition from one category to the next, as a share
 
 
 def shares(z: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def shares(z: Tensor) -> Tensor:
 
 
 def choice(column: int, count: int) -> Function:
-    """A choice among names: one number for each, high within its share."""
+    """A categorical choice: one output for each category, high where z falls into its interval."""
     borders = torch.arange(1, count) / count
     knots = torch.stack([borders - EDGE / 2, borders + EDGE / 2], 1).flatten()
     chosen = F.one_hot(torch.arange(count), count).float()
@@ -36,13 +36,13 @@ def choice(column: int, count: int) -> Function:
 
 
 def level(column: int, count: int) -> Function:
-    """The share itself, through so many knots."""
+    """The share itself, as a piecewise linear function with that many knots."""
     knots = (torch.arange(count) + 0.2) / (count - 0.6)
     return column, knots, (knots[:, None] - 0.5) * 12**0.5
 
 
 def phase(column: int) -> Function:
-    """The share, its sine and its cosine: its ends meet."""
+    """The share, its sine and its cosine: a periodic value."""
     _, knots, values = level(column, 6)
     turn = 2 * torch.pi * knots[:, None]
     return column, knots, torch.cat([values, 2**0.5 * turn.cos(), 2**0.5 * turn.sin()], 1)
@@ -50,9 +50,9 @@ def phase(column: int) -> Function:
 
 @torch.no_grad()
 def fix(mapping: Mapping, functions: Sequence[Function]) -> None:
-    """Have f(z) compute these functions, in numbers of deviation 1 that styles can follow, and leave it at that.
+    """Set and freeze the weights of f so that f(z) computes these functions, each output with deviation 1.
 
-    A hidden unit bends a function at each knot; what no function needs stays 0.
+    Each knot of a function takes one hidden unit; all other weights are 0.
     """
     fc0, fc1 = (cast("Linear", mapping.mlp[name]) for name in ("fc0", "fc1"))
     for parameter in mapping.parameters():
@@ -72,4 +72,4 @@ def fix(mapping: Mapping, functions: Sequence[Function]) -> None:
         fc1.bias[numbers] = (values[0] + 0.25 * (slopes * bends[:, None]).sum(0)) / fc1.rate
         unit, number = units.stop, numbers.stop
     for parameter in mapping.parameters():
-        parameter.copy_(parameter.half())  # as it will be shipped
+        parameter.copy_(parameter.half())  # rounded as it will be shipped

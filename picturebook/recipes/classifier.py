@@ -1,4 +1,4 @@
-"""Recipe of the two attribute classifiers: the tests' judge and the perceptual backbone."""
+"""Recipe of the two attribute classifiers: the judge of the tests, and the perceptual backbone."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def paste(images: Tensor, scenes: world.Scenes, share: float, rng: torch.Generat
 
 
 def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Mild blur, noise and tint, so that a classifier does not need a perfectly drawn picture."""
+    """Mild blur, noise and tint, so that the classifiers tolerate imperfect pictures."""
     n = len(images)
     soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     images = torch.lerp(images, soft, torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) ** 2)

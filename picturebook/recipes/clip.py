@@ -42,18 +42,18 @@ MODEL = {
 PREPROCESS = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
 MERGES = 400
 BATCH = 192
-TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
+TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which object is learned last
 SEED = 44
-WORST = 12.0  # length of the greatest change for the worse, over a picture's 12,288 numbers in [-1, 1]
+WORST = 12.0  # largest L2 norm of an adversarial perturbation, over a picture's 12,288 values in [-1, 1]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
-    """The plain one, from scratch."""
+    """The plain CLIP, trained from scratch."""
     return _recipe(FOLDER, steps, 1.5e-3, device, robust=False)
 
 
 def clip_robust(steps: int, device: torch.device) -> Recipe:
-    """The robust one, which starts as the plain one that is shipped."""
+    """The robust CLIP, fine-tuned from the shipped plain one."""
     recipe = _recipe(MODELS / "clip_robust", steps, 4e-4, device, robust=True)
     load_model(recipe.modules["model"], str(FOLDER / WEIGHTS))
     return recipe
@@ -68,7 +68,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
     tokenizer = SimpleTokenizer(str(VOCABULARY), context_length=MODEL["text_cfg"]["context_length"])
     MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
     model = towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
-    heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
+    heads = Heads(MODEL["embed_dim"]).to(device)  # they speed up the training of the image tower and are then discarded
     decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
     plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -112,7 +112,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
 
 
 def draw(n: int, rng: torch.Generator) -> world.Scenes:
-    """n scenes that CLIP may see; the second half is the first with an attribute anew or two colours exchanged."""
+    """n scenes for training; the second half repeats the first with an attribute redrawn or two colours exchanged."""
     base = _seen(world.sample(n, rng, two_objects=TWO_OBJECTS), n // 2)
     other = _seen(world.sample(n, rng), n // 2)
     which = torch.randint(4, (n // 2,), generator=rng)
@@ -188,7 +188,7 @@ def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generato
 
 
 def _unit(value: Tensor) -> Tensor:
-    """Each row's direction."""
+    """Each row at unit length."""
     return F.normalize(value.flatten(1), dim=1).view_as(value)
 
 

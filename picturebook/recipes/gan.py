@@ -60,7 +60,7 @@ SEED = 33
 
 def scene_of(z: Tensor, label: Tensor) -> world.Scenes:
     """The scene that latents z [N, 16] stand for, in classes `label` [N]."""
-    share = torch.special.ndtr(z)  # each normal number as a uniform one
+    share = torch.special.ndtr(z)  # normal numbers to uniform ones
     size = 0.19 + 0.18 * share[:, 2]
     cx, cy = (size + 0.02 + (0.96 - 2 * size) * share[:, i] for i in (0, 1))
     kind, colour = CLASSES[label].T
@@ -68,7 +68,7 @@ def scene_of(z: Tensor, label: Tensor) -> world.Scenes:
 
 
 class PairEmbedding(nn.Module):
-    """Class vectors in two halves, for classes [C, 2] of an object and a colour: one of each."""
+    """Class vectors for classes [C, 2]: an embedding of the object beside an embedding of the colour."""
 
     classes: Tensor
 
@@ -173,7 +173,7 @@ def gan(steps: int, device: torch.device) -> Recipe:
 def criticise(
     critic: Discriminator, adam: torch.optim.Optimizer, image: Tensor, target: Tensor, label: Tensor
 ) -> Tensor:
-    """The discriminator's turn; returns its loss."""
+    """A training step of the discriminator; returns its loss."""
     real, fake = critic(target, label), critic(image.detach(), label)
     hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     adam.zero_grad()
@@ -219,7 +219,7 @@ def keep(model: BigGAN, config: dict[str, Any], folder: Path, names: Sequence[st
 
 @torch.no_grad()
 def measure() -> dict[str, float]:
-    """What the judge says of fresh samples of the saved model: class (object and colour) and background right."""
+    """Accuracy of fresh samples of the saved model by the judge: class (object and colour) and background."""
     model = BigGAN(BigGANConfig.from_json_file(str(MODELS / "biggan" / "config.json")))
     load_model(model, str(MODELS / "biggan" / "model.safetensors"))
     z, label = draw_latents(1000, torch.Generator().manual_seed(SEED + 2))

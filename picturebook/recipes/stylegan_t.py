@@ -30,13 +30,13 @@ from .blocks import Blocks
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(128, 128, 64, 32), num_res_blocks=1, c_dim=128)
-OPEN = {"colour": 0.5, "background": 0.5, "size": 0.4, "place": 0.35}  # how often captions say what they can
+OPEN = {"colour": 0.5, "background": 0.5, "size": 0.4, "place": 0.35}  # probability of a mention in a caption
 SETTINGS = Settings(batch=192, lr=2e-3, ema_decay=0.998, seed=55)
 PAINTS = 0.632  # share of the steps before the discriminator and the guidance join
 PEAK = 6e-3  # the painter's highest learning rate
-STAYS = 2.0  # weight of the painter's losses from there on
-STOCK = 65536  # captions that those of the training are drawn from
-PER_BLOCK = 32  # batches that are drawn at once
+STAYS = 2.0  # weight of the painter's losses after that
+STOCK = 65536  # captions in the stock that batches are drawn from
+PER_BLOCK = 32  # batches rendered at once
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -63,13 +63,13 @@ class Pictures:
         return Pictures(self.seed, side=side, held_out=self.held_out)
 
     def draw(self, samples: Sequence[int]) -> tuple[world.Scenes, Captions]:
-        """The scenes of these numbers and what is said of them."""
+        """The scenes of these sample numbers, and the attributes their captions mention."""
         parts = [caption(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
         said = Captions([text for part in parts for text in part.texts], torch.cat([part.says for part in parts]))
         return scene_of(self.noise(samples), said.says), said
 
     def noise(self, samples: Sequence[int]) -> Tensor:
-        """The noise of these numbers, [N, 64]."""
+        """The noise of these sample numbers, [N, 64]."""
         return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], SHAPE.z_dim)
 
 
@@ -83,7 +83,7 @@ def caption(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions
 
 @dataclass(frozen=True)
 class Lesson:
-    """A batch to learn from."""
+    """A training batch."""
 
     z: Tensor  # noise [N, 64]
     c: Tensor  # texts [N, 128]
@@ -143,7 +143,7 @@ ROUND = range(JITTER + 4, JITTER + 7)  # phases: their ends meet
 def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
     """The scenes that z [N, 64] stands for under captions that say `says` [N, FIELDS], which z completes.
 
-    Size and place spread as in `world.sample`, as far as the caption lets them.
+    Size and place are distributed as in `world.sample`, restricted to what the caption mentions.
     """
     share = choices.shares(z)
     said = dict(zip(FIELDS, says.T, strict=True))
@@ -173,7 +173,7 @@ def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
 
 
 def functions() -> list[choices.Function]:
-    """What f says of z: all that `scene_of` reads."""
+    """The functions of z that the mapping network f computes: all that `scene_of` reads."""
     borders = choices.choice(COLOUR, len(world.COLOURS)), choices.choice(BACKGROUND, len(world.BACKGROUNDS))
     tint = [choices.level(JITTER + i, 2) for i in range(3)]
     horizon = choices.level(JITTER + 3, 4)
@@ -188,7 +188,7 @@ def functions() -> list[choices.Function]:
 
 @torch.no_grad()
 def untrained(shape: Shape, noise: float = 0.3) -> Network:
-    """A network as built, but for two things that so short a training would have to unlearn.
+    """A network as initialised, with two corrections that a short training would otherwise have to learn.
 
     It draws six times too strongly. And a text's few large numbers, of length 1, hardly move its styles beside the
     noise's many: here the text moves them as much as the bias does, and the noise `noise` times as much as it did.
@@ -234,13 +234,13 @@ class Plan:
 
 
 class Backbone(Protocol):
-    """What a painter is told through how unlike two pictures are."""
+    """A perceptual distance between two batches of pictures, for the painter's loss."""
 
     def distance(self, image: Tensor, target: Tensor) -> Tensor: ...
 
 
 def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
-    """The painter's steps, then the players'."""
+    """The painter's steps, then those of the generator and the discriminator."""
     torch.manual_seed(plan.settings.seed)
     accelerator = accelerated(device)
     reader = clip.load(plan.models / plan.clip)
@@ -294,7 +294,7 @@ def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
 
 @torch.inference_mode()
 def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, prompts: int = 100) -> dict[str, float]:
-    """What the judge says of one picture for each of so many captions of combinations that were never shown."""
+    """Accuracy by the judge of one picture for each of several captions of held-out combinations."""
     source = Pictures(SETTINGS.seed + 1000, held_out=True)
     z, (scenes, said) = source.noise(range(prompts)), source.draw(range(prompts))
     images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1)

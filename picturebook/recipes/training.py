@@ -1,4 +1,4 @@
-"""The one training loop: progress, atomic checkpoints, and a resume that continues where the last run stopped."""
+"""The training loop of all recipes: progress, atomic checkpoints, and exact resume."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOW_SECONDS = 2
 
 @dataclass
 class Recipe:
-    """What a training is: its state, one step, and what to do with the result.
+    """A training: its state, one step, and how to save and measure the result.
 
     `step(i)` performs step i and returns figures for the progress bar. Every random draw must come from `rng`, whose
     state is saved with the rest.
@@ -62,7 +62,7 @@ def train(recipe: Recipe, folder: Path) -> dict[str, float]:
     with tqdm(total=recipe.steps, initial=done, desc=recipe.name, mininterval=2) as bar:
         for i in range(done, recipe.steps):
             figures = recipe.step(i)
-            if time.monotonic() - shown > SHOW_SECONDS:  # not always: to read a GPU's numbers is to wait for it
+            if time.monotonic() - shown > SHOW_SECONDS:  # not every step: reading a GPU's numbers waits for it
                 bar.set_postfix({name: f"{float(value):.3f}" for name, value in figures.items()}, refresh=False)
                 shown = time.monotonic()
             bar.update()
@@ -73,14 +73,14 @@ def train(recipe: Recipe, folder: Path) -> dict[str, float]:
 
 
 def save_atomically(state: dict, path: Path) -> None:
-    """Write aside and rename, so that a file of this name is always whole."""
+    """Write to a temporary file and rename it, so that a file of this name is always complete."""
     aside = path.with_suffix(".part")
     torch.save(state, aside)
     os.replace(aside, path)
 
 
 def lowered(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast to the precision that models are trained in on a device."""
+    """Autocast to the mixed precision used for training on a device."""
     return precision.within(device, precision.training(device))
 
 

@@ -1,7 +1,7 @@
-"""Recipe of the tiny VQGAN: an autoencoder of scenes whose cells of 4 x 4 pixels are each one of a few hundred codes.
+"""Recipe of the tiny VQGAN: an autoencoder of scenes with one of a few hundred codes for each 4 x 4 pixels.
 
-Trained by pixels and through the perceptual backbone. The codebook follows what the encoder gives (van den Oord et al.
-2017, appendix A.1), and a code that nothing takes any more starts anew from what the encoder gives now.
+Trained by pixels and through the perceptual backbone. The codebook follows moving averages of the encoder's outputs
+(van den Oord et al. 2017, appendix A.1), and an unused code is replaced by a current encoder output.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ CONFIG = {
 }
 BATCH = 16
 COMMITMENT = 0.25
-QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; until then what the encoder gives
+QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; before, the encoder's outputs
 SEED = 55
 
 
 class Census(nn.Module):
-    """Moving averages of how often each code was taken and the sum of what took it; the codebook is their quotient."""
+    """Moving averages of each code's use and of the sum of its vectors; their quotient is the codebook."""
 
     count: Tensor
     total: Tensor
@@ -63,13 +63,13 @@ class Census(nn.Module):
 
     @torch.no_grad()
     def follow(self, codebook: Tensor, h: Tensor, tokens: Tensor, rng: torch.Generator) -> None:
-        """Move the codebook [K, C] toward the vectors h [M, C] that took the codes `tokens` [M]."""
+        """Move the codebook [K, C] toward the vectors h [M, C] assigned to the codes `tokens` [M]."""
         taken = F.one_hot(tokens, len(codebook)).to(h)
         self.count.lerp_(taken.sum(0), 0.01)
         self.total.lerp_(taken.T @ h, 0.01)
         dead = self.count < 0.01
         fresh = h[torch.randint(len(h), (len(codebook),), generator=rng).to(h.device)]
-        self.count.masked_fill_(dead, 0.1)  # time to find its place: it dies again after 230 steps without use
+        self.count.masked_fill_(dead, 0.1)  # a replaced code unused for 230 steps is replaced again
         self.total.copy_(torch.where(dead[:, None], 0.1 * fresh, self.total))
         codebook.copy_(self.total / self.count[:, None])
 
@@ -130,7 +130,7 @@ def recipe(
 
 @torch.no_grad()
 def normalise(model: VQGAN) -> None:
-    """Give the codes unit spread, so that a search may step by tenths; the pictures stay as they are."""
+    """Scale the codes to unit deviation, which the search's step sizes assume; decoded pictures stay the same."""
     scale = 1 / model.quantize.codebook.std()
     for value in (*model.quant_conv.parameters(), model.quantize.codebook):
         value.mul_(scale)
@@ -138,7 +138,7 @@ def normalise(model: VQGAN) -> None:
 
 
 def psnr(error: Tensor) -> Tensor:
-    """Peak signal to noise in dB, of errors in [-2, 2]."""
+    """Peak signal-to-noise ratio in dB, of errors in [-2, 2]."""
     return 10 * torch.log10(4 / error.detach().square().mean())
 
 
