@@ -1,4 +1,4 @@
-"""Train a StyleGAN-T on captioned pictures; run again with the same --out, it goes on where it stopped.
+"""Train a StyleGAN-T on captioned pictures; run again with the same --out, it resumes.
 
 The data is a folder of pictures with a text of the same name beside each (a line a caption), loose or in .tar shards as
 WebDataset writes them; or such shards by their addresses, of which each machine fetches its own.
@@ -9,12 +9,12 @@ alone, then all at 128. Into --out go the model (stylegan_t.safetensors), after 
 with (clip/), sheets of samples and TensorBoard's logs. Load Generator has the model as `stylegan-t-` and the name of
 the folder, with its text encoder.
 
-What nothing is said of is as the paper chose it, but for the lengths of the stages, which it does not tell: CLIP's
-ViT-L/14 reads the captions, DINO's ViT-S/16 looks at the pictures, and Adam takes 2,048 of them a step. Both networks
-are downloaded when they are first needed. `--data picturebook` is a trial on small models that come with the pack.
+Defaults are those of the paper, except the lengths of the stages, which it does not give: CLIP's ViT-L/14 reads the
+captions, DINO's ViT-S/16 is the discriminator's backbone, and the batch size is 2,048. Both networks are downloaded
+when they are first needed. `--data picturebook` is a trial on small models that come with the pack.
 
-Few pictures (under 20,000) are augmented adaptively. They gain from a start that knows more of the world: `--start
-MODEL` goes on from any StyleGAN-T of the same --size and --clip, and `--freeze mapping 8 16` keeps parts of it.
+Small data sets (under 20,000 pictures) are augmented adaptively. They gain from fine-tuning: `--start MODEL` starts
+from any StyleGAN-T of the same --size and --clip, and `--freeze mapping 8 16` keeps parts of it fixed.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def prepare(options: Namespace) -> None:
-    """What one process does for all: refuse what cannot work, and download what is needed.
+    """Check the options and download the networks, once for all processes.
 
     Raises:
-        PackError: a stage is none, there is no data, or a network cannot be had.
+        PackError: a stage is malformed, there is no data, or a network cannot be obtained.
     """
     command_line.stages(options.stages)
     data(options)
@@ -75,7 +75,7 @@ def prepare(options: Namespace) -> None:
 
 
 def share_out(options: Namespace, arguments: Sequence[str]) -> int:
-    """Run this module in processes that know of one another, on one or more machines; returns the exit status."""
+    """Run this module in distributed processes, on one or more machines; returns the exit status."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
@@ -88,7 +88,7 @@ def share_out(options: Namespace, arguments: Sequence[str]) -> int:
     try:
         torchrun([*where, f"--nproc-per-node={options.processes}", "-m", str(__spec__.name), *arguments])
     except ChildFailedError:
-        return 1  # they have said why
+        return 1  # the processes have printed the error
     except SignalException as error:
         return 128 + error.sigval
     return 0

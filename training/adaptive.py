@@ -1,9 +1,9 @@
-"""Adaptive augmentation (Karras et al. 2020): few pictures are changed so often that they are not learnt by heart.
+"""Adaptive discriminator augmentation (Karras et al. 2020), against overfitting on small data sets.
 
-The discriminator sees real and made pictures through the same changes, each with the same probability p, and p rises
-while it is too sure of the real ones. The changes are the paper's: mirror, quarter turn, shift, scale and stretch;
-brightness, contrast, inverted luma, hue and saturation. Its turns by any angle are left out, so that a change of place
-is one matrix for rows and one for columns, whose gradient is the same from run to run on every device.
+Real and generated pictures pass through the same augmentations, each applied with probability p. p rises while the
+discriminator overfits. The augmentations are the paper's: mirror, quarter turn, shift, scale and stretch; brightness,
+contrast, inverted luma, hue and saturation. Its rotations by arbitrary angles are left out, so that the geometric ones
+are one matrix for rows and one for columns, whose gradient is deterministic on every device.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 
 from ..core.pictures import resample
 
-NUMBERS = 21  # uniform numbers that decide the changes of a picture: ten times whether, and eleven times how much
-FEW = 20_000  # pictures: sets that are smaller are augmented unless said otherwise
-TARGET = 0.6  # the mean sign of the scores of real pictures that p is to hold
-REACH = 500_000  # pictures in which p can rise from 0 to 1
-MOST = 0.8  # what the paper found safe: above it, made pictures may look augmented too
+NUMBERS = 21  # uniform numbers per picture: ten decide whether to apply an augmentation, eleven its strength
+FEW = 20_000  # pictures: smaller data sets are augmented by default
+TARGET = 0.6  # target of the mean sign of the scores of real pictures (r_t)
+REACH = 500_000  # number of pictures over which p can rise from 0 to 1
+MOST = 0.8  # safe by the paper: above it, augmentations may leak into generated pictures
 SHIFT = 0.125  # of the side, either way
 SCALE, STRETCH = 0.2, 0.2  # deviations of the binary logarithm
 BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0  # deviations; of the latter two, of the binary logarithm
 
 
 class Adaptive(nn.Module):
-    """The changes, and the probability p that a training has reached."""
+    """The augmentations, and their current probability p."""
 
     p: Tensor
 
@@ -35,7 +35,7 @@ class Adaptive(nn.Module):
         self.register_buffer("p", torch.zeros(()))
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """Changed pictures [N, 3, H, H] of such in [-1, 1], differentiable; numbers: [N, 21] in [0, 1)."""
+        """Augment pictures [N, 3, H, H] in [-1, 1], differentiably; numbers: [N, 21] in [0, 1)."""
         gates, amounts = numbers[:, :10] < self.p, numbers[:, 10:]
         return _recolour(_move(images, gates[:, :5], amounts[:, :6]), gates[:, 5:], amounts[:, 6:])
 
@@ -74,7 +74,7 @@ def _recolour(images: Tensor, gates: Tensor, amounts: Tensor) -> Tensor:
     luma = torch.where(inverted & (amounts[:, 2] < 0.5), -1.0, 1.0)
     angle = math.pi * (2 * amounts[:, 3] - 1) * turned
     saturation = torch.exp2(_normal(amounts[:, 4]) * SATURATION * saturated)
-    grey = torch.full((3, 3), 1 / 3, device=images.device)  # the part of a colour along the axis of greys
+    grey = torch.full((3, 3), 1 / 3, device=images.device)  # the component along the luma axis
     across = torch.eye(3, device=images.device) - grey
     ahead = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=images.device) / 3**0.5
     turn = angle.cos()[:, None, None] * across + angle.sin()[:, None, None] * ahead
@@ -84,5 +84,5 @@ def _recolour(images: Tensor, gates: Tensor, amounts: Tensor) -> Tensor:
 
 
 def _normal(uniform: Tensor) -> Tensor:
-    """Standard normal numbers of uniform ones in [0, 1)."""
+    """Uniform numbers in [0, 1) to standard normal ones."""
     return torch.special.ndtri(uniform.clamp(1e-4, 1 - 1e-4))

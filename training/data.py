@@ -1,7 +1,7 @@
 """Captioned pictures to train on: a folder, tar shards as WebDataset writes them, or anything else that is a `Source`.
 
-Samples are numbered without end. The seed decides which picture each number stands for, so that a resumed training goes
-on where it stopped, and processes that share a batch out read what one alone would.
+Samples have endless numbers, and the seed decides the picture of each, so that a resumed training continues exactly
+and several processes that share a batch read what one alone would.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXT = ".txt"
 
 @dataclass(frozen=True)
 class Batch:
-    """N pictures [N, 3, H, H] in [-1, 1] and their captions; skipped: files passed over on the way, and why."""
+    """N pictures [N, 3, H, H] in [-1, 1] and their captions; skipped: unreadable files met while reading, and why."""
 
     images: Tensor
     texts: list[str]
@@ -54,7 +54,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Piece:
-    """A file, or a part of one."""
+    """A file, or a byte range of one."""
 
     path: Path
     start: int = 0
@@ -184,7 +184,7 @@ def first_readable(
 def reason(error: Exception) -> str:
     """Why a file cannot be read, in a line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if "cannot identify image file" in said:  # what follows names a place in memory
+    if "cannot identify image file" in said:  # the rest is a memory address
         return "it is no picture"
     return shortened(" ".join(said.split()) or type(error).__name__, 200)
 
@@ -194,14 +194,14 @@ def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
     return torch.randperm(count, generator=draws.rng(seed, "epoch", epoch)).tolist()
 
 
-# --- what there is ---------------------------------------------------------------------------------------------------
+# --- finding files ---------------------------------------------------------------------------------------------------
 
 Members = dict[str, dict[str, Piece]]  # by the name that picture and text share, then by their endings
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder or a shard holds."""
+    """The captioned pictures found in a folder or a shard."""
 
     entries: Sequence[Entry]
     uncaptioned: Sequence[str] = ()

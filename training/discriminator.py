@@ -21,7 +21,7 @@ NUMBERS = 11  # uniform numbers that decide the view of one picture: eight of `a
 
 
 class _VirtualBatchNorm(nn.Module):
-    """Batch norm over the tokens of eight neighbouring samples; nothing is recorded, for nothing is ever inferred."""
+    """Batch norm over the tokens of eight neighbouring samples, without running statistics."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class _Head(nn.Module):
 
 
 class Heads(nn.Module):
-    """The part of the discriminator that learns: a head for each layer of the frozen network."""
+    """The trained part of the discriminator: a head for each layer of the frozen network."""
 
     def __init__(self, widths: Sequence[int], c_dim: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Heads(nn.Module):
 
 
 def look(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
-    """What the frozen network sees of pictures, augmented as `numbers` [N, 11] in [0, 1) decide; differentiable."""
+    """Tokens of the frozen network for pictures augmented by `numbers` [N, 11] in [0, 1); differentiable."""
     images = diffaug.augment(images, numbers[:, None, :8], POLICIES)
     side = int(min(max(images.shape[-1], features.least), features.most))
     if images.shape[-1] != side:

@@ -1,4 +1,4 @@
-"""How good the pictures are while a training goes on: FID against its own data, and the CLIP score by another CLIP."""
+"""Evaluation during training: FID against the training data, and the CLIP score by another CLIP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..core.losses import perceptual
 from .data import Source
 
 AT_ONCE = 32  # pictures through a network
-TRIED = 4  # times as many samples as are wanted are looked at for captions that the judge reads whole
+TRIED = 4  # at most this many times `count` samples are searched for captions within the context length
 
 Draw = Callable[[Sequence[str], Sequence[int]], Tensor]  # N captions and numbers of noise to pictures [N, 3, H, H]
 
@@ -24,7 +24,7 @@ class Exam:
     """The samples 0, 1, ... of the data, whose captions a generator has to draw.
 
     Args:
-        network: whose features FID compares. judge: whose CLIP score is told; best another than the one that guides.
+        network: whose features FID compares. judge: computes the CLIP score; preferably not the CLIP that guides.
         count: pictures.
     """
 
@@ -33,10 +33,10 @@ class Exam:
         self._seen: dict[int, tuple[Tensor, list[str]]] = {}  # by the side, what is real
 
     def figures(self, source: Source, side: int, draw: Draw) -> dict[str, float]:
-        """FID and CLIP score by their names, which say of how many pictures and through what.
+        """FID and CLIP score by name; a name gives the number of pictures and the network.
 
         Raises:
-            PackError: the data has too few pictures with captions that the judge reads whole.
+            PackError: the data has too few pictures whose captions fit the judge's context length.
         """
         if side not in self._seen:
             self._seen[side] = self._real(source)
@@ -76,7 +76,7 @@ def feature_network(path: Path) -> metrics.FeatureNetwork:
     """Inception's weights, or those of a perceptual backbone.
 
     Raises:
-        CheckpointError: they are neither.
+        CheckpointError: the weights are of neither.
     """
     try:
         return metrics.backbone(perceptual.load(path))

@@ -1,4 +1,4 @@
-"""The frozen networks through whose eyes the discriminator sees (Sauer et al. 2021, 2023): pictures to token maps."""
+"""Frozen feature networks of the projected discriminator (Sauer et al. 2021, 2023): pictures to tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRID = 16
 
 
 class Features(nn.Module):
-    """A frozen network with several layers to look at.
+    """A frozen network that returns the tokens of several layers.
 
     name: architecture and a fingerprint of the weights. widths: channels C of each layer. least, most: between which
     sides the pictures must be that it is given. `forward` takes pictures [N, 3, H, H] in [-1, 1] and returns the tokens
@@ -51,7 +51,7 @@ class DINO(Features):
         self.name = name or f"dino-vits16@{fingerprint(tensors)}"
         self.widths = (self.vit.embed_dim,) * (1 + len(LOOKS))
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
-        self.register_buffer("gain", 0.5 / std)  # from [-1, 1] to the range that it was trained on
+        self.register_buffer("gain", 0.5 / std)  # from [-1, 1] to the normalisation of its training
         self.register_buffer("offset", (0.5 - mean) / std)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -88,7 +88,7 @@ def load(path: Path) -> Features:
     """The frozen network in a weight file, recognised by the names of its tensors.
 
     Raises:
-        CheckpointError: the file is missing, broken, or of no network known here.
+        CheckpointError: the file is missing, broken, or of an unknown network.
     """
     checkpoint = read(path)
     if "patch_embed.proj.weight" not in checkpoint.tensors:

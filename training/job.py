@@ -1,4 +1,4 @@
-"""A training from its command line to its end: the stages, their checkpoints, and what is shown of them."""
+"""Runs a training from its command line: stages, checkpoints, sample sheets and logs."""
 
 from __future__ import annotations
 
@@ -79,20 +79,20 @@ class Training:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other run writes into the folder meanwhile."""
+        """Hold a lock, so that no other run writes into the folder."""
         with locks.locked(self.out / "training") if self.accelerator.is_main_process else contextlib.nullcontext():
             self.accelerator.wait_for_everyone()
             yield
 
     def _introduce(self) -> None:
-        """What is to know of the data before the training starts."""
+        """Print remarks on the data before the training starts."""
         if isinstance(self.data, Files) and self.accelerator.is_main_process:
             for line in sight.remarks(self.data, self.clip, self.out / "too_long.txt"):
                 print(line, flush=True)
         self.accelerator.wait_for_everyone()
 
     def _tell_skipped(self) -> None:
-        """What all processes have passed over."""
+        """Print the unreadable files that the processes have skipped."""
         everywhere = dict(gather_object(list(self.skipped.items())))
         if everywhere and self.accelerator.is_main_process:
             found = [f"{name} ({why})" for name, why in sorted(everywhere.items())]
@@ -166,7 +166,7 @@ class Training:
         return min(gather_object([work.at_once(share, free / self._beside(device))]))
 
     def _beside(self, device: torch.device) -> int:
-        """Processes that share a device's memory."""
+        """Number of processes that share a device's memory."""
         return self.accelerator.num_processes if device.type == "cpu" else 1
 
     def _note_skipped(self, skipped: Mapping[str, str], bar: tqdm) -> None:
@@ -183,7 +183,7 @@ class Training:
         return {"done": done, "plan": self._plan(stage), "at_once": trainer.at_once, **trainer.state()}
 
     def _plan(self, stage: Stage) -> str:
-        """What must be the same for a checkpoint to go on as if it had never stopped."""
+        """The settings that must be equal for a checkpoint to resume exactly."""
         return json.dumps(
             [
                 *(stage.player, stage.side, self.options.size, self.features.name, self.clip.name),
@@ -192,7 +192,7 @@ class Training:
         )
 
     def _resume(self, trainer: Trainer, number: int, stage: Stage) -> int:
-        """Load the stage's own checkpoint, or else the last weights of the stage before; returns the steps done."""
+        """Load the stage's checkpoint, or else the final weights of the previous stage; returns the steps done."""
         path = self._checkpoint(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -203,7 +203,7 @@ class Training:
                     "go on with the same, or choose another --out."
                 )
             trainer.restore(state)
-            trainer.at_once = self.options.at_once or state["at_once"]  # it decides how numbers are rounded
+            trainer.at_once = self.options.at_once or state["at_once"]  # it affects rounding
             return min(state["done"], stage.steps)
         if number:
             trainer.start_from(torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True))
@@ -222,7 +222,7 @@ class Training:
         save_image(images.clamp(-1, 1) / 2 + 0.5, str(path), nrow=columns)
 
     def _ship(self, trainer: Trainer, number: int) -> None:
-        """The model, and where its text encoder has learnt something, the CLIP that it now goes with."""
+        """Write the model and, if its text encoder was trained, the CLIP with that encoder."""
         settings = json.dumps(asdict(self.settings))
         notes = {"clip": self.clip.name, "features": self.features.name, "settings": settings}
         notes[ship.ORIGIN] = str(self.out.resolve())
@@ -240,7 +240,7 @@ class Training:
                     shutil.copy(self.clip_path / name, folder)
 
     def _card(self, number: int) -> Card:
-        """What the model's file says of how it was trained, up to a stage."""
+        """The model card: how the model was trained, up to a stage."""
         words = {"generator": "pixels", "text": "pixels, the text encoder"}
         done = [f"{each.steps:,} steps at {each.side} {words[each.player]}" for each in self.stages[: number + 1]]
         pictures = len(self.data) if isinstance(self.data, Files) else None

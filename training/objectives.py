@@ -1,4 +1,4 @@
-"""What the two players of StyleGAN-T lower (Sauer et al. 2023, Section 3)."""
+"""The losses of StyleGAN-T's generator and discriminator (Sauer et al. 2023, Section 3)."""
 
 from __future__ import annotations
 

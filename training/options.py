@@ -1,4 +1,4 @@
-"""What a training's command line says: the stages, the sizes, and what is chosen where nothing is said."""
+"""The command line of a training: stages, sizes and defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PICTUREBOOK = "picturebook"
 SIZES = {"tiny": (2048, 128, 1), "lite": (32768, 512, 2), "full": (65536, 2048, 3)}
 SMALLEST = 16  # side of a first stage, as the paper's
 
-# What is chosen where nothing is said: for the picture book its own small models, for all else what the paper chose.
+# Defaults: for the picture book its own small models, for all other data those of the paper.
 TOYS = {
     "stages": ["64:25000"],
     "size": "tiny",
@@ -42,7 +42,7 @@ PAPERS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One phase: who learns, at which side, for how many steps."""
+    """A training stage: which network is trained, at which resolution, for how many steps."""
 
     player: str
     side: int
@@ -53,7 +53,7 @@ def stages(words: Sequence[str]) -> list[Stage]:
     """The stages of words such as 64:25000 or text:1000; the text encoder learns at the side of the stage before.
 
     Raises:
-        PackError: a word is no stage.
+        PackError: a word is not a stage.
     """
     found: list[Stage] = []
     for word in words:
@@ -68,7 +68,7 @@ def stages(words: Sequence[str]) -> list[Stage]:
 
 
 def parse(about: str | None, arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line, with what is chosen for its data where it says nothing."""
+    """Parse a command line; missing options take the defaults for its data."""
     top = _parser(about)
     options = top.parse_args(arguments)
     if not options.plan and None in (options.data, options.out):
@@ -146,7 +146,7 @@ def _parser(about: str | None) -> argparse.ArgumentParser:
 
 
 def _default(name: str) -> str:
-    """What is chosen for either data, in words."""
+    """The defaults for both kinds of data, in words."""
     paper, toy = (" ".join(value) if isinstance(value, list) else value for value in (PAPERS[name], TOYS[name]))
     return f"default: {paper}; for {PICTUREBOOK}: {toy}"
 

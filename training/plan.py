@@ -1,7 +1,7 @@
-"""What a training would take, before it begins: work and memory, counted, and days on some cards, extrapolated.
+"""Cost of a training in advance: operations and memory, counted, and days on some GPUs, extrapolated.
 
-A step of the real `Trainer` is run on tensors without numbers (torch's meta device), which tells every product and
-every tensor that is kept for the gradients. Where there is a GPU, a few real steps say how fast it is at that work.
+A step of the real `Trainer` runs on torch's meta device, which counts every operation and every tensor saved for the
+backward pass. Where there is a GPU, a few real steps measure its speed at that work.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def count(network: Network, features: Features, clip: OpenCLIP, player: str, num
 
 @contextlib.contextmanager
 def counting(parts: Sequence[nn.Module]) -> Iterator[tuple[Any, Any]]:
-    """Two functions that say what was done within: floating-point operations, and numbers kept for the gradients."""
+    """Context of two functions that count floating-point operations, and elements saved for the backward pass."""
     from torch.utils.flop_counter import FlopCounterMode
 
     weights = {_storage(value) for part in parts for value in (*part.parameters(), *part.buffers())}
@@ -126,7 +126,7 @@ def _storage(value: Tensor) -> int:
 
 
 def hollow(module: Any) -> Any:
-    """A copy of a module whose tensors have no numbers."""
+    """A copy of a module on the meta device."""
     given = [*module.parameters(), *module.buffers()]
     memo: dict[int, Any] = {
         id(value): nn.Parameter(value.to("meta"), value.requires_grad)
@@ -230,7 +230,7 @@ def speed(options: Namespace) -> Speed:
 
 
 def measured(trainer: Trainer, steps: int) -> float:
-    """Seconds of a step on random pictures, after one that is not counted."""
+    """Seconds of a step on random pictures, after a warm-up step."""
     shape, n, device = trainer.network.shape, trainer.settings.batch, trainer.accelerator.device
     real = torch.rand(n, 3, shape.resolution, shape.resolution, device=device) * 2 - 1
     c = nn.functional.normalize(torch.randn(n, shape.c_dim, device=device), dim=1)
@@ -239,7 +239,7 @@ def measured(trainer: Trainer, steps: int) -> float:
     for i in range(steps + 1):
         if i == 1:
             began = time.perf_counter()
-        trainer.play(i, real, c, c, z, numbers)["hinge"].item()  # waits for the device
+        trainer.play(i, real, c, c, z, numbers)["hinge"].item()  # synchronises with the device
     return (time.perf_counter() - began) / steps
 
 

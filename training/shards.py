@@ -1,8 +1,8 @@
-"""Shards of WebDataset that lie elsewhere, fetched when their turn comes: for data that no folder here holds.
+"""Remote WebDataset shards, each downloaded when it is needed, for data sets too large for a local folder.
 
-A batch is made of lanes, each of which reads one shard after another, and processes share the lanes out. So a machine
-fetches the shards of its own lanes alone, and what a sample is does not depend on who reads it: its number tells the
-step and the place, the place the lane, and the lane and the step the shard and the picture.
+A batch consists of lanes, each of which reads one shard after another, and the lanes are divided among the processes.
+So a machine fetches only the shards of its own lanes, and the content of a sample does not depend on the process that
+reads it: its number gives its step and lane, and these give the shard and the picture.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Shards:
         return Batch(torch.stack([image for image, _ in found]), [text for _, text in found], skipped)
 
     def place(self, sample: int) -> tuple[str, int, int]:
-        """A sample's shard, the how manieth visit to a shard that is, over all lanes, and the sample's place in it."""
+        """A sample's shard, that shard's visit number over all lanes, and the sample's place in it."""
         step, spot = divmod(sample, self.batch)
         width = self.batch // self.lanes
         lane, within = divmod(spot, width)
@@ -107,7 +107,7 @@ class Shards:
         return found
 
     def _fetched(self, address: str) -> Path:
-        """Where a shard is, once it is there.
+        """Path of a shard, downloaded if necessary.
 
         Raises:
             PackError: it cannot be fetched.

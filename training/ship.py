@@ -1,4 +1,4 @@
-"""The file of a trained model: the averaged generator, the text encoder that it listens to, and the card."""
+"""The file of a trained model: the averaged generator, its text encoder, and the model card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def menu_place(name: str, out: Path) -> Path:
     """Where Load Generator finds the model of the training in `out` under a name.
 
     Raises:
-        PackError: the name is no file's, or another model has it.
+        PackError: the name is not valid for a file, or taken by another model.
     """
     if not name or Path(name).name != name:
         raise PackError(f"--name {name!r} cannot be the name of a file: leave out slashes.")
@@ -35,7 +35,7 @@ def menu_place(name: str, out: Path) -> Path:
 def write(
     places: Iterable[Path], generator: Mapping[str, Tensor], text: TextEncoder, card: Card, notes: Mapping[str, str]
 ) -> None:
-    """Write the model into each of these files, with the text encoder if a file can bring it.
+    """Write the model into each of these files, with the text encoder where the format allows.
 
     Raises:
         OSError: a place cannot be written.
@@ -73,6 +73,6 @@ def _reads_as_openais(tokenizer: Any) -> bool:
 
 
 def _halved(value: Tensor) -> Tensor:
-    """In half the room where nothing is lost by that, as of weights that were published so."""
+    """In half precision where that loses nothing, as for weights that were published in it."""
     half = value.detach().half()
     return half if half.float().equal(value.float()) else value

@@ -1,4 +1,4 @@
-"""What a training sees and reads through, by path or by published name, and what of its data it cannot read whole."""
+"""The pretrained networks of a training, by path or published name, and remarks on captions too long for CLIP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMED = 5  # of what is wrong with the data, on screen
 
 
 def all_needed(options: Namespace) -> dict[str, Path]:
-    """Where all is that a command line needs, by the names of its options; as `obtain`."""
+    """Paths of all networks that a command line needs, by option name; see `obtain`."""
     wanted = [name for name in NEEDS if options.measure_every or name not in MEASURING]
     return {name: obtain(getattr(options, name), *NEEDS[name]) for name in wanted}
 
@@ -41,7 +41,7 @@ def obtain(asked: str, kinds: Sequence[str], purpose: str) -> Path:
     kinds: of the weights that can serve. purpose: what the training needs them for, for people.
 
     Raises:
-        PackError: it is neither, or cannot be downloaded; the message says how to get it by hand.
+        PackError: it is neither, or cannot be downloaded; the message tells how to download it by hand.
     """
     if (path := Path(asked)).exists():
         return path
@@ -61,7 +61,7 @@ def obtain(asked: str, kinds: Sequence[str], purpose: str) -> Path:
 
 
 def remarks(files: Files, encoder: clip.OpenCLIP, listing: Path) -> Iterator[str]:
-    """What is to know of the data before a training starts, a line each; see `too_long` for the file `listing`."""
+    """Remarks on the data before a training starts, one line each; see `too_long` for the file `listing`."""
     yield f"{len(files):,} captioned pictures in {files.name}."
     if alone := files.uncaptioned:
         of = f"{len(alone):,} of {len(alone) + len(files):,} pictures"
@@ -94,6 +94,6 @@ def too_long(captions: Iterable[Caption], total: int, encoder: clip.OpenCLIP, li
 
 
 def named(found: Sequence[str]) -> str:
-    """The first of many, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = f"; and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
     return f"{'; '.join(found[:NAMED])}{more}"

@@ -1,4 +1,4 @@
-"""Which captioned pictures a command line asks for."""
+"""Choice of the data source of a command line."""
 
 from __future__ import annotations
 

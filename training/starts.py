@@ -1,4 +1,4 @@
-"""Where a training may start from instead of random weights, and what of that stays as it is."""
+"""Initial weights of a training (fine-tuning), and which parts stay frozen."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def modules(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def check(states: dict[str, dict[str, Any]], network: Network, path: Path) -> None:
-    """Refuse a start of other sizes than the network that is to be trained.
+    """Check that initial weights have the sizes of the network to be trained.
 
     Raises:
-        PackError: it has other sizes; the message names them.
+        PackError: the sizes differ; the message names them.
     """
     given, wanted = Shape.of(states["network"]), network.shape
     shared = min(len(given.channels), len(wanted.channels))
@@ -63,7 +63,7 @@ def check(states: dict[str, dict[str, Any]], network: Network, path: Path) -> No
 
 
 def freeze(network: Network, names: Sequence[str]) -> None:
-    """Keep parts of a generator as they are.
+    """Freeze parts of a generator.
 
     Raises:
         PackError: it has no such part, or no other.

@@ -1,4 +1,4 @@
-"""What tells the generator of the captions."""
+"""The text encoder that conditions the generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.clip import OpenCLIP
 
 
 class TextEncoder(nn.Module):
-    """A CLIP's text side: captions to unit vectors [N, D]. What is too long for it is cut off."""
+    """The text tower of a CLIP: captions to unit vectors [N, D]. Longer captions are truncated."""
 
     def __init__(self, clip: OpenCLIP) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def trainable(cls, clip: OpenCLIP) -> TextEncoder:
-        """A copy that can learn and leaves the CLIP as it is."""
+        """A trainable copy; the CLIP itself does not change."""
         encoder = cls(clip)
         encoder.tower = copy.deepcopy(encoder.tower)
         del encoder.tower.visual

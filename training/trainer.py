@@ -1,4 +1,4 @@
-"""One step of StyleGAN-T's training: the discriminator's turn, then that of the generator or of the text encoder."""
+"""One step of StyleGAN-T's training: the discriminator, then the generator or the text encoder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEAN_KEEPS = 0.995  # of the running mean of f(z), per step
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is run with; the defaults are the paper's, where they are known."""
+    """Settings of a training; the defaults are those of the paper where it gives them."""
 
     batch: int = 2048  # over all processes
     lr: float = 2e-3
@@ -45,7 +45,7 @@ class Settings:
 
 
 class Trainer:
-    """The two players, their optimisers and the moving average of the generator.
+    """Generator, discriminator, their optimisers and the moving average of the generator.
 
     Each sample of a step draws its random numbers from a generator that the seed, the step and its place in the whole
     batch decide, and shares its norms' statistics with its eight neighbours only. So processes that share a batch out
@@ -124,7 +124,7 @@ class Trainer:
         return {"adam": self.adam, "heads": self.heads_adam}
 
     def state(self) -> dict[str, Any]:
-        """All that goes on with `restore` as if it had never stopped."""
+        """The full training state, from which `restore` continues exactly."""
         return {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -137,7 +137,7 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take over the weights of an earlier phase; what a larger generator adds to them stays as it is."""
+        """Load the weights of an earlier stage; layers that a larger generator adds keep their initial values."""
         for name in self.modules.keys() & state["modules"].keys():
             self.modules[name].load_state_dict(state["modules"][name], strict=False)
 
@@ -153,7 +153,7 @@ class Trainer:
         return self.average(z.to(self.accelerator.device), (self.text or self.clip_text)(texts)).cpu()
 
     def places(self) -> range:
-        """This process's places in the whole batch."""
+        """Indices of this process's samples in the whole batch."""
         share = self.settings.batch // self.accelerator.num_processes
         return range(self.accelerator.process_index * share, (self.accelerator.process_index + 1) * share)
 
@@ -176,7 +176,7 @@ class Trainer:
         return {name: value.item() for name, value in figures.items()}
 
     def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """What the CLIP makes of captions, and what the generator is told of them."""
+        """CLIP's embeddings of captions, and the embeddings that condition the generator."""
         with torch.no_grad():
             c = self.clip_text(texts)
         return c, c if self.text is None else self.text(texts)
@@ -193,13 +193,13 @@ class Trainer:
         also: Callable[[Tensor], Tensor] | None = None,
         changes: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Step i with all that it needs drawn already, on the device: what `step` does, and what a recipe may steer.
+        """Step i with all random numbers and embeddings given, on the device; `step` calls it, and so may a recipe.
 
         Args:
             i: the step's number.
             real: [N, 3, H, H] in [-1, 1].
             c: [N, D] unit vectors of the captions, of the CLIP.
-            told: [N, D] what the generator is told of them.
+            told: [N, D] embeddings that condition the generator.
             z: [N, z_dim] its noise.
             numbers: [N, VIEWS] in [0, 1): how discriminator and guidance view the pictures.
             rngs: draw its noise maps; None takes the stored ones.
@@ -282,7 +282,7 @@ class Trainer:
         return {name: self._mean(value.detach()) for name, value in figures.items()}
 
     def _changed(self, images: Tensor, changes: Tensor | None, which: int) -> Tensor:
-        """Augmented adaptively, where they are at all."""
+        """Adaptive augmentation of pictures, if enabled."""
         return images if self.adaptive is None or changes is None else self.adaptive(images, changes[:, which])
 
     def _score(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> tuple[Tensor, Tensor]:
@@ -293,7 +293,7 @@ class Trainer:
         return objectives.discriminator_hinge(real, fake), sure
 
     def _fool(self, fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
-        """The player's loss by the heads, which do not learn from it."""
+        """The adversarial loss of the generator; the heads get no gradient from it."""
         # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
         self.heads.requires_grad_(False)
         hinge = objectives.generator_hinge(self.heads(fake_seen, c))
@@ -301,7 +301,7 @@ class Trainer:
         return hinge
 
     def _learn(self, losses: Iterable[Tensor], adam: torch.optim.Optimizer) -> None:
-        """One step along the sum of the losses' gradients, as the mean of all processes."""
+        """One optimiser step on the sum of the losses, averaged over all processes."""
         adam.zero_grad()
         for loss in losses:
             loss.backward()
