@@ -189,9 +189,7 @@ def uv_settings(pip_config: str) -> dict[str, str]:
                 words = str(ast.literal_eval(value)).split()
                 settings[UV_SETTINGS[name]] = ("," if name == "find-links" else " ").join(words)
     if settings:
-        settings["UV_INDEX_STRATEGY"] = (
-            "unsafe-best-match"  # as pip: all indexes are searched for the pinned version
-        )
+        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip: all indexes are searched for the pinned version
     return settings
 
 

@@ -121,9 +121,7 @@ def _conv_transpose2d(
         for k, s, p, d in zip(weight.shape[2:], strides, _pair(padding), _pair(dilation), strict=True)
     ]
     around = [max(r, 0) if meet else 0 for r, meet in zip(reach, meets, strict=True)]
-    y = torch.conv_transpose2d(
-        _padded(input, around), weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    y = torch.conv_transpose2d(_padded(input, around), weight, bias, stride, padding, output_padding, groups, dilation)
     for axis, (cells, scale) in enumerate(zip(around, strides, strict=True), 2):
         y = y.narrow(axis, cells * scale, y.shape[axis] - 2 * cells * scale)
     return y

@@ -131,9 +131,7 @@ def _stops(targets: Sequence[Target]) -> Tensor | None:
     """The loss floors of all prompts of several targets, [P]; None if there are none."""
     if all(target.stops is None for target in targets):
         return None
-    return torch.cat(
-        [torch.full_like(one.weights, -math.inf) if one.stops is None else one.stops for one in targets]
-    )
+    return torch.cat([torch.full_like(one.weights, -math.inf) if one.stops is None else one.stops for one in targets])
 
 
 def _weights(weight: float) -> Tensor:
