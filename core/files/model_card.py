@@ -1,4 +1,4 @@
-"""A model's card: how it was trained, in the metadata of its weight file, where it travels with the weights."""
+"""Model cards: how a model was trained, stored in the metadata of its weight file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..errors import shortened
 from . import latent_files
 
 KEY = "card"
-_MOST = 100_000  # characters that are read as a card
-_LONGEST = 120  # of a text on it
+_MOST = 100_000  # longest card that is read, in characters
+_LONGEST = 120  # longest text on a card, in characters
 
 
 @dataclass(frozen=True)
 class Card:
     """How a model was trained.
 
-    data: what the pictures are called. pictures: how many, or None where they are without end. batch: pictures of a
-    step. stages: what was trained and for how many steps, in words, first to last. text: what read the captions, by
-    name. figures: what was measured at the end, by name.
+    data: name of the data set. pictures: its size, or None where it is endless. batch: pictures per step. stages: a
+    description of each training stage with its steps, in order. text: name of the text encoder. figures: final
+    measurements by name.
     """
 
     data: str
@@ -32,7 +32,7 @@ class Card:
     figures: Mapping[str, float]
 
     def __str__(self) -> str:
-        """In a line, for people."""
+        """The card in one line, to be displayed."""
         many = "" if self.pictures is None else f"{self.pictures:,} pictures of "
         steps = ", ".join(shortened(stage, _LONGEST) for stage in self.stages)
         said = f"Trained on {many}{shortened(self.data, _LONGEST)}: {steps}, of {self.batch:,} pictures each."
@@ -40,12 +40,12 @@ class Card:
         return f"{said} Texts by {shortened(self.text, _LONGEST)}.{f' {figures}.' if figures else ''}"
 
     def written(self) -> dict[str, str]:
-        """As metadata."""
+        """The card as a metadata entry."""
         return {KEY: json.dumps(asdict(self))}
 
 
 def in_words(figures: Mapping[str, float]) -> str:
-    """Figures and their names, for people."""
+    """Figures with their names, to be displayed."""
     return ", ".join(f"{shortened(name, _LONGEST)} {value:.4g}" for name, value in figures.items())
 
 
@@ -60,10 +60,10 @@ def read(path: Path) -> Card | None:
 
 
 def _card(said: Mapping[str, object]) -> Card:
-    """A card of what JSON says.
+    """A card from parsed JSON.
 
     Raises:
-        KeyError or TypeError or ValueError: it is none.
+        KeyError, TypeError or ValueError: it is not a valid card.
     """
     pictures, stages, figures = said["pictures"], said["stages"], said["figures"]
     if not isinstance(stages, list) or not isinstance(figures, dict):
