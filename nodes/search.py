@@ -62,6 +62,16 @@ CONSTRAINT = io.Combo.Input(
     tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures degenerate. "
     f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
 )
+PATIENCE = io.Int.Input(
+    "patience",
+    default=Options.patience,
+    min=0,
+    max=100_000,
+    optional=True,
+    advanced=True,
+    tooltip="Steps without a better score after which the search ends by itself; 0 takes all steps. Scores are those "
+    "of the evaluations.",
+)
 _BY_HAND = [
     io.Int.Input(
         "steps",
@@ -101,10 +111,16 @@ def chosen(choice: suited.Choice, own: Settings, constraint: str) -> SearchSetti
 
 
 def options(
-    own: SearchSettings, evaluate_every: int, optimizer: str, schedule: str, at_once: int | None = None
+    own: SearchSettings,
+    evaluate_every: int,
+    optimizer: str,
+    schedule: str,
+    patience: int,
+    at_once: int | None = None,
 ) -> Options:
     """The options of a search, from settings and a node's further inputs."""
-    return Options(own.steps, own.lr, own.latent_noise, evaluate_every, at_once, optimizer, schedule, own.constraint)
+    numbers = own.steps, own.lr, own.latent_noise, evaluate_every, at_once
+    return Options(*numbers, optimizer, schedule, own.constraint, patience)
 
 
 def inputs(menu: suited.Menu) -> list[io.Input]:
@@ -156,7 +172,7 @@ def run(
         going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
         done = steps - going.left
         try:
-            while going.left and not going.stopped and not show.finishing:
+            while going.left and not (going.stopped or going.converged or show.finishing):
                 losses, pictures = going.step()
                 done = steps - going.left
                 read = preview_every or done % every == 0 or not going.left  # reading the losses waits for the device
@@ -172,7 +188,12 @@ def run(
                 kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
         result = going.result()  # updates `going.left` from the device
-        if going.left and not result.stopped:
+        if going.left and going.converged and not result.stopped:
+            done = steps - going.left
+            kept.finish(done, going.state(), measured, hidden)
+            why = f"no better score in {going.options.patience} steps; ended at step {done} of {steps}."
+            result = replace(result, stopped=why)
+        elif going.left and not result.stopped:
             finish.early(hidden.unique_id)
             done = steps - going.left
             said = kept.cut(done, going.state(), measured)

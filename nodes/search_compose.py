@@ -106,6 +106,7 @@ class ComposeOptimize(io.ComfyNode):
                 search.OPTIMIZER,
                 search.SCHEDULE,
                 search.CONSTRAINT,
+                search.PATIENCE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best composition of each search."),
@@ -165,6 +166,7 @@ class ComposeOptimize(io.ComfyNode):
         schedule: str = Options.schedule,
         rule: io.DynamicCombo.Type | str = Tradeoff.rule,
         constraint: str = suited.SUITS,
+        patience: int = Options.patience,
         settings: suited.Given = None,
         **older: Any,
     ) -> io.NodeOutput:
@@ -185,7 +187,9 @@ class ComposeOptimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=seeds,
-                options=search.options(own, evaluate_every, optimizer, schedule, at_once or host.rows_at_once()),
+                options=search.options(
+                    own, evaluate_every, optimizer, schedule, patience, at_once or host.rows_at_once()
+                ),
                 tradeoff=tradeoff,
                 held_out=held_out,
                 hidden=cls.hidden,

@@ -42,6 +42,7 @@ class Optimize(io.ComfyNode):
                 search.OPTIMIZER,
                 search.SCHEDULE,
                 search.CONSTRAINT,
+                search.PATIENCE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best picture of each search."),
@@ -73,6 +74,7 @@ class Optimize(io.ComfyNode):
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
         constraint: str = suited.SUITS,
+        patience: int = Options.patience,
         settings: suited.Given = None,
         **older: Any,
     ) -> io.NodeOutput:
@@ -87,7 +89,7 @@ class Optimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=host.seeds(seed, len(start)),
-                options=search.options(own, evaluate_every, optimizer, schedule),
+                options=search.options(own, evaluate_every, optimizer, schedule, patience),
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,

@@ -267,3 +267,14 @@ def test_previews_show_the_best_beside_the_step(client):
     assert np.abs(shown - large).mean() < 6, "but for JPEG, the left one is what the search hands on"
     assert np.abs(right[-260:-4, 4:260] - large).mean() > 20
     assert np.abs(before[:, :half] - left).mean() < np.abs(before[:, half:] - right).mean()
+
+
+def test_a_search_ends_by_itself_when_its_score_no_longer_rises(client):
+    """Below its prompt's loss floor there is no gradient, so that all steps after the first evaluation are in vain."""
+    s = search(client, steps=50, evaluate_every=1, patience=3, lr=0.1, latent_noise=0.0)
+    s.text.inputs["text"] = "a house:1:5"
+    run = client.run(s.graph.prompt)
+    assert run.status == "success", run.error
+    assert run.progress("Optimize")[-1] == 3
+    assert any("no better score in 3 steps; ended at step 3 of 50" in line for _, line in run.texts)
+    assert len(saved(client, run)) == 1

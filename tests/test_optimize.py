@@ -13,7 +13,7 @@ from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization
 from guided_gan.core.results import Curve, State
-from guided_gan.core.search import basis_init, optimize, weightings
+from guided_gan.core.search import basis_init, optimize, resume, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.types import Basis, Latent
@@ -336,6 +336,57 @@ def test_a_search_decodes_one_sample_at_a_time(generator, loss):
 # --- where it stops --------------------------------------------------------------------------------------------------
 
 
+class Falls:
+    """A loss of the latent that falls to a floor."""
+
+    name, models = "falls", ()
+
+    def __init__(self, floor):
+        self.floor = floor
+
+    def __call__(self, images, latent, rngs):
+        return latent.tensors["y"].mean((1, 2)).clamp(min=self.floor)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_search_ends_when_its_score_no_longer_rises(generator, every):
+    start = weightings.of_latent(generator.sample(2, seeded(1)))
+    options = Options(60, 0.1, 0.0, every)
+    floor = start.vectors["y"].mean().item() - 1.0
+
+    def search(patience, state=None, seeds=(3, 4)):
+        chosen = replace(options, patience=patience)
+        return optimize.Search(generator, Falls(floor), start, seeds=list(seeds), options=chosen, state=state)
+
+    def ended(going):
+        while going.left and not going.converged:
+            going.step()
+        return going
+
+    whole, short = ended(search(0)), ended(search(8))
+    assert not whole.left
+    last = max(short.curve.kept)
+    assert short.curve.kept == whole.curve.kept  # the searches of a batch wait for each other
+    assert short.done == last + 8
+    assert_equal(short.result().best, whole.result().best)
+    found = optimize.optimize(generator, Falls(floor), start, seeds=[3, 4], options=replace(options, patience=8))
+    assert_equal(found, short.result())
+    assert not found.stopped
+    # It goes on from there when there is more patience, and not without.
+    state = short.state()
+    assert search(8, state).converged
+    more = ended(search(0, state))
+    assert not more.left
+    assert_equal(more.result(), whole.result())
+
+
+def test_patience_is_no_part_of_what_a_search_is(generator, loss):
+    start = start_of(generator, loss, [7])
+    chosen = (Options(9), Options(9, patience=5), Options(9, lr=0.1))
+    none, some, other = (resume.key(generator, loss, start, seeds=[7], options=options) for options in chosen)
+    assert none == some != other
+
+
 def test_a_loss_that_becomes_no_number_ends_the_search_with_the_best_so_far(generator, loss):
     start = start_of(generator, loss, [7])
     good = optimize.optimize(generator, loss, start, seeds=[7], options=Options(3, evaluate_every=100))
@@ -382,6 +433,7 @@ def test_a_basis_of_another_generator_is_refused(generator, loss):
     [
         ({"steps": 0}, "steps and evaluate_every must be at least 1; got 0 and 10"),
         ({"evaluate_every": 0}, "must be at least 1; got 1000 and 0"),
+        ({"patience": -1}, "patience must be at least 0 steps; got -1"),
         ({"lr": 0.0}, "lr must be a number above 0; got 0.0"),
         ({"lr": float("nan")}, "lr must be a number above 0; got nan"),
         ({"latent_noise": -0.1}, "latent_noise must be a number of at least 0; got -0.1"),

@@ -104,6 +104,12 @@ class Search:
         """Steps still to take."""
         return self._end - self.done
 
+    @property
+    def converged(self) -> bool:
+        """Whether no search of the batch has found a better picture in the last `options.patience` steps."""
+        patience, kept = self.options.patience, self.curve.kept
+        return bool(patience and kept) and self.done - max(kept) >= patience
+
     def step(self) -> tuple[Tensor, Tensor]:
         """One iteration of Algorithm 1; returns the losses [N] and pictures [N, 3, H, W] from before the update.
 
@@ -275,7 +281,7 @@ def optimize(
     search = Search(
         generator, loss, basis, seeds=seeds, options=options or Options(), tradeoff=tradeoff, held_out=held_out
     )
-    while search.left and not search.stopped:
+    while search.left and not search.stopped and not search.converged:
         losses, images = search.step()
         if callback:
             callback(search.done, losses.mean().item(), images)

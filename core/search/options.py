@@ -27,6 +27,7 @@ class Options:
     optimizer: str = "Adam"  # a name of `optimizers.OPTIMIZERS`
     schedule: str = "constant"  # of the learning rate, a name of `optimizers.SCHEDULES`
     constraint: str = "none"  # on class vectors, a name of `CONSTRAINTS`
+    patience: int = 0  # steps without a better score, after which a search ends before `steps`; 0 for no such end
 
     def check(self) -> None:
         """Check the values.
@@ -38,6 +39,8 @@ class Options:
         optimizers.check(self.optimizer, self.schedule)
         if self.constraint not in CONSTRAINTS:
             raise ChoiceError(f"Unknown constraint {self.constraint!r}: choose from {', '.join(CONSTRAINTS)}.")
+        if self.patience < 0:
+            raise PackError(f"patience must be at least 0 steps; got {self.patience}.")
         if self.at_once is not None and self.at_once < 0:
             raise PackError(f"at_once must be at least 0; got {self.at_once}.")
         if self.steps < 1 or self.evaluate_every < 1:

@@ -31,7 +31,7 @@ def key(
         IdentityError: a loss has no content that can be digested.
     """
     steps = 1 if options.schedule == "constant" else options.steps
-    chosen = replace(options, steps=steps, at_once=1)  # at_once does not change what a step is
+    chosen = replace(options, steps=steps, at_once=1, patience=0)  # which do not change what a step is
     return identity.digest(generator, loss, basis, list(seeds), chosen, tradeoff, held_out)
 
 
