@@ -53,6 +53,7 @@ TOLD = {
     "poisson_blend": {"2.prompts": CAT, "5.prompts": f"{BOAT} on the right"},
     "prompt_morph": {"3.prompts": CAT, "4.prompts": f"{CAR}\n{BOAT}"},
     "replace_by_text": {"7.text": "the tree", "10.text": FISH},
+    "seamless_tiles": {"3.text": FISH},
     "style_plus_content": {"7.text": f"{FISH} | outlined:0.5"},
     "stylegan_t": {"14.value": CAT},
     "truncation_grid": {"39.value": CAT},
