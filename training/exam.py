@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ..core import clip, metrics
 from ..core.clip import OpenCLIP
-from ..core.errors import CheckpointError, PackError
+from ..core.errors import CheckpointError
 from ..core.losses import perceptual
 from .data import Source
 
 AT_ONCE = 32  # pictures through a network
-TRIED = 4  # at most this many times `count` samples are searched for captions within the context length
 
 Draw = Callable[[Sequence[str], Sequence[int]], Tensor]  # N captions and numbers of noise to pictures [N, 3, H, H]
 
@@ -35,8 +34,7 @@ class Exam:
     def figures(self, source: Source, side: int, draw: Draw) -> dict[str, float]:
         """FID and CLIP score by name; a name gives the number of pictures and the network.
 
-        Raises:
-            PackError: the data has too few pictures whose captions fit the judge's context length.
+        Captions that are too long for the judge are cut.
         """
         if side not in self._seen:
             self._seen[side] = self._real(source)
@@ -57,19 +55,18 @@ class Exam:
         """Features [count, D] of real pictures, and their captions."""
         features: list[Tensor] = []
         texts: list[str] = []
-        for start in range(0, TRIED * self.count, AT_ONCE):
-            batch = source.__getitems__(range(start, start + AT_ONCE))
-            whole = [i for i, text in enumerate(batch.texts) if not clip.excess(text, self.judge._tokenizer)]
-            whole = whole[: self.count - len(texts)]
-            if whole:
-                features.append(self.network.extract(batch.images[whole]).features.cpu())
-                texts += [batch.texts[i] for i in whole]
-            if len(texts) == self.count:
-                return torch.cat(features), texts
-        raise PackError(
-            f"Only {len(texts)} of {TRIED * self.count} pictures have captions that {self.judge.name} reads whole, and "
-            f"figures take {self.count}: choose another --judge, a lower --measure-count, or --measure-every 0."
-        )
+        for start in range(0, self.count, AT_ONCE):
+            batch = source.__getitems__(range(start, min(start + AT_ONCE, self.count)))
+            features.append(self.network.extract(batch.images).features.cpu())
+            texts += [_cut(text, self.judge) for text in batch.texts]
+        return torch.cat(features), texts
+
+
+def _cut(text: str, judge: OpenCLIP) -> str:
+    """As much of a text as a CLIP reads, by its first characters."""
+    while clip.excess(text, judge._tokenizer):
+        text = text[: len(text) * 9 // 10].rstrip()
+    return text
 
 
 def feature_network(path: Path) -> metrics.FeatureNetwork:

@@ -37,6 +37,7 @@ from .text import TextEncoder
 from .trainer import PRECISIONS, Settings, Trainer
 
 SMALL = 32  # pictures of a step that any machine takes at once
+BESIDE = (".json", ".txt", ".gz", ".model")  # endings of a CLIP's configuration, vocabulary and tokenizer
 SHEET = (4, 8)  # prompts, pictures of each
 PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
 
@@ -67,7 +68,8 @@ class Training:
         self.exam: Exam | None = None
         if options.measure_every and self.accelerator.is_main_process:
             network = exam.feature_network(paths["fid_network"])
-            self.exam = Exam(network, clip.load(paths["judge"]), options.measure_count)
+            most = len(self.data) if isinstance(self.data, Files) else options.measure_count
+            self.exam = Exam(network, clip.load(paths["judge"]), min(options.measure_count, most))
 
     def run(self) -> None:
         with self._alone():
@@ -137,6 +139,7 @@ class Training:
             if last or time.monotonic() - saved > self.options.checkpoint_every:
                 save_atomically(self._state(trainer, stage, i + 1), self._checkpoint(number))
                 saved = time.monotonic()
+        bar.close()
         if log is not None:
             log.close()
             self._ship(trainer, number)
@@ -160,7 +163,11 @@ class Training:
         if self.options.at_once or share <= SMALL:
             return self.options.at_once
         device = self.accelerator.device
-        free = psutil.virtual_memory().available if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+        if device.type == "cpu":
+            free = psutil.virtual_memory().available
+        else:
+            torch.cuda.empty_cache()  # of the stage before
+            free = torch.cuda.mem_get_info(device)[0]
         number = 2 if self.accelerator.mixed_precision == "bf16" else 4
         work = plan.count(network, self.features, self.clip, player, number)
         return min(gather_object([work.at_once(share, free / self._beside(device))]))
@@ -231,13 +238,13 @@ class Training:
         ship.write([self.out / starts.MODEL, *menu], trainer.average.state_dict(), text, self._card(number), notes)
         for path in menu:
             print(f"Load Generator has the model as {path.name}.")
-        if trainer.text is not None:
+        if trainer.text is not None and (self.clip_path / clip.CONFIG).is_file():
             folder = self.out / "clip"
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
             latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
-            for name in (clip.CONFIG, clip.VOCABULARY):
-                if (self.clip_path / name).is_file():
-                    shutil.copy(self.clip_path / name, folder)
+            for path in self.clip_path.iterdir():
+                if path.suffix in BESIDE and not path.name.endswith(".index.json"):  # of weights in several files
+                    shutil.copy(path, folder)
 
     def _card(self, number: int) -> Card:
         """The model card: how the model was trained, up to a stage."""
