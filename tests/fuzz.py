@@ -190,7 +190,7 @@ SUITED = {
     "LatentToVAE": {"GAN_GENERATOR": 3, "GAN_LATENT": 4},
     "VAEToLatent": {"GAN_GENERATOR": 3},
 }
-SMALL = {
+SMALL: dict[str, Any] = {
     "steps": 1,
     "copies": 2,
     "candidates": 20,
@@ -199,6 +199,7 @@ SMALL = {
     "steps_per_frame": 1,
     "cutouts": 2,
     "k": 3,
+    "colours": "navy gold",  # a palette needs some, if no picture brings them
 }
 # Optional inputs that a node does not work without.
 NEEDED = {
