@@ -46,7 +46,7 @@ class Fixed:
 def _drawing(loss: AugCLIPLoss, numbers: Tensor) -> Any:
     """The loss with its copies decided by `numbers`."""
     other = copy.copy(loss)
-    vars(other).update(draw=lambda rngs: numbers)
+    vars(other).update(parameters=lambda rngs: numbers)
     return other
 
 

@@ -275,6 +275,6 @@ def test_a_search_ends_by_itself_when_its_score_no_longer_rises(client):
     s.text.inputs["text"] = "a house:1:5"
     run = client.run(s.graph.prompt)
     assert run.status == "success", run.error
-    assert run.progress("Optimize")[-1] == 3
+    assert run.progress("Optimize")[-1] <= 3  # the last of them may come too soon after another to be sent
     assert any("no better score in 3 steps; ended at step 3 of 50" in line for _, line in run.texts)
     assert len(saved(client, run)) == 1

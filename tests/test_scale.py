@@ -316,14 +316,14 @@ def test_on_ray_workers_die_and_the_disk_is_full_and_each_row_is_done_once(tmp_p
     prompts = ["die", "a", "full", "b", "poison", "fail", "c"]
     (tmp_path / "rows.txt").write_text("\n".join(prompts))
     command = [sys.executable, str(Path(__file__).with_name("scale_driver.py")), str(tmp_path)]
-    for words in ("the disk is full", "Row 4 failed: the worker's process died, each time"):
+    for words in ("the disk is full", "Row 4 failed: the worker's process died at every try"):
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT / "tests", timeout=500)
         assert words in ended.stderr
         assert ended.returncode == 1
     assert tries(tmp_path)[4] % 3 == 0
     kept = {each.row: each for each in Results(tmp_path).records()}
     assert sorted(kept) == list(range(len(prompts)))
-    assert "died, each time" in str(kept.pop(4).error)
+    assert "died at every try" in str(kept.pop(4).error)
     assert kept.pop(5).error == "no such thing can be drawn."
     assert all(each.error is None for each in kept.values())
     for each in kept.values():
