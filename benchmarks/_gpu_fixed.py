@@ -15,7 +15,7 @@ from ..core import draws
 from ..core.compute import precision
 from ..core.generators import stylegan_t
 from ..core.losses.aug_clip import AugCLIPLoss
-from ..core.losses.base import CopiesLoss
+from ..core.losses.copies import CopiesLoss
 from ..core.search import optimize, weightings
 from ..core.types import Basis, Generator, Latent
 

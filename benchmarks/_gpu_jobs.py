@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..core import draws
 from ..core.augment.vqgan_clip import AUGMENTATIONS
 from ..core.losses.aug_clip import AugCLIPLoss
-from ..core.losses.base import CopiesLoss
+from ..core.losses.copies import CopiesLoss
 from ..core.losses.cutout_loss import CutoutLoss
 from ..core.search import bank, optimize, weightings
 from ..core.types import Basis, Generator, Latent, Model

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import LauncherError
 from .fields import Fields
 from .subgraphs import BYPASSED, MUTED, Place, flatten
+from .widgets import (
+    BY_HAND,
+    CONTROLS,
+    DYNAMIC_COMBO,
+    SETTINGS,
+    as_saved,
+    default,
+    has_control,
+    has_input,
+    listed_places,
+    options_of,
+    widgets,
+)
 
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "IMAGECOMPARE"}
-SETTINGS, BY_HAND = "settings", "by hand"  # the menu that replaced a node's own fields, and its option with these
-DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
-# The editor saves one of these after a seed: how it changes when the job is queued.
-CONTROLS = {"fixed", "increment", "decrement", "randomize"}
 # Nodes that exist in the editor only.
 EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
 
@@ -145,7 +153,7 @@ class Workflow:
 
     def _by_hand(self, identity: str) -> dict[str, list[Any]]:
         """The fields of the option "by hand" in a node's settings, whichever option is chosen."""
-        groups = _options(self._definitions[self._nodes[identity]["type"]]["input"]).get(BY_HAND, {})
+        groups = options_of(self._definitions[self._nodes[identity]["type"]]["input"]).get(BY_HAND, {})
         return {name: spec for group in groups.values() for name, spec in group.items()}
 
     def _is_dynamic(self, node: Mapping[str, Any], key: str) -> bool:
@@ -169,7 +177,7 @@ class Workflow:
                 if place is None or place.values is saved:  # otherwise its value comes from outside the subgraph
                     self._places[identity, name] = Place(saved, len(values))
                 values.append(default(spec) if isinstance(value, list) else value)
-                if _has_control(name, spec) and words:
+                if has_control(name, spec) and words:
                     values.append(words.pop(0))
         saved[:] = values
 
@@ -180,9 +188,9 @@ class Workflow:
                 f"the host does not know {node['type']} (node {identity}); install the pack that brings it."
             )
         saved = node.get("widgets_values") or []
-        inputs = _as_saved(node, self._definitions[node["type"]]["input"])
-        listed = _listed_places(node, saved)
-        free = {at for name, at in listed.items() if not _has(inputs, name)} if listed else set(range(len(saved)))
+        inputs = as_saved(node, self._definitions[node["type"]]["input"])
+        listed = listed_places(node, saved)
+        free = {at for name, at in listed.items() if not has_input(inputs, name)} if listed else set(range(len(saved)))
         values: dict[str, Any] = {}
         place = 0
         for name, spec in widgets(inputs, values):
@@ -191,7 +199,7 @@ class Workflow:
             if at < len(saved):
                 self._places[identity, name] = Place(saved, at)
                 place = at + 1
-            if _has_control(name, spec) and place < len(saved) and saved[place] in CONTROLS:
+            if has_control(name, spec) and place < len(saved) and saved[place] in CONTROLS:
                 place += 1
         return values
 
@@ -219,93 +227,6 @@ class Workflow:
             inner = [i["link"] for i in node["inputs"] if node["type"] == "Reroute" or i["type"] == source.kind]
             return self._source(inner[0]) if inner and inner[0] is not None else None
         return [source.node, source.slot]
-
-
-def widgets(inputs: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Name and definition of each widget in the editor's order.
-
-    A dynamic combo is followed by the widgets of the option that is chosen: its value in `values` is looked up once the
-    combo has been yielded, so a caller can fill `values` while it iterates.
-    """
-    for name, spec in {**inputs.get("required", {}), **inputs.get("optional", {})}.items():
-        kind, options = spec[0], spec[1] if len(spec) > 1 else {}
-        if options.get("forceInput") or not (isinstance(kind, list) or kind in {*WIDGETS, DYNAMIC_COMBO}):
-            continue
-        yield prefix + name, spec
-        if kind == DYNAMIC_COMBO:
-            for option in options["options"]:
-                if option["key"] == values.get(prefix + name):
-                    yield from widgets(option["inputs"], values, f"{prefix}{name}.")
-
-
-def _as_saved(node: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The definition's inputs; for files from before a node had `settings`, with the fields of "by hand" as inputs.
-
-    The node still accepts those. Such a file names one of them as a widget, or has no option among its values.
-    """
-    options = _options(inputs)
-    if BY_HAND not in options:
-        return inputs
-    fields = options[BY_HAND]
-    names = {i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")}
-    before = {
-        "required": {
-            new: one
-            for name, spec in inputs["required"].items()
-            for new, one in (fields.get("required", {}) if name == SETTINGS else {name: spec}).items()
-        },
-        "optional": {**inputs.get("optional", {}), **fields.get("optional", {})},
-    }
-    if SETTINGS in names:
-        return inputs
-    if names & {*fields.get("required", {}), *fields.get("optional", {})}:
-        return before
-    return inputs if options.keys() & {str(value) for value in node.get("widgets_values") or []} else before
-
-
-def _options(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs of each option of a node's `settings`; empty for a node without."""
-    spec = inputs.get("required", {}).get(SETTINGS, ["", {}])
-    return {option["key"]: option["inputs"] for option in spec[1].get("options", [])}
-
-
-def _has(inputs: Mapping[str, Any], name: str) -> bool:
-    """Whether a node's definition has an input; for an input of an option, the combo of the option."""
-    return any(name.partition(".")[0] in inputs.get(group, {}) for group in ("required", "optional"))
-
-
-def _listed_places(node: Mapping[str, Any], saved: list[Any]) -> dict[str, int]:
-    """The index of each widget's value, for files that name the widgets; empty for others.
-
-    The names allow for inputs that were added to the node later. Control words have no names.
-    """
-    names = [i["widget"]["name"] for i in node.get("inputs", []) if i.get("widget")]
-    places: dict[str, int] = {}
-    place, unnamed = 0, len(saved) - len(names)
-    if unnamed > sum(isinstance(value, str) and value in CONTROLS for value in saved):
-        return {}  # another option was chosen since, whose inputs are not named in the file
-    for name in names:
-        places[name] = place
-        place += 1
-        if unnamed > 0 and place < len(saved) and saved[place] in CONTROLS:
-            place, unnamed = place + 1, unnamed - 1
-    return places
-
-
-def _has_control(name: str, spec: list[Any]) -> bool:
-    """Whether the editor adds a control word: if the definition has it, and by convention after a seed."""
-    options = spec[1] if len(spec) > 1 else {}
-    return bool(options.get("control_after_generate", name in {"seed", "noise_seed"}))
-
-
-def default(spec: list[Any]) -> Any:
-    """The initial value of a widget."""
-    kind, options = spec[0], spec[1] if len(spec) > 1 else {}
-    if "default" in options:
-        return options["default"]
-    choices = kind if isinstance(kind, list) else options.get("options", [])
-    first = choices[0] if choices else None
-    return first["key"] if kind == DYNAMIC_COMBO and first else first
 
 
 def _read_like(current: Any, text: str, assignment: str) -> Any:

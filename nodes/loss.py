@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..core.augment import vqgan_clip
 from ..core.augment.diffaug import POLICIES
 from ..core.losses import aug_clip, base, cutout_loss
+from ..core.losses.copies import DISTANCES
 from ..core.settings import FUSEDREAM_AS_PUBLISHED, VQGAN_CLIP_AS_PUBLISHED, Settings
 from ..core.types import JointEncoder, Loss, Target
 from . import growing, sockets, suited
@@ -62,7 +63,7 @@ _AUG_CLIP = suited.Menu(
         *[io.Boolean.Input(name, default=True, tooltip=f"Augment with {_SHOWS[name]}.") for name in POLICIES],
         io.Combo.Input(
             "distance",
-            options=list(base.DISTANCES),
+            options=list(DISTANCES),
             default="cosine",
             tooltip="cosine: as FuseDream. spherical: squared angle, as VQGAN-CLIP.",
             advanced=True,

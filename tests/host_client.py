@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from guided_gan.launcher.client import TEXT_EVENT, progress_text
-from guided_gan.launcher.workflow import default, widgets
+from guided_gan.launcher.widgets import default, widgets
 
 PREVIEW_EVENT = 4
 TIMEOUT = 300  # seconds for one prompt

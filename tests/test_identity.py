@@ -17,7 +17,7 @@ from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
 from guided_gan import core
 from guided_gan.core.clip import Ensemble
 from guided_gan.core.errors import IdentityError
-from guided_gan.core.losses import base, targets
+from guided_gan.core.losses import copies, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
@@ -153,7 +153,7 @@ def test_all_losses_of_the_library_are_tried_here():
     called = {kind: list(inspect.signature(kind.__call__).parameters)[1:] for kind in kinds if hasattr(kind, "name")}
     known = {kind for kind, parameters in called.items() if parameters == ["images", "latent", "rngs"]}
     tried = {type(make()) for makes in LOSSES.values() for make in makes}
-    assert known - tried == {base.CopiesLoss}  # which is what others are made of
+    assert known - tried == {copies.CopiesLoss}  # which is what others are made of
 
 
 def test_how_work_is_split_is_no_part_of_it():

@@ -10,7 +10,7 @@ from toys import ToyEncoder, rngs
 
 from guided_gan.core.augment import diffaug
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.losses import base, targets
+from guided_gan.core.losses import base, copies, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.types import Latent, Target
@@ -72,7 +72,7 @@ def test_a_picture_is_scored_alike_alone_and_in_a_batch(encoder, target, images)
     assert not torch.allclose(together[1:2], loss(images[1:2], NOWHERE, rngs(10)), atol=1e-4)
 
 
-@pytest.mark.parametrize("distance", base.DISTANCES)
+@pytest.mark.parametrize("distance", copies.DISTANCES)
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 5, 6, 7])
 def test_a_micro_batch_gives_the_same_value_and_gradient_in_less_memory(encoder, target, images, micro_batch, distance):
     whole, gradient = graded(AugCLIPLoss(encoder, target, copies=6, distance=distance), images, 1, 2, 3)
@@ -95,7 +95,7 @@ def test_a_micro_batch_works_without_gradients(encoder, target, images):
 
 
 @pytest.mark.parametrize("micro_batch", [0, 2])
-@pytest.mark.parametrize("distance", base.DISTANCES)
+@pytest.mark.parametrize("distance", copies.DISTANCES)
 def test_the_gradient_is_right(encoder, target, images, distance, micro_batch):
     loss = AugCLIPLoss(encoder, target, copies=3, distance=distance, micro_batch=micro_batch)
     small = images[:2, :, :4, :4].double().requires_grad_()
@@ -105,13 +105,13 @@ def test_the_gradient_is_right(encoder, target, images, distance, micro_batch):
 def test_the_spherical_distance_is_that_of_vqgan_clip():
     x, t = F.normalize(torch.randn(2, 100, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=2)
     published = (x - t).norm(dim=1).div(2).arcsin().square().mul(2)
-    torch.testing.assert_close(base.DISTANCES["spherical"]((x * t).sum(1)), published)
+    torch.testing.assert_close(copies.DISTANCES["spherical"]((x * t).sum(1)), published)
 
 
 @pytest.mark.parametrize("cosine", [1.0, -1.0, 1.0000001])
 def test_the_spherical_distance_has_a_finite_gradient_at_its_ends(cosine):
     leaf = torch.tensor([cosine], requires_grad=True)
-    value = base.DISTANCES["spherical"](leaf)
+    value = copies.DISTANCES["spherical"](leaf)
     value.sum().backward()
     assert value.item() == pytest.approx(math.acos(max(-1, min(1, cosine))) ** 2 / 2, abs=0.01)
     assert leaf.grad is not None

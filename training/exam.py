@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core import clip, metrics
+from ..core import metrics
 from ..core.clip import OpenCLIP
+from ..core.clip.length import excess
 from ..core.errors import CheckpointError
 from ..core.losses import perceptual
 from .data import Source
@@ -64,7 +65,7 @@ class Exam:
 
 def _cut(text: str, judge: OpenCLIP) -> str:
     """As much of a text as a CLIP reads, by its first characters."""
-    while clip.excess(text, judge._tokenizer):
+    while excess(text, judge._tokenizer):
         text = text[: len(text) * 9 // 10].rstrip()
     return text
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.losses.base import DISTANCES
+from ..core.losses.copies import DISTANCES
 from ..core.pictures import resample
 from ..core.types import JointEncoder
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from ..augment import diffaug
 from ..settings import AugCLIPSettings
 from ..types import JointEncoder, Loss, Target
-from .base import CopiesLoss, terms_of
+from .base import terms_of
+from .copies import CopiesLoss
 
 
 class AugCLIPLoss(CopiesLoss):

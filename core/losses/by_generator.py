@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..settings import Settings
 from ..types import Latent, Loss, Model
-from .base import CopiesLoss, SumLoss, terms_of
+from .base import SumLoss, terms_of
+from .copies import CopiesLoss
 
 
 class ByGenerator:

@@ -12,7 +12,7 @@ from ..augment import vqgan_clip
 from ..errors import PackError
 from ..pictures import resample
 from ..types import JointEncoder, Target
-from .base import CopiesLoss
+from .copies import CopiesLoss
 
 
 class CutoutLoss(CopiesLoss):
