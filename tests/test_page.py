@@ -248,6 +248,9 @@ def test_a_page_without_the_packs_script_runs_a_graph_that_was_made_with_it(brow
 def drag(page, element, start, end):
     """Drag the mouse across an element, from one place to another: shares of its width and height."""
     box = element.bounding_box()
+    at = {"x": start[0] * box["width"], "y": start[1] * box["height"]}
+    element.hover(position=at)  # which waits until it lies still and nothing covers it
+    box = element.bounding_box()
     (x, y), (to, down) = ((box["x"] + a * box["width"], box["y"] + b * box["height"]) for a, b in (start, end))
     page.tab.mouse.move(x, y)
     page.tab.mouse.down()
