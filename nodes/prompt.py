@@ -10,9 +10,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core import prompts, vocabulary
-from ..core import prompts as choices
 from ..core.errors import PackError
 from ..core.losses import targets
+from ..core.prompts import check_made
 from ..core.types import JointEncoder, Target
 from . import checks, growing, host, sockets
 
@@ -107,12 +107,7 @@ class PromptSchedule(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, schedule: str, weight: float) -> bool | str:
-        return checks.refusal(
-            cls,
-            lambda schedule, weight: targets.check_schedule(schedule, weight),
-            schedule=schedule,
-            weight=weight,
-        )
+        return checks.refusal(cls, targets.check_schedule, schedule=schedule, weight=weight)
 
     @classmethod
     def execute(cls, clip: JointEncoder, schedule: str, fade: int, weight: float) -> io.NodeOutput:
@@ -224,7 +219,7 @@ def lines(prompts: str) -> list[str]:
     if len(texts) > MOST_LINES:
         raise PackError(f"A text may hold at most {MOST_LINES} lines of prompts; got {len(texts)}.")
     for text in texts:
-        choices.check_made(text)
+        check_made(text)
     return texts
 
 

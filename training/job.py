@@ -24,14 +24,14 @@ from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.files import latent_files, model_card
 from ..core.files.model_card import Card
-from ..core.generators.stylegan_t.network import Network, Shape
+from ..core.generators.stylegan_t.network import Network
 from ..launcher import locks
 from ..picturebook.recipes.training import save_atomically
 from . import exam, features, plan, ship, sight, starts
 from .adaptive import FEW
 from .data import Files, Source, batches
 from .exam import Exam
-from .options import SIZES, Stage, stages
+from .options import Stage, stages
 from .sources import data
 from .text import TextEncoder
 from .trainer import PRECISIONS, Settings, Trainer
@@ -145,11 +145,10 @@ class Training:
             self._ship(trainer, number)
 
     def _trainer(self, stage: Stage) -> Trainer:
-        base, most, blocks = SIZES[self.options.size]
         width = self.clip.encode_text(["a"]).shape[1]
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
-            network = Network(Shape.pyramid(stage.side, base, most, num_res_blocks=blocks, c_dim=width))
+            network = plan.network(self.options.size, stage.side, width)
         given = (network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
         at_once = self._at_once(network, stage.player)
         return Trainer(*given, self.options.freeze, adaptive=self.adaptive, at_once=at_once)

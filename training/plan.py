@@ -154,7 +154,7 @@ def published(device: str) -> tuple[Features, OpenCLIP]:
 
 
 def network(size: str, side: int, c_dim: int) -> Network:
-    """A generator of a size as built."""
+    """An untrained generator of one of SIZES."""
     base, most, blocks = SIZES[size]
     return Network(Shape.pyramid(side, base, most, num_res_blocks=blocks, c_dim=c_dim))
 

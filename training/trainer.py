@@ -52,14 +52,18 @@ class Trainer:
     compute what one alone would, up to rounding, and a step needs nothing of the steps before but the weights.
 
     Args:
-        network: the generator, changed by training. features: what the discriminator sees through. clip: encodes the
-        texts and guides; never changed. settings: see `Settings`. accelerator: device, precision and the other
-        processes. text: what tells the generator of the captions, where that is no longer `clip` itself. player: who
-        plays against the discriminator: "generator", or "text" for the phase in which the text encoder learns
-            what to tell a frozen generator. frozen: parts of the generator that stay as they are: "mapping", or sides.
-        adaptive: whether pictures are augmented adaptively, see `Adaptive`. at_once: how many pictures of a step go
-            through the networks together, a multiple of VIRTUAL_BATCH; 0 for all. Fewer take less memory and, as they
-            are made anew for each of the two turns, more time.
+        network: the generator, which is trained.
+        features: the backbone of the discriminator, frozen.
+        clip: encodes the texts and guides; frozen.
+        settings: see `Settings`.
+        accelerator: device, precision and the other processes.
+        text: the text encoder that conditions the generator, if it is not that of `clip`.
+        player: which network is trained against the discriminator: "generator", or "text" for the text encoder, with a
+            frozen generator.
+        frozen: parts of the generator that are not trained: "mapping", or sides.
+        adaptive: whether pictures are augmented adaptively, see `Adaptive`.
+        at_once: number of pictures that go through the networks together, a multiple of VIRTUAL_BATCH; 0 for all of the
+            step. Fewer take less memory and more time, since they are generated once for each of the two updates.
 
     Raises:
         PackError: the batch does not divide into processes of whole virtual batches, widths do not match, or there is
@@ -162,7 +166,7 @@ class Trainer:
         device, settings = self.accelerator.device, self.settings
         rngs = [draws.rng(settings.seed, "step", i, place) for place in self.places()]
         z = draws.normal(rngs, self.network.shape.z_dim).to(device)
-        numbers = torch.stack([torch.rand(VIEWS, generator=rng) for rng in rngs]).to(device)
+        numbers = draws.uniform(rngs, VIEWS).to(device)
         changes = None
         if self.adaptive is not None:
             places = [draws.rng(settings.seed, "changes", i, place) for place in self.places()]
@@ -218,7 +222,7 @@ class Trainer:
             extra = fake.new_zeros(()) if also is None else also(fake)
         score, sure = self._score(seen, fake_seen, c)
         self._learn([score], self.heads_adam)
-        hinge = self._fool(fake_seen, c)
+        hinge = self._adversarial_loss(fake_seen, c)
         self._learn([hinge + self._weight * angle + extra], self.adam)
         return self._figures(i, f, sure, {"discriminator": score, "angle": angle, "hinge": hinge})
 
@@ -263,7 +267,7 @@ class Trainer:
                 with self.accelerator.autocast():
                     c, fake, fake_seen = made(part)
                     angle = objectives.guidance(self.clip, fake, c, guided_view[part])
-                hinge = self._fool(fake_seen, c)
+                hinge = self._adversarial_loss(fake_seen, c)
                 note(part, angle=angle, hinge=hinge)
                 yield (hinge + self._weight * angle) * len(real[part]) / len(real)
 
@@ -292,7 +296,7 @@ class Trainer:
         sure = torch.stack([score.detach().sign().mean() for score in real]).mean()
         return objectives.discriminator_hinge(real, fake), sure
 
-    def _fool(self, fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
+    def _adversarial_loss(self, fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
         """The adversarial loss of the generator; the heads get no gradient from it."""
         # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
         self.heads.requires_grad_(False)

@@ -60,13 +60,13 @@ def from_schedule(encoder: JointEncoder, text: str, weight: float = 1.0, fade: i
     return replace(whole, weights=first, later=tuple(later))
 
 
-def check_schedule(text: str, weight: float = 1.0) -> None:
-    """Refuse what `from_schedule` would refuse with any encoder.
+def check_schedule(schedule: str, weight: float = 1.0) -> None:
+    """Check the arguments of `from_schedule` as far as possible without an encoder.
 
     Raises:
         PackError: as `prompts.parse_schedule`, or the weight is 0 or not a number.
     """
-    prompts.parse_schedule(text)
+    prompts.parse_schedule(schedule)
     _weights(weight)
 
 
