@@ -78,7 +78,7 @@ class Training:
                 self._play(number, stage)
                 self.accelerator.wait_for_everyone()  # for the checkpoint that the next stage starts from
             self._tell_skipped()
-        # Or else the threads of the processes' connection may still run at their end, and abort a training that is done.
+        # Threads of the processes' connection that still run at their end would abort a training that is done.
         self.accelerator.end_training()
 
     @contextlib.contextmanager
