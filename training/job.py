@@ -37,7 +37,7 @@ from .text import TextEncoder
 from .trainer import PRECISIONS, Settings, Trainer
 
 SMALL = 32  # pictures of a step that any machine takes at once
-BESIDE = (".json", ".txt", ".gz", ".model")  # endings of a CLIP's configuration, vocabulary and tokenizer
+COPIED = (".json", ".txt", ".gz", ".model")  # endings of a CLIP's configuration, vocabulary and tokenizer
 SHEET = (4, 8)  # prompts, pictures of each
 PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
 
@@ -78,7 +78,7 @@ class Training:
                 self._play(number, stage)
                 self.accelerator.wait_for_everyone()  # for the checkpoint that the next stage starts from
             self._tell_skipped()
-        # Threads of the processes' connection that still run at their end would abort a training that is done.
+        # A process that exits while threads of its process group still run may abort, after all has been trained.
         self.accelerator.end_training()
 
     @contextlib.contextmanager
@@ -244,7 +244,7 @@ class Training:
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
             latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
             for path in self.clip_path.iterdir():
-                if path.suffix in BESIDE and not path.name.endswith(".index.json"):  # of weights in several files
+                if path.suffix in COPIED and not path.name.endswith(".index.json"):  # of weights in several files
                     shutil.copy(path, folder)
 
     def _card(self, number: int) -> Card:
