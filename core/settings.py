@@ -12,12 +12,16 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Arguments of `search.options.Options`. constraint: a name of `search.options.CONSTRAINTS`."""
+    """Arguments of `search.options.Options`.
+
+    constraint: a name of `search.options.CONSTRAINTS`. schedule: a name of `search.optimizers.SCHEDULES`.
+    """
 
     steps: int = 1000
     lr: float = 5e-3
     latent_noise: float = 0.01
     constraint: str = "none"
+    schedule: str = "constant"
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,16 @@ OPTIMIZER = io.Combo.Input(
     advanced=True,
     tooltip=f"The optimiser of the search. {_described(optimizers.OPTIMIZERS)}.",
 )
-SCHEDULE = io.Combo.Input(
-    "schedule",
-    options=list(optimizers.SCHEDULES),
-    default=Options.schedule,
-    optional=True,
-    advanced=True,
-    tooltip=f"The learning rate over the steps. {_described(optimizers.SCHEDULES)}.",
+SCHEDULE, FRAMES_SCHEDULE = (
+    io.Combo.Input(
+        "schedule",
+        options=[*suits, *optimizers.SCHEDULES],
+        default=[*suits, Options.schedule][0],
+        optional=True,
+        advanced=True,
+        tooltip=f"The learning rate over the steps. {_described(optimizers.SCHEDULES)}.",
+    )
+    for suits in ([suited.SUITS], [])
 )
 CONSTRAINT = io.Combo.Input(
     "constraint",
@@ -104,23 +107,19 @@ SETTINGS = suited.Menu("search", _BY_HAND, NAMED, composed=True)
 COMPOSITION = suited.Menu("search", _BY_HAND, FUSEDREAM_AS_PUBLISHED)
 
 
-def chosen(choice: suited.Choice, own: Settings, constraint: str) -> SearchSettings:
-    """The settings of a search, by a node's menu and constraint, for a generator with settings `own`."""
+def chosen(choice: suited.Choice, own: Settings, constraint: str, schedule: str) -> SearchSettings:
+    """The settings of a search, by a node's menu, constraint and schedule, for a generator with settings `own`."""
     constraint = own.search.constraint if constraint == suited.SUITS else constraint
-    return replace(choice.of(own), constraint=constraint)
+    schedule = own.search.schedule if schedule == suited.SUITS else schedule
+    return replace(choice.of(own), constraint=constraint, schedule=schedule)
 
 
 def options(
-    own: SearchSettings,
-    evaluate_every: int,
-    optimizer: str,
-    schedule: str,
-    patience: int,
-    at_once: int | None = None,
+    own: SearchSettings, evaluate_every: int, optimizer: str, patience: int, at_once: int | None = None
 ) -> Options:
     """The options of a search, from settings and a node's further inputs."""
     numbers = own.steps, own.lr, own.latent_noise, evaluate_every, at_once
-    return Options(*numbers, optimizer, schedule, own.constraint, patience)
+    return Options(*numbers, optimizer, own.schedule, own.constraint, patience)
 
 
 def inputs(menu: suited.Menu) -> list[io.Input]:

@@ -79,7 +79,7 @@ class Animate(io.ComfyNode):
                     "rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."
                 ),
                 search.OPTIMIZER,
-                search.SCHEDULE,
+                search.FRAMES_SCHEDULE,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The frames as a batch."),

@@ -163,7 +163,7 @@ class ComposeOptimize(io.ComfyNode):
         at_once: int,
         held_out: Loss | None = None,
         optimizer: str = Options.optimizer,
-        schedule: str = Options.schedule,
+        schedule: str = suited.SUITS,
         rule: io.DynamicCombo.Type | str = Tradeoff.rule,
         constraint: str = suited.SUITS,
         patience: int = Options.patience,
@@ -175,7 +175,7 @@ class ComposeOptimize(io.ComfyNode):
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
         choice = search.COMPOSITION.choose(settings, older)
-        own = search.chosen(choice, composite.settings, constraint)
+        own = search.chosen(choice, composite.settings, constraint, schedule)
         loss, taken = suited.bound(loss, composite.settings)
         held_out = held_out and suited.bound(held_out, composite.settings)[0]
         says = choice.says(own, taken)
@@ -187,9 +187,7 @@ class ComposeOptimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=seeds,
-                options=search.options(
-                    own, evaluate_every, optimizer, schedule, patience, at_once or host.rows_at_once()
-                ),
+                options=search.options(own, evaluate_every, optimizer, patience, at_once or host.rows_at_once()),
                 tradeoff=tradeoff,
                 held_out=held_out,
                 hidden=cls.hidden,

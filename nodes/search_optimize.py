@@ -72,7 +72,7 @@ class Optimize(io.ComfyNode):
         latent: Latent | None = None,
         held_out: Loss | None = None,
         optimizer: str = Options.optimizer,
-        schedule: str = Options.schedule,
+        schedule: str = suited.SUITS,
         constraint: str = suited.SUITS,
         patience: int = Options.patience,
         settings: suited.Given = None,
@@ -80,7 +80,8 @@ class Optimize(io.ComfyNode):
     ) -> io.NodeOutput:
         start = _start(basis, latent)
         choice = search.SETTINGS.choose(settings, older)
-        own, along = search.chosen(choice, generator.settings, constraint), choice.along(generator.settings)
+        own = search.chosen(choice, generator.settings, constraint, schedule)
+        along = choice.along(generator.settings)
         loss, taken = suited.bound(loss, along)
         held_out = held_out and suited.bound(held_out, along)[0]
         with host.models(generator, *loss.models, *(held_out.models if held_out else ())):
@@ -89,7 +90,7 @@ class Optimize(io.ComfyNode):
                 loss,
                 start,
                 seeds=host.seeds(seed, len(start)),
-                options=search.options(own, evaluate_every, optimizer, schedule, patience),
+                options=search.options(own, evaluate_every, optimizer, patience),
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,

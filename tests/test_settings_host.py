@@ -10,7 +10,7 @@ from guided_gan.core.settings import NAMED
 from guided_gan.picturebook import MODELS
 
 OWN = {
-    "search": {"steps": 4, "lr": 0.04, "latent_noise": 0.2},
+    "search": {"steps": 4, "lr": 0.04, "latent_noise": 0.2, "schedule": "cosine"},
     "start": {"k": 2, "candidates": 60, "weighting": "softmax"},
     "aug_clip": {"copies": 3},
 }
@@ -75,7 +75,8 @@ def test_nodes_take_what_suits_the_generator_and_say_it(client, own):
     shown, run = picture(client, search(client, model=own))
     assert "suits the generator: k 2, candidates 60, weighting softmax, ranking AugCLIP" in said(run, "BasisInit")
     assert "AugCLIP: copies 3, color, translation, resize, cutout, distance cosine" in said(run, "BasisInit")
-    assert "suits the generator: steps 4, lr 0.04, latent_noise 0.2, constraint none" in said(run, "Optimize")
+    optimize = said(run, "Optimize")
+    assert "suits the generator: steps 4, lr 0.04, latent_noise 0.2, constraint none, schedule cosine" in optimize
     assert "AugCLIP: copies 3" in said(run, "Optimize")
     assert "step 4 of 4" in said(run, "Optimize")
     assert "By the generator" in said(run, "AugCLIPLoss")
@@ -186,7 +187,7 @@ def test_a_vqgan_takes_what_suits_it(client):
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
     text = said(run, "Optimize")
-    assert "suits the generator: steps 2, lr 0.2, latent_noise 0, constraint none" in text
+    assert "suits the generator: steps 2, lr 0.2, latent_noise 0, constraint none, schedule constant" in text
     assert "cutouts: cutouts 12, smallest 0.6, power 1, whole 0.5" in text
     assert "latent regularization: weight 0.2, decay 0, every 1" in text
 
@@ -206,7 +207,7 @@ def test_a_composition_takes_its_own(client):
     assert run.status == "success", run.error
     assert "AugCLIP: copies 8" in said(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
-        assert "steps 1, lr 0.05, latent_noise 0.1, constraint none\nAugCLIP: copies 8" in said(run, node)
+        assert "steps 1, lr 0.05, latent_noise 0.1, constraint none, schedule constant\nAugCLIP: copies 8" in said(run, node)
 
 
 def test_a_perceptual_loss_compares_by_what_suits(client):
@@ -225,11 +226,12 @@ def test_a_perceptual_loss_compares_by_what_suits(client):
     assert "perceptual: picturebook" in said(run, "Optimize")
 
 
-@pytest.mark.parametrize("constraint", ["none", "cap"])
-def test_the_constraint_is_chosen_on_the_node(client, constraint):
-    few = {"start": {"candidates": 50, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 2, "constraint": constraint}}
-    _, run = picture(client, search(client, *suited(few)))
-    assert f"constraint {constraint}" in said(run, "Optimize")
+@pytest.mark.parametrize(("given", "says"), [("constraint", ("none", "cap")), ("schedule", ("constant", "cosine"))])
+def test_constraint_and_schedule_are_chosen_on_the_node(client, given, says):
+    for value in says:
+        few = {"start": {"candidates": 50, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 2, given: value}}
+        _, run = picture(client, search(client, *suited(few)))
+        assert f"{given} {value}" in said(run, "Optimize")
 
 
 def test_pictures_of_no_generator_are_scored_by_the_papers_numbers(client):
