@@ -207,7 +207,8 @@ def test_a_composition_takes_its_own(client):
     assert run.status == "success", run.error
     assert "AugCLIP: copies 8" in said(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
-        assert "steps 1, lr 0.05, latent_noise 0.1, constraint none, schedule constant\nAugCLIP: copies 8" in said(run, node)
+        numbers = "steps 1, lr 0.05, latent_noise 0.1, constraint none, schedule constant"
+        assert f"{numbers}\nAugCLIP: copies 8" in said(run, node)
 
 
 def test_a_perceptual_loss_compares_by_what_suits(client):
