@@ -83,10 +83,12 @@ class Page:
         faults: what scripts of the page threw.
     """
 
-    def __init__(self, browser: Any, url: str, *, nodes2: bool = False, scripts: bool = True) -> None:
+    def __init__(
+        self, browser: Any, url: str, *, nodes2: bool = False, scripts: bool = True, language: str = "en"
+    ) -> None:
         """Open the page.
 
-        nodes2: with Nodes 2.0 in place of the canvas. scripts: False blocks the pack's own.
+        nodes2: with Nodes 2.0 in place of the canvas. scripts: False blocks the pack's own. language: as in `locales`.
         """
         self.nodes2 = nodes2
         self.tab = browser.new_page(viewport=WINDOW, reduced_motion="reduce")
@@ -94,7 +96,8 @@ class Page:
         self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
         if not scripts:
             self.tab.route(PACK, lambda route: route.abort())
-        self.tab.request.post(f"{url}/settings", data={**SETTINGS, "Comfy.VueNodes.Enabled": nodes2})
+        settings = {**SETTINGS, "Comfy.VueNodes.Enabled": nodes2, "Comfy.Locale": language}
+        self.tab.request.post(f"{url}/settings", data=settings)
         self.tab.goto(url)
         self.tab.wait_for_function("window.app?.vueAppReady && window.app.graph", timeout=SECONDS * 1000)
 

@@ -9,6 +9,7 @@ import pytest
 from guided_gan.launcher import ROOT
 
 FOLDER = ROOT / "locales"
+SAID = re.compile(r'\bsay\(\s*"([^"]+)"')  # by the pack's script
 LANGUAGES = sorted(path.name for path in FOLDER.iterdir() if path.name != "en")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -54,3 +55,19 @@ def test_each_text_is_translated_and_says_the_same_numbers(language):
         assert text.strip(), f"{where}, is empty"
         assert text != english[place] or not place.endswith(("tooltip", "description")), f"{where}, is not translated"
         assert numbers(english[place]) <= numbers(text), f"{where}, has other numbers: {text}"
+
+
+def test_the_elements_of_the_page_have_every_text_that_they_say():
+    scripts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "web").rglob("*.js"))
+    known = json.loads((FOLDER / "en" / "main.json").read_text(encoding="utf-8"))["guidedGan"]
+    assert not set(SAID.findall(scripts)) - known.keys()
+    unused = [text for text in known if f'"{text}"' not in scripts]
+    assert not unused, f"no script says {unused}"
+    assert all(text == english for text, english in known.items())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_texts_of_the_page_keep_their_values(language):
+    theirs = json.loads((FOLDER / language / "main.json").read_text(encoding="utf-8"))["guidedGan"]
+    for english, text in theirs.items():
+        assert sorted(re.findall(r"\{\d\}", text)) == sorted(re.findall(r"\{\d\}", english)), f"{language}: {english}"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from page import SECONDS, graph_of
+from page import SECONDS, Page, graph_of
 from PIL import Image
 from test_page import node, set_widgets, template
 
@@ -108,3 +108,15 @@ def test_a_search_inside_a_subgraph_shows_its_scores(page):
     )
     assert steps[0] == 0
     assert steps[-1] == 4
+
+
+def test_it_speaks_the_pages_language(browser, host):
+    page = Page(browser, host.url, language="ja")
+    try:
+        page.open(fusedream_with())
+        box = page.tab.locator(".guided-gan-search")
+        assert box.locator(".guided-gan-says").text_content() == "探索中のスコア"
+        assert box.locator("button").text_content() == "ここで終了"
+    finally:
+        page.close()
+    assert not page.faults

@@ -3,6 +3,7 @@
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
 import { chain, element, place } from "./parts/bound.js"
+import { say } from "./parts/words.js"
 
 const SMALLEST = 200 // height of the pictures
 
@@ -10,8 +11,8 @@ class Compare {
   constructor(node, own) {
     own.hidden = true // the line of text; has no effect in Nodes 2.0
     this.pairs = []
-    this.says = element("span", "says", { textContent: "before and after, once this has run" })
-    this.box = element("div", "compare", { tabIndex: 0, title: "Before to the left of the pointer, after to its right" })
+    this.says = element("span", "says", { textContent: say("before and after, once this has run") })
+    this.box = element("div", "compare", { tabIndex: 0, title: say("Before to the left of the pointer, after to its right") })
     this.box.onpointermove = (event) => this.slide(event)
     this.box.onclick = () => this.show((this.shown + 1) % this.pairs.length)
     this.box.append(this.says)
@@ -29,7 +30,7 @@ class Compare {
   show(index) {
     this.shown = index
     const [before, after] = (this.pairs[index] ?? []).map((file, i) => file && this.picture(file, ["before", "after"][i]))
-    this.says.textContent = this.pairs.length > 1 ? `${index + 1} of ${this.pairs.length}` : ""
+    this.says.textContent = this.pairs.length > 1 ? say("{0} of {1}", index + 1, this.pairs.length) : ""
     this.box.replaceChildren(...[after, before].filter(Boolean), element("div", "line"), this.says)
   }
 

@@ -4,6 +4,7 @@
 import { app } from "../../scripts/app.js"
 import { Text, chain, drag, element, grow, place } from "./parts/bound.js"
 import { PLACES, SMALLEST, between, format, moved, named, parse } from "./parts/places.js"
+import { say } from "./parts/words.js"
 
 const NODE = "GuidedGAN_ComposeOptimize"
 const HEAD = 26 // height of the line above the picture
@@ -13,9 +14,9 @@ class Placement {
   constructor(node) {
     this.node = node
     this.says = element("span", "says")
-    this.clear = element("button", "plain", { type: "button", textContent: "clear", title: "Take all places away" })
+    this.clear = element("button", "plain", { type: "button", textContent: say("clear"), title: say("Take all places away") })
     this.clear.onclick = () => this.places.write("")
-    this.area = element("div", "area", { title: "Drag to draw a place, with Shift of any shape" })
+    this.area = element("div", "area", { title: say("Drag to draw a place, with Shift of any shape") })
     this.area.onpointerdown = (event) => this.draw(event)
     this.box = element("div", "placement", {}, element("div", "head", {}, this.says, this.clear), this.area)
     this.places = new Text(node, "places", () => this.show())
@@ -46,12 +47,12 @@ class Placement {
     const count = names.size * sizes.length + rectangles.length
     this.clear.hidden = this.places.linked || !this.places.value.trim()
     this.says.textContent = this.places.linked
-      ? "places come from a link"
+      ? say("places come from a link")
       : parse(this.places.value) === null
-        ? "places cannot be read: a click begins anew"
+        ? say("places cannot be read: a click begins anew")
         : count
-          ? `${count} ${count === 1 ? "place" : "places"} to try`
-          : "click a dot, or draw a place"
+          ? say(count === 1 ? "1 place to try" : "{0} places to try", count)
+          : say("click a dot, or draw a place")
   }
 
   dot(name, taken, scale) {
@@ -68,9 +69,9 @@ class Placement {
   }
 
   rectangle(shape, index) {
-    const corner = element("span", "corner", { title: "Drag to change the size, with Shift the shape" })
-    const drop = element("button", "drop", { type: "button", textContent: "×", title: "Take this place away" })
-    const made = element("div", "rectangle", { title: "Drag to move" }, `${index + 1}`, drop, corner)
+    const corner = element("span", "corner", { title: say("Drag to change the size, with Shift the shape") })
+    const drop = element("button", "drop", { type: "button", textContent: "×", title: say("Take this place away") })
+    const made = element("div", "rectangle", { title: say("Drag to move") }, `${index + 1}`, drop, corner)
     const [left, top, width, height] = shape
     made.onpointerdown = (event) =>
       this.follow(event, ([x, y], [to, down]) => this.put(index, moved(shape, to - x, down - y)))

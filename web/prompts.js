@@ -4,6 +4,7 @@
 import { app } from "../../scripts/app.js"
 import { Text, element, grow, place } from "./parts/bound.js"
 import { FORMS, format, parse } from "./parts/prompts.js"
+import { say } from "./parts/words.js"
 
 const NODES = {
   GuidedGAN_EncodeText: ["text", FORMS.bars],
@@ -43,7 +44,7 @@ class Prompts {
 
   changed() {
     const rows = this.shown
-    const more = element("button", "plain", { type: "button", textContent: "+ prompt", title: "Another prompt" })
+    const more = element("button", "plain", { type: "button", textContent: say("+ prompt"), title: say("Another prompt") })
     more.onclick = () => this.add()
     const all = [...rows.map((row, i) => this.row(row, i, rows)), element("div", "head", {}, more)]
     this.box.replaceChildren(...(this.text.linked ? [] : all)) // a linked text cannot be changed
@@ -59,16 +60,16 @@ class Prompts {
   row({ says, weight, on }, index, rows) {
     const alone = on && rows.filter((row) => row.on).length === 1 // cannot be switched off: the text would be empty
     const set = (change, quiet) => this.write(this.rows.map((row, i) => (i === index ? { ...row, ...change } : row)), quiet)
-    const active = element("input", "on", { type: "checkbox", checked: on, disabled: alone, title: "Whether it counts" })
+    const active = element("input", "on", { type: "checkbox", checked: on, disabled: alone, title: say("Whether it counts") })
     active.onchange = () => set({ on: active.checked })
     const text = element("input", "text", { type: "text", value: says, title: says, spellcheck: false })
     text.oninput = () => set({ says: text.value }, true)
     text.onchange = () => this.rows.length === rows.length || this.changed() // several prompts may have been pasted
-    const drop = element("button", "plain", { type: "button", textContent: "×", title: "Take it away", disabled: alone })
+    const drop = element("button", "plain", { type: "button", textContent: "×", title: say("Take it away"), disabled: alone })
     drop.onclick = () => this.write(this.rows.filter((_, i) => i !== index))
     const row = element("div", "row", {}, active, text)
     if (this.form.weights) {
-      const number = element("input", "weight", { type: "number", step: 0.05, min: -10, max: 10, value: weight, title: "Weight" })
+      const number = element("input", "weight", { type: "number", step: 0.05, min: -10, max: 10, value: weight, title: say("Weight") })
       number.oninput = () => Number(number.value) && set({ weight: Number(number.value) }, true)
       row.append(number)
     }

@@ -5,6 +5,7 @@ import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
 import { chain, element, executedBefore, place } from "./parts/bound.js"
 import { INKS, draw, tidy } from "./parts/chart.js"
+import { say } from "./parts/words.js"
 
 const NODES = ["GuidedGAN_Optimize", "GuidedGAN_ComposeOptimize", "GuidedGAN_Invert", "GuidedGAN_Animate"]
 const EVENT = "guided_gan.search"
@@ -16,11 +17,11 @@ class Scores {
   constructor(node) {
     this.curve = NOTHING
     this.told = null // the last message of the search
-    this.says = element("span", "says", { textContent: "scores, while it searches" })
+    this.says = element("span", "says", { textContent: say("scores, while it searches") })
     this.button = element("button", "plain", {
       type: "button",
-      textContent: "Finish now",
-      title: "End the search and hand the best so far on to the rest of the graph",
+      textContent: say("Finish now"),
+      title: say("End the search and hand the best so far on to the rest of the graph"),
       hidden: true,
     })
     this.button.onclick = () => this.finish()
@@ -39,8 +40,9 @@ class Scores {
     this.told = told
     this.button.hidden = !told.going
     this.button.disabled = this.asked
-    const left = told.going && told.left !== null ? `, ${inWords(told.left)} left` : ""
-    this.says.textContent = this.asked ? "finishing" : `step ${told.done} of ${told.total}${left}`
+    const timed = told.going && told.left !== null
+    const step = timed ? "step {0} of {1}, {2} left" : "step {0} of {1}"
+    this.says.textContent = this.asked ? say("finishing") : say(step, told.done, told.total, timed && inWords(told.left))
     this.show(told.curve)
   }
 
@@ -59,14 +61,14 @@ class Scores {
     const width = this.box.clientWidth
     if (!width) return
     const last = this.told?.going ? this.told.total : (this.curve.steps.at(-1) ?? 1)
-    draw(this.chart, this.curve, last, width, HEIGHT.chart)
+    draw(this.chart, this.curve, last, width, HEIGHT.chart, { across: say("step"), up: say("score") })
     const entries = Object.keys(this.curve.scores).map((name, i) => {
       const value = this.curve.best[name] ?? this.curve.scores[name].at(-1)
-      const shown = element("span", "entry", { textContent: `${name} ${value == null ? "none" : tidy(value)}` })
+      const shown = element("span", "entry", { textContent: `${name} ${value == null ? say("none") : tidy(value)}` })
       shown.style.color = INKS[i % INKS.length]
       return shown
     })
-    this.legend.title = "What the best picture so far scores"
+    this.legend.title = say("What the best picture so far scores")
     this.legend.replaceChildren(...entries)
   }
 
@@ -74,7 +76,7 @@ class Scores {
   async finish() {
     const { prompt_id, node } = this.told
     this.asked = this.button.disabled = true
-    this.says.textContent = "finishing"
+    this.says.textContent = say("finishing")
     const answer = await api
       .fetchApi(FINISH, {
         method: "POST",
@@ -84,13 +86,13 @@ class Scores {
       .catch((error) => ({ ok: false, json: async () => ({ error: error.message }) }))
     if (answer.ok) return
     this.asked = this.button.disabled = false
-    this.says.textContent = (await answer.json().catch(() => ({}))).error ?? "The host did not take the request."
+    this.says.textContent = (await answer.json().catch(() => ({}))).error ?? say("The host did not take the request.")
   }
 }
 
 function inWords(seconds) {
-  if (seconds < 100) return `${Math.round(seconds)} s`
-  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+  if (seconds < 100) return say("{0} s", Math.round(seconds))
+  return seconds < 6000 ? say("{0} min", Math.round(seconds / 60)) : say("{0} h", Math.round(seconds / 3600))
 }
 
 /** The node of an id such as "5:3", which is node 3 of the subgraph that node 5 stands for. */

@@ -4,6 +4,7 @@ import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
 import { Text, chain, drag, element, executedBefore, grow, place } from "./parts/bound.js"
 import { format, parse, parts } from "./parts/picks.js"
+import { say } from "./parts/words.js"
 
 const NODE = "GuidedGAN_BasisInit"
 const GAP = 4
@@ -78,12 +79,12 @@ class Starts {
   build() {
     const [searches, k] = this.counts
     this.says = element("span", "says")
-    this.all = element("button", "plain", { type: "button", textContent: "all", title: "Keep all starts" })
+    this.all = element("button", "plain", { type: "button", textContent: say("all"), title: say("Keep all starts") })
     this.all.onclick = () => this.pick.write("")
     this.tiles = Array.from({ length: searches * k }, (_, index) => this.tile(index, (index % k) + 1))
     const rows = Array.from({ length: searches }, (_, search) => {
       const row = element("div", "tiles", {}, ...this.tiles.slice(search * k, (search + 1) * k))
-      return searches > 1 ? [element("div", "label", { textContent: `search ${search + 1}` }), row] : [row]
+      return searches > 1 ? [element("div", "label", { textContent: say("search {0}", search + 1) }), row] : [row]
     })
     this.box.style.setProperty("--smallest", `${this.smallest}px`)
     this.box.replaceChildren(element("div", "head", {}, this.says, this.all), ...rows.flat())
@@ -94,16 +95,16 @@ class Starts {
   tile(index, start) {
     const tile = element("button", "tile", {
       type: "button",
-      title: `Start ${start}: click to pick it, drag along it for its share`,
+      title: say("Start {0}: click to pick it, drag along it for its share", start),
     })
     tile.dataset.start = start
     if (this.fits) {
       const { filename, subfolder, type } = this.found.images[index]
       const file = new URLSearchParams({ filename, subfolder, type })
-      tile.append(element("img", "start", { src: api.apiURL(`/view?${file}`), alt: `start ${start}`, draggable: false }))
+      tile.append(element("img", "start", { src: api.apiURL(`/view?${file}`), alt: say("start {0}", start), draggable: false }))
       const score = this.found.scores[index]
       tile.append(element("span", "score", { textContent: score?.toFixed(this.counts[0] > 1 ? 2 : 3) ?? "" }))
-      tile.title = `Score ${score}. ${tile.title}`
+      tile.title = `${say("Score {0}.", score)} ${tile.title}`
     }
     tile.append(element("span", "number", { textContent: start }), element("span", "share"))
     tile.onpointerdown = (event) => this.press(event, tile, start)
@@ -126,14 +127,14 @@ class Starts {
     this.box.classList.toggle("guided-gan-linked", this.pick.linked)
     this.all.hidden = this.pick.linked || shares?.size === 0
     this.says.textContent = this.pick.linked
-      ? "pick comes from a link"
+      ? say("pick comes from a link")
       : shares === null
-        ? "pick cannot be read: a click begins anew"
+        ? say("pick cannot be read: a click begins anew")
         : shares.size
-          ? `${shares.size} picked`
+          ? say("{0} picked", shares.size)
           : this.fits
-            ? "click to pick, drag for its share"
-            : "the starts, once this has run"
+            ? say("click to pick, drag for its share")
+            : say("the starts, once this has run")
   }
 
   /** A click picks or drops a start; dragging sets its share to the pointer's position along it. */

@@ -9,9 +9,9 @@ const NAMESPACE = "http://www.w3.org/2000/svg"
  * Draw a curve.
  *
  * curve: `steps`, `scores` by name (null for missing values), and `kept`, the steps of the best results so far.
- * last: the step at which the search ends.
+ * last: the step at which the search ends. titles: of the axes, `across` and `up`.
  */
-export function draw(svg, curve, last, width, height) {
+export function draw(svg, curve, last, width, height, titles) {
   const { steps, scores, kept } = curve
   const inner = { width: width - SPACE.left - SPACE.right, height: height - SPACE.top - SPACE.bottom }
   const [low, high] = range(Object.values(scores).flat())
@@ -25,9 +25,9 @@ export function draw(svg, curve, last, width, height) {
   }
   for (const step of ticks(first, Math.max(last, first + 1), 5).filter(Number.isInteger))
     parts.push(text(x(step), height - SPACE.bottom + 13, step, "middle"))
-  parts.push(text(SPACE.left + inner.width / 2, height - 3, "step", "middle"))
+  parts.push(text(SPACE.left + inner.width / 2, height - 3, titles.across, "middle"))
   const middle = SPACE.top + inner.height / 2
-  parts.push(text(9, middle, "score", "middle", { transform: `rotate(-90 9 ${middle})` }))
+  parts.push(text(9, middle, titles.up, "middle", { transform: `rotate(-90 9 ${middle})` }))
   Object.entries(scores).forEach(([name, values], i) => {
     const ink = INKS[i % INKS.length]
     for (const run of runs(values)) {
