@@ -12,13 +12,11 @@ import math
 import re
 from typing import NamedTuple
 
+from . import schedules
 from .errors import PackError, quoted
 
 MOST_WEIGHT = 10.0  # to either side of 0
 MOST_PROMPTS = 64
-MOST_LINES = 256
-LAST = 1_000_000  # step or frame at which a line of a schedule may begin
-_LINE = re.compile(r"\s*(\d{1,18})\s*:")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?|\d*\.\d+)(?:e[+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
 _TIME = re.compile(r"(?<![\d.:])([01]?\d|2[0-3]):[0-5]\d$")
 _CHOICE = re.compile(r"\{[^{}]*\|[^{}]*\}")
@@ -64,35 +62,10 @@ def parse_schedule(text: str) -> list[tuple[int, list[Prompt]]]:
     A line is "40: a boat | snow:0.5", its prompts in the notation of `parse`. Empty lines are ignored.
 
     Raises:
-        PackError: a line does not begin with a whole number and a colon; the first number is not 0, or they do not
-            increase, or exceed LAST; there are no lines or more than MOST_LINES; or as `parse`. The message gives the
-            line.
+        PackError: as `schedules.parse` and `parse`.
     """
     check_made(text)
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not 1 <= len(lines) <= MOST_LINES:
-        raise PackError(f"A schedule needs 1 to {MOST_LINES} lines, such as '0: a house'; got {len(lines)}.")
-    found: list[tuple[int, list[Prompt]]] = []
-    for number, line in lines:
-        begins = _LINE.match(line)
-        if not begins:
-            raise PackError(
-                f"Line {number} of the schedule must begin with a step or frame and a colon, such as '40: a boat'; got "
-                f"{quoted(line.strip())}."
-            )
-        start, before = int(begins[1]), found[-1][0] if found else -1
-        if not found and start:
-            raise PackError(f"The first line of the schedule must be that of 0; got {start} in line {number}.")
-        if not before < start <= LAST:
-            raise PackError(
-                f"Each line of the schedule must begin later than the one before, and by {LAST:,}; got {start} after "
-                f"{before} in line {number}."
-            )
-        try:
-            found.append((start, parse(line[begins.end() :])))
-        except PackError as error:
-            raise PackError(f"Line {number} of the schedule, after its colon: {error}") from error
-    return found
+    return schedules.parse(text.split("\n"), parse, "a boat")
 
 
 def check_made(text: str) -> None:

@@ -122,5 +122,9 @@ class Film(Shown):
     def __len__(self) -> int:
         return len(self.latents)
 
+    def frames(self) -> list[tuple[Tensor, Latent]]:
+        """Picture [1, 3, H, W] and latent of each frame."""
+        return list(zip(self.images.split(1), self.latents.split(), strict=True))
+
     def _inside(self) -> str:
         return f"{shortened(self.latents.generator)}, {len(self)} frames"

@@ -26,6 +26,7 @@ from . import (
     search_compose,
     search_invert,
     search_optimize,
+    search_restyle,
     stylegan,
 )
 
@@ -58,6 +59,7 @@ _NODES: list[type[io.ComfyNode]] = [
     search_compose.ComposeOptimize,
     search_invert.Invert,
     search_animate.Animate,
+    search_restyle.RestyleVideo,
     latent.RandomLatent,
     latent_class.ClassLatent,
     latent.EncodeImage,

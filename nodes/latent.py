@@ -10,7 +10,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core import draws
-from ..core.generators.latent_grid import autoencoder
 from ..core.search import starts
 from ..core.types import Generator, Latent
 from . import grids, host, host_vae, sockets
@@ -88,14 +87,9 @@ class EncodeImage(io.ComfyNode):
 
     @classmethod
     def execute(cls, generator: Generator, image: Tensor, keep_size: bool) -> io.NodeOutput:
-        encoder = autoencoder(generator)
-        if keep_size:
-            encoder = encoder.at(*image.shape[1:3])
-        with host.models(encoder), torch.no_grad():
-            pictures = host.from_image(image).split(1)
-            latents = [encoder.encode(picture) for picture in host.each(pictures, cls.hidden.unique_id)]
+        encoder, latent = grids.encoded(generator, image, keep_size, cls.hidden.unique_id)
         host.say(grids.described(encoder), cls.hidden.unique_id)
-        return io.NodeOutput(encoder, Latent.cat(latents))
+        return io.NodeOutput(encoder, latent)
 
 
 class Decode(io.ComfyNode):

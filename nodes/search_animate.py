@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
-import comfy.model_management as mm
-import torch
 from comfy_api.latest import io
-from torch import Tensor
 
-from ..core.results import Curve, Film
 from ..core.search import animate
 from ..core.search.optimize import Options
 from ..core.types import Generator, Latent, Loss
-from . import finish, grids, host, live, search, sockets, stopped, suited
+from . import checks, finish, grids, host, search, search_film, sockets, stopped, suited
+
+# The inputs that have a schedule, by the field of `animate.Motion`.
+_SCHEDULED = {"zoom": "zoom", "right": "pan_x", "down": "pan_y", "turn": "rotate"}
+_REACH: dict[str, dict[str, Any]] = {
+    field: {"min": low, "max": high} for field, (_, low, high) in animate.FIELDS.items()
+}
 
 
 class Animate(io.ComfyNode):
@@ -26,18 +29,20 @@ class Animate(io.ComfyNode):
             display_name="Animate (VQGAN-CLIP)",
             category="guided GAN/search",
             description="A film: each frame is the last one, zoomed, turned and shifted, encoded again and searched a "
-            "little "
-            "further toward the prompt. For Save Animated WEBP or Create Video. "
-            "Stop it at any time: queued again, it goes on from there, as it does after its end with more frames. "
-            f"{stopped.HELP}",
+            "little further toward the prompt. For Save Animated WEBP or Create Video. "
+            f"{search_film.HELP}",
             search_aliases=["zoom", "pan", "video", "VQGAN-CLIP"],
             inputs=[
                 sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
                 sockets.Loss.Input(
                     "loss", tooltip="What each frame's search lowers: AugCLIP Loss, or a sum of losses."
                 ),
-                sockets.Latent.Input("latent", tooltip="The first frame, one latent: best the result of an Optimize."),
-                io.Int.Input("seed", tooltip="Decides every frame's augmentations and noise.", **sockets.SEED),
+                sockets.Latent.Input(
+                    "latent",
+                    tooltip="The first frame: best the result of an Optimize. Of several the last, so that the "
+                    "latents of a film go on with it.",
+                ),
+                search_film.SEED,
                 io.Int.Input(
                     "frames",
                     default=24,
@@ -45,46 +50,40 @@ class Animate(io.ComfyNode):
                     max=10_000,
                     tooltip="Frames of the film, the first included. More of them leave the earlier ones as they are.",
                 ),
-                io.Int.Input(
-                    "steps_per_frame",
-                    default=10,
-                    min=1,
-                    max=10_000,
-                    tooltip="Steps of the search for each frame after the first.",
-                ),
-                io.Float.Input(
-                    "lr",
-                    default=0.15,
-                    min=1e-5,
-                    max=1000.0,
-                    step=0.0005,
-                    round=1e-5,
-                    tooltip="Learning rate; with Adam 0.1 to 0.2 for a VQGAN.",
-                ),
+                search_film.STEPS,
+                search_film.LR,
                 io.Float.Input(
                     "zoom",
                     default=1.02,
-                    min=0.1,
-                    max=10.0,
                     step=0.005,
                     tooltip="How much the picture grows from frame to frame, a factor; below 1 it shrinks.",
+                    **_REACH["zoom"],
                 ),
                 io.Float.Input(
-                    "pan_x", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels to the right, per frame."
+                    "pan_x", default=0.0, step=0.5, tooltip="Pixels to the right, per frame.", **_REACH["right"]
                 ),
+                io.Float.Input("pan_y", default=0.0, step=0.5, tooltip="Pixels down, per frame.", **_REACH["down"]),
                 io.Float.Input(
-                    "pan_y", default=0.0, min=-1000.0, max=1000.0, step=0.5, tooltip="Pixels down, per frame."
-                ),
-                io.Float.Input(
-                    "rotate", default=0.0, min=-180.0, max=180.0, step=0.5, tooltip="Degrees clockwise, per frame."
+                    "rotate", default=0.0, step=0.5, tooltip="Degrees clockwise, per frame.", **_REACH["turn"]
                 ),
                 search.OPTIMIZER,
                 search.FRAMES_SCHEDULE,
+                *map(_schedule, _SCHEDULED.values()),
+                io.Int.Input(
+                    "fade",
+                    default=0,
+                    min=0,
+                    max=10_000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Frames over which a number of these schedules changes into the next; 0 switches at once.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The frames as a batch."),
                 sockets.Latent.Output(
-                    display_name="latent", tooltip="The latents of the frames: the last one can begin another film."
+                    display_name="latent",
+                    tooltip="The latents of the frames: as latent of another Animate they go on with the film.",
                 ),
             ],
             hidden=stopped.HIDDEN,
@@ -93,6 +92,19 @@ class Animate(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, **given: object) -> int:
         return finish.fingerprint(cls.hidden.unique_id)
+
+    @classmethod
+    def validate_inputs(
+        cls, zoom_schedule: str = "", pan_x_schedule: str = "", pan_y_schedule: str = "", rotate_schedule: str = ""
+    ) -> bool | str:
+        return checks.refusal(
+            cls,
+            partial(_moving, animate.Motion()),
+            zoom_schedule=zoom_schedule,
+            pan_x_schedule=pan_x_schedule,
+            pan_y_schedule=pan_y_schedule,
+            rotate_schedule=rotate_schedule,
+        )
 
     @classmethod
     def execute(
@@ -110,55 +122,41 @@ class Animate(io.ComfyNode):
         rotate: float,
         optimizer: str = Options.optimizer,
         schedule: str = Options.schedule,
+        fade: int = 0,
+        **schedules: str,
     ) -> io.NodeOutput:
         loss, _ = suited.bound(loss, generator.settings)
-        motion = animate.Motion(zoom, pan_x, pan_y, rotate)
-        options = Options(steps_per_frame, lr, latent_noise=0.0, optimizer=optimizer, schedule=schedule)
-        search = {"seed": seed, "options": options}
-        steps, curve = (frames - 1) * steps_per_frame, Curve()
-        with (
-            host.models(generator, *loss.models),
-            stopped.Kept(Film, lambda: animate.key(generator, loss, latent, motion, **search)) as kept,
-            live.Live(steps, cls.hidden.unique_id, preview_every=steps_per_frame) as show,
-        ):
-
-            def report(frame: int, done: int, value: float, pictures: Tensor) -> None:
-                nonlocal curve
-                reached = (frame - 1) * steps_per_frame + done
-                if done == steps_per_frame:
-                    curve = curve.add(reached, {loss.name: [-value]})
-                show(
-                    reached,
-                    curve,
-                    lambda: f"frame {frame + 1} of {frames}, loss {value:.4f}",
-                    lambda: live.side_by_side({f"frame {frame + 1}": pictures}),
-                )
-
-            unfinished, _ = kept.furthest(frames) or (None, {})
-            film = animate.frames(
-                generator, loss, latent, motion, count=frames, **search, unfinished=unfinished, callback=report
-            )
-            done = []
-            try:
-                for frame in film:
-                    done.append(frame)
-                    if show.finishing:
-                        break
-            except mm.InterruptProcessingException:
-                so_far = _film(done)
-                kept.stop(len(so_far), so_far, {}, stopped.Found({"": so_far.latents}, so_far.images), cls.hidden)
-                raise
-            whole = _film(done)
-            if len(whole) < frames:
-                finish.early(cls.hidden.unique_id)
-                said = kept.cut(len(whole), whole, {})
-                host.say(f"Stopped: finished at frame {len(whole)} of {frames}. {said}", cls.hidden.unique_id)
-            else:
-                kept.finish(len(whole), whole, {}, cls.hidden)
-        ui = {"curve": [live.figures(curve)]}
+        motion = _moving(animate.Motion(zoom, pan_x, pan_y, rotate), fade, **schedules)
+        options = search_film.options(steps_per_frame, lr, optimizer, schedule)
+        film = {"seed": seed, "options": options}
+        given = (generator, loss, latent[-1:], motion)
+        whole, ui = search_film.run(
+            lambda: animate.key(*given, **film),
+            lambda unfinished, report: animate.frames(
+                *given, **film, count=frames, unfinished=unfinished, callback=report
+            ),
+            generator,
+            loss,
+            count=frames,
+            steps=steps_per_frame,
+            first_steps=0,
+            hidden=cls.hidden,
+        )
         return io.NodeOutput(host.to_image(whole.images), whole.latents, ui=ui)
 
 
-def _film(frames: Sequence[tuple[Tensor, Latent]]) -> Film:
-    pictures, latents = zip(*frames, strict=True)
-    return Film(Latent.cat(latents), torch.cat(pictures))
+def _schedule(of: str) -> io.Input:
+    return io.String.Input(
+        f"{of}_schedule",
+        default="",
+        optional=True,
+        advanced=True,
+        tooltip=f"By frame, in place of {of}: a frame, a colon and the number from there on, several separated by |, "
+        f"such as '{'0: 1.02 | 40: 0.98' if of == 'zoom' else '0: 2 | 40: -2'}'.",
+    )
+
+
+def _moving(motion: animate.Motion, fade: int = 0, **schedules: str) -> animate.Motion | animate.Camera:
+    """A motion, with the node's schedules."""
+    courses = {field: schedules.get(f"{of}_schedule") or "" for field, of in _SCHEDULED.items()}
+    return animate.scheduled(motion, courses, fade)

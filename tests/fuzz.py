@@ -184,6 +184,7 @@ SUITED = {
     "EncodeImage": {"GAN_GENERATOR": 1},
     "MaskLatent": {"GAN_GENERATOR": 1, "GAN_LATENT": 1},
     "Animate": {"GAN_GENERATOR": 1, "GAN_LATENT": 1},
+    "RestyleVideo": {"GAN_GENERATOR": 1},
     "StyleGANTSample": {"GAN_GENERATOR": 2},
     "Truncate": {"GAN_GENERATOR": 2, "GAN_LATENT": 2},
     "EditLatent": {"GAN_GENERATOR": 2, "GAN_LATENT": 2},
@@ -197,6 +198,7 @@ SMALL: dict[str, Any] = {
     "crops": 10,
     "frames": 2,
     "steps_per_frame": 1,
+    "first_steps": 1,
     "cutouts": 2,
     "k": 3,
     "colours": "navy gold",  # a palette needs some, if no picture brings them

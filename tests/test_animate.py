@@ -12,7 +12,8 @@ from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.targets import from_text
 from guided_gan.core.pictures.patterns import octaves
 from guided_gan.core.results import Film
-from guided_gan.core.search.animate import Motion, frames, moved
+from guided_gan.core.schedules import Course
+from guided_gan.core.search.animate import Camera, Motion, frames, moved, scheduled
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
 
@@ -117,6 +118,66 @@ def test_a_film_is_made_as_it_is_asked_for(film):
     told = []
     assert len(list(islice(film(50, callback=lambda *step: told.append(step)), 2))) == 2
     assert len(told) == 2
+
+
+def test_a_number_steps_or_fades_from_line_to_line_by_frame():
+    text = "0: 1.02 | 4: 0.98\n\n 6 : 2e0"
+    stepped, faded = Course.of(text, 0.1, 10), Course.of(text, 0.1, 10, fade=3)
+    assert [stepped.at(frame) for frame in range(8)] == [1.02] * 4 + [0.98] * 2 + [2.0] * 2
+    assert [faded.at(frame) for frame in (0, 3)] == [1.02] * 2
+    assert [faded.at(frame) for frame in range(4, 11)] == pytest.approx([1.01, 1.0, 1.25, 1.5, 1.75, 2.0, 2.0])
+    assert Course.of("0: -7", -10, 10).at(1_000_000) == -7
+
+
+def test_a_motion_changes_by_frame_where_a_schedule_says_so():
+    motion = Motion(1.1, 1, 0, 5)
+    camera = scheduled(motion, {"zoom": "0: 1.02 | 40: 0.98", "right": " ", "turn": "0: 0 | 2: 90"})
+    assert [camera.at(frame) for frame in (1, 2, 39, 40)] == [
+        Motion(1.02, 1, 0, 0), Motion(1.02, 1, 0, 90), Motion(1.02, 1, 0, 90), Motion(0.98, 1, 0, 90),
+    ]  # fmt: skip
+    assert scheduled(motion, {"zoom": "", "down": "\n"}) is motion.at(7) is motion
+    with_fade = scheduled(motion, {"down": "0: 0 | 10: 8"}, fade=3)
+    assert [with_fade.at(frame).down for frame in (9, 10, 11, 13, 20)] == [0, 2, 4, 8, 8]
+
+
+def test_a_frame_is_moved_by_its_own_motion(film):
+    """Up to the frame where a schedule changes, a film is that of the first motion, to the bit."""
+    plain = list(film(4))
+    moving = list(film(4, motion=Camera(1.1, 1, 0, Course.of("0: 5 | 3: -20", -180, 180))))
+    assert all(torch.equal(one, other) for (one, _), (other, _) in zip(plain[:3], moving, strict=False))
+    assert not torch.equal(plain[3][0], moving[3][0])
+    last = list(film(2, latent=plain[2][1], motion=Motion(1.1, 1, 0, -20), options=Options(1, 1e-30, latent_noise=0.0)))
+    still = Film(Latent.cat([latent for _, latent in plain[:3]]), torch.cat([picture for picture, _ in plain[:3]]))
+    again = list(film(4, unfinished=still, motion=Camera(1.1, 1, 0, Course.of("0: 5 | 3: -20", -180, 180)),
+                      options=Options(1, 1e-30, latent_noise=0.0)))  # fmt: skip
+    assert torch.equal(last[1][0], again[3][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("zoom", "1.02", "The zoom: Line 1 of the schedule must begin with a step or frame.*'40: 1'.*got \"1.02\""),
+        ("zoom", "0: 1.02 | 40: 0", "The zoom: Line 2 of the schedule, after its colon: A number from 0.1 to 10"),
+        ("right", "0: left", 'pan to the right: Line 1 .*from -1000 to 1000 is expected; got "left"'),
+        ("down", "0: nan", 'pan downward: .*got "nan"'),
+        ("turn", "0:", 'turn: .*from -180 to 180 is expected; got ""'),
+        ("turn", "3: 1", "must be that of 0; got 3"),
+        ("turn", "0: 1 | 0: 2", "later than the one before"),
+        ("turn", "|", "needs 1 to 256 lines"),
+    ],
+)
+def test_a_motion_that_cannot_be_read_is_refused_where_it_stands(name, text, message):
+    with pytest.raises(PackError, match=message):
+        scheduled(Motion(), {name: text})
+
+
+def test_a_films_last_latent_begins_another(film):
+    first = list(film(3))
+    second = list(film(2, latent=first[-1][1]))
+    assert torch.equal(second[0][0], first[-1][0])
+    assert torch.equal(second[0][1].tensors["z"], first[-1][1].tensors["z"])
+    with pytest.raises(PackError, match="fade must be at least 0"):
+        scheduled(Motion(), {"zoom": "0: 1"}, fade=-1)
 
 
 class Endless:

@@ -119,7 +119,7 @@ def test_every_node_runs_together_with_the_hosts(client):
     ours = {identity for identity in client.definitions if identity.startswith("GuidedGAN_")}
     elsewhere = {  # in tests of their own
         *("LoadLatent", "ComposeOptimize", "PoissonBlend"),
-        *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate"),
+        *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate", "RestyleVideo"),
         *("VAEGenerator", "LatentToVAE", "VAEToLatent"),
         *("SeamlessTiles", "Symmetry", "PaletteLoss", "PromptSchedule", "NoisePrompt"),
         *("TextMask", "CutoutLoss", "LatentRegularization", "TotalVariationLoss", "InitialImageLoss"),

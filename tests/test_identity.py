@@ -358,6 +358,7 @@ def test_a_films_key_is_of_all_but_its_length():
         {"loss": InitialImage(picture())},
         {"latent": Latent(generator.name, {"z": film["latent"].tensors["z"] + 1e-6})},
         {"motion": animate.Motion(1.1, turn=1.0)},
+        *({"motion": animate.scheduled(animate.Motion(1.1), {"turn": text}, 2)} for text in ("0: 0", "0: 0 | 2: 1")),
         {"seed": 4},
         {"options": Options(3)},
         {"options": Options(2, lr=0.2)},

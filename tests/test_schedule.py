@@ -46,7 +46,7 @@ def test_each_line_has_its_time_and_its_prompts():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "needs 1 to 256 lines, such as '0: a house'; got 0"),
+        ("", "needs 1 to 256 lines, such as '0: a boat'; got 0"),
         ("0: a\n" + "\n".join(f"{i}: a" for i in range(1, 258)), "needs 1 to 256 lines.*got 258"),
         ("a house", 'Line 1 of the schedule must begin with a step or frame and a colon.*got "a house"'),
         ("0: a house\n\nx: a boat", 'Line 3 .*got "x: a boat"'),

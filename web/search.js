@@ -7,7 +7,7 @@ import { chain, element, executedBefore, place } from "./parts/bound.js"
 import { INKS, draw, tidy } from "./parts/chart.js"
 import { say } from "./parts/words.js"
 
-const NODES = ["GuidedGAN_Optimize", "GuidedGAN_ComposeOptimize", "GuidedGAN_Invert", "GuidedGAN_Animate"]
+const NODES = ["GuidedGAN_Optimize", "GuidedGAN_ComposeOptimize", "GuidedGAN_Invert", "GuidedGAN_Animate", "GuidedGAN_RestyleVideo"]
 const EVENT = "guided_gan.search"
 const FINISH = "/guided_gan/finish"
 const HEIGHT = { head: 24, chart: 130, legend: 18 }

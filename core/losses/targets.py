@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import draws, pictures, prompts
+from .. import draws, pictures, prompts, schedules
 from ..errors import PackError
 from ..types import JointEncoder, Target
 
@@ -38,26 +37,17 @@ def from_prompts(encoder: JointEncoder, text: str, weight: float = 1.0) -> Targe
 def from_schedule(encoder: JointEncoder, text: str, weight: float = 1.0, fade: int = 0) -> Target:
     """A schedule of prompts, in the notation of `prompts.parse_schedule`; `weight` multiplies all weights.
 
-    fade: steps or frames over which the weights change linearly from those before to those of a line, beginning with
-    the line's own; 0 for no transition. The next line ends it early.
+    fade: steps or frames over which the weights change from one line to the next, as in `schedules.changes`.
 
     Raises:
-        PackError: as `prompts.parse_schedule` and `from_text`, or fade is below 0.
+        PackError: as `prompts.parse_schedule`, `schedules.changes` and `from_text`.
     """
-    if fade < 0:
-        raise PackError(f"fade must be at least 0; got {fade}.")
     starts, lines = zip(*prompts.parse_schedule(text), strict=True)
     parts = [_of_prompts(encoder, line, weight) for line in lines]
     whole, lengths = combine(parts), [len(part.weights) for part in parts]
     owner = torch.arange(len(parts)).repeat_interleave(torch.tensor(lengths))
-    first, later = torch.where(owner == 0, whole.weights, 0), []
-    now = first
-    for line, (start, end) in enumerate(pairwise((*starts[1:], math.inf)), 1):
-        before, after = now, torch.where(owner == line, whole.weights, 0)
-        for passed in range(int(min(fade + 1, end - start))):
-            now = torch.lerp(before, after, (passed + 1) / (fade + 1)) if passed < fade else after
-            later.append((start + passed, now))
-    return replace(whole, weights=first, later=tuple(later))
+    weights = [torch.where(owner == line, whole.weights, 0) for line in range(len(parts))]
+    return replace(whole, weights=weights[0], later=schedules.changes(starts, weights, fade))
 
 
 def check_schedule(schedule: str, weight: float = 1.0) -> None:

@@ -1,26 +1,30 @@
-"""Films: each frame is the previous one after a camera motion, searched for a few more steps (VQGAN-CLIP's zooms)."""
+"""Films by a moving camera: each frame is the previous one after a motion, searched further (VQGAN-CLIP's zooms)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import draws
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
-from ..losses.base import in_frame
 from ..results import Film
+from ..schedules import Course
 from ..types import Generator, Latent, Loss
-from . import identity
-from .optimize import Options, optimize
-from .weightings import of_latent
+from . import film, identity
+from .optimize import Options
 
-Callback = Callable[[int, int, float, Tensor], None]
+# Of each field of a motion: its name in messages, and the least and the greatest number in a schedule.
+FIELDS = {
+    "zoom": ("zoom", 0.1, 10.0),
+    "right": ("pan to the right", -1000.0, 1000.0),
+    "down": ("pan downward", -1000.0, 1000.0),
+    "turn": ("turn", -180.0, 180.0),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,45 @@ class Motion:
         if not (0 < self.zoom < math.inf and all(map(math.isfinite, (self.right, self.down, self.turn)))):
             raise PackError(f"A motion must be of numbers, and the zoom above 0; got {self}.")
 
+    def at(self, frame: int) -> Motion:
+        """The motion that leads to a frame: the same to all."""
+        return self
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Motions that differ by frame: of each field of `Motion` its course, or a number that all frames share."""
+
+    zoom: Course | float = 1.0
+    right: Course | float = 0.0
+    down: Course | float = 0.0
+    turn: Course | float = 0.0
+
+    def at(self, frame: int) -> Motion:
+        """The motion from the frame before to a frame, counted from 0."""
+        numbers = ((name, getattr(self, name)) for name in FIELDS)
+        return Motion(**{name: of.at(frame) if isinstance(of, Course) else of for name, of in numbers})
+
+
+def scheduled(motion: Motion, courses: Mapping[str, str], fade: int = 0) -> Motion | Camera:
+    """A motion some of whose fields change by frame.
+
+    courses: by field of `Motion` a schedule as in `Course.of`, "0: 1.02 | 40: 0.98", which replaces the field's number;
+    empty ones replace nothing. fade: frames over which a number changes to the next one, as in `schedules.changes`.
+
+    Raises:
+        PackError: as `Course.of`, with the limits in FIELDS; the message names the field.
+    """
+    found = {}
+    for name, text in courses.items():
+        says, low, high = FIELDS[name]
+        if text.strip():
+            try:
+                found[name] = Course.of(text, low, high, fade)
+            except PackError as error:
+                raise PackError(f"The {says}: {error}") from error
+    return Camera(**{**vars(motion), **found}) if found else motion
+
 
 def moved(pictures: Tensor, motion: Motion) -> Tensor:
     """Pictures [N, 3, H, W] in [-1, 1] after a motion (bicubic, with reflection padding)."""
@@ -56,7 +99,9 @@ def moved(pictures: Tensor, motion: Motion) -> Tensor:
     return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp(-1, 1)
 
 
-def key(generator: Generator, loss: Loss, latent: Latent, motion: Motion, *, seed: int, options: Options) -> str:
+def key(
+    generator: Generator, loss: Loss, latent: Latent, motion: Motion | Camera, *, seed: int, options: Options
+) -> str:
     """A digest of the arguments of `frames`: a film with an equal key may resume from the frames of another.
 
     Raises:
@@ -69,63 +114,49 @@ def frames(
     generator: Generator,
     loss: Loss,
     latent: Latent,
-    motion: Motion,
+    motion: Motion | Camera,
     *,
     count: int,
     seed: int,
     options: Options,
     unfinished: Film | None = None,
-    callback: Callback | None = None,
-) -> Iterator[tuple[Tensor, Latent]]:
+    callback: film.Callback | None = None,
+) -> Iterator[film.Frame]:
     """The frames of a film: the decoded latent, then each frame moved, encoded and searched for `options.steps`.
 
     Frame i does not depend on `count`.
 
     Args:
         generator: an `Autoencoder`, to which the latent belongs.
-        loss: to minimise in each frame. A prompt schedule goes by frames; any other schedule restarts with each frame.
+        loss: as in `film.frames`, like all that follows `motion`.
         latent: a single one, the first frame.
         motion: between two frames.
         count: number of frames, at least 1.
         seed: of every frame's augmentations and noise.
-        options: of each frame's search. Only its start and its end are evaluated, and the better one is kept.
+        options: of each frame's search.
         unfinished: the first frames of a film of the same `key`, fewer than `count`; they are yielded first.
-        callback: called after each step with (frame, steps done for it, mean loss, pictures).
-
-    Yields:
-        Picture [1, 3, H, W] in [-1, 1], on the CPU, and latent of each frame.
+        callback: called after each step.
 
     Raises:
         LatentError: the latent belongs to another generator, or there are several.
-        PackError: the generator has no encoder, count is below 1, or a loss is not finite.
+        PackError: the generator has no encoder, or as `film.frames`.
     """
     encoder = autoencoder(generator)
     latent.check(encoder)
     if len(latent) != 1:
         raise LatentError(f"A film begins with one latent; got {len(latent)}: pick one of the batch.")
-    if count < 1:
-        raise PackError(f"A film needs at least 1 frame; got {count}.")
-    if unfinished is None:
-        with torch.no_grad():
-            unfinished = Film(latent, encoder.decode(latent).cpu())
-    for frame in range(len(unfinished)):
-        yield unfinished.images[frame : frame + 1], unfinished.latents[frame : frame + 1]
-    picture = unfinished.images[-1:]
-    for frame in range(len(unfinished), count):
 
-        def report(done: int, value: float, pictures: Tensor, frame: int = frame) -> None:
-            if callback:
-                callback(frame, done, value, pictures)
+    def start(frame: int, before: film.Frame) -> Latent:
+        return encoder.encode(moved(before[0], motion.at(frame)))
 
-        result = optimize(
-            encoder,
-            in_frame(loss, frame),
-            of_latent(encoder.encode(moved(picture, motion))),
-            seeds=[draws.rng(seed, "frame", frame).initial_seed()],
-            options=replace(options, evaluate_every=options.steps),
-            callback=report,
-        )
-        if result.stopped:
-            raise PackError(f"Frame {frame}: {result.stopped}")
-        picture, latent = result.images, result.best
-        yield picture, latent
+    yield from film.frames(
+        encoder,
+        loss,
+        latent,
+        start,
+        count=count,
+        seed=seed,
+        options=options,
+        unfinished=unfinished,
+        callback=callback,
+    )

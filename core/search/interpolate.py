@@ -37,6 +37,12 @@ def interpolate(
     return walk([start, end], frames, path=path, there_and_back=there_and_back)
 
 
+def between(start: Latent, end: Latent, share: float) -> Latent:
+    """The point at a share, 0 to 1, of the straight line from each latent to another, of one generator; ends exact."""
+    tensors = {name: torch.lerp(value, end.tensors[name].to(value), share) for name, value in start.tensors.items()}
+    return Latent(start.generator, tensors)
+
+
 def walk(stops: Sequence[Latent], frames: int, *, path: str = "linear", there_and_back: bool = False) -> Latent:
     """Interpolation in equal steps through several stops, which are contained bit for bit.
 
