@@ -83,7 +83,10 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
 
     whole = toward(text_of(*prompt))
     look = AugCLIPLoss(encoder, whole.target, copies=LOOK)
-    search = optimize.Options(options.steps, options.lr, options.noise)
+    own = generator.settings.search
+    search = optimize.Options(
+        options.steps, options.lr, options.noise, constraint=own.constraint, schedule=own.schedule
+    )
 
     def start(text: str, number: int) -> Basis:
         chosen = {"k": options.k, "count": options.candidates, "weighting": "softmax", "folder": folder}

@@ -1,7 +1,8 @@
 """Does the picture show its prompt? FuseDream and its ablation on picturebook, as the independent judge sees it.
 
 60 prompts, 20 of combinations that the GAN has seen and 40 counterfactual ones; a picture is right when the judge sees
-the prompt's object in the prompt's colour. Prints a table in Markdown.
+the prompt's object in the prompt's colour. Constraint and schedule are those that suit the generator. Prints a table in
+Markdown.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
         precision.compute_in(model, getattr(torch, options.precision) if options.precision else None)
     target = targets.from_text(encoder, captions.prompt(*prompt))
     aug = AugCLIPLoss(encoder, target, copies=options.copies)
-    search = optimize.Options(options.steps, options.lr, options.noise)
+    own = generator.settings.search
+    search = optimize.Options(
+        options.steps, options.lr, options.noise, constraint=own.constraint, schedule=own.schedule
+    )
 
     def start(loss: AugCLIPLoss, k: int):
         return basis_init.initialise(
