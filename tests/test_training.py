@@ -16,7 +16,7 @@ from guided_gan.core.errors import PackError
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
 from guided_gan.training import features, job, objectives, options, starts
-from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, look
+from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, extract
 from guided_gan.training.text import TextEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,14 +72,14 @@ def test_the_tokens_of_a_head_close_into_a_ring():
 
 def test_the_backbone_shows_a_head_no_more_tokens_than_a_transformer_would():
     eyes = features.load(BACKBONE)
-    tokens = look(eyes, torch.randn(2, 3, 64, 64, generator=seeded(0)), torch.rand(2, 11, generator=seeded(1)))
+    tokens = extract(eyes, torch.randn(2, 3, 64, 64, generator=seeded(0)), torch.rand(2, 11, generator=seeded(1)))
     assert [each.shape[1] for each in tokens] == list(eyes.widths)
     assert [each.shape[2] for each in tokens] == [256, 256, 256, 64, 16]
 
 
 def test_small_pictures_are_looked_at_enlarged():
     eyes = features.load(BACKBONE)
-    tokens = look(eyes, torch.randn(2, 3, 16, 16, generator=seeded(0)), torch.rand(2, 11, generator=seeded(1)))
+    tokens = extract(eyes, torch.randn(2, 3, 16, 16, generator=seeded(0)), torch.rand(2, 11, generator=seeded(1)))
     assert [each.shape[2] for each in tokens] == [256, 256, 256, 64, 16]
 
 
@@ -107,7 +107,7 @@ def test_dino_is_looked_at_in_five_places():
             norm=False,
         )
     assert [each.shape for each in tokens] == [(1, 384, 196)] * 5
-    assert [each.shape for each in look(eyes, picture[:, :, :16, :16], torch.rand(1, 11))] == [(1, 384, 196)] * 5
+    assert [each.shape for each in extract(eyes, picture[:, :, :16, :16], torch.rand(1, 11))] == [(1, 384, 196)] * 5
     for seen, (patches, readout) in zip(tokens[1:], blocks, strict=True):
         torch.testing.assert_close(seen, (patches + readout).transpose(1, 2))
 
@@ -168,7 +168,7 @@ def test_the_generator_learns_and_the_clip_does_not(tmp_path):
     weights = {name for name, _ in trainer.network.named_parameters() if "weight" in name}
     assert weights <= changed(trainer.network, network)
     assert changed(trainer.heads, heads)
-    assert trainer.sample(["a tree"], 2).shape == (2, 3, 32, 32)
+    assert trainer.draw(["a tree"] * 2, [0, 1]).shape == (2, 3, 32, 32)
 
 
 def test_a_step_in_parts_is_the_step_of_all_at_once(tmp_path):
@@ -215,7 +215,7 @@ def test_the_next_stage_starts_from_the_weights_of_the_one_before(tmp_path):
     convolution: Any = small.network.get_submodule("synthesis.b32.convs1.0")
     torch.nn.init.ones_(convolution.bias)
     own = copies(large.network)
-    large.start_from(small.state())
+    starts.apply(small.state()["modules"], large.modules)
     taken, given = large.network.state_dict(), small.network.state_dict()
     assert all(torch.equal(taken[name], given[name]) for name in given)
     assert all(torch.equal(taken[name], own[name]) for name in own.keys() - given.keys())
@@ -257,7 +257,7 @@ def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
 
 def test_stages_are_sides_and_text_phases():
     found = options.stages(["64:100", "text:10", "128:50"])
-    assert [(stage.player, stage.side, stage.steps) for stage in found] == [
+    assert [(stage.trained, stage.side, stage.steps) for stage in found] == [
         ("generator", 64, 100),
         ("text", 64, 10),
         ("generator", 128, 50),

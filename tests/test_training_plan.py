@@ -16,7 +16,7 @@ def test_a_count_without_numbers_is_that_of_a_real_step(tmp_path):
     n = 16
     parts = [trainer.network, trainer.features, trainer.clip.module, trainer.heads]
     with plan.counting(parts) as (flops, kept):
-        trainer.play(
+        trainer.update(
             0,
             torch.zeros(n, 3, 32, 32),
             torch.zeros(n, 128),

@@ -20,8 +20,8 @@ from guided_gan.core.files import model_card
 from guided_gan.picturebook import CLIPS
 from guided_gan.picturebook.recipes.stylegan_t import Pictures
 from guided_gan.training import __main__ as command
-from guided_gan.training import exam, options, shards, starts
-from guided_gan.training.exam import Exam
+from guided_gan.training import evaluation, options, shards, starts
+from guided_gan.training.evaluation import Evaluator
 from guided_gan.training.shards import Shards
 
 pytest.importorskip("webdataset")
@@ -135,27 +135,27 @@ def test_without_webdataset_the_message_says_how_to_get_it(folder, tmp_path, mon
 
 
 def measuring():
-    return exam.feature_network(options.TOYS["fid_network"]), clip.load(CLIPS["picturebook robust"])
+    return evaluation.feature_network(options.TOYS["fid_network"]), clip.load(CLIPS["picturebook robust"])
 
 
 def test_figures_are_those_of_the_pictures(tmp_path):
     network, judge = measuring()
     source = Pictures(0, side=64)
     batch = source.__getitems__(range(48))
-    test = Exam(network, judge, 40)
+    test = Evaluator(network, judge, 40)
 
     def drawing():
         """Draws the pictures of the data itself, in their order."""
         images = iter(batch.images)
         return lambda texts, _: torch.stack([next(images) for _ in texts])
 
-    found = test.figures(source, 64, drawing())
+    found = test.measure(source, 64, drawing())
     assert list(found) == [f"FID of 40 ({network.name})", f"CLIP score ({judge.name})"]
     fid, score = found.values()
     assert abs(fid) < 1e-3
     wanted = metrics.clip_score(judge, batch.images[:40], batch.texts[:40]).mean().item()
     assert score == pytest.approx(wanted, abs=1e-4)
-    far, low = test.figures(source, 64, lambda texts, _: batch.images[: len(texts)].flip(0) * 0.3).values()
+    far, low = test.measure(source, 64, lambda texts, _: batch.images[: len(texts)].flip(0) * 0.3).values()
     assert far > fid + 0.01
     assert low < score
 
@@ -174,7 +174,7 @@ def test_captions_that_are_too_long_for_the_judge_are_cut():
         heard.extend(texts)
         return torch.zeros(len(texts), 3, 64, 64)
 
-    Exam(network, judge, 4).figures(Long(0), 64, draw)
+    Evaluator(network, judge, 4).measure(Long(0), 64, draw)
     assert len(heard) == 4
     assert all(text and not excess(text, judge._tokenizer) for text in heard)
 

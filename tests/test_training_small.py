@@ -184,6 +184,9 @@ def openais(tmp_path):
         torch.manual_seed(0)
         save_file(open_clip.CLIP(**model).state_dict(), folder / clip.WEIGHTS[0])
     (folder / clip.CONFIG).write_text(json.dumps({"model_cfg": model}), encoding="utf-8")
+    words = {"name": "small", "words": ["house", "lake"]}
+    (folder / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
+    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
     return folder
 
 
@@ -195,6 +198,7 @@ def test_the_model_is_in_the_menu_with_its_text_encoder_and_its_card(openais, tm
     path = tmp_path / "models" / "gan" / "houses.safetensors"
     generator = text_to_image(generators.load(path))
     prompts = ["a red house", "ein Haus am See"]
+    assert {path.name for path in (out / "clip").iterdir()} == {clip.CONFIG, clip.WEIGHTS[0], "vocabulary.json"}
     listened = clip.load(out / "clip").encode_text(prompts)
     torch.testing.assert_close(generator.embed(prompts), listened, atol=1e-5, rtol=1e-4)
     assert (clip.load(openais).encode_text(prompts) - listened).abs().max() > 1e-3  # it has learnt

@@ -28,7 +28,7 @@ from ..core.compute import memory
 from ..core.errors import PackError
 from ..launcher import children
 from . import options as command_line
-from . import ship, sight
+from . import preflight, ship
 from .sources import data
 
 
@@ -69,7 +69,7 @@ def prepare(options: Namespace) -> None:
     data(options)
     if options.name is not None:
         ship.menu_place(options.name, options.out)
-    sight.all_needed(options)
+    preflight.all_needed(options)
     if options.machines > 1 and not options.meet:
         raise PackError(f"{options.machines} machines must know where to meet: add --meet HOST:PORT, the same on all.")
 

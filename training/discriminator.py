@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core.augment import diffaug
+from ..core.errors import PackError
 from ..core.pictures import resample
 from .features import Features
 
@@ -67,7 +68,23 @@ class Heads(nn.Module):
         return [head(each.float(), c) for head, each in zip(self.heads, tokens, strict=True)]
 
 
-def look(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
+def check_batch(batch: int, processes: int, at_once: int) -> None:
+    """Check that a batch divides into processes of whole virtual batches, and that `at_once` pictures are whole ones.
+
+    Raises:
+        PackError: they are not.
+    """
+    whole = VIRTUAL_BATCH * processes
+    if batch % whole:
+        raise PackError(
+            f"The batch of {batch} must divide into {processes} processes of whole virtual batches of {VIRTUAL_BATCH} "
+            f"samples: choose a multiple of {whole}."
+        )
+    if at_once % VIRTUAL_BATCH:
+        raise PackError(f"{at_once} pictures at once are no whole virtual batches: choose a multiple of 8.")
+
+
+def extract(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
     """Tokens of the frozen network for pictures augmented by `numbers` [N, 11] in [0, 1); differentiable."""
     images = diffaug.augment(images, numbers[:, None, :8], POLICIES)
     side = int(min(max(images.shape[-1], features.least), features.most))

@@ -27,17 +27,16 @@ from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.network import Network
 from ..launcher import locks
 from ..picturebook.recipes.training import save_atomically
-from . import exam, features, plan, ship, sight, starts
+from . import evaluation, features, plan, preflight, ship, starts
 from .adaptive import FEW
 from .data import Files, Source, batches
-from .exam import Exam
+from .evaluation import Evaluator
 from .options import Stage, stages
 from .sources import data
 from .text import TextEncoder
 from .trainer import PRECISIONS, Settings, Trainer
 
 SMALL = 32  # pictures of a step that any machine takes at once
-COPIED = (".json", ".txt", ".gz", ".model")  # endings of a CLIP's configuration, vocabulary and tokenizer
 SHEET = (4, 8)  # prompts, pictures of each
 PATIENCE = timedelta(hours=6)  # of processes that wait for the first one, which may have much to read
 
@@ -53,7 +52,7 @@ class Training:
         computing = options.precision or PRECISIONS[precision.training(device)]
         patience = InitProcessGroupKwargs(timeout=PATIENCE)
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=computing, kwargs_handlers=[patience])
-        paths = sight.all_needed(options)
+        paths = preflight.all_needed(options)
         self.clip, self.clip_path = clip.load(paths["clip"]), paths["clip"]
         self.features = features.load(paths["features"])
         self.data = data(options)
@@ -65,17 +64,17 @@ class Training:
         self.adaptive = options.augment == "adaptive" or (options.augment == "auto" and few)
         self.skipped: dict[str, str] = {}
         self.figures: dict[str, float] = {}
-        self.exam: Exam | None = None
+        self.evaluator: Evaluator | None = None
         if options.measure_every and self.accelerator.is_main_process:
-            network = exam.feature_network(paths["fid_network"])
+            network = evaluation.feature_network(paths["fid_network"])
             most = len(self.data) if isinstance(self.data, Files) else options.measure_count
-            self.exam = Exam(network, clip.load(paths["judge"]), min(options.measure_count, most))
+            self.evaluator = Evaluator(network, clip.load(paths["judge"]), min(options.measure_count, most))
 
     def run(self) -> None:
         with self._alone():
             self._introduce()
             for number, stage in enumerate(self.stages):
-                self._play(number, stage)
+                self._run_stage(number, stage)
                 self.accelerator.wait_for_everyone()  # for the checkpoint that the next stage starts from
             self._tell_skipped()
         # A process that exits while threads of its process group still run may abort, after all has been trained.
@@ -91,7 +90,7 @@ class Training:
     def _introduce(self) -> None:
         """Print remarks on the data before the training starts."""
         if isinstance(self.data, Files) and self.accelerator.is_main_process:
-            for line in sight.remarks(self.data, self.clip, self.out / "too_long.txt"):
+            for line in preflight.remarks(self.data, self.clip, self.out / "too_long.txt"):
                 print(line, flush=True)
         self.accelerator.wait_for_everyone()
 
@@ -100,10 +99,10 @@ class Training:
         everywhere = dict(gather_object(list(self.skipped.items())))
         if everywhere and self.accelerator.is_main_process:
             found = [f"{name} ({why})" for name, why in sorted(everywhere.items())]
-            print(f"Skipped {len(found)} files that cannot be read: {sight.named(found)}.")
+            print(f"Skipped {len(found)} files that cannot be read: {preflight.named(found)}.")
 
-    def _play(self, number: int, stage: Stage) -> None:
-        if stage.player == "text" and self.text is None:
+    def _run_stage(self, number: int, stage: Stage) -> None:
+        if stage.trained == "text" and self.text is None:
             self.text = TextEncoder.trainable(self.clip)  # and from now on the generator listens to this one
         trainer, source = self._trainer(stage), self.data.at(stage.side)
         done = self._resume(trainer, number, stage)
@@ -112,12 +111,12 @@ class Training:
         if done == stage.steps:
             return
         first = self.accelerator.is_main_process
-        place = self.out / "logs" / f"{number}-{stage.player}-{stage.side}"
+        place = self.out / "logs" / f"{number}-{stage.trained}-{stage.side}"
         # What a stopped run has logged after its last checkpoint is about to be logged again.
         log = SummaryWriter(str(place), purge_step=done) if first else None
         saved = time.monotonic()
         bar = tqdm(
-            total=stage.steps, initial=done, desc=f"{stage.player} {stage.side}", mininterval=2, disable=not first
+            total=stage.steps, initial=done, desc=f"{stage.trained} {stage.side}", mininterval=2, disable=not first
         )
         places, size = trainer.places(), self.settings.batch
         numbers = ([i * size + place for place in places] for i in range(done, stage.steps))
@@ -133,8 +132,8 @@ class Training:
                 log.add_scalar(name, value, i)
             if last or (i + 1) % self.options.sheet_every == 0:
                 self._sheet(trainer, source, self.out / "sheets" / f"{number}-{i + 1:06d}.png")
-            if self.exam is not None and (last or (i + 1) % self.options.measure_every == 0):
-                self.figures = self.exam.figures(source, stage.side, trainer.draw)
+            if self.evaluator is not None and (last or (i + 1) % self.options.measure_every == 0):
+                self.figures = self.evaluator.measure(source, stage.side, trainer.draw)
                 for name, value in self.figures.items():
                     log.add_scalar(name.partition(" (")[0], value, i)
                 bar.write(f"{i + 1:,} steps at {stage.side} pixels: {model_card.in_words(self.figures)}")
@@ -151,11 +150,11 @@ class Training:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             network = plan.network(self.options.size, stage.side, width)
-        given = (network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.player)
-        at_once = self._at_once(network, stage.player)
+        given = (network, self.features, self.clip, self.settings, self.accelerator, self.text, stage.trained)
+        at_once = self._at_once(network, stage.trained)
         return Trainer(*given, self.options.freeze, adaptive=self.adaptive, at_once=at_once)
 
-    def _at_once(self, network: Network, player: str) -> int:
+    def _at_once(self, network: Network, trained: str) -> int:
         """How many pictures to send through the networks together: what is asked for, or as many as all have room for.
 
         A share that is small goes through at once.
@@ -170,7 +169,7 @@ class Training:
             torch.cuda.empty_cache()  # of the stage before
             free = torch.cuda.mem_get_info(device)[0]
         number = 2 if self.accelerator.mixed_precision == "bf16" else 4
-        work = plan.count(network, self.features, self.clip, player, number)
+        work = plan.count(network, self.features, self.clip, trained, number)
         return min(gather_object([work.at_once(share, free / self._beside(device))]))
 
     def _beside(self, device: torch.device) -> int:
@@ -194,7 +193,7 @@ class Training:
         """The settings that must be equal for a checkpoint to resume exactly."""
         return json.dumps(
             [
-                *(stage.player, stage.side, self.options.size, self.features.name, self.clip.name),
+                *(stage.trained, stage.side, self.options.size, self.features.name, self.clip.name),
                 *(asdict(self.settings), self.options.freeze, "adaptive" if self.adaptive else "plain"),
             ]
         )
@@ -214,10 +213,11 @@ class Training:
             trainer.at_once = self.options.at_once or state["at_once"]  # it affects rounding
             return min(state["done"], stage.steps)
         if number:
-            trainer.start_from(torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True))
+            state = torch.load(self._checkpoint(number - 1), map_location="cpu", weights_only=True)
+            starts.apply(state["modules"], trainer.modules)
         elif self.start is not None:
             starts.check(self.start, trainer.network, self.options.start)
-            trainer.start_from({"modules": self.start})
+            starts.apply(self.start, trainer.modules)
         return 0
 
     def _sheet(self, trainer: Trainer, source: Source, path: Path) -> None:
@@ -226,7 +226,8 @@ class Training:
 
         prompts, columns = SHEET
         path.parent.mkdir(exist_ok=True)
-        images = trainer.sample(source.__getitems__(range(prompts)).texts, columns)
+        texts = [text for text in source.__getitems__(range(prompts)).texts for _ in range(columns)]
+        images = trainer.draw(texts, list(range(columns)) * prompts)
         save_image(images.clamp(-1, 1) / 2 + 0.5, str(path), nrow=columns)
 
     def _ship(self, trainer: Trainer, number: int) -> None:
@@ -243,14 +244,13 @@ class Training:
             folder = self.out / "clip"
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
             latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
-            for path in self.clip_path.iterdir():
-                if path.suffix in COPIED and not path.name.endswith(".index.json"):  # of weights in several files
-                    shutil.copy(path, folder)
+            for path in clip.companions(self.clip_path):
+                shutil.copy(path, folder)
 
     def _card(self, number: int) -> Card:
         """The model card: how the model was trained, up to a stage."""
         words = {"generator": "pixels", "text": "pixels, the text encoder"}
-        done = [f"{each.steps:,} steps at {each.side} {words[each.player]}" for each in self.stages[: number + 1]]
+        done = [f"{each.steps:,} steps at {each.side} {words[each.trained]}" for each in self.stages[: number + 1]]
         pictures = len(self.data) if isinstance(self.data, Files) else None
         said = done if self.options.start is None else [f"from {self.options.start.name}", *done]
         return Card(self.data.name, pictures, self.settings.batch, said, self.clip.name, self.figures)

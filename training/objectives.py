@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.losses.copies import DISTANCES
@@ -13,6 +13,29 @@ from ..core.pictures import resample
 from ..core.types import JointEncoder
 
 GUIDED_SIDE = 64  # larger pictures show the guidance a crop of this side
+
+
+def discriminator(heads: nn.Module, real: Sequence[Tensor], fake: Sequence[Tensor], c: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of the discriminator's heads, and the mean sign of their scores of real pictures (r_t of ADA).
+
+    Args:
+        heads: tokens of each layer [N, C, T] and texts [N, D] to scores of each layer [N, T].
+        real, fake: tokens of real and of generated pictures; no gradient passes to the latter.
+        c: [N, D], the texts of both.
+    """
+    both = [torch.cat([a, b.detach()]) for a, b in zip(real, fake, strict=True)]
+    real_scores, fake_scores = zip(*(score.chunk(2) for score in heads(both, c.repeat(2, 1))), strict=True)
+    sign = torch.stack([score.detach().sign().mean() for score in real_scores]).mean()
+    return discriminator_hinge(real_scores, fake_scores), sign
+
+
+def adversarial(heads: nn.Module, fake: Sequence[Tensor], c: Tensor) -> Tensor:
+    """The adversarial loss of the generator, as `discriminator`; the heads get no gradient from it."""
+    # The network below the heads is frozen, so the tokens of generated pictures serve both losses.
+    heads.requires_grad_(False)
+    hinge = generator_hinge(heads(fake, c))
+    heads.requires_grad_(True)
+    return hinge
 
 
 def discriminator_hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:

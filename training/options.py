@@ -44,7 +44,7 @@ PAPERS = {
 class Stage:
     """A training stage: which network is trained, at which resolution, for how many steps."""
 
-    player: str
+    trained: str
     side: int
     steps: int
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from ..core.clip import OpenCLIP
 from ..core.generators.stylegan_t.network import Network, Shape
 from .discriminator import NUMBERS as VIEW
-from .discriminator import VIRTUAL_BATCH, look
+from .discriminator import VIRTUAL_BATCH, extract
 from .features import DINO, Features
 from .options import PAPERS, SIZES, Stage, stages
-from .trainer import VIEWS, Settings, Trainer
+from .trainer import VIEWS, Settings, Trainer, accelerated
 
 CARDS = (1, 8, 64)
 # The card that is reckoned with where there is none to measure: an A100 of 80 GB, as the paper's, and the bytes that
@@ -62,7 +62,7 @@ class Work:
         return max(VIRTUAL_BATCH, min(share, fitting))
 
 
-def count(network: Network, features: Features, clip: OpenCLIP, player: str, number_bytes: int) -> Work:
+def count(network: Network, features: Features, clip: OpenCLIP, trained: str, number_bytes: int) -> Work:
     """The work of a step with these networks, of whose weights only the shapes count."""
     seen, guide = hollow(features), copy.copy(clip)
     guide.module, guide.dtype = hollow(clip.module), torch.float32
@@ -83,12 +83,12 @@ def count(network: Network, features: Features, clip: OpenCLIP, player: str, num
         tokens = torch.zeros(n, guide.module.context_length, dtype=torch.int64)
     parts = [own, seen, guide.module, trainer.heads]
     with counting(parts) as (flops, kept):
-        trainer.play(0, real, c, c, z, numbers)
+        trainer.update(0, real, c, c, z, numbers)
     with counting(parts) as (reading, words):
         guide.module.encode_text(tokens)
     with counting(parts) as (again, _), torch.no_grad():
-        look(seen, own(z, c), numbers[:, :VIEW])
-    text = player == "text"  # reads the captions a second time, and backwards
+        extract(seen, own(z, c), numbers[:, :VIEW])
+    text = trained == "text"  # reads the captions a second time, and backwards
     sizes = [sum(p.numel() for p in part.parameters()) for part in (own, trainer.heads, guide.module, seen)]
     generator, heads, frozen = sizes[0], sizes[1], sizes[2] + sizes[3]
     return Work(
@@ -183,11 +183,11 @@ def show(options: Namespace) -> None:
         for stage in stages(words):
             with torch.device("meta"):
                 own = network(size, stage.side, 768)
-            work = count(own, eyes, clip, stage.player, number_bytes=2)
+            work = count(own, eyes, clip, stage.trained, number_bytes=2)
             days = [_days(work, stage, options.batch, cards, card) for cards in CARDS]
             total = [a + b for a, b in zip(total, days, strict=True)]
             told = [_memory(work, max(VIRTUAL_BATCH, options.batch // cards), card.room) for cards in CARDS]
-            name = f"{stage.side} pixels{', text encoder' * (stage.player == 'text')}, {stage.steps:,} steps"
+            name = f"{stage.side} pixels{', text encoder' * (stage.trained == 'text')}, {stage.steps:,} steps"
             print(f"| {size} | {name} | {work.flops / 1e12:.2f} | {' | '.join(told)} | {_in_days(days)} |")
         print(f"| {size} | all | | | | | {_in_days(total)} |")
     print(
@@ -210,8 +210,6 @@ def speed(options: Namespace) -> Speed:
             f"Nothing was measured here, as there is no GPU: the cards are reckoned as A100s of 80 GB at "
             f"{REACHED:.0%} of their {PEAK / 1e12:.0f} TFLOP/s, about the share that sampling reached on an H200.",
         )
-    from .trainer import accelerated
-
     device = torch.device("cuda")
     eyes, clip = published("cpu")
     own = network("lite", 64, 768)
@@ -239,7 +237,7 @@ def measured(trainer: Trainer, steps: int) -> float:
     for i in range(steps + 1):
         if i == 1:
             began = time.perf_counter()
-        trainer.play(i, real, c, c, z, numbers)["hinge"].item()  # synchronises with the device
+        trainer.update(i, real, c, c, z, numbers)["hinge"].item()  # synchronises with the device
     return (time.perf_counter() - began) / steps
 
 

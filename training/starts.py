@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,6 +60,12 @@ def check(states: dict[str, dict[str, Any]], network: Network, path: Path) -> No
                 f"{path} cannot be the start: its {what} are {there}, those of this training {here}. "
                 "Choose its --size, and the --clip that it was trained with."
             )
+
+
+def apply(states: Mapping[str, dict[str, Any]], modules: Mapping[str, nn.Module]) -> None:
+    """Load weights into modules of the same names; layers that a larger generator adds keep their initial values."""
+    for name in modules.keys() & states.keys():
+        modules[name].load_state_dict(states[name], strict=False)
 
 
 def freeze(network: Network, names: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from ..core import draws
 from ..core.clip import OpenCLIP
 from ..core.compute import precision
-from ..core.errors import PackError
 from ..core.generators.stylegan_t.network import Network
 from . import objectives, starts
-from .adaptive import NUMBERS as CHANGES
+from .adaptive import NUMBERS as AUGMENTS
 from .adaptive import Adaptive
 from .average import follow
-from .discriminator import NUMBERS, VIRTUAL_BATCH, Heads, look
+from .discriminator import NUMBERS, Heads, check_batch, extract
 from .features import Features
 from .text import TextEncoder
 
@@ -47,9 +46,9 @@ class Settings:
 class Trainer:
     """Generator, discriminator, their optimisers and the moving average of the generator.
 
-    Each sample of a step draws its random numbers from a generator that the seed, the step and its place in the whole
-    batch decide, and shares its norms' statistics with its eight neighbours only. So processes that share a batch out
-    compute what one alone would, up to rounding, and a step needs nothing of the steps before but the weights.
+    The random numbers of a sample depend on the seed, the step and the sample's index in the whole batch only, and
+    norms share statistics within virtual batches only. So several processes compute the same as one, up to rounding,
+    and a step depends on earlier steps only through the weights and the optimisers' state.
 
     Args:
         network: the generator, which is trained.
@@ -58,16 +57,14 @@ class Trainer:
         settings: see `Settings`.
         accelerator: device, precision and the other processes.
         text: the text encoder that conditions the generator, if it is not that of `clip`.
-        player: which network is trained against the discriminator: "generator", or "text" for the text encoder, with a
-            frozen generator.
+        trained: the network trained against the discriminator: "generator" or, with a frozen generator, "text".
         frozen: parts of the generator that are not trained: "mapping", or sides.
         adaptive: whether pictures are augmented adaptively, see `Adaptive`.
-        at_once: number of pictures that go through the networks together, a multiple of VIRTUAL_BATCH; 0 for all of the
-            step. Fewer take less memory and more time, since they are generated once for each of the two updates.
+        at_once: pictures processed together, a multiple of `VIRTUAL_BATCH`; 0 for all of a step. Fewer take less memory
+            and more time, since pictures are then generated once for each of the two updates.
 
     Raises:
-        PackError: the batch does not divide into processes of whole virtual batches, widths do not match, or there is
-            no such part to freeze, or nothing else to learn.
+        PackError: as `check_batch` and `starts.freeze`.
     """
 
     def __init__(
@@ -78,20 +75,13 @@ class Trainer:
         settings: Settings,
         accelerator: Accelerator,
         text: TextEncoder | None = None,
-        player: str = "generator",
+        trained: str = "generator",
         frozen: Sequence[str] = (),
         *,
         adaptive: bool = False,
         at_once: int = 0,
     ) -> None:
-        whole = VIRTUAL_BATCH * accelerator.num_processes
-        if settings.batch % whole:
-            raise PackError(
-                f"The batch of {settings.batch} must divide into {accelerator.num_processes} processes of whole "
-                f"virtual batches of {VIRTUAL_BATCH} samples: choose a multiple of {whole}."
-            )
-        if at_once % VIRTUAL_BATCH:
-            raise PackError(f"{at_once} pictures at once are no whole virtual batches: choose a multiple of 8.")
+        check_batch(settings.batch, accelerator.num_processes, at_once)
         device = accelerator.device
         self.settings, self.accelerator, self.text, self.at_once = settings, accelerator, text, at_once
         self.network = network.to(device).to(memory_format=torch.channels_last)
@@ -104,9 +94,9 @@ class Trainer:
             torch.manual_seed(settings.seed)
             self.heads = Heads(features.widths, network.shape.c_dim).to(device)
         if text is not None:
-            text.to(device).requires_grad_(player == "text")
+            text.to(device).requires_grad_(trained == "text")
         self.adaptive = Adaptive().to(device) if adaptive else None
-        if player == "text" and text is not None:
+        if trained == "text" and text is not None:
             learner, rate, self._weight = text, settings.text_lr, settings.text_guidance
             self.network.requires_grad_(False)
         else:
@@ -119,9 +109,9 @@ class Trainer:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        modules = {"network": self.network, "average": self.average, "heads": self.heads}
-        others = {"text": self.text, "adaptive": self.adaptive}
-        return {**modules, **{name: module for name, module in others.items() if module is not None}}
+        modules: dict[str, nn.Module | None] = {"network": self.network, "average": self.average, "heads": self.heads}
+        modules |= {"text": self.text, "adaptive": self.adaptive}
+        return {name: module for name, module in modules.items() if module is not None}
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -140,16 +130,6 @@ class Trainer:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
 
-    def start_from(self, state: dict[str, Any]) -> None:
-        """Load the weights of an earlier stage; layers that a larger generator adds keep their initial values."""
-        for name in self.modules.keys() & state["modules"].keys():
-            self.modules[name].load_state_dict(state["modules"][name], strict=False)
-
-    def sample(self, texts: Sequence[str], columns: int) -> Tensor:
-        """Pictures of the averaged generator, a row of `columns` for each text, each column with noise of its own."""
-        repeated = [text for text in texts for _ in range(columns)]
-        return self.draw(repeated, list(range(columns)) * len(texts))
-
     @torch.no_grad()
     def draw(self, texts: Sequence[str], numbers: Sequence[int]) -> Tensor:
         """Pictures [N, 3, H, H] of the averaged generator, on the CPU: of N texts, and of noise by number."""
@@ -166,143 +146,130 @@ class Trainer:
         device, settings = self.accelerator.device, self.settings
         rngs = [draws.rng(settings.seed, "step", i, place) for place in self.places()]
         z = draws.normal(rngs, self.network.shape.z_dim).to(device)
-        numbers = draws.uniform(rngs, VIEWS).to(device)
-        changes = None
+        views = draws.uniform(rngs, VIEWS).to(device)
+        augments = None
         if self.adaptive is not None:
-            places = [draws.rng(settings.seed, "changes", i, place) for place in self.places()]
-            changes = draws.uniform(places, 2, CHANGES).to(device)
+            own = [draws.rng(settings.seed, "changes", i, place) for place in self.places()]
+            augments = draws.uniform(own, 2, AUGMENTS).to(device)
         if 0 < self.at_once < len(real):
-            figures = self._play_in_parts(i, real.to(device), texts, z, numbers, rngs, changes)
+            figures = self._update_in_parts(i, real.to(device), texts, z, views, rngs, augments)
         else:
             with self.accelerator.autocast():
-                c, told = self._read(texts)
-            figures = self.play(i, real.to(device), c, told, z, numbers, rngs, changes=changes)
+                c, condition = self._encode(texts)
+            figures = self.update(i, real.to(device), c, condition, z, views, rngs, augments=augments)
         return {name: value.item() for name, value in figures.items()}
 
-    def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def _encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """CLIP's embeddings of captions, and the embeddings that condition the generator."""
         with torch.no_grad():
             c = self.clip_text(texts)
         return c, c if self.text is None else self.text(texts)
 
-    def play(
+    def update(
         self,
         i: int,
         real: Tensor,
         c: Tensor,
-        told: Tensor,
+        condition: Tensor,
         z: Tensor,
-        numbers: Tensor,
+        views: Tensor,
         rngs: Sequence[torch.Generator] | None = None,
         also: Callable[[Tensor], Tensor] | None = None,
-        changes: Tensor | None = None,
+        augments: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Step i with all random numbers and embeddings given, on the device; `step` calls it, and so may a recipe.
+
+        Returns the losses and, with adaptive augmentation, its probability, by name: means over all processes.
 
         Args:
             i: the step's number.
             real: [N, 3, H, H] in [-1, 1].
             c: [N, D] unit vectors of the captions, of the CLIP.
-            told: [N, D] embeddings that condition the generator.
+            condition: [N, D] embeddings that condition the generator.
             z: [N, z_dim] its noise.
-            numbers: [N, VIEWS] in [0, 1): how discriminator and guidance view the pictures.
+            views: [N, VIEWS] in [0, 1): how discriminator and guidance view the pictures.
             rngs: draw its noise maps; None takes the stored ones.
-            also: a further loss of the generator's pictures, which the player lowers too.
-            changes: [N, 2, CHANGES] in [0, 1): how real and made pictures are augmented adaptively.
+            also: a further loss of the generator's pictures, added to that of the trained network.
+            augments: [N, 2, AUGMENTS] in [0, 1): how real and generated pictures are augmented adaptively.
         """
-        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
+        real_view, fake_view, guided_view = views.split([NUMBERS, NUMBERS, 2], 1)
         real = real.contiguous(memory_format=torch.channels_last)
         with self.accelerator.autocast():
             with torch.no_grad():
-                seen = look(self.features, self._changed(real, changes, 0), real_view)
+                real_tokens = self._tokens(real, augments, 0, real_view)
             f = self.network.mapping.f(z)
-            fake = self.network.synthesis(torch.cat([f, told], 1), "const" if rngs is None else "random", rngs)
-            fake_seen = look(self.features, self._changed(fake, changes, 1), fake_view)
+            fake = self.network.synthesis(torch.cat([f, condition], 1), "const" if rngs is None else "random", rngs)
+            fake_tokens = self._tokens(fake, augments, 1, fake_view)
             angle = objectives.guidance(self.clip, fake, c, guided_view)
             extra = fake.new_zeros(()) if also is None else also(fake)
-        score, sure = self._score(seen, fake_seen, c)
-        self._learn([score], self.heads_adam)
-        hinge = self._adversarial_loss(fake_seen, c)
+        loss, sign = objectives.discriminator(self.heads, real_tokens, fake_tokens, c)
+        self._learn([loss], self.heads_adam)
+        hinge = objectives.adversarial(self.heads, fake_tokens, c)
         self._learn([hinge + self._weight * angle + extra], self.adam)
-        return self._figures(i, f, sure, {"discriminator": score, "angle": angle, "hinge": hinge})
+        return self._figures(i, f, sign, {"discriminator": loss, "angle": angle, "hinge": hinge})
 
-    def _play_in_parts(
+    def _update_in_parts(
         self,
         i: int,
         real: Tensor,
         texts: Sequence[str],
         z: Tensor,
-        numbers: Tensor,
+        views: Tensor,
         rngs: Sequence[torch.Generator],
-        changes: Tensor | None,
+        augments: Tensor | None,
     ) -> dict[str, Tensor]:
-        """As `play`, `at_once` pictures after one another, whose gradients add up."""
-        real_view, fake_view, guided_view = numbers.split([NUMBERS, NUMBERS, 2], 1)
+        """As `update`, `at_once` pictures after one another, whose gradients add up."""
+        real_view, fake_view, guided_view = views.split([NUMBERS, NUMBERS, 2], 1)
         parts = [slice(first, first + self.at_once) for first in range(0, len(real), self.at_once)]
-        sums: dict[str, Tensor] = {name: z.new_zeros(()) for name in ("sure", "discriminator", "angle", "hinge")}
+        means: dict[str, Tensor] = {name: z.new_zeros(()) for name in ("sign", "discriminator", "angle", "hinge")}
 
-        def note(part: slice, **values: Tensor) -> None:
+        def record(part: slice, **values: Tensor) -> None:
             for name, value in values.items():
-                sums[name] += value.detach() * len(real[part]) / len(real)
+                means[name] += value.detach() * len(real[part]) / len(real)
 
-        def made(part: slice) -> tuple[Tensor, Tensor, list[Tensor]]:
-            c, told = self._read(texts[part])
-            w = torch.cat([self.network.mapping.f(z[part]), told], 1)
+        def generated(part: slice) -> tuple[Tensor, Tensor, list[Tensor]]:
+            c, condition = self._encode(texts[part])
+            w = torch.cat([self.network.mapping.f(z[part]), condition], 1)
             fake = self.network.synthesis(w, "random", [rng.clone_state() for rng in rngs[part]])
-            own = None if changes is None else changes[part]
-            return c, fake, look(self.features, self._changed(fake, own, 1), fake_view[part])
+            return c, fake, self._tokens(fake, augments, 1, fake_view, part)
 
-        def scores() -> Iterator[Tensor]:
+        def discriminator_losses() -> Iterator[Tensor]:
             for part in parts:
                 with self.accelerator.autocast(), torch.no_grad():
-                    own = None if changes is None else changes[part]
-                    seen = look(self.features, self._changed(real[part], own, 0), real_view[part])
-                    c, _, fake_seen = made(part)
-                score, sure = self._score(seen, fake_seen, c)
-                note(part, discriminator=score, sure=sure)
-                yield score * len(real[part]) / len(real)
+                    real_tokens = self._tokens(real[part], augments, 0, real_view, part)
+                    c, _, fake_tokens = generated(part)
+                loss, sign = objectives.discriminator(self.heads, real_tokens, fake_tokens, c)
+                record(part, discriminator=loss, sign=sign)
+                yield loss * len(real[part]) / len(real)
 
         def losses() -> Iterator[Tensor]:
             for part in parts:
                 with self.accelerator.autocast():
-                    c, fake, fake_seen = made(part)
+                    c, fake, fake_tokens = generated(part)
                     angle = objectives.guidance(self.clip, fake, c, guided_view[part])
-                hinge = self._adversarial_loss(fake_seen, c)
-                note(part, angle=angle, hinge=hinge)
+                hinge = objectives.adversarial(self.heads, fake_tokens, c)
+                record(part, angle=angle, hinge=hinge)
                 yield (hinge + self._weight * angle) * len(real[part]) / len(real)
 
-        self._learn(scores(), self.heads_adam)
+        self._learn(discriminator_losses(), self.heads_adam)
         self._learn(losses(), self.adam)
-        with torch.no_grad():
-            f = self.network.mapping.f(z)
-        return self._figures(i, f, sums.pop("sure"), sums)
+        return self._figures(i, self.network.mapping.f(z), means.pop("sign"), means)
 
-    def _figures(self, i: int, f: Tensor, sure: Tensor, figures: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What is known after step i, over all processes; what follows the players moves on."""
+    def _figures(self, i: int, f: Tensor, sign: Tensor, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The figures of step i, over all processes; moving averages and the probability of ADA are updated."""
         self.follow(i, f)
         if self.adaptive is not None:
-            self.adaptive.follow(self._mean(sure), self.settings.batch)
-            figures = {**figures, "augmentation": self.adaptive.p}
-        return {name: self._mean(value.detach()) for name, value in figures.items()}
+            self.adaptive.follow(self._mean(sign), self.settings.batch)
+            losses = {**losses, "augmentation": self.adaptive.p}
+        return {name: self._mean(value.detach()) for name, value in losses.items()}
 
-    def _changed(self, images: Tensor, changes: Tensor | None, which: int) -> Tensor:
-        """Adaptive augmentation of pictures, if enabled."""
-        return images if self.adaptive is None or changes is None else self.adaptive(images, changes[:, which])
-
-    def _score(self, seen: Sequence[Tensor], fake_seen: Sequence[Tensor], c: Tensor) -> tuple[Tensor, Tensor]:
-        """The discriminator's loss, and the mean sign of its scores of the real pictures."""
-        both = [torch.cat([a, b.detach()]) for a, b in zip(seen, fake_seen, strict=True)]
-        real, fake = zip(*(score.chunk(2) for score in self.heads(both, c.repeat(2, 1))), strict=True)
-        sure = torch.stack([score.detach().sign().mean() for score in real]).mean()
-        return objectives.discriminator_hinge(real, fake), sure
-
-    def _adversarial_loss(self, fake_seen: Sequence[Tensor], c: Tensor) -> Tensor:
-        """The adversarial loss of the generator; the heads get no gradient from it."""
-        # The network that the heads look through is frozen, so what it saw of the fakes serves both turns.
-        self.heads.requires_grad_(False)
-        hinge = objectives.generator_hinge(self.heads(fake_seen, c))
-        self.heads.requires_grad_(True)
-        return hinge
+    def _tokens(
+        self, images: Tensor, augments: Tensor | None, which: int, view: Tensor, part: slice = slice(None)
+    ) -> list[Tensor]:
+        """Tokens of a part of the pictures, real (0) or generated (1), after adaptive augmentation if enabled."""
+        if self.adaptive is not None and augments is not None:
+            images = self.adaptive(images, augments[part, which])
+        return extract(self.features, images, view[part])
 
     def _learn(self, losses: Iterable[Tensor], adam: torch.optim.Optimizer) -> None:
         """One optimiser step on the sum of the losses, averaged over all processes."""
@@ -317,8 +284,7 @@ class Trainer:
         adam.step()
 
     def _mean(self, value: Tensor) -> Tensor:
-        mean: Any = self.accelerator.reduce(value, reduction="mean")
-        return mean
+        return cast(Tensor, self.accelerator.reduce(value, reduction="mean"))
 
     @torch.no_grad()
     def follow(self, i: int, f: Tensor) -> None:

@@ -30,7 +30,18 @@ from .length import check_prompt
 from .model_folder import CONFIG, VOCABULARY, WEIGHTS
 from .transformers_layout import BESIDE
 
-__all__ = ["BESIDE", "CONFIG", "NOTES", "VOCABULARY", "WEIGHTS", "Ensemble", "OpenCLIP", "check_prompt", "load"]
+__all__ = [
+    "BESIDE",
+    "CONFIG",
+    "NOTES",
+    "VOCABULARY",
+    "WEIGHTS",
+    "Ensemble",
+    "OpenCLIP",
+    "check_prompt",
+    "companions",
+    "load",
+]
 
 _PLAIN = {Path(name).stem for name in transformers_layout.WEIGHTS}  # generic file names: the folder's name says more
 
@@ -147,6 +158,12 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> OpenCLIP:
     encoder = _load_folder(path) if file is None else _load_file(file)
     encoder.vocabulary = vocabularies.read(path)
     return precision.compute_in(encoder, dtype)
+
+
+def companions(folder: Path) -> list[Path]:
+    """The files of a model folder beside its weights that `load` reads: configuration, tokenizer, and known words."""
+    names = dict.fromkeys((*model_folder.DESCRIPTIONS, vocabularies.FILE))
+    return [path for path in map(folder.joinpath, names) if path.is_file()]
 
 
 def _load_file(path: Path) -> OpenCLIP:

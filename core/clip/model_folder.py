@@ -37,6 +37,7 @@ _SETTINGS += ("processor_config.json", "preprocessor_config.json", "video_prepro
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _VOCABULARIES += ("sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _BESIDE_VOCABULARIES = ("merges.txt", "special_tokens_map.json", "added_tokens.json")
+DESCRIPTIONS = (*_SETTINGS, VOCABULARY, *_VOCABULARIES, *_BESIDE_VOCABULARIES)  # all that is read beside weights
 _CODE = {"auto_map", "trust_remote_code"}  # keys that make transformers import code of the folder
 
 

@@ -279,7 +279,7 @@ def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
             stroke, look = losses(image, lesson)
             return STAYS * (stroke + look)
 
-        return trainer.play(i, lesson.picture, lesson.c, lesson.c, lesson.z, lesson.views, also=stays)
+        return trainer.update(i, lesson.picture, lesson.c, lesson.c, lesson.z, lesson.views, also=stays)
 
     def step(i: int) -> dict[str, Tensor]:
         return (paint if i < paints else play)(i, lessons[i])

@@ -20,8 +20,8 @@ AT_ONCE = 32  # pictures through a network
 Draw = Callable[[Sequence[str], Sequence[int]], Tensor]  # N captions and numbers of noise to pictures [N, 3, H, H]
 
 
-class Exam:
-    """The samples 0, 1, ... of the data, whose captions a generator has to draw.
+class Evaluator:
+    """Compares a generator's pictures of the captions of samples 0, 1, ... of the data with the pictures of these.
 
     Args:
         network: whose features FID compares. judge: computes the CLIP score; preferably not the CLIP that guides.
@@ -30,29 +30,29 @@ class Exam:
 
     def __init__(self, network: metrics.FeatureNetwork, judge: OpenCLIP, count: int) -> None:
         self.network, self.judge, self.count = network, judge, count
-        self._seen: dict[int, tuple[Tensor, list[str]]] = {}  # by the side, what is real
+        self._real: dict[int, tuple[Tensor, list[str]]] = {}  # features and captions of real pictures, by side
 
-    def figures(self, source: Source, side: int, draw: Draw) -> dict[str, float]:
+    def measure(self, source: Source, side: int, draw: Draw) -> dict[str, float]:
         """FID and CLIP score by name; a name gives the number of pictures and the network.
 
         Captions that are too long for the judge are cut.
         """
-        if side not in self._seen:
-            self._seen[side] = self._real(source)
-        real, texts = self._seen[side]
+        if side not in self._real:
+            self._real[side] = self._read(source)
+        real, texts = self._real[side]
         features, scores = [], []
         for start in range(0, len(texts), AT_ONCE):
-            said = texts[start : start + AT_ONCE]
-            pictures = draw(said, range(start, start + len(said))).clamp(-1, 1).cpu()
+            captions = texts[start : start + AT_ONCE]
+            pictures = draw(captions, range(start, start + len(captions))).clamp(-1, 1).cpu()
             features.append(self.network.extract(pictures).features.cpu())
-            scores.append(metrics.clip_score(self.judge, pictures, said))
+            scores.append(metrics.clip_score(self.judge, pictures, captions))
         fid = metrics.frechet_distance(real, torch.cat(features))
         return {
             f"FID of {len(texts):,} ({self.network.name})": fid,
             f"CLIP score ({self.judge.name})": torch.cat(scores).mean().item(),
         }
 
-    def _real(self, source: Source) -> tuple[Tensor, list[str]]:
+    def _read(self, source: Source) -> tuple[Tensor, list[str]]:
         """Features [count, D] of real pictures, and their captions."""
         features: list[Tensor] = []
         texts: list[str] = []
