@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from .errors import shortened
@@ -68,6 +69,11 @@ class Best(Shown):
     losses: Tensor
     second: Tensor
     lowest: Tensor
+
+    def to(self, device: torch.device) -> Best:
+        """A copy with latents and pictures on a device; losses stay on the CPU."""
+        latents = self.latents.map(lambda value: value.detach().to(device, copy=True))
+        return replace(self, latents=latents, images=self.images.detach().to(device, copy=True))
 
     def _inside(self) -> str:
         return repr(self.latents)

@@ -94,7 +94,7 @@ class Search:
         self._descent = Descent(
             options.optimizer, options.lr, self._parameters, generator, state.basis.moments, longest
         )
-        self.best = state.best and _best_on(state.best, self._device)
+        self.best = state.best and state.best.to(self._device)
         self.curve, self._trace = state.curve, state.trace
         self._figures: list[tuple[int, dict[str, Tensor]]] = []  # of steps that `_settle` has not read yet
         self._regular = self.best, self.curve  # at the last evaluation at a multiple of evaluate_every
@@ -250,7 +250,7 @@ class Search:
         """
         self._found()
         best, curve = self._regular
-        return State(self._basis(), best and _best_on(best, torch.device("cpu")), curve, self._trace)
+        return State(self._basis(), best and best.to(torch.device("cpu")), curve, self._trace)
 
     def _found(self) -> Best:
         self._settle()
@@ -294,9 +294,3 @@ def _check(generator: Generator, basis: Basis, seeds: Sequence[int]) -> None:
         raise PackError(
             f"The basis holds {len(basis)} searches, but {len(seeds)} seeds were given: give one seed for each."
         )
-
-
-def _best_on(best: Best, device: torch.device) -> Best:
-    """A copy with latents and pictures on a device; losses stay on the CPU."""
-    latents = best.latents.map(lambda value: value.detach().to(device, copy=True))
-    return replace(best, latents=latents, images=best.images.detach().to(device, copy=True))
