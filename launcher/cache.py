@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import locks
+from . import LauncherError, locks
 
 DAY = 86_400
 # Days without use after which a folder is removed when a new one of its kind is made.
@@ -106,7 +106,13 @@ def show(cache: Path) -> None:
 
 
 def empty(cache: Path, kinds: Sequence[str]) -> None:
-    """Remove all folders of these kinds that are not in use."""
+    """Remove all folders of these kinds that are not in use.
+
+    Raises:
+        LauncherError: no kind is given, or one that does not exist.
+    """
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise LauncherError(f"cache empty: say what to remove, one or more of {', '.join(KINDS)}.")
     for entry in entries(cache):
         if entry.kind in kinds:
             freed = size(entry.path)

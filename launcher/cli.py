@@ -138,7 +138,9 @@ def main(arguments: Sequence[str]) -> int:
 def obey(options: argparse.Namespace, rest: Sequence[str], arguments: Sequence[str]) -> int:
     """Execute a command; returns the exit status."""
     if options.command == "cache":
-        return tidy(options.action, options.kinds)
+        folder = environment.cache_folder()
+        cache.show(folder) if options.action == "list" else cache.empty(folder, options.kinds)
+        return 0
     if options.command in {"train", "bench"} and not options.name:
         print(f"{options.usage()}\n{known(options.command)}")
         return 0 if {"-h", "--help"} & set(rest) else 2
@@ -170,18 +172,6 @@ def commands(options: argparse.Namespace, rest: Sequence[str], arguments: Sequen
     if options.command == "ray":
         return [["-m", "ray.scripts.scripts", *rest]]
     return LOCK_COMMANDS
-
-
-def tidy(action: str, kinds: Sequence[str]) -> int:
-    """Show the cache, or empty these kinds of it."""
-    folder = environment.cache_folder()
-    if action == "list":
-        cache.show(folder)
-        return 0
-    if not kinds or not set(kinds) <= set(cache.KINDS):
-        raise LauncherError(f"cache empty: say what to remove, one or more of {', '.join(cache.KINDS)}.")
-    cache.empty(folder, kinds)
-    return 0
 
 
 def known(command: str) -> str:
@@ -222,10 +212,10 @@ def named_file(folder: Path, name: str, suffix: str) -> Path:
     Raises:
         LauncherError: there is none; the message lists those that exist.
     """
-    there = files(folder, suffix)
-    if name not in there:
-        raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(there) or 'nothing yet'}.")
-    return there[name]
+    found = files(folder, suffix)
+    if name not in found:
+        raise LauncherError(f"{folder.name}/ has no {name!r}; it has: {', '.join(found) or 'nothing yet'}.")
+    return found[name]
 
 
 def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Path, dict[str, str]]:
@@ -233,26 +223,26 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
 
     held: holds locks on folders that are in use, until it is closed.
     """
-    cache = environment.cache_folder()
+    kept = environment.cache_folder()
     if options.python:
         python = environment.interpreter(options.python)
     else:
-        folder = environment.folder_in(cache)
+        folder = environment.folder_in(kept)
         held.enter_context(locks.using(folder))
         environment.make(folder, environment.install, fresh=options.fresh)
         if options.command in SCALE:
             environment.add_scale(folder)
         python = environment.executable(folder)
     own = comfyui.find(ROOT, os.environ)
-    host = own or comfyui.folder_in(cache)
+    host = own or comfyui.folder_in(kept)
     if own is None:
         held.enter_context(locks.using(host))
         comfyui.ensure(host, python, fresh=options.fresh)
     if options.python:
-        files = [ROOT / "requirements.txt", host / "requirements.txt"]
-        lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+        requirements = [ROOT / "requirements.txt", host / "requirements.txt"]
+        lines = [line for file in requirements for line in file.read_text(encoding="utf-8").splitlines()]
         environment.complete(python, [*lines, *TOOLS.get(options.command, [])])
-    base = environment.clone_folder(cache)
+    base = environment.clone_folder(kept)
     held.enter_context(locks.using(base))
     environment.make_clone(base)
     # The package is found through PYTHONPATH, not installed in the environment, which other clones share. Only type
@@ -264,7 +254,7 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
         "PATH": _path(python.parent, before="PATH"),
         "PYTHONPATH": _path(*modules, before="PYTHONPATH"),
         # Compiled modules halve the host's start; here, these and the tools' caches do not clutter clone and host.
-        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
+        "PYTHONPYCACHEPREFIX": str(kept / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
         "RUFF_CACHE_DIR": str(base / "ruff"),
         "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(base / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
@@ -273,7 +263,7 @@ def prepare(options: argparse.Namespace, held: contextlib.ExitStack) -> tuple[Pa
         **threads,
         "GUIDED_GAN_HOST": str(host),
         "GUIDED_GAN_BASE": str(base),
-        "GUIDED_GAN_MODELS": str((own or cache) / "models"),
+        "GUIDED_GAN_MODELS": str((own or kept) / "models"),
     }
 
 
