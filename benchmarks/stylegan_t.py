@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from ..core import clip, draws, generators, metrics
-from ..core.generators.stylegan_t import text_to_image
-from ..core.generators.stylegan_t.network import FULL, Network
+from ..core.generators.stylegan_t import FULL, Network, text_to_image
 from ..core.losses import perceptual
 from ..picturebook import MODELS, judge, world
 from ..picturebook.recipes.stylegan_t import Pictures
@@ -30,8 +29,8 @@ BACKBONE = MODELS / "perceptual" / "model.safetensors"
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What an exam gives; score: mean cosine. right: share in [0, 1]."""
+class Figures:
+    """Figures of pictures. score: mean cosine. right: share in [0, 1], of object and colour."""
 
     distances: metrics.Distances
     score: float
@@ -44,7 +43,7 @@ class Marks:
         return [f"{d.fid:.4f}", f"{d.kid:.5f}", f"{self.score:.3f}", f"{self.right:.1%}", f"{self.variety:.3f}"]
 
 
-class Exam:
+class Evaluator:
     """Captions of combinations that no model was shown, and what pictures of them are compared with."""
 
     def __init__(
@@ -57,13 +56,13 @@ class Exam:
         self.network = network or metrics.backbone(self._metric)
 
     @torch.inference_mode()
-    def marks(self, made: Tensor, others: Tensor) -> Marks:
+    def measure(self, generated: Tensor, others: Tensor) -> Figures:
         """Of pictures [N, 3, H, W] of the captions; others: with other noise."""
-        return Marks(
-            metrics.distances(self.network, self._real.split(50), made.split(50)),
-            metrics.clip_score(self._reader, made, self.texts).mean().item(),
-            (judge.sees(self._judge, made) == self._things).all(1).float().mean().item(),
-            self._metric(made, others).mean().item(),
+        return Figures(
+            metrics.distances(self.network, self._real.split(50), generated.split(50)),
+            metrics.clip_score(self._reader, generated, self.texts).mean().item(),
+            (judge.sees(self._judge, generated) == self._things).all(1).float().mean().item(),
+            self._metric(generated, others).mean().item(),
         )
 
 
@@ -120,23 +119,23 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     generator, reader = text_to_image(generators.load(options.model)), clip.load(options.clip)
     inception = metrics.inception(options.inception) if options.inception else None
-    exam = Exam(options.prompts, options.seed, reader, inception)
-    c, network = generator.embed(exam.texts, reader), generator.network
+    evaluator = Evaluator(options.prompts, options.seed, reader, inception)
+    c, network = generator.embed(evaluator.texts, reader), generator.network
     rows = []
     for psi in options.psi:
-        made, others = (pictures(network, c, psi, seed) for seed in (options.seed, options.seed + 1))
-        rows.append((psi, exam.marks(made, others)))
+        generated, others = (pictures(network, c, psi, seed) for seed in (options.seed, options.seed + 1))
+        rows.append((psi, evaluator.measure(generated, others)))
         prompts, columns = SHOWN
         shown = pictures(network, c[:prompts].repeat_interleave(columns, 0), psi, options.seed)
         save_sheet(shown, options.output / f"psi-{psi:g}.png", columns)
-    print(f"{options.prompts} held-out prompts, seed {options.seed}, features of {exam.network.name}\n")
-    print(table(["psi", *HEAD], [[f"{psi:g}", *marks.row()] for psi, marks in rows]))
+    print(f"{options.prompts} held-out prompts, seed {options.seed}, features of {evaluator.network.name}\n")
+    print(table(["psi", *HEAD], [[f"{psi:g}", *figures.row()] for psi, figures in rows]))
     print(f"\nOne picture alone takes {milliseconds(network, c):.0f} ms ({torch.get_num_threads()} threads).")
     if options.full:
         taken, least = floor()
         print(f"The full size takes {taken:.0f} ms for 512 pixels, {taken / least:.2f} times its floating-point floor.")
-    points = [(psi, marks.score, marks.distances.fid) for psi, marks in rows]
-    draw_psi_curve(points, exam.network.name, reader.name, options.output / "curve.png")
+    points = [(psi, figures.score, figures.distances.fid) for psi, figures in rows]
+    draw_psi_curve(points, evaluator.network.name, reader.name, options.output / "curve.png")
 
 
 if __name__ == "__main__":

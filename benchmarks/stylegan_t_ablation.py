@@ -35,8 +35,8 @@ from ..picturebook.recipes.stylegan_t import SETTINGS, SHAPE, untrained
 from ..training.discriminator import TEXT_WIDTH, Heads
 from ..training.trainer import Settings, Trainer
 from ._common import table
-from .stylegan_t import HEAD, Exam
-from .stylegan_t_training import marks, player, trained
+from .stylegan_t import HEAD, Evaluator
+from .stylegan_t_training import measure, train, trainer_of
 
 ROWS = ("baseline", "+ new generator", "+ new discriminator", "+ CLIP guidance")
 
@@ -119,11 +119,11 @@ class _PlainHead(nn.Module):
 
 
 def row(name: str, shape: Shape, settings: Settings, reader: Path) -> Trainer:
-    """The untrained players of a row: all changes up to the one that it is named after."""
+    """The untrained networks of a row: all changes up to the one that it is named after."""
     changes = ROWS[: ROWS.index(name) + 1]
     torch.manual_seed(settings.seed)
     network = untrained(shape) if "+ new generator" in changes else Baseline(shape)
-    trainer = player(network, settings if "+ CLIP guidance" in changes else replace(settings, guidance=0.0), reader)
+    trainer = trainer_of(network, settings if "+ CLIP guidance" in changes else replace(settings, guidance=0.0), reader)
     if "+ new discriminator" not in changes:
         heads = BaselineHeads(trainer.features.widths, shape.c_dim, settings.batch)
         trainer.heads = heads.to(trainer.accelerator.device)
@@ -141,14 +141,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     settings = replace(SETTINGS, batch=options.batch, lr=options.lr, seed=options.seed)
-    exam = Exam(options.prompts, options.seed, clip.load(options.clip))
+    evaluator = Evaluator(options.prompts, options.seed, clip.load(options.clip))
     rows = []
     for name in ROWS:
         trainer = row(name, SHAPE, settings, options.clip)
-        trained(name, trainer, options.steps)
-        rows.append([name, *marks(trainer, exam, options.seed).row()])
+        train(name, trainer, options.steps)
+        rows.append([name, *measure(trainer, evaluator, options.seed).row()])
     said = f"{options.steps} steps, batch {options.batch}, lr {options.lr}, seed {options.seed}"
-    print(f"{said}; {options.prompts} held-out prompts, features of {exam.network.name}\n")
+    print(f"{said}; {options.prompts} held-out prompts, features of {evaluator.network.name}\n")
     print(table(["training", *HEAD], rows))
 
 

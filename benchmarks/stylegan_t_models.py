@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from ..core import clip, draws, generators, metrics
-from ..core.generators.stylegan_t import text_to_image
-from ..core.generators.stylegan_t.network import Network
+from ..core.generators.stylegan_t import Network, text_to_image
 from ..core.losses import perceptual
 from ..picturebook import MODELS, judge, world
 from ..picturebook.captions import FIELDS, UNSAID, Captions

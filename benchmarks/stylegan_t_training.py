@@ -15,28 +15,27 @@ import torch
 from tqdm import trange
 
 from ..core import clip, generators
-from ..core.generators.stylegan_t import text_to_image
-from ..core.generators.stylegan_t.network import Network
+from ..core.generators.stylegan_t import Network, text_to_image
 from ..picturebook import MODELS
 from ..picturebook.recipes.stylegan_t import SETTINGS, Pictures
 from ..training import features
 from ..training.text import TextEncoder
 from ..training.trainer import Settings, Trainer, accelerated
 from ._common import table
-from .stylegan_t import BACKBONE, HEAD, Exam, Marks, pictures
+from .stylegan_t import BACKBONE, HEAD, Evaluator, Figures, pictures
 
 
-def player(network: Network, settings: Settings, reader: Path, text: bool = False) -> Trainer:
-    """Trains the network, or the text encoder that tells it of captions; reader: the CLIP."""
-    told = clip.load(reader)
-    encoder = TextEncoder.trainable(told) if text else None
+def trainer_of(network: Network, settings: Settings, reader: Path, text: bool = False) -> Trainer:
+    """Trains the network or, with `text`, the text encoder that conditions it; reader: the folder of the CLIP."""
+    encoder = clip.load(reader)
+    conditioning = TextEncoder.trainable(encoder) if text else None
     accelerator = accelerated(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    eyes = features.load(BACKBONE)
-    return Trainer(network, eyes, told, settings, accelerator, encoder, "text" if text else "generator")
+    backbone = features.load(BACKBONE)
+    return Trainer(network, backbone, encoder, settings, accelerator, conditioning, "text" if text else "generator")
 
 
-def trained(name: str, trainer: Trainer, steps: int) -> None:
-    """So many steps on picture-book scenes, the same ones whoever trains."""
+def train(name: str, trainer: Trainer, steps: int) -> None:
+    """So many steps on picture-book scenes, the same ones for every trainer."""
     source, size = Pictures(trainer.settings.seed), trainer.settings.batch
     for i in trange(steps, desc=name):
         batch = source.__getitems__(range(i * size, (i + 1) * size))
@@ -44,10 +43,10 @@ def trained(name: str, trainer: Trainer, steps: int) -> None:
 
 
 @torch.no_grad()
-def marks(trainer: Trainer, exam: Exam, seed: int) -> Marks:
-    """The exam's, of the averaged generator."""
-    c, network = (trainer.text or trainer.clip_text)(exam.texts), trainer.average.eval()
-    return exam.marks(*(pictures(network, c, 1.0, noise) for noise in (seed, seed + 1)))
+def measure(trainer: Trainer, evaluator: Evaluator, seed: int) -> Figures:
+    """The figures of the averaged generator."""
+    c, network = (trainer.text or trainer.clip_text)(evaluator.texts), trainer.average.eval()
+    return evaluator.measure(*(pictures(network, c, 1.0, noise) for noise in (seed, seed + 1)))
 
 
 def main() -> None:
@@ -63,19 +62,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     settings = replace(SETTINGS, batch=options.batch, lr=options.lr, text_lr=options.text_lr, seed=options.seed)
-    exam = Exam(options.prompts, options.seed, clip.load(options.clip))
+    evaluator = Evaluator(options.prompts, options.seed, clip.load(options.clip))
 
     def begin() -> Network:
         return text_to_image(generators.load(options.model)).network.requires_grad_(True)
 
-    guided, unguided = (player(begin(), chosen, options.clip) for chosen in (settings, replace(settings, guidance=0.0)))
-    rows = {"as shipped": marks(guided, exam, options.seed)}
+    guided, unguided = (
+        trainer_of(begin(), chosen, options.clip) for chosen in (settings, replace(settings, guidance=0.0))
+    )
+    rows = {"as shipped": measure(guided, evaluator, options.seed)}
     for name, trainer in {"guidance": guided, "no guidance": unguided}.items():
-        trained(name, trainer, options.steps)
-        rows[f"{options.steps} steps, {name}"] = marks(trainer, exam, options.seed)
-    tuned = player(begin(), settings, options.clip, text=True)
-    trained("text encoder", tuned, options.text_steps)
-    rows[f"{options.text_steps} steps of the text encoder"] = marks(tuned, exam, options.seed)
+        train(name, trainer, options.steps)
+        rows[f"{options.steps} steps, {name}"] = measure(trainer, evaluator, options.seed)
+    tuned = trainer_of(begin(), settings, options.clip, text=True)
+    train("text encoder", tuned, options.text_steps)
+    rows[f"{options.text_steps} steps of the text encoder"] = measure(tuned, evaluator, options.seed)
     print(f"{options.prompts} held-out prompts, batch {options.batch}, lr {options.lr}, seed {options.seed}\n")
     print(table(["training", *HEAD], [[name, *found.row()] for name, found in rows.items()]))
 

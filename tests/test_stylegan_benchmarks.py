@@ -1,4 +1,4 @@
-"""The benchmarks of StyleGAN-T: what their exam says of good and bad pictures, and each in full on a toy network."""
+"""The benchmarks of StyleGAN-T: what their figures say of good and bad pictures, and each in full on a toy network."""
 
 import sys
 from dataclasses import replace
@@ -39,12 +39,12 @@ def run(module, monkeypatch, capsys, *arguments):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_exam_tells_right_pictures_from_noise():
-    exam = stylegan_t.Exam(24, 1, clip.load(MODELS / "clip"))
+def test_the_figures_tell_right_pictures_from_noise():
+    evaluator = stylegan_t.Evaluator(24, 1, clip.load(MODELS / "clip"))
     scenes, said = Pictures(1, held_out=True).draw(range(24))
-    assert said.texts == exam.texts
+    assert said.texts == evaluator.texts
     right, noise = world.render(scenes), torch.rand(24, 3, 64, 64, generator=seeded(0)) * 2 - 1
-    good, bad = exam.marks(right, right), exam.marks(noise, noise.flip(0))
+    good, bad = evaluator.measure(right, right), evaluator.measure(noise, noise.flip(0))
     assert good.right > 0.9 > 0.2 > bad.right
     assert good.distances.fid < 1e-6 < bad.distances.fid
     assert good.score > bad.score + 0.2
@@ -145,10 +145,10 @@ def test_both_generators_draw_as_strongly_at_first():
 
 def test_the_baseline_learns():
     trainer = ablation.row("baseline", TOY, replace(SETTINGS, batch=8), MODELS / "clip")
-    players = torch.nn.ModuleList([trainer.network, trainer.heads])
-    before = {name: value.detach().clone() for name, value in players.named_parameters()}
-    stylegan_t_training.trained("baseline", trainer, 1)
-    still = {name.split(".")[-1] for name, value in players.named_parameters() if torch.equal(value, before[name])}
+    networks = torch.nn.ModuleList([trainer.network, trainer.heads])
+    before = {name: value.detach().clone() for name, value in networks.named_parameters()}
+    stylegan_t_training.train("baseline", trainer, 1)
+    still = {name.split(".")[-1] for name, value in networks.named_parameters() if torch.equal(value, before[name])}
     assert still == {"noise_strength"}  # it draws without noise maps
     assert set(trainer.heads_adam.param_groups[0]["params"]) == set(trainer.heads.parameters())
 

@@ -14,7 +14,6 @@ from test_training_data import png, shard
 from test_training_own import Run
 
 from guided_gan.core import clip, metrics
-from guided_gan.core.clip.length import excess
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import model_card
 from guided_gan.picturebook import CLIPS
@@ -176,7 +175,7 @@ def test_captions_that_are_too_long_for_the_judge_are_cut():
 
     Evaluator(network, judge, 4).measure(Long(0), 64, draw)
     assert len(heard) == 4
-    assert all(text and not excess(text, judge._tokenizer) for text in heard)
+    assert all(text and not judge.excess(text) for text in heard)
 
 
 def test_a_training_on_shards_tells_its_figures(folder, tmp_path, capsys):

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..core import metrics
 from ..core.clip import OpenCLIP
-from ..core.clip.length import excess
 from ..core.errors import CheckpointError
 from ..core.losses import perceptual
 from .data import Source
@@ -65,7 +64,7 @@ class Evaluator:
 
 def _cut(text: str, judge: OpenCLIP) -> str:
     """As much of a text as a CLIP reads, by its first characters."""
-    while excess(text, judge._tokenizer):
+    while judge.excess(text):
         text = text[: len(text) * 9 // 10].rstrip()
     return text
 

@@ -7,12 +7,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from ..core import clip
-from ..core.clip.length import excess, room
 from ..core.errors import PackError, quoted
 from ..core.files.download import in_words
 from ..core.published import catalogue, fetch
@@ -78,18 +76,17 @@ def too_long(captions: Iterable[Caption], total: int, encoder: clip.OpenCLIP, li
 
     Returns "" where there are none. total: pictures, for the progress bar.
     """
-    tokenizer: Any = encoder._tokenizer
     count, found = 0, []
     for caption in tqdm(captions, "reading captions", total, unit="", leave=False, mininterval=2, delay=2):
         count += 1
-        if length := excess(caption.text, tokenizer):
+        if length := encoder.excess(caption.text):
             found.append(f"{caption.place}, line {caption.line}: {length}")
     listing.unlink(missing_ok=True)
     if not found:
         return ""
     listing.write_text("\n".join([*found, ""]), encoding="utf-8")
     return (
-        f"{len(found):,} of {count:,} captions have more than the {room(tokenizer)} tokens that {encoder.name} "
+        f"{len(found):,} of {count:,} captions have more than the {encoder.room} tokens that {encoder.name} "
         f"reads, and are cut there: {named(found)}. {listing} names them all."
     )
 

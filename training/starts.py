@@ -11,8 +11,7 @@ from torch import nn
 
 from ..core import generators
 from ..core.errors import PackError
-from ..core.generators.stylegan_t import text_to_image
-from ..core.generators.stylegan_t.network import Network, Shape
+from ..core.generators.stylegan_t import Network, Shape, text_to_image
 
 MODEL = "stylegan_t.safetensors"  # in the folder of a training
 CHECKPOINTS = "checkpoints"  # and its states, by the number of the stage

@@ -15,7 +15,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, clip: OpenCLIP) -> None:
         super().__init__()
-        self.tower, self.tokenizer = clip.module, clip._tokenizer
+        self.tower, self.tokenizer = clip.module, clip.tokenizer
 
     @classmethod
     def trainable(cls, clip: OpenCLIP) -> TextEncoder:

@@ -26,7 +26,7 @@ from ..pictures.resample import resize_to
 from ..types import JointEncoder, Managed, Model
 from . import model_folder, transformers_layout
 from .layouts import NOTES, arranged, of_openai, openai_settings, refuse_giants
-from .length import check_prompt
+from .length import check_prompt, excess, room
 from .model_folder import CONFIG, VOCABULARY, WEIGHTS
 from .transformers_layout import BESIDE
 
@@ -59,7 +59,7 @@ class OpenCLIP(Managed):
         self.name = name
         # channels_last: a third faster on a CPU, equal up to rounding.
         self.module: Any = towers.quicken(model.eval().requires_grad_(False).to(memory_format=torch.channels_last))
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         size = model.visual.image_size
         self.image_size: tuple[int, int] = size if isinstance(size, tuple) else (size, size)
         # From [-1, 1] to the model's normalised range in one multiply and add.
@@ -68,6 +68,15 @@ class OpenCLIP(Managed):
 
     def __repr__(self) -> str:
         return f"OpenCLIP({self.name})"
+
+    @property
+    def room(self) -> int:
+        """The number of tokens of a text that it reads."""
+        return room(self.tokenizer)
+
+    def excess(self, text: str) -> str:
+        """The length, such as "90 tokens", of a text that is longer than it reads; otherwise ""."""
+        return excess(text, self.tokenizer)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -81,9 +90,9 @@ class OpenCLIP(Managed):
             PackError: a text is empty, or has more tokens than the model reads.
         """
         for text in texts:
-            check_prompt(text, self._tokenizer, f"this CLIP ({self.name})")
+            check_prompt(text, self.tokenizer, f"this CLIP ({self.name})")
         with model_folder.panics_as_errors(f"The tokenizer of {self.name}"):
-            tokens = self._tokenizer(list(texts)).to(next(self.module.parameters()).device)
+            tokens = self.tokenizer(list(texts)).to(next(self.module.parameters()).device)
         with torch.no_grad(), precision.autocast(self):
             vectors = self.module.encode_text(tokens)
         return F.normalize(vectors.float(), dim=1).cpu()

@@ -92,45 +92,25 @@ class Lesson:
     views: Tensor  # [N, VIEWS], how the players view the picture
 
 
-class Lessons:
-    """Batches without end, drawn many at a time on the device that learns from them; the seed decides each.
+def lessons(device: torch.device, read: Callable[[Sequence[str]], Tensor], plan: Plan) -> Blocks[Lesson]:
+    """Batches without end, drawn many at a time on the device that learns from them.
 
-    Args:
-        device: where they are drawn.
-        read: captions to unit vectors on that device.
-        stock: captions, and what each says [M, F].
-        paint: noise [N, z_dim] and what captions say [N, F] to pictures [N, 3, H, H] and how much of each pixel their
-            objects cover [N, 1, H, H].
-        shape, settings: of the training.
+    read: captions to unit vectors on that device.
     """
+    texts, said = plan.stock[0], plan.stock[1].to(device)
+    with torch.no_grad():
+        c = torch.cat([read(texts[i : i + 512]) for i in range(0, len(texts), 512)])
 
-    def __init__(
-        self,
-        device: torch.device,
-        read: Callable[[Sequence[str]], Tensor],
-        stock: tuple[list[str], Tensor],
-        paint: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-        shape: Shape,
-        settings: Settings,
-    ) -> None:
-        texts, said = stock[0], stock[1].to(device)
-        with torch.no_grad():
-            c = torch.cat([read(texts[i : i + 512]) for i in range(0, len(texts), 512)])
+    def draw(rng: torch.Generator, count: int) -> Lesson:
+        n = plan.settings.batch * count
+        z = torch.randn(n, plan.shape.z_dim, generator=rng).to(device)
+        chosen = torch.randint(len(said), (n,), generator=rng).to(device)
+        picture, cover = plan.paint(z, said[chosen])
+        weight = 1 + 3 * cover  # regression alone would lose the object
+        views = torch.rand(n, VIEWS, generator=rng).to(device)
+        return Lesson(z, c[chosen], picture.contiguous(memory_format=torch.channels_last), weight, views)
 
-        def draw(rng: torch.Generator, count: int) -> Lesson:
-            n = settings.batch * count
-            z = torch.randn(n, shape.z_dim, generator=rng).to(device)
-            chosen = torch.randint(len(said), (n,), generator=rng).to(device)
-            picture, cover = paint(z, said[chosen])
-            weight = 1 + 3 * cover  # regression alone would lose the object
-            views = torch.rand(n, VIEWS, generator=rng).to(device)
-            return Lesson(z, c[chosen], picture.contiguous(memory_format=torch.channels_last), weight, views)
-
-        self._blocks = Blocks(draw, settings.batch, settings.seed, settings.batch * PER_BLOCK)
-
-    def __getitem__(self, i: int) -> Lesson:
-        """The batch of step i."""
-        return self._blocks[i]
+    return Blocks(draw, plan.settings.batch, plan.settings.seed, plan.settings.batch * PER_BLOCK)
 
 
 # --- what noise means ------------------------------------------------------------------------------------------------
@@ -174,14 +154,12 @@ def scene_of(z: Tensor, says: Tensor) -> world.Scenes:
 
 def functions() -> list[choices.Function]:
     """The functions of z that the mapping network f computes: all that `scene_of` reads."""
-    borders = choices.choice(COLOUR, len(world.COLOURS)), choices.choice(BACKGROUND, len(world.BACKGROUNDS))
-    tint = [choices.level(JITTER + i, 2) for i in range(3)]
-    horizon = choices.level(JITTER + 3, 4)
     return [
         *(choices.level(column, 4) for column in (SIZE, X, Y)),
-        *borders,
-        *tint,
-        horizon,
+        choices.choice(COLOUR, len(world.COLOURS)),
+        choices.choice(BACKGROUND, len(world.BACKGROUNDS)),
+        *(choices.level(JITTER + i, 2) for i in range(3)),  # the tint
+        choices.level(JITTER + 3, 4),  # the horizon
         *map(choices.phase, ROUND),
     ]
 
@@ -220,7 +198,12 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training learns from, and how. stock, paint: see `Lessons`. models: folder of what it looks through."""
+    """What a training learns from, and how.
+
+    stock: captions, and what each says [M, F]. paint: noise [N, z_dim] and what captions say [N, F] to pictures
+    [N, 3, H, H] and how much of each pixel their objects cover, [N, 1, H, H] in [0, 1]. models: the folder of the CLIP
+    and of the discriminator's backbone.
+    """
 
     shape: Shape
     settings: Settings
@@ -251,7 +234,7 @@ def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
     eyes = features.load(plan.models / "perceptual" / "model.safetensors")
     trainer = Trainer(network, eyes, reader, plan.settings, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
-    lessons = Lessons(device, trainer.clip_text, plan.stock, plan.paint, plan.shape, plan.settings)
+    batches = lessons(device, trainer.clip_text, plan)
     paints = int(PAINTS * steps)
 
     def losses(image: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
@@ -282,7 +265,7 @@ def recipe(steps: int, device: torch.device, plan: Plan) -> Recipe:
         return trainer.update(i, lesson.picture, lesson.c, lesson.c, lesson.z, lesson.views, also=stays)
 
     def step(i: int) -> dict[str, Tensor]:
-        return (paint if i < paints else play)(i, lessons[i])
+        return (paint if i < paints else play)(i, batches[i])
 
     def finish() -> dict[str, float]:
         ship(trainer.average, plan.models / "stylegan_t" / "model.safetensors", half=True)
