@@ -1,7 +1,6 @@
-"""What the attention of a VQGAN holds in memory, forward and backward on a CPU: it grows with the pixels, not their
-square.
+"""Memory of a VQGAN's attention, forward and backward on a CPU: it grows with the pixels, not with their square.
 
-Each size is measured in a fresh process, by the most memory that it held meanwhile, which only Linux tells.
+Each size is measured in a fresh process, by its peak memory, which only Linux tells.
 """
 
 from __future__ import annotations

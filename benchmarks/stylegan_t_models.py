@@ -1,4 +1,4 @@
-"""StyleGAN-Ts side by side, on all that the picture-book's is to be good at, each figure over several seeds.
+"""StyleGAN-Ts side by side, in all that picturebook's should be good at, each figure over several seeds.
 
 Named: captions of combinations that no model was shown, a picture each. Right when the judge sees object and colour,
 and the background too. FID from renders, CLIP score by the CLIP that guided and by one that did not, and edges: how

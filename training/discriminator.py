@@ -1,4 +1,4 @@
-"""StyleGAN-T's projected discriminator: light heads on the tokens of a frozen network, conditioned on the text."""
+"""The projected discriminator of StyleGAN-T (Sauer et al. 2023, Section 3.2): heads on tokens of a frozen network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step of StyleGAN-T's training: the discriminator, then the generator or the text encoder."""
+"""A step of StyleGAN-T's training (Sauer et al. 2023): the discriminator, then the generator or the text encoder."""
 
 from __future__ import annotations
 

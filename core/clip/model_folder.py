@@ -92,7 +92,7 @@ def examine(folder: Path) -> Description:
 
 @contextlib.contextmanager
 def describing(folder: Path) -> Iterator[None]:
-    """A context in which any error but a CheckpointError means that CONFIG describes no model of open_clip."""
+    """A context in which any error means that CONFIG describes no model of open_clip, and raises a CheckpointError."""
     try:
         with panics_as_errors(f"The tokenizer of {folder}"):
             yield

@@ -32,7 +32,7 @@ class Shape(Protocol):
         ...
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """Latents of the underlying generator, as its `encode`."""
+        """Latents of the underlying generator for pictures [N, 3, any, any] in [-1, 1], as its `encode`."""
         ...
 
 

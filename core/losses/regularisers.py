@@ -70,7 +70,11 @@ class LatentRegularization(_WithoutModel):
         return torch.full((len(rngs),), self.weight)
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
-        """The loss [N] with weights [N]."""
+        """The loss [N] with weights [N].
+
+        Raises:
+            LatentError: the latent to stay near belongs to another generator.
+        """
         z = self._values(latent)
         if self.toward is not None:
             if latent.generator != self.toward.generator:

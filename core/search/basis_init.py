@@ -100,8 +100,9 @@ def initialise(
 
 
 def part_of_pool(seed: int, count: int, share: float = SHARE) -> Tensor:
-    """The candidates of a pool of `count` that a seed chooses from, ascending: about `share`, at least MAX_BASIS.
+    """The candidates of a pool of `count` that a seed chooses from: about `share` of them, at least MAX_BASIS.
 
+    Returns their indices, [n] int64, ascending.
     Those for a smaller pool are a subset of those for a larger one.
     """
     drawn = torch.rand(count, generator=draws.rng(seed, "share"))

@@ -338,7 +338,11 @@ class Block(nn.Module):
         self.register_buffer("resample_filter", fir_filter())
 
     def forward(self, x: Tensor, image: Tensor | None, w: Tensor, noise: Noise) -> tuple[Tensor, Tensor | None]:
-        """Feature map and picture at this resolution, from those of the previous block."""
+        """Feature map [N, C, H, H] and picture [N, 3, H, H] at this resolution, from those of the previous block.
+
+        x: [N, C', H / 2, H / 2], or [N, C, H, H] for the first block. image: [N, 3, H / 2, H / 2]; None before the
+        first ToRGB layer.
+        """
         if hasattr(self, "conv0"):
             x = self.conv0(x, w, noise)
         for layer in self.convs1:
@@ -352,7 +356,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Maps w to pictures."""
+    """Maps w to pictures, resolution by resolution (Section 3.1)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

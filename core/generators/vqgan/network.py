@@ -129,7 +129,7 @@ class _ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """The package's self-attention, in memory linear in the number of positions."""
+    """The package's self-attention on maps [N, C, H, W], in memory linear in the number of positions."""
 
     def __init__(self, channels: int, groups: int = GROUPS) -> None:
         super().__init__()
