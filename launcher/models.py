@@ -14,7 +14,7 @@ from ..core.files.download import in_words
 from ..core.losses import perceptual
 from ..core.published import catalogue, convert, fetch
 from . import LauncherError, cli
-from . import in_words as told
+from . import in_words as error_in_words
 from .progress import Progress
 
 LOADERS = {"gan": generators.load, "lpips": perceptual.load}
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             actions[options.action](models, name)
         return 0
     except (PackError, LauncherError, OSError) as error:
-        print(f"run.py: {told(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        print(f"run.py: {error_in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped; a download goes on from there when it is asked for again.", file=sys.stderr)

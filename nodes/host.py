@@ -88,8 +88,8 @@ def _precision(device: torch.device, size: int) -> torch.dtype:
     dtype = mm.unet_dtype(device, size, precision.DTYPES)
     if dtype not in precision.DTYPES:  # a dtype for storage only, such as float8
         return torch.float32
-    told = comfy.cli_args.args.fp32_unet or comfy.cli_args.args.force_fp32
-    return precision.default() if device.type == "cpu" and dtype is torch.float32 and not told else dtype
+    forced = comfy.cli_args.args.fp32_unet or comfy.cli_args.args.force_fp32
+    return precision.default() if device.type == "cpu" and dtype is torch.float32 and not forced else dtype
 
 
 @contextlib.contextmanager

@@ -65,9 +65,9 @@ def _connect(address: str | None, workers: int | None) -> Room:
         _start(address="local", num_cpus=workers or _room_here(), include_dashboard=False, **quiet)
     else:
         ray.init(address=address, **quiet)
-    there = ray.cluster_resources()
-    cards = int(there.get("GPU", 0))
-    count = workers or cards or int(there.get("CPU", 1))
+    resources = ray.cluster_resources()
+    cards = int(resources.get("GPU", 0))
+    count = workers or cards or int(resources.get("CPU", 1))
     # On one machine, more workers than GPUs share them; in a cluster, they wait for the autoscaler to add GPUs.
     return Room(count, cards / count if address is None and cards < count else min(cards, 1))
 
@@ -96,8 +96,8 @@ def environment() -> dict[str, str]:
     """The environment variables of a worker: one thread each, so that rounding, and therefore pictures, do not depend
     on the number of workers.
     """
-    told = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("GUIDED_GAN_")}
-    return {**told, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    passed = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("GUIDED_GAN_")}
+    return {**passed, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
 @contextlib.contextmanager

@@ -85,10 +85,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     program.stop_on_signals()
-    return program.exit_status(lambda: told(options))
+    return program.exit_status(lambda: run(options))
 
 
-def told(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    """As `evaluate`, with errors of the library as those of the launcher."""
     try:
         return evaluate(options)
     except PackError as error:

@@ -79,10 +79,12 @@ def markdown(found: Sequence[Measured], about: Mapping[str, Any]) -> str:
         [each.system, *(_cell(each, key) for key in columns), str(each.captions), _number(each.seconds, 3)]
         for each in found
     ]
-    told = "\n".join(f"- {name}: {value}" for name, value in about.items())
-    seen = "\n".join(f"- {through.split('@')[0]} is {through}" for through in dict.fromkeys(key[1] for key in columns))
+    settings = "\n".join(f"- {name}: {value}" for name, value in about.items())
+    networks = "\n".join(
+        f"- {through.split('@')[0]} is {through}" for through in dict.fromkeys(key[1] for key in columns)
+    )
     return (
-        f"{told}\n{seen}\n\n{table(['system', *head, 'captions', 'seconds'], rows)}\n\n"
+        f"{settings}\n{networks}\n\n{table(['system', *head, 'captions', 'seconds'], rows)}\n\n"
         "In brackets: 95 % intervals, by the bootstrap over captions. A dash: not measured, or left out since this "
         "CLIP guides the system.\n"
     )

@@ -155,12 +155,12 @@ def saving(graph: Mapping[str, Any], place: str) -> dict[str, Any]:
         "inputs": [{"name": "images", "type": "IMAGE", "link": wire}],
         "widgets_values": ["picture"],
     }
-    told = graph.get("extra", {}).get("guided_gan", {})
+    shipped = graph.get("extra", {}).get("guided_gan", {})
 
     def of_kept(places: Mapping[str, Any]) -> dict[str, Any]:
         return {place: value for place, value in places.items() if place.partition(".")[0] in map(str, kept)}
 
-    fields = {**told, "texts": of_kept(told.get("texts", {})), "seeds": of_kept(told.get("seeds", {}))}
+    fields = {**shipped, "texts": of_kept(shipped.get("texts", {})), "seeds": of_kept(shipped.get("seeds", {}))}
     return {
         **graph,
         "nodes": [node for node in graph["nodes"] if node["id"] in kept] + [save],

@@ -186,9 +186,9 @@ def show(options: Namespace) -> None:
             work = count(own, eyes, clip, stage.trained, number_bytes=2)
             days = [_days(work, stage, options.batch, cards, card) for cards in CARDS]
             total = [a + b for a, b in zip(total, days, strict=True)]
-            told = [_memory(work, max(VIRTUAL_BATCH, options.batch // cards), card.room) for cards in CARDS]
+            memory = [_memory(work, max(VIRTUAL_BATCH, options.batch // cards), card.room) for cards in CARDS]
             name = f"{stage.side} pixels{', text encoder' * (stage.trained == 'text')}, {stage.steps:,} steps"
-            print(f"| {size} | {name} | {work.flops / 1e12:.2f} | {' | '.join(told)} | {_in_days(days)} |")
+            print(f"| {size} | {name} | {work.flops / 1e12:.2f} | {' | '.join(memory)} | {_in_days(days)} |")
         print(f"| {size} | all | | | | | {_in_days(total)} |")
     print(
         "\nCounted, not measured: operations of a step, and bytes of weights, optimisers and of what is kept for the "

@@ -231,10 +231,10 @@ def _load_folder(folder: Path) -> OpenCLIP:
 
 def _check_vocabulary(folder: Path, tokenizer: Any, model: Any) -> None:
     """Refuse open_clip's own tokenizer if it has more tokens than the model; those of transformers may have more."""
-    there, known = getattr(tokenizer, "vocab_size", 0), model.vocab_size
-    if there > known:
+    tokens, known = getattr(tokenizer, "vocab_size", 0), model.vocab_size
+    if tokens > known:
         raise CheckpointError(
-            f"{folder} has a vocabulary of {there} tokens, the weights {known}: "
+            f"{folder} has a vocabulary of {tokens} tokens, the weights {known}: "
             f"put the {VOCABULARY} of the weights there."
         )
 

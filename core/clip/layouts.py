@@ -64,10 +64,10 @@ def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
 
-    there = sum(value.numel() for value in tensors.values())
+    found = sum(value.numel() for value in tensors.values())
     wanted = sum(value.numel() for value in (*model.parameters(), *model.buffers()))
-    if wanted > 2 * there + _ROOM:
-        raise CheckpointError(f"it describes a model of {wanted} numbers, but the weights have {there}")
+    if wanted > 2 * found + _ROOM:
+        raise CheckpointError(f"it describes a model of {wanted} numbers, but the weights have {found}")
     prefix = prefix_of(("visual.*",), tensors) or ""
     state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
     state = convert_state_dict(model, state)

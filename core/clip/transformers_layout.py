@@ -85,14 +85,14 @@ class Description:
     quick: bool = True
     preprocess: Mapping[str, Any] = field(default_factory=dict)
 
-    def completed(self, told: dict[str, Any]) -> dict[str, Any]:
-        """open_clip's settings as read from the tensors, completed by these."""
-        text, vision = told["text_cfg"], told["vision_cfg"]
+    def completed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """open_clip's `settings`, as read from the tensors, completed by these."""
+        text, vision = settings["text_cfg"], settings["vision_cfg"]
         if self.heads[0]:
             text = {**text, "heads": self.heads[0]}
         if self.heads[1]:
             vision = {**vision, "head_width": vision["width"] // self.heads[1]}
-        return {**told, "text_cfg": text, "vision_cfg": vision, "quick_gelu": self.quick}
+        return {**settings, "text_cfg": text, "vision_cfg": vision, "quick_gelu": self.quick}
 
 
 def described(weights: Path) -> Description:

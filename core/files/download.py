@@ -181,9 +181,9 @@ def _fetch(file: File, target: Path, address: str, headers: Mapping[str, str], p
         try:
             return _try(file, target, address, headers, progress)
         except _BrokenOffError as error:
-            there = max((part.stat().st_size for part in _parts(target)), default=0)
-            failures = 1 if there > most else failures + 1
-            most = max(most, there)
+            received = max((part.stat().st_size for part in _parts(target)), default=0)
+            failures = 1 if received > most else failures + 1
+            most = max(most, received)
             if failures >= TRIES:
                 raise _RefusedError(str(error)) from error
             time.sleep(PAUSE * 2 ** (failures - 1))
@@ -193,13 +193,13 @@ def _try(file: File, target: Path, address: str, headers: Mapping[str, str], pro
     with _ask(address, headers) as answer:
         size, digest, version = _announced(answer, file)
         part = target.with_name(f"{target.name}.{hashlib.sha256(f'{address} {version}'.encode()).hexdigest()[:8]}.part")
-        there = part.stat().st_size if part.is_file() else 0
-        if not 0 < there <= size:
+        received = part.stat().st_size if part.is_file() else 0
+        if not 0 < received <= size:
             _receive(answer, part, 0, size, progress)
-    if 0 < there < size:
-        with _ask(address, {**headers, "Range": f"bytes={there}-"}) as answer:
-            goes_on = answer.headers.get("Content-Range", "") == f"bytes {there}-{size - 1}/{size}"
-            _receive(answer, part, there if goes_on else 0, size, progress)
+    if 0 < received < size:
+        with _ask(address, {**headers, "Range": f"bytes={received}-"}) as answer:
+            resumes = answer.headers.get("Content-Range", "") == f"bytes {received}-{size - 1}/{size}"
+            _receive(answer, part, received if resumes else 0, size, progress)
     first = "" if digest or file.hashed else _first(target)
     if not (found := sha256(part)).startswith(digest or first):
         part.unlink()
@@ -256,15 +256,17 @@ def _announced(answer: Response, file: File) -> tuple[int, str, str]:
     if answer.headers.get("Content-Type", "").startswith("text/html"):
         raise _RefusedError("it answers with a web page")
     # The hub gives size and hash of a large file in the headers of its redirect to the storage.
-    told = {name: value.strip('"') for step in (answer, *answer.history) for name, value in step.headers.lower_items()}
-    size = told.get("x-linked-size") or answer.headers.get("Content-Length", "")
+    headers = {
+        name: value.strip('"') for step in (answer, *answer.history) for name, value in step.headers.lower_items()
+    }
+    size = headers.get("x-linked-size") or answer.headers.get("Content-Length", "")
     if not size.isdecimal():
         raise _RefusedError("it does not say how large the file is")
     if file.size not in (None, int(size)):
         raise _RefusedError(f"it has a file of {size} bytes, expected {file.size}")
-    linked = told.get("x-linked-etag", "")
+    linked = headers.get("x-linked-etag", "")
     digest = file.sha256 or (linked if re.fullmatch("[0-9a-f]{64}", linked) else "")
-    return int(size), digest, told.get("etag", "") or told.get("last-modified", "")
+    return int(size), digest, headers.get("etag", "") or headers.get("last-modified", "")
 
 
 def _receive(answer: Response, part: Path, start: int, size: int, progress: Progress) -> None:

@@ -29,7 +29,7 @@ def path(weights: Path) -> Path:
     return weights.with_name(f"{weights.stem}{ENDING}")
 
 
-def told(weights: Path, family: Settings) -> Settings:
+def settings_of(weights: Path, family: Settings) -> Settings:
     """The settings of a weight file: those of its family, overridden by the file beside it, if there is one.
 
     Raises:

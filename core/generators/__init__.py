@@ -55,7 +55,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
     backend, checkpoint = recognise(checkpoint)
     try:
         generator = precision.compute_in(backend.build(checkpoint), dtype)
-        generator.settings = search_settings.told(checkpoint.path, generator.settings)
+        generator.settings = search_settings.settings_of(checkpoint.path, generator.settings)
         if isinstance(generator, ClassConditionalGenerator):
             generator.name_classes(checkpoint.path)
         return generator

@@ -135,12 +135,12 @@ def _shape(checkpoint: Checkpoint) -> Shape:
         return said["upsampling"], said["eps"]
 
     published = _published_upsampling(seen["widths"])
-    told = configs.belonging(
+    configured = configs.belonging(
         checkpoint.path, ENDINGS, CONFIGS, "a BigGAN-deep", configs.read_json, understand, needed=not published
     )
-    if not told and not published:
+    if not configured and not published:
         raise CheckpointError("its blocks are not those of a published model, so it needs its config.json beside it")
-    upsampling, eps = told or (published, 1e-4)
+    upsampling, eps = configured or (published, 1e-4)
     layers = [(up, a, b) for up, (a, b) in zip(upsampling, seen.pop("widths"), strict=True)]
     return Shape(seen["z_dim"], seen["channel_width"], layers, seen["attention_layer_position"], eps)
 

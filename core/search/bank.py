@@ -88,12 +88,12 @@ class Bank:
         """
         what = f"scoring {len(self._rows.missing(numbers)):,} candidates by {self._copies_in_words()} each"
 
-        def told(before: int, new: int) -> None:
+        def report_count(before: int, new: int) -> None:
             if report:
                 report(before + new, what)
 
         while len(missing := self._rows.missing(numbers)):
-            tell = partial(told, len(numbers) - len(missing))
+            tell = partial(report_count, len(numbers) - len(missing))
             if not self._add(missing, tell):
                 tell(0)  # which also lets the user interrupt it
                 time.sleep(WAIT_SECONDS)
@@ -117,10 +117,10 @@ class Bank:
                     if not len(wanted := self._rows.missing(wanted)):  # another process was faster
                         continue
 
-                    def told(rows: slice, known: int = known) -> None:
+                    def report_rows(rows: slice, known: int = known) -> None:
                         tell(known + rows.stop)
 
-                    new.append(Rows(wanted, self._compute(chunk, wanted, told)))
+                    new.append(Rows(wanted, self._compute(chunk, wanted, report_rows)))
                     known += len(wanted)
                     if time.monotonic() - saved > SAVE_SECONDS:
                         self._keep(new)

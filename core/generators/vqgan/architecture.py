@@ -66,7 +66,7 @@ def _multiple(width: int, ch: int) -> float:
     return width / ch if width % ch else width // ch
 
 
-def told_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
+def configured_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
     """The architecture, and the side of the training pictures according to taming-transformers' configuration.
 
     weights: path of the weight file. seen: the architecture according to the tensors.
@@ -84,7 +84,7 @@ def told_by_taming(weights: Path, seen: Shape) -> tuple[Shape, int]:
     return seen, PUBLISHED_SIDE if side is None else side
 
 
-def told_by_diffusers(weights: Path, seen: Shape) -> tuple[Shape, int]:
+def configured_by_diffusers(weights: Path, seen: Shape) -> tuple[Shape, int]:
     """The architecture, and the side of the training pictures, according to the configuration of a `VQModel`.
 
     weights: path of the weight file. seen: the architecture according to the tensors.
@@ -98,16 +98,18 @@ def told_by_diffusers(weights: Path, seen: Shape) -> tuple[Shape, int]:
         _compare(said, replace(seen, groups=said.groups, positive=said.positive))
         return said, side
 
-    told = configs.belonging(weights, *_DIFFUSERS, "a VQModel", configs.read_json, understand, needed=True)
-    if told is None:
+    configured = configs.belonging(weights, *_DIFFUSERS, "a VQModel", configs.read_json, understand, needed=True)
+    if configured is None:
         raise CheckpointError(f"it needs its {_DIFFUSERS[1][0]}, which tells the groups of its norms, beside it")
-    return told
+    return configured
 
 
 def _compare(said: Shape, seen: Shape) -> None:
-    told = vars(said)
+    config = vars(said)
     if wrong := [
-        f"{key} is {told[key]} but the weights say {value}" for key, value in vars(seen).items() if told[key] != value
+        f"{key} is {config[key]} but the weights say {value}"
+        for key, value in vars(seen).items()
+        if config[key] != value
     ]:
         raise CheckpointError("; ".join(wrong))
 

@@ -15,7 +15,7 @@ from ...settings import VQGAN_CLIP, RegularizationSettings, SearchSettings
 from ...types import Latent
 from ..latent_grid import GridGenerator
 from . import layouts
-from .architecture import shape_of, told_by_diffusers, told_by_taming
+from .architecture import configured_by_diffusers, configured_by_taming, shape_of
 from .network import VQGAN, closeness, fold
 
 _PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
@@ -123,8 +123,8 @@ def build(checkpoint: Checkpoint) -> VQGANGenerator:
     tensors = {name: value.float() for name, value in checkpoint.take().items() if name.startswith(_PARTS)}
     of_diffusers = layouts.is_of_diffusers(tensors)
     tensors = layouts.arranged(tensors)
-    told_by = told_by_diffusers if of_diffusers else told_by_taming
-    shape, side = told_by(checkpoint.path, shape_of(tensors))
+    configured_by = configured_by_diffusers if of_diffusers else configured_by_taming
+    shape, side = configured_by(checkpoint.path, shape_of(tensors))
     with hollow():
         network = VQGAN(shape)
     tensors = used(network, tensors)
