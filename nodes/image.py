@@ -90,6 +90,15 @@ class TextMask(io.ComfyNode):
                     advanced=True,
                     tooltip="Crops through CLIP at once. Lower saves memory; the result is the same.",
                 ),
+                io.Combo.Input(
+                    "method",
+                    options=list(textmask.METHODS),
+                    default=next(iter(textmask.METHODS)),
+                    optional=True,
+                    advanced=True,
+                    tooltip=f"{'; '.join(f'{name}: {row.says}' for name, row in textmask.METHODS.items())}. The "
+                    "paper's mask is centres with sigmas at -2, which selects nearly everything.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="1 where the picture shows it, 0 elsewhere."),
@@ -118,6 +127,7 @@ class TextMask(io.ComfyNode):
         sharpness: float,
         sigmas: float,
         micro_batch: int,
+        method: str = "cover",
     ) -> io.NodeOutput:
         progress = host.Progress(len(image) * crops, cls.hidden.unique_id)
         with host.models(*clip.models):
@@ -132,6 +142,7 @@ class TextMask(io.ComfyNode):
                 largest=largest,
                 sharpness=sharpness,
                 sigmas=sigmas,
+                method=method,
                 micro_batch=micro_batch,
                 progress=lambda done, total: progress(done),
             )

@@ -106,6 +106,18 @@ def test_a_text_mask_comes_with_its_heat_map(client):
     assert any(share in line for node, line in run.texts if node == "TextMask")
 
 
+def test_the_mask_of_the_paper_leaves_little_out(client):
+    graph = client.graph()
+    own = {"image": graph.add("LoadImage", image="square.png"), "clip": graph.add("LoadCLIP"), "text": "red"}
+    masks = [graph.add("TextMask", **own, crops=60, method="centres", sigmas=sigmas) for sigmas in (-2.0, 1.0)]
+    kept = [graph.add("SaveImage", images=graph.add("MaskToImage", mask=mask)) for mask in masks]
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    paper, warm = (saved(client, run, node)[0] > 0 for node in kept)
+    assert paper.mean() > 0.9
+    assert 0 < warm.mean() < 0.5
+
+
 def text(graph, **inputs):
     graph.add("PreviewAny", source=graph.add("EncodeText", clip=graph.add("LoadCLIP"), **inputs))
 

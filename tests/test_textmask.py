@@ -12,7 +12,7 @@ from guided_gan.core import clip
 from guided_gan.core.errors import PackError
 from guided_gan.core.pictures.resample import crop
 from guided_gan.core.search import textmask
-from guided_gan.core.search.textmask import text_mask
+from guided_gan.core.search.textmask import METHODS, text_mask
 from guided_gan.picturebook import world
 
 CLIP = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"
@@ -37,6 +37,51 @@ def test_the_heat_is_what_the_crops_over_a_pixel_weigh(encoder, images):
     expected = (expected - expected.min()) / (expected.max() - expected.min())
     torch.testing.assert_close(heat[0], expected, atol=1e-5, rtol=0)
     assert torch.equal(mask[0], (expected > expected.mean() + expected.std()).float())
+
+
+def _of_pixels(places):
+    """Windows of one pixel each, at these places of an axis."""
+    return torch.tensor([[float(place), 1.0] for place in places])
+
+
+def test_centres_have_the_mean_score_of_their_crops():
+    """Two crops at (0, 0), one each at (0, 1), (1, 0) and, four pixels wide about pixel 1, at (1, 1)."""
+    rows = torch.cat([_of_pixels([0, 0, 0, 1]), torch.tensor([[-1.0, 4.0]])])
+    columns = torch.cat([_of_pixels([0, 0, 1, 0]), torch.tensor([[-1.0, 4.0]])])
+    heat = textmask.METHODS["centres"].heat(torch.tensor([0.2, 0.4, 0.1, 0.5, 0.7]), rows, columns, (2, 2), 1.5)
+    torch.testing.assert_close(heat, torch.tensor([[0.3, 0.1], [0.5, 0.7]]))
+
+
+def test_pixels_between_centres_take_on_what_is_around_them():
+    """Centres at the ends of a row of seven: three rings in, the middle has the mean of both."""
+    rows, columns = _of_pixels([0, 0]), _of_pixels([0, 6])
+    heat = textmask.METHODS["centres"].heat(torch.tensor([0.2, 0.8]), rows, columns, (1, 7), 1.5)
+    torch.testing.assert_close(heat, torch.tensor([[0.2, 0.2, 0.2, 0.5, 0.8, 0.8, 0.8]]))
+
+
+def test_by_centres_the_threshold_of_the_paper_leaves_out_the_least_likely(encoder, monkeypatch):
+    """Ten pixels, nine scores of 1 and one of 0: mean 0.9 and deviation 0.316, so the threshold is 0.268."""
+    picture = torch.zeros(1, 3, 1, 10)
+    picture[..., 3] = 1
+    encode = encoder.encode_image
+    monkeypatch.setattr(encoder, "encode_image", lambda crops: encode(crops) * 0 + target * (crops[:, :1, 0, 0] < 0.5))
+    target = encoder.encode_text(["a tree"])
+    monkeypatch.setattr(textmask, "_windows", lambda *given: (_of_pixels([0] * 10), _of_pixels(range(10))))
+    heat, mask = text_mask(encoder, picture, "a tree", rngs(1), crops=10, sigmas=-2, method="centres")
+    expected = torch.ones(1, 1, 10)
+    expected[..., 3] = 0
+    torch.testing.assert_close(heat, expected)
+    assert torch.equal(mask, expected)
+    everything = text_mask(encoder, picture, "a tree", rngs(1), crops=10, sigmas=-3, method="centres")[1]
+    assert everything.all()
+
+
+def test_methods_differ_and_both_are_alike_in_a_batch(encoder, images):
+    heats = {name: text_mask(encoder, images, "a tree", rngs(1, 2), crops=40, method=name)[0] for name in METHODS}
+    assert (heats["cover"] - heats["centres"]).abs().max() > 0.2
+    alone = text_mask(encoder, images[1:], "a tree", rngs(2), crops=40, micro_batch=7, method="centres")[0]
+    torch.testing.assert_close(alone[0], heats["centres"][1], atol=1e-5, rtol=0)
+    assert (heats["centres"].amin((1, 2)).tolist(), heats["centres"].amax((1, 2)).tolist()) == ([0, 0], [1, 1])
 
 
 def test_windows_are_centred_anywhere_in_the_picture():
@@ -143,6 +188,7 @@ def test_what_cannot_work_is_refused(encoder, images):
         ({"micro_batch": 0}, few),
         ({"smallest": 0.0}, sides),
         ({"smallest": 0.8, "largest": 0.5}, sides),
+        ({"method": "middle"}, "Unknown method 'middle': choose from cover, centres"),
     ]
     for wrong, words in wrongs:
         with pytest.raises(PackError, match=words):
@@ -169,6 +215,15 @@ def test_the_mask_is_the_object(picturebook):
         overlaps.append(((mask & truth[i]).sum() / (mask | truth[i]).sum()).item())
     assert sum(overlaps) / 6 > 0.4
     assert sorted(overlaps)[1] > 0.25
+
+
+def test_by_centres_the_object_is_warmer_than_what_is_around_it(picturebook):
+    scenes = world.sample(6, seeded(5), two_objects=0)
+    truth, warmer = world.object_mask(scenes)[:, 0] > 0.5, 0
+    for i, picture in enumerate(world.render(scenes).split(1)):
+        heat = text_mask(picturebook, picture, phrase(scenes, i), rngs(i), crops=300, method="centres")[0][0]
+        warmer += (heat[truth[i]].mean() > heat[~truth[i]].mean()).item()
+    assert warmer >= 5
 
 
 def test_of_two_objects_the_phrase_finds_the_one_it_names(picturebook):

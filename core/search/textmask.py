@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .. import pictures, prompts
 from ..compute.memory import Batches
-from ..errors import PackError
+from ..errors import ChoiceError, PackError
 from ..losses import targets
 from ..pictures.resample import crop
 from ..types import JointEncoder
@@ -31,6 +33,7 @@ def text_mask(
     largest: float = 1.0,
     sharpness: float = 1.5,
     sigmas: float = 1.0,
+    method: str = "cover",
     micro_batch: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -38,10 +41,12 @@ def text_mask(
 
     heat = sum_c exp(sharpness s_c / std(s)) [pixel in c], s_c = cos(f(c), g(text)); mask = heat > mean + sigmas std
 
+    This is the method "cover". With "centres", the paper's, heat is the mean of s_c over the crops centred at a pixel;
+    a pixel that is no crop's centre has the mean of its neighbours. Either way it is scaled to [0, 1].
+
     Crops are squares with uniform random sides, centred anywhere in the picture. Scores are divided by their standard
-    deviation, so that the sharpness is comparable between encoders. The paper assigns each score to the crop's centre,
-    and its threshold is two deviations below the mean (`sigmas` = -2); the released code spreads exp(100 s) over the
-    crop, as here, without a threshold.
+    deviation, so that the sharpness is comparable between encoders. The paper's threshold is two deviations below the
+    mean (`sigmas` = -2); the released code spreads exp(100 s) over the crop, as "cover", without a threshold.
 
     Args:
         encoder: frozen.
@@ -51,8 +56,9 @@ def text_mask(
         crops: crops per picture, >= 2.
         smallest: least side of a crop as a share of the picture's shorter side, above 0.
         largest: greatest side, at least `smallest`.
-        sharpness: inverse temperature of the softmax over crops.
+        sharpness: inverse temperature of the softmax over crops; "centres" has none.
         sigmas: the threshold in standard deviations of the heat above its mean; lower values select more.
+        method: a name of METHODS.
         micro_batch: crops that are encoded at once, >= 1; halved on out of memory.
         progress: called with the number of crops done and their total.
 
@@ -60,10 +66,13 @@ def text_mask(
         The heat in [0, 1] and the mask in {0, 1}, [N, H, W] each.
 
     Raises:
+        ChoiceError: the method is unknown.
         PackError: the text cannot be parsed, a number is out of its range, a picture is not finite, or a mask selects
             nothing.
     """
     pictures.check(images)
+    if method not in METHODS:
+        raise ChoiceError(f"Unknown method {method!r}: choose from {', '.join(METHODS)}.")
     check(text, smallest, largest)
     if crops < 2 or micro_batch < 1:
         raise PackError(f"crops must be at least 2 and micro_batch at least 1; got {crops} and {micro_batch}.")
@@ -80,7 +89,8 @@ def text_mask(
                 progress(number * crops + part.stop, len(images) * crops)
             return vectors.cpu() @ (target.weights @ target.vectors)
 
-        return _heat(torch.cat(batches.each(crops, score)), rows, columns, image.shape[1:], sharpness)
+        scores = torch.cat(batches.each(crops, score))
+        return _scaled(METHODS[method].heat(scores, rows, columns, image.shape[1:], sharpness))
 
     heats = [heat_of(number) for number in range(len(images))]
     heat = torch.stack(heats).to(images)
@@ -137,13 +147,11 @@ def _windows(shape: Sequence[int], numbers: Tensor, smallest: float, largest: fl
     return rows, columns
 
 
-def _heat(scores: Tensor, rows: Tensor, columns: Tensor, shape: Sequence[int], sharpness: float) -> Tensor:
-    """The sum of the weights of all crops that cover a pixel, scaled to [0, 1], [H, W]."""
-    tiny = torch.finfo(scores.dtype).tiny
+def _cover(scores: Tensor, rows: Tensor, columns: Tensor, shape: Sequence[int], sharpness: float) -> Tensor:
+    """The sum of the weights of all crops that cover a pixel, [H, W]."""
     weights = (sharpness * scores / scores.std().clamp(min=1e-6)).softmax(0)
     down, across = (_covers(windows, length) for windows, length in zip((rows, columns), shape, strict=True))
-    heat = (down * weights[:, None]).T @ across
-    return (heat - heat.min()) / (heat.max() - heat.min()).clamp(min=tiny)
+    return (down * weights[:, None]).T @ across
 
 
 def _covers(windows: Tensor, length: int) -> Tensor:
@@ -151,3 +159,43 @@ def _covers(windows: Tensor, length: int) -> Tensor:
     start, extent = windows[:, None].unbind(2)
     index = torch.arange(length)
     return ((index >= start) & (index < start + extent)).to(windows)
+
+
+def _centres(scores: Tensor, rows: Tensor, columns: Tensor, shape: Sequence[int], sharpness: float) -> Tensor:
+    """The mean score of the crops that are centred at a pixel, spread to pixels that are no crop's centre, [H, W]."""
+    height, width = shape
+    down, across = (
+        (windows[:, 0] + windows[:, 1] / 2).floor().long().clamp(max=length - 1)
+        for windows, length in zip((rows, columns), shape, strict=True)
+    )
+    at = down * width + across
+    total, count = (
+        torch.zeros(height * width).index_add(0, at, value).view(1, 1, height, width)
+        for value in (scores.float(), torch.ones(len(at)))
+    )
+    known = (count > 0).float()
+    heat = total / count.clamp(min=1)
+    while not known.all():  # a ring of pixels more each time
+        around, neighbours = (F.avg_pool2d(value, 3, 1, 1, divisor_override=1) for value in (heat, known))
+        heat = torch.where(known > 0, heat, around / neighbours.clamp(min=1))
+        known = (neighbours > 0).float()
+    return heat[0, 0]
+
+
+def _scaled(heat: Tensor) -> Tensor:
+    """Heat from 0 at its least to 1 at its greatest."""
+    return (heat - heat.min()) / (heat.max() - heat.min()).clamp(min=torch.finfo(heat.dtype).tiny)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How scores of crops become heat: scores [C], rows and columns [C, 2], (H, W), sharpness -> [H, W]."""
+
+    says: str
+    heat: Callable[[Tensor, Tensor, Tensor, Sequence[int], float], Tensor]
+
+
+METHODS: dict[str, Method] = {
+    "cover": Method("a pixel has the weights of all crops that cover it, the best ones counting most", _cover),
+    "centres": Method("as in the paper, a pixel has the scores of the crops whose centre it is", _centres),
+}
