@@ -33,6 +33,8 @@ QUICK = {
     "GuidedGAN_ComposeOptimize.places": "bottom left",
     "GuidedGAN_TextMask.crops": 100,
     "GuidedGAN_Interpolate.frames": 3,
+    "GuidedGAN_Animate.frames": 3,
+    "GuidedGAN_Animate.steps_per_frame": 2,
     "GuidedGAN_Invert.candidates": 50,
     "GuidedGAN_Invert.steps": 2,
     "GuidedGAN_AugCLIPLoss.settings": "by hand",
@@ -50,8 +52,11 @@ TOLD = {
     "fusedream_batch": {"3.text": FISH},
     "interpolation": {"17:3.text": FISH, "18:3.text": BOAT},
     "invert": {"3.prompts": CAT, "11.text": CAR},
+    "kaleidoscope": {"4.text": FISH},
+    "large": {"3.text": FISH},
     "poisson_blend": {"2.prompts": CAT, "5.prompts": f"{BOAT} on the right"},
     "prompt_morph": {"3.prompts": CAT, "4.prompts": f"{CAR}\n{BOAT}"},
+    "prompt_schedule": {"4.prompts": CAT, "6.schedule": f"0: {CAT}\n6: {CAR}\n24: {BOAT}"},
     "replace_by_text": {"7.text": "the tree", "10.text": FISH},
     "seamless_tiles": {"3.text": FISH},
     "style_plus_content": {"7.text": f"{FISH} | outlined:0.5"},
@@ -67,6 +72,7 @@ GIVEN = {
     "invert": [CAT, CAR],
     "poisson_blend": [CAT, BOAT],
     "prompt_morph": [CAT, CAR, BOAT],
+    "prompt_schedule": [CAT, CAR, BOAT],
     "replace_by_text": ["the tree", FISH],
     "style_plus_content": [FISH, "outlined"],
     "stylegan_t": [CAT],
@@ -205,6 +211,36 @@ def test_draws_what_it_is_told(name, host):
     scores = [report["scores"] for report in result.scores if ran[report["node"]]["class_type"] == "GuidedGAN_Score"]
     assert bool(scores) == ("GuidedGAN_Score" in kinds)
     assert all(row == sorted(row, reverse=True) for row in scores)
+
+
+def test_a_kaleidoscope_is_its_own_mirror_image(host):
+    """In all three ways; enlarging it may change the last bit of a colour."""
+    settings = [f"{place}={value}" for place, value in QUICK.items() if re.search("Optimize|CutoutLoss", place)]
+    result = demonstrated(host, GRAPHS["kaleidoscope"], [FISH], 3, [s for s in settings if "Compose" not in s])
+    with Image.open(result.images[0]) as opened:
+        picture = np.asarray(opened.convert("RGB")).astype(int)
+    assert picture.std() > 10
+    for image in (picture[:, ::-1], picture[::-1], picture.transpose(1, 0, 2)):
+        assert abs(picture - image).max() <= 1
+
+
+def test_a_film_shows_each_prompt_of_its_schedule_in_its_own_frames(host):
+    """What a frame is searched for is the line in force: with others after it, the frames before are the same."""
+    films = []
+    for last in (CAR, BOAT):
+        quick = ["GuidedGAN_CutoutLoss.settings=by hand", "GuidedGAN_CutoutLoss.settings.cutouts=2"]
+        quick += ["GuidedGAN_Animate.frames=4", "GuidedGAN_Animate.steps_per_frame=2", "GuidedGAN_PromptSchedule.fade=0"]
+        quick.append(f"GuidedGAN_PromptSchedule.schedule=0: {CAT}\n2: {last}")
+        result = demonstrated(host, GRAPHS["prompt_schedule"], [CAT, CAR, BOAT], 3, quick)
+        with Image.open(result.images[0]) as opened:
+            frames = []
+            for frame in range(opened.n_frames):
+                opened.seek(frame)
+                frames.append(np.asarray(opened.convert("RGB")).astype(int))
+        films.append(frames)
+    assert [len(film) for film in films] == [4, 4]
+    same = [abs(one - other).mean() for one, other in zip(*films, strict=True)]
+    assert max(same[:2]) < 1 < same[3]  # the film's compression mixes neighbours a little
 
 
 def demonstrated(host, graph, *changes):
