@@ -229,7 +229,8 @@ def test_a_film_shows_each_prompt_of_its_schedule_in_its_own_frames(host):
     films = []
     for last in (CAR, BOAT):
         quick = ["GuidedGAN_CutoutLoss.settings=by hand", "GuidedGAN_CutoutLoss.settings.cutouts=2"]
-        quick += ["GuidedGAN_Animate.frames=4", "GuidedGAN_Animate.steps_per_frame=2", "GuidedGAN_PromptSchedule.fade=0"]
+        quick += ["GuidedGAN_Animate.frames=4", "GuidedGAN_Animate.steps_per_frame=2"]
+        quick.append("GuidedGAN_PromptSchedule.fade=0")
         quick.append(f"GuidedGAN_PromptSchedule.schedule=0: {CAT}\n2: {last}")
         result = demonstrated(host, GRAPHS["prompt_schedule"], [CAT, CAR, BOAT], 3, quick)
         with Image.open(result.images[0]) as opened:
