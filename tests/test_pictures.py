@@ -23,7 +23,7 @@ ICON, BANNER = ROOT / "assets" / "icon.png", ROOT / "assets" / "banner.jpg"
 PICTURE_BYTES, ALL_BYTES = 60_000, 1_200_000
 # Templates that show most nodes, each in the first that has it, after a run where it shows what it made.
 RUN = ["fusedream", "replace_by_text", "truncation_grid", "invert", "composition"]
-OPENED = ["vqgan_clip", "style_plus_content", "vae_guided", "interpolation", "edit_latent"]
+OPENED = ["vqgan_clip", "style_plus_content", "vae_guided", "interpolation", "edit_latent", "restyle_video"]
 STEPS = {
     **QUICK,
     "GuidedGAN_BasisInit.settings.k": 10,
