@@ -21,8 +21,10 @@ WORKFLOW = {"nodes": [], "version": 0.4}
 
 @pytest.fixture
 def stopped(host_folders):
-    """The folder of states."""
-    return host_folders / "user" / "guided_gan" / "stopped"
+    """The folder of states, there before any test has stopped a search."""
+    folder = host_folders / "user" / "guided_gan" / "stopped"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def after(node, steps, asked=None):
@@ -58,7 +60,7 @@ def inputs(graph):
 
 def test_a_stopped_search_goes_on_from_there(client, host_folders, stopped):
     others = set(stopped.glob("*"))  # of other tests
-    s = search(client, steps=500, preview_every=0)
+    s = search(client, steps=500, preview_every=0, schedule="constant")  # with which steps may change
     asked = []
     run = client.run(s.graph.prompt, after("Optimize", 3, asked), WORKFLOW)
     assert run.status == "interrupted"
@@ -83,7 +85,7 @@ def test_a_stopped_search_goes_on_from_there(client, host_folders, stopped):
 
 def test_a_search_that_ended_goes_on_with_more_steps(client):
     """Also past a last look that a longer search does not take; a shorter one begins anew and takes nothing away."""
-    s = search(client, steps=7, evaluate_every=5, seed=3)
+    s = search(client, steps=7, evaluate_every=5, seed=3, schedule="constant")
     assert client.run(s.graph.prompt).progress("Optimize")[0] == 1
     s.optimize.inputs["steps"] = 12
     longer = client.run(s.graph.prompt)
@@ -124,7 +126,7 @@ def test_another_picture_under_the_same_name_is_another_search(client, host_fold
 
 def test_how_the_graph_is_wired_does_not_count(client):
     """The same loss by way of a sum, and the same start by way of a file, are the same search."""
-    s = search(client, steps=300, preview_every=0, seed=4)
+    s = search(client, steps=300, preview_every=0, seed=4, schedule="constant")
     run = client.run(s.graph.prompt, after("Optimize", 3))
     assert run.status == "interrupted"
     s.graph.add("SaveLatent", basis=s.basis, filename_prefix="start")
@@ -134,7 +136,7 @@ def test_how_the_graph_is_wired_does_not_count(client):
     generator, clip = graph.add("LoadGenerator"), graph.add("LoadCLIP")
     loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip), copies=2)
     start = graph.add("LoadLatent", file=file["filename"])
-    options = {"steps": reached(run, "Optimize") + 2, "seed": 4, "preview_every": 0}
+    options = {"steps": reached(run, "Optimize") + 2, "seed": 4, "preview_every": 0, "schedule": "constant"}
     graph.add("PreviewImage", images=graph.add("Optimize", generator=generator, loss=loss, basis=start[1], **options))
     assert client.run(graph.prompt).progress("Optimize")[0] == reached(run, "Optimize") + 1
 
@@ -144,7 +146,7 @@ def test_a_composition_that_is_stopped_is_kept_as_its_best_place(client, host_fo
     other = s.graph.add("BasisInit", generator=s.generator, loss=s.loss, candidates=100, k=3, seed=1)
     compose = s.graph.add(
         "ComposeOptimize", generator=s.generator, loss=s.loss, foreground=s.basis, background=other, steps=400,
-        scales="0.5", places="centre, top left", preview_every=0,
+        scales="0.5", places="centre, top left", preview_every=0, schedule="constant",
     )  # fmt: skip
     s.graph.add("SaveImage", images=compose)
     del s.graph.prompt["SaveImage"], s.graph.prompt["Optimize"]
@@ -216,7 +218,7 @@ def taken(folder):
 
 def test_what_cannot_be_kept_is_said_and_the_rest_is_kept(client, host_folders, stopped):
     output = host_folders / "output"
-    s = search(client, steps=300, preview_every=0, seed=5)
+    s = search(client, steps=300, preview_every=0, seed=5, schedule="constant")
     with taken(stopped):
         said = words(client.run(s.graph.prompt, after("Optimize", 2)), "Optimize")
     assert "Where it stood could not be kept." in said

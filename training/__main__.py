@@ -95,4 +95,10 @@ def share_out(options: Namespace, arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    if "WORLD_SIZE" in os.environ:
+        # One of several processes, whose threads may outlive the interpreter's end and abort a training that is done.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
