@@ -23,6 +23,13 @@ def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
     return (images * gain + tint + noise).clamp(-1, 1)
 
 
+def enliven(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Colours made stronger by up to a half: a search drives them there, and the object can still be told."""
+    grey = images.mean(1, keepdim=True)
+    strength = 1 + 0.5 * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)
+    return torch.lerp(grey, images, strength).clamp(-1, 1)
+
+
 def shift(images: Tensor, rng: torch.Generator) -> Tensor:
     """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
     case, *move = torch.rand(3, len(images), generator=rng)

@@ -15,12 +15,13 @@ from .. import MODELS
 from ..networks import Judge, PatchJudge, PerceptualBackbone
 from ..scenes import kinds, render
 from .blocks import Blocks, on
-from .broken import broken
-from .changes import blemish
+from .broken import broken, cut
+from .changes import blemish, enliven
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 BATCH = 128
 BROKEN = 0.25  # share of a judge's pictures that show nothing
+PASTED = 0.25  # share of its pictures of one object in which a straight edge cuts it
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def recipe(name: str, steps: int, device: torch.device, early: Path | None = Non
     def draw_batches(rng: torch.Generator, count: int) -> Batch:
         spoiled = int(BATCH * lesson.broken)
         scenes, there = draw(count * (BATCH - spoiled), rng, lesson.two_objects), on(device, rng)
-        shown = blemish(render.render(scenes.to(device)), there)
+        pictures = render.render(scenes.to(device))
+        if spoiled:  # what searches and compositions do to objects that can still be told
+            pictures = enliven(_pasted(pictures, scenes, rng), there)
+        shown = blemish(pictures, there)
         nothing = blemish(broken(count * spoiled, rng, others).to(device), there) if spoiled else shown[:0]
         return Batch(scenes, shown, nothing)
 
@@ -94,6 +98,14 @@ def draw(n: int, rng: torch.Generator, two_objects: float) -> kinds.Scenes:
     scenes = kinds.sample(n, rng, two_objects=two_objects)
     scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
     return scenes
+
+
+def _pasted(pictures: Tensor, scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
+    """Pictures of scenes, of which a share of those of one object show it cut by a straight edge, by up to a third."""
+    chosen = (scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < PASTED)
+    rest = 0.67 + 0.33 * torch.rand(int(chosen.sum()), generator=rng)
+    pictures[chosen.to(pictures.device)] = cut(scenes[chosen], rest, rng).to(pictures)
+    return pictures
 
 
 def pairs(scenes: kinds.Scenes) -> Tensor:
