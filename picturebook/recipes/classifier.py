@@ -15,13 +15,14 @@ from .. import MODELS
 from ..networks import Judge, PatchJudge, PerceptualBackbone
 from ..scenes import kinds, render
 from .blocks import Blocks, on
-from .broken import broken, cut
+from .broken import broken
 from .changes import blemish, enliven
+from .pasted import HIDDEN, composed, cut
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 BATCH = 128
 BROKEN = 0.25  # share of a judge's pictures that show nothing
-PASTED = 0.25  # share of its pictures of one object in which a straight edge cuts it
+CUT, COMPOSED = 0.15, 0.3  # shares of its pictures of one object that are cut by an edge, and pasted onto
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def recipe(name: str, steps: int, device: torch.device, early: Path | None = Non
         scenes, there = draw(count * (BATCH - spoiled), rng, lesson.two_objects), on(device, rng)
         pictures = render.render(scenes.to(device))
         if spoiled:  # what searches and compositions do to objects that can still be told
-            pictures = enliven(_pasted(pictures, scenes, rng), there)
+            pictures = enliven(_worn(pictures, scenes, rng), there)
         shown = blemish(pictures, there)
         nothing = blemish(broken(count * spoiled, rng, others).to(device), there) if spoiled else shown[:0]
         return Batch(scenes, shown, nothing)
@@ -100,12 +101,12 @@ def draw(n: int, rng: torch.Generator, two_objects: float) -> kinds.Scenes:
     return scenes
 
 
-def _pasted(pictures: Tensor, scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
-    """Pictures of scenes, of which a share of those of one object show it cut by a straight edge, by up to a third."""
-    chosen = (scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < PASTED)
-    rest = 0.67 + 0.33 * torch.rand(int(chosen.sum()), generator=rng)
+def _worn(pictures: Tensor, scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
+    """Pictures of scenes, some as compositions leave them; `scenes` is told of what they show then."""
+    chosen = (scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < CUT)
+    rest = 1 - HIDDEN * torch.rand(int(chosen.sum()), generator=rng)
     pictures[chosen.to(pictures.device)] = cut(scenes[chosen], rest, rng).to(pictures)
-    return pictures
+    return composed(pictures, scenes, COMPOSED, rng)
 
 
 def pairs(scenes: kinds.Scenes) -> Tensor:
@@ -164,9 +165,12 @@ def measure(model: nn.Module, device: torch.device, seed: int, others: Tensor | 
     logits = said(render.render(one))
     found = said(render.render(two))["pair"].gather(1, pairs(two)) > 0
     wrong = said(broken(500, rng, others))["pair"].amax(1) > 0
+    pasted = kinds.sample(500, rng, two_objects=0.0)
+    pasted_found = said(composed(render.render(pasted), pasted, 1.0, rng))["pair"].gather(1, pairs(pasted)) > 0
     return {
         "pair_accuracy": (logits["pair"].argmax(1) == pairs(one)[:, 0]).float().mean().item(),
         "both_of_two_found": found.all(1).float().mean().item(),
+        "both_of_a_composition_found": pasted_found[pasted.count == 2].all(1).float().mean().item(),
         "seen_in_broken": wrong.float().mean().item(),
         "background_accuracy": (logits["background"].argmax(1) == one.background).float().mean().item(),
         "style_accuracy": (logits["style"].argmax(1) == one.style).float().mean().item(),
