@@ -1,0 +1,105 @@
+"""Captioned scenes of one object, as the StyleGAN-T learns them: what a caption leaves open, its noise decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ...core import draws
+from ...training.data import Batch
+from ..language import PLAIN, Captions, Meanings, describe
+from ..language.meaning import FIELDS, OPEN
+from ..scenes import kinds, render
+from . import choices
+
+Z_DIM = 96
+# How often captions say what they can; often enough not, for noise to decide it.
+LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0.25, "facing": 0.2, "alone": 0.1}
+
+# The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`choices.shares`).
+SIZE, X, Y, FACING, COLOUR, BACKGROUND = range(6)
+VARIETY = range(6, 6 + kinds.NUM_VARIETY)
+JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
+
+
+def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
+    """The shaded scenes that z [N, 96] stands for under captions of these meanings, which z completes.
+
+    Size and place spread as in `kinds.sample`, as far as the caption lets them.
+    """
+    share = choices.shares(z)
+    said = dict(zip(FIELDS, meanings.says.T, strict=True))
+
+    def open_or_said(name: str, names: Sequence[str], column: int) -> Tensor:
+        chosen = (share[:, column] * len(names)).long().clamp(max=len(names) - 1)
+        return torch.where(said[name] == OPEN, chosen, said[name])
+
+    least, most = (torch.full_like(share[:, 0], limit) for limit in kinds.ALONE)
+    least = torch.where(said["size"] == kinds.SIZES.index("big"), kinds.BIG, least)
+    most = torch.where(said["size"] == kinds.SIZES.index("small"), kinds.SMALL, most)
+    middle = said["place"] == kinds.PLACES.index("middle")
+    aside = (said["place"] != OPEN) & ~middle
+    most = torch.where(aside, most.clamp(max=0.5 - kinds.MARGIN - 0.03), most)  # room to lie at a side
+    size = torch.lerp(least, most, share[:, SIZE])
+    centre = []
+    for column, sides in ((X, ("left", "right")), (Y, ("top", "bottom"))):
+        before, after = (said["place"] == kinds.PLACES.index(side) for side in sides)
+        low = torch.where(after, 0.5 + kinds.MARGIN, torch.where(middle, 0.5 - kinds.MARGIN, size + 0.02))
+        high = torch.where(before, 0.5 - kinds.MARGIN, torch.where(middle, 0.5 + kinds.MARGIN, 0.98 - size))
+        centre.append(torch.lerp(low, high, share[:, column]))
+    colour = open_or_said("colour", kinds.COLOURS, COLOUR)
+    background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)
+    # All face right where nothing is said: which of the two way noise chose is not learned in the steps that there are.
+    facing = torch.where(said["facing"] == OPEN, kinds.FACINGS.index("right"), said["facing"])
+    variety, jitter = share[:, list(VARIETY)], share[:, list(JITTER)]
+    cx, cy = centre
+    return kinds.single(said["kind"], colour, background, facing, cx, cy, size, variety, jitter)
+
+
+def functions() -> list[choices.Function]:
+    """The functions of z that the mapping network f computes: all that `scene_of` reads."""
+    where = [choices.level(column, 3) for column in (SIZE, X, Y)]
+    vocabulary = ((FACING, kinds.FACINGS), (COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
+    names = [choices.choice(column, len(choice)) for column, choice in vocabulary]
+    return [*where, *names, *(choices.level(column, 2) for column in (*VARIETY, *JITTER))]
+
+
+def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
+    """So many captions of shaded scenes of one object that CLIP was shown; or held_out, that it never was."""
+    drawn = (20 if held_out else 2) * n + 600  # enough to choose from: one in eleven is held out
+    scenes = kinds.sample(drawn, rng, two_objects=0.0, shaded=1.0)
+    fitting = kinds.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == held_out
+    chosen = scenes[fitting.nonzero()[:n, 0]]
+    return describe(chosen, rng, PLAIN if held_out else LIKELY)
+
+
+class Pictures:
+    """Shaded scenes of one object with captions, without the combinations that CLIP was never shown.
+
+    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A
+    `training.data.Source`. held_out: nothing but those combinations.
+    """
+
+    name = "the picture book"
+
+    def __init__(self, seed: int, *, side: int = render.RESOLUTION, held_out: bool = False) -> None:
+        self.seed, self.side, self.held_out = seed, side, held_out
+
+    def __getitems__(self, samples: Sequence[int]) -> Batch:
+        scenes, said = self.draw(samples)
+        return Batch(render.render(scenes, self.side), said.texts)
+
+    def at(self, side: int) -> Pictures:
+        return Pictures(self.seed, side=side, held_out=self.held_out)
+
+    def draw(self, samples: Sequence[int]) -> tuple[kinds.Scenes, Captions]:
+        """The scenes of these sample numbers, and the attributes their captions mention."""
+        parts = [stock(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
+        texts = [text for part in parts for text in part.texts]
+        said = Captions(texts, Meanings(torch.cat([part.meanings.says for part in parts])))
+        return scene_of(self.noise(samples), said.meanings), said
+
+    def noise(self, samples: Sequence[int]) -> Tensor:
+        return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], Z_DIM)
