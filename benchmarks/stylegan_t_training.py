@@ -18,7 +18,8 @@ from ..core import clip, generators
 from ..core.generators.stylegan_t import text_to_image
 from ..core.generators.stylegan_t.network import Network
 from ..picturebook import MODELS
-from ..picturebook.recipes.stylegan_t import SETTINGS, Pictures
+from ..picturebook.recipes.captioned import Pictures
+from ..picturebook.recipes.stylegan_t import SETTINGS
 from ..training import features
 from ..training.text import TextEncoder
 from ..training.trainer import Settings, Trainer, accelerated
