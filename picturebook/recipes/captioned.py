@@ -19,8 +19,8 @@ Z_DIM = 96
 LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0.25, "facing": 0.2, "alone": 0.1}
 
 # The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`choices.shares`).
-SIZE, X, Y, FACING, COLOUR, BACKGROUND = range(6)
-VARIETY = range(6, 6 + kinds.NUM_VARIETY)
+SIZE, X, Y, COLOUR, BACKGROUND = range(5)
+VARIETY = range(5, 5 + kinds.NUM_VARIETY)
 JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
 
 
@@ -61,7 +61,7 @@ def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
 def functions() -> list[choices.Function]:
     """The functions of z that the mapping network f computes: all that `scene_of` reads."""
     where = [choices.level(column, 3) for column in (SIZE, X, Y)]
-    vocabulary = ((FACING, kinds.FACINGS), (COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
+    vocabulary = ((COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
     names = [choices.choice(column, len(choice)) for column, choice in vocabulary]
     return [*where, *names, *(choices.level(column, 2) for column in (*VARIETY, *JITTER))]
 
