@@ -1,11 +1,4 @@
-"""Recipe of the StyleGAN-T: free captions to shaded scenes of one object, read and guided by the edition's CLIP.
-
-The generator starts as a painter, as the BigGAN does (`gan.py`): noise stands for all that the caption leaves open
-(`scene_of`), and the generator learns to draw that scene, by pixels and through the perceptual backbone. Then
-StyleGAN-T's own training (`training.trainer`) begins, with the projected discriminator, on the same backbone, and CLIP
-guidance. The painter's losses stay: they keep each latent at its scene, and the discriminator asks for the edges that
-they leave soft.
-"""
+"""Captioned scenes of one object, as the StyleGAN-T learns them: what a caption leaves open, its noise decides."""
 
 from __future__ import annotations
 
@@ -14,29 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ....core import clip, draws, metrics
-from ....core.generators.stylegan_t.network import Network, Shape
-from ....training.trainer import Settings
-from ...language import PLAIN, Captions, Meanings, describe
-from ...language.meaning import FIELDS, OPEN
-from ...recipes import choices
-from ...recipes.stylegan_t import Plan, recipe
-from ...recipes.training import Recipe
-from ...scenes import kinds, render
-from .. import MODELS, judging
-from ..networks import PerceptualBackbone
+from ...core import draws
+from ...training.data import Batch
+from ..language import PLAIN, Captions, Meanings, describe
+from ..language.meaning import FIELDS, OPEN
+from ..scenes import kinds, render
+from . import choices
 
-SHAPE = Shape(channels=(256, 128, 64, 64), num_res_blocks=1, z_dim=96, c_dim=192)
-SETTINGS = Settings(batch=192, lr=2e-3, ema_decay=0.998, seed=55)
-STOCK = 65536  # captions that those of the training are drawn from
+Z_DIM = 96
 # How often captions say what they can; often enough not, for noise to decide it.
 LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0.25, "facing": 0.2, "alone": 0.1}
 
-# --- what noise means ------------------------------------------------------------------------------------------------
-
 # The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`choices.shares`).
-SIZE, X, Y, FACING, COLOUR, BACKGROUND = range(6)
-VARIETY = range(6, 6 + kinds.NUM_VARIETY)
+SIZE, X, Y, COLOUR, BACKGROUND = range(5)
+VARIETY = range(5, 5 + kinds.NUM_VARIETY)
 JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
 
 
@@ -67,33 +51,19 @@ def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
         centre.append(torch.lerp(low, high, share[:, column]))
     colour = open_or_said("colour", kinds.COLOURS, COLOUR)
     background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)
-    facing = open_or_said("facing", kinds.FACINGS, FACING)
+    # All face right where nothing is said: which of the two way noise chose is not learned in the steps that there are.
+    facing = torch.where(said["facing"] == OPEN, kinds.FACINGS.index("right"), said["facing"])
     variety, jitter = share[:, list(VARIETY)], share[:, list(JITTER)]
     cx, cy = centre
     return kinds.single(said["kind"], colour, background, facing, cx, cy, size, variety, jitter)
 
 
 def functions() -> list[choices.Function]:
-    """What f says of z: all that `scene_of` reads."""
+    """The functions of z that the mapping network f computes: all that `scene_of` reads."""
     where = [choices.level(column, 3) for column in (SIZE, X, Y)]
-    vocabulary = ((FACING, kinds.FACINGS), (COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
+    vocabulary = ((COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
     names = [choices.choice(column, len(choice)) for column, choice in vocabulary]
     return [*where, *names, *(choices.level(column, 2) for column in (*VARIETY, *JITTER))]
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def stylegan_t(steps: int, device: torch.device) -> Recipe:
-    said = stock(STOCK, draws.rng(SETTINGS.seed, "stock"))
-
-    def paint(z: Tensor, says: Tensor) -> tuple[Tensor, Tensor]:
-        scenes = scene_of(z, Meanings(says))
-        return render.render(scenes), render.layers(scenes).amax(1, keepdim=True)
-
-    known, backbone = (said.texts, said.meanings.says), PerceptualBackbone.shipped(device)
-    plan = Plan(SHAPE, SETTINGS, functions(), known, paint, measure, backbone, MODELS, "clip_robust")
-    return recipe(steps, device, plan)
 
 
 def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
@@ -105,14 +75,31 @@ def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
     return describe(chosen, rng, PLAIN if held_out else LIKELY)
 
 
-@torch.inference_mode()
-def measure(network: Network, reader: clip.OpenCLIP, device: torch.device, prompts: int = 200) -> dict[str, float]:
-    """What the judges say of one picture for each of so many captions of combinations that were never shown."""
-    rng = draws.rng(SETTINGS.seed + 1000, "measure")
-    said = stock(prompts, rng, held_out=True)
-    z = torch.randn(prompts, SHAPE.z_dim, generator=rng)
-    scenes = scene_of(z, said.meanings)
-    images = network(z.to(device), reader.encode_text(said.texts).to(device)).clamp(-1, 1)
-    score = metrics.clip_score(reader, images, said.texts).mean().item()
-    things = torch.stack([scenes.kind[:, :1], scenes.colour[:, :1]], -1)
-    return {**judging.agreement(images.cpu(), things, scenes.background), "clip_score": score}
+class Pictures:
+    """Shaded scenes of one object with captions, without the combinations that CLIP was never shown.
+
+    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A
+    `training.data.Source`. held_out: nothing but those combinations.
+    """
+
+    name = "the picture book"
+
+    def __init__(self, seed: int, *, side: int = render.RESOLUTION, held_out: bool = False) -> None:
+        self.seed, self.side, self.held_out = seed, side, held_out
+
+    def __getitems__(self, samples: Sequence[int]) -> Batch:
+        scenes, said = self.draw(samples)
+        return Batch(render.render(scenes, self.side), said.texts)
+
+    def at(self, side: int) -> Pictures:
+        return Pictures(self.seed, side=side, held_out=self.held_out)
+
+    def draw(self, samples: Sequence[int]) -> tuple[kinds.Scenes, Captions]:
+        """The scenes of these sample numbers, and the attributes their captions mention."""
+        parts = [stock(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
+        texts = [text for part in parts for text in part.texts]
+        said = Captions(texts, Meanings(torch.cat([part.meanings.says for part in parts])))
+        return scene_of(self.noise(samples), said.meanings), said
+
+    def noise(self, samples: Sequence[int]) -> Tensor:
+        return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], Z_DIM)
