@@ -21,6 +21,8 @@ SECONDS = 240  # for a prompt, on a busy machine
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Graph.CanvasInfo": False, "Comfy.Minimap.Visible": False}
 PACK = "**/extensions/guided_gan/**/*.js"  # the pack's own script
 
+# Not before the page has opened the graph that it starts with, which would replace one that is opened earlier.
+_READY = "() => window.app?.graph?.nodes.length && !window.app.extensionManager.spinner"
 # Where each node is, title included, in pixels of the window: from the elements of Nodes 2.0, or from the canvas.
 _BOXES = """() => {
   const canvas = app.canvas, area = canvas.canvas.getBoundingClientRect(), scale = canvas.ds.scale
@@ -99,7 +101,7 @@ class Page:
         settings = {**SETTINGS, "Comfy.VueNodes.Enabled": nodes2, "Comfy.Locale": language}
         self.tab.request.post(f"{url}/settings", data=settings)
         self.tab.goto(url)
-        self.tab.wait_for_function("window.app?.vueAppReady && window.app.graph", timeout=SECONDS * 1000)
+        self.tab.wait_for_function(_READY, timeout=SECONDS * 1000)
 
     def close(self) -> None:
         self.tab.close()
