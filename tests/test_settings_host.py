@@ -207,7 +207,7 @@ def test_a_composition_takes_its_own(client):
     assert run.status == "success", run.error
     assert "AugCLIP: copies 8" in said(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
-        numbers = "steps 1, lr 0.05, latent_noise 0.1, constraint cap, schedule cosine"
+        numbers = "steps 1, lr 0.03, latent_noise 0.1, constraint cap, schedule cosine"
         assert f"{numbers}\nAugCLIP: copies 8" in said(run, node)
 
 
