@@ -10,8 +10,8 @@ import torch
 from toys import seeded
 
 from guided_gan.core.generators.stylegan_t.network import Mapping
-from guided_gan.picturebook import judging, networks
-from guided_gan.picturebook.language import Meaning, Meanings
+from guided_gan.picturebook import MODELS, judging, networks
+from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
 from guided_gan.picturebook.recipes import (
     broken,
@@ -75,6 +75,16 @@ def test_stylegan_ts_scenes_are_what_their_captions_say():
         assert 0.25 < (says[name] == OPEN).float().mean() < 0.6, "noise must learn to decide it"
     named = (says["colour"] != OPEN) & (says["background"] != OPEN)
     assert not (kinds.clip_holds_out(says["kind"], says["colour"], says["background"]) & named).any()
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_clip_reads_every_caption_of_the_stock_whole(held_out):
+    read = tokens.read(MODELS / "clip")
+    said = captioned.stock(2000, seeded(26), held_out=held_out)
+    assert len(said.texts) == len(said.meanings) == 2000
+    assert max(len(read.encode(text)) for text in said.texts) <= tokens.CONTEXT - 2
+    for text, meaning in zip(said.texts[-50:], said.meanings[-50:].tolist(), strict=True):
+        assert parse(text).meaning == meaning, text
 
 
 def test_the_set_mapping_names_what_stylegan_ts_captions_leave_open():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...core import draws
+from ...core.clip import excess
 from ...training.data import Batch
+from .. import MODELS
 from ..language import PLAIN, Captions, Meanings, describe
 from ..language.meaning import FIELDS, OPEN
 from ..scenes import kinds, render
@@ -67,12 +71,29 @@ def functions() -> list[choices.Function]:
 
 
 def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
-    """So many captions of shaded scenes of one object that CLIP was shown; or held_out, that it never was."""
+    """So many captions of shaded scenes of one object that CLIP was shown; or held_out, that it never was.
+
+    None has more tokens than the shipped CLIP reads.
+    """
     drawn = (20 if held_out else 2) * n + 600  # enough to choose from: one in eleven is held out
     scenes = kinds.sample(drawn, rng, two_objects=0.0, shaded=1.0)
     fitting = kinds.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == held_out
     chosen = scenes[fitting.nonzero()[:n, 0]]
-    return describe(chosen, rng, PLAIN if held_out else LIKELY)
+    texts, meanings = describe(chosen, rng, PLAIN if held_out else LIKELY)
+    short = [i for i, text in enumerate(texts) if not excess(text, _tokenizer())]
+    if len(short) == n:
+        return Captions(texts, meanings)
+    others = stock(n - len(short), rng, held_out=held_out)
+    says = torch.cat([meanings.says[short], others.meanings.says])
+    return Captions([*(texts[i] for i in short), *others.texts], Meanings(says))
+
+
+@cache
+def _tokenizer() -> Any:
+    """The shipped CLIP's, which is open_clip's."""
+    from ..language import tokens
+
+    return tokens.read(MODELS / "clip")
 
 
 class Pictures:
