@@ -32,7 +32,7 @@ from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(256, 128, 64, 32), num_res_blocks=1, z_dim=Z_DIM, c_dim=192)
 SETTINGS = Settings(batch=96, lr=2e-3, ema_decay=0.998, seed=55)
-PAINTS, PLAYS = 0.316, 0.4  # shares of the steps: the painter alone, then with the discriminator and the guidance
+PAINTS, PLAYS = 0.45, 0.53  # shares of the steps: the painter alone, then with the discriminator and the guidance
 PEAK, FINE = 6e-3, 4e-3  # the painter's highest learning rates, at first and in the end
 STAYS = 2.0  # weight of the painter's losses beside the discriminator
 STOCK = 65536  # captions in the stock that batches are drawn from
