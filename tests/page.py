@@ -21,8 +21,10 @@ SECONDS = 240  # for a prompt, on a busy machine
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Graph.CanvasInfo": False, "Comfy.Minimap.Visible": False}
 PACK = "**/extensions/guided_gan/**/*.js"  # the pack's own script
 
-# Not before the page has opened the graph that it starts with, which would replace one that is opened earlier.
-_READY = "() => window.app?.graph?.nodes.length && !window.app.extensionManager.spinner"
+# Not before the page has opened the graph that it starts with, which would replace one that is opened earlier, and has
+# taken away the mask that covers it until then.
+_READY = """() => window.app?.graph?.nodes.length && !window.app.extensionManager.spinner &&
+  !document.querySelector('.p-blockui-mask')"""
 # Where each node is, title included, in pixels of the window: from the elements of Nodes 2.0, or from the canvas.
 _BOXES = """() => {
   const canvas = app.canvas, area = canvas.canvas.getBoundingClientRect(), scale = canvas.ds.scale
@@ -151,17 +153,20 @@ class Page:
         return self.tab.evaluate(found, [node, name])
 
     def center(self, node: int, scale: float = 1.0) -> None:
-        """Bring a node into the middle of the window, at a zoom."""
-        self.tab.evaluate(
-            """([id, scale]) => {
-              const canvas = app.canvas, node = app.graph.getNodeById(id)
-              canvas.ds.scale = scale
-              canvas.centerOnNode(node)
-              canvas.setDirty(true, true)
-            }""",
-            [node, scale],
-        )
-        self.frames()
+        """Bring a node into the middle of the window, at a zoom, once its size no longer changes."""
+        before, now = None, self.boxes()[node]
+        while before != now:
+            self.tab.evaluate(
+                """([id, scale]) => {
+                  const canvas = app.canvas, node = app.graph.getNodeById(id)
+                  canvas.ds.scale = scale
+                  canvas.centerOnNode(node)
+                  canvas.setDirty(true, true)
+                }""",
+                [node, scale],
+            )
+            self.frames(6)
+            before, now = now, self.boxes()[node]
 
     def frames(self, count: int = 3) -> None:
         """Let the page draw so many frames."""
