@@ -86,13 +86,13 @@ def changes(starts: Sequence[int], values: Sequence[Tensor], fade: int) -> tuple
 
 
 @dataclass(frozen=True)
-class Course:
+class Keyframes:
     """A number that changes at steps or frames. changes: when, in order, the first at 0, and the new numbers."""
 
     changes: tuple[tuple[int, float], ...]
 
     @classmethod
-    def of(cls, text: str, low: float, high: float, fade: int = 0) -> Course:
+    def of(cls, text: str, low: float, high: float, fade: int = 0) -> Keyframes:
         """From lines such as "40: 0.98", separated by `|` or a new line, as in `parse`; fade: as in `changes`.
 
         Raises:

@@ -48,7 +48,7 @@ class Animate(io.ComfyNode):
                     default=24,
                     min=1,
                     max=10_000,
-                    tooltip="Frames of the film, the first included. More of them leave the earlier ones as they are.",
+                    tooltip="Frames of the film, the first included. A higher number does not change the earlier ones.",
                 ),
                 search_film.STEPS,
                 search_film.LR,
@@ -158,5 +158,5 @@ def _schedule(of: str) -> io.Input:
 
 def _moving(motion: animate.Motion, fade: int = 0, **schedules: str) -> animate.Motion | animate.Camera:
     """A motion, with the node's schedules."""
-    courses = {field: schedules.get(f"{of}_schedule") or "" for field, of in _SCHEDULED.items()}
-    return animate.scheduled(motion, courses, fade)
+    texts = {field: schedules.get(f"{of}_schedule") or "" for field, of in _SCHEDULED.items()}
+    return animate.scheduled(motion, texts, fade)

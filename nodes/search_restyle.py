@@ -36,8 +36,8 @@ class RestyleVideo(io.ComfyNode):
                     default=0,
                     min=0,
                     max=1_000_000,
-                    tooltip="How many of the video's frames; 0 for all. More of them leave the earlier ones as they "
-                    "are.",
+                    tooltip="How many of the video's frames; 0 for all. A higher number does not change the "
+                    "earlier ones.",
                 ),
                 io.Int.Input(
                     "first_steps",

@@ -154,8 +154,8 @@ class Page:
 
     def center(self, node: int, scale: float = 1.0) -> None:
         """Bring a node into the middle of the window, at a zoom, once its size no longer changes."""
-        before, now = None, self.boxes()[node]
-        while before != now:
+        for _ in range(20):
+            before = self.boxes()[node]
             self.tab.evaluate(
                 """([id, scale]) => {
                   const canvas = app.canvas, node = app.graph.getNodeById(id)
@@ -166,7 +166,9 @@ class Page:
                 [node, scale],
             )
             self.frames(6)
-            before, now = now, self.boxes()[node]
+            if self.boxes()[node] == before:
+                return
+        raise AssertionError(f"Node {node} does not come to rest.")
 
     def frames(self, count: int = 3) -> None:
         """Let the page draw so many frames."""

@@ -12,7 +12,7 @@ from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.targets import from_text
 from guided_gan.core.pictures.patterns import octaves
 from guided_gan.core.results import Film
-from guided_gan.core.schedules import Course
+from guided_gan.core.schedules import Keyframes
 from guided_gan.core.search.animate import Camera, Motion, frames, moved, scheduled
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
@@ -122,11 +122,11 @@ def test_a_film_is_made_as_it_is_asked_for(film):
 
 def test_a_number_steps_or_fades_from_line_to_line_by_frame():
     text = "0: 1.02 | 4: 0.98\n\n 6 : 2e0"
-    stepped, faded = Course.of(text, 0.1, 10), Course.of(text, 0.1, 10, fade=3)
+    stepped, faded = Keyframes.of(text, 0.1, 10), Keyframes.of(text, 0.1, 10, fade=3)
     assert [stepped.at(frame) for frame in range(8)] == [1.02] * 4 + [0.98] * 2 + [2.0] * 2
     assert [faded.at(frame) for frame in (0, 3)] == [1.02] * 2
     assert [faded.at(frame) for frame in range(4, 11)] == pytest.approx([1.01, 1.0, 1.25, 1.5, 1.75, 2.0, 2.0])
-    assert Course.of("0: -7", -10, 10).at(1_000_000) == -7
+    assert Keyframes.of("0: -7", -10, 10).at(1_000_000) == -7
 
 
 def test_a_motion_changes_by_frame_where_a_schedule_says_so():
@@ -143,12 +143,12 @@ def test_a_motion_changes_by_frame_where_a_schedule_says_so():
 def test_a_frame_is_moved_by_its_own_motion(film):
     """Up to the frame where a schedule changes, a film is that of the first motion, to the bit."""
     plain = list(film(4))
-    moving = list(film(4, motion=Camera(1.1, 1, 0, Course.of("0: 5 | 3: -20", -180, 180))))
+    moving = list(film(4, motion=Camera(1.1, 1, 0, Keyframes.of("0: 5 | 3: -20", -180, 180))))
     assert all(torch.equal(one, other) for (one, _), (other, _) in zip(plain[:3], moving, strict=False))
     assert not torch.equal(plain[3][0], moving[3][0])
     last = list(film(2, latent=plain[2][1], motion=Motion(1.1, 1, 0, -20), options=Options(1, 1e-30, latent_noise=0.0)))
     still = Film(Latent.cat([latent for _, latent in plain[:3]]), torch.cat([picture for picture, _ in plain[:3]]))
-    again = list(film(4, unfinished=still, motion=Camera(1.1, 1, 0, Course.of("0: 5 | 3: -20", -180, 180)),
+    again = list(film(4, unfinished=still, motion=Camera(1.1, 1, 0, Keyframes.of("0: 5 | 3: -20", -180, 180)),
                       options=Options(1, 1e-30, latent_noise=0.0)))  # fmt: skip
     assert torch.equal(last[1][0], again[3][0])
 

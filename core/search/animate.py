@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..errors import LatentError, PackError
 from ..generators.latent_grid import autoencoder
 from ..results import Film
-from ..schedules import Course
+from ..schedules import Keyframes
 from ..types import Generator, Latent, Loss
 from . import film, identity
 from .optimize import Options
@@ -53,34 +53,35 @@ class Motion:
 
 @dataclass(frozen=True)
 class Camera:
-    """Motions that differ by frame: of each field of `Motion` its course, or a number that all frames share."""
+    """Motions that differ by frame: of each field of `Motion` its keyframes, or a number that all frames share."""
 
-    zoom: Course | float = 1.0
-    right: Course | float = 0.0
-    down: Course | float = 0.0
-    turn: Course | float = 0.0
+    zoom: Keyframes | float = 1.0
+    right: Keyframes | float = 0.0
+    down: Keyframes | float = 0.0
+    turn: Keyframes | float = 0.0
 
     def at(self, frame: int) -> Motion:
         """The motion from the frame before to a frame, counted from 0."""
         numbers = ((name, getattr(self, name)) for name in FIELDS)
-        return Motion(**{name: of.at(frame) if isinstance(of, Course) else of for name, of in numbers})
+        return Motion(**{name: of.at(frame) if isinstance(of, Keyframes) else of for name, of in numbers})
 
 
-def scheduled(motion: Motion, courses: Mapping[str, str], fade: int = 0) -> Motion | Camera:
+def scheduled(motion: Motion, schedules: Mapping[str, str], fade: int = 0) -> Motion | Camera:
     """A motion some of whose fields change by frame.
 
-    courses: by field of `Motion` a schedule as in `Course.of`, "0: 1.02 | 40: 0.98", which replaces the field's number;
-    empty ones replace nothing. fade: frames over which a number changes to the next one, as in `schedules.changes`.
+    schedules: by field of `Motion` a schedule as in `Keyframes.of`, "0: 1.02 | 40: 0.98", which replaces the field's
+    number; empty ones replace nothing. fade: frames over which a number changes to the next one, as in
+    `schedules.changes`.
 
     Raises:
-        PackError: as `Course.of`, with the limits in FIELDS; the message names the field.
+        PackError: as `Keyframes.of`, with the limits in FIELDS; the message names the field.
     """
     found = {}
-    for name, text in courses.items():
+    for name, text in schedules.items():
         says, low, high = FIELDS[name]
         if text.strip():
             try:
-                found[name] = Course.of(text, low, high, fade)
+                found[name] = Keyframes.of(text, low, high, fade)
             except PackError as error:
                 raise PackError(f"The {says}: {error}") from error
     return Camera(**{**vars(motion), **found}) if found else motion

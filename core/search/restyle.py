@@ -65,7 +65,7 @@ def frames(
     unfinished: Film | None = None,
     callback: film.Callback | None = None,
 ) -> Iterator[film.Frame]:
-    """The frames of a film after a video. Frame i depends on `count` and on later frames of the video not at all.
+    """The frames of a film after a video. Frame i depends neither on `count` nor on later frames of the video.
 
     Args:
         generator: to which the latents belong.
