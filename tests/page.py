@@ -153,22 +153,17 @@ class Page:
         return self.tab.evaluate(found, [node, name])
 
     def center(self, node: int, scale: float = 1.0) -> None:
-        """Bring a node into the middle of the window, at a zoom, once its size no longer changes."""
-        for _ in range(20):
-            before = self.boxes()[node]
-            self.tab.evaluate(
-                """([id, scale]) => {
-                  const canvas = app.canvas, node = app.graph.getNodeById(id)
-                  canvas.ds.scale = scale
-                  canvas.centerOnNode(node)
-                  canvas.setDirty(true, true)
-                }""",
-                [node, scale],
-            )
-            self.frames(6)
-            if self.boxes()[node] == before:
-                return
-        raise AssertionError(f"Node {node} does not come to rest.")
+        """Bring a node into the middle of the window, at a zoom, or less where the window would not hold all of it."""
+        self.tab.evaluate(
+            """([id, scale]) => {
+              const canvas = app.canvas, node = app.graph.getNodeById(id), room = canvas.canvas.getBoundingClientRect()
+              canvas.ds.scale = Math.min(scale, 0.9 * room.height / node.boundingRect[3])
+              canvas.centerOnNode(node)
+              canvas.setDirty(true, true)
+            }""",
+            [node, scale],
+        )
+        self.frames()
 
     def frames(self, count: int = 3) -> None:
         """Let the page draw so many frames."""
