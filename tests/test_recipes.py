@@ -93,11 +93,25 @@ def test_the_set_mapping_names_what_stylegan_ts_captions_leave_open():
     z = torch.randn(500, captioned.Z_DIM, generator=seeded(4))
     scenes = captioned.scene_of(z, Meanings.of([Meaning("cat")] * 500))
     f = mapping.f(z)
-    size, _, _, colour, background, rest = f.split([1, 1, 1, 10, 9, f.shape[1] - 22], 1)
+    size, x, y, colour, background, rest = f.split([1, 1, 1, 10, 9, f.shape[1] - 22], 1)
     assert (colour.argmax(1) == scenes.colour[:, 0]).float().mean() > 0.98  # but for the passages between two
     assert (background.argmax(1) == scenes.background).float().mean() > 0.98
-    for said, drawn in ((size[:, 0], scenes.size[:, 0]), (rest[:, 0], scenes.variety[:, 0, 0])):
-        assert torch.corrcoef(torch.stack([said, drawn]))[0, 1] > 0.9
+    drawn = (scenes.size[:, 0], scenes.cx[:, 0], scenes.cy[:, 0], scenes.variety[:, 0, 0])
+    for said, meant in zip((size, x, y, rest), drawn, strict=True):
+        assert torch.corrcoef(torch.stack([said[:, 0], meant]))[0, 1] > 0.999  # linear: nothing is left to be learned
+
+
+@pytest.mark.parametrize("place", kinds.PLACES)
+@pytest.mark.parametrize("size", [*kinds.SIZES, None])
+def test_noise_completes_a_caption_within_what_it_says(place, size):
+    meaning = Meanings.of([Meaning("cat", place=place, size=size)] * 200)
+    scenes = captioned.scene_of(torch.randn(200, captioned.Z_DIM, generator=seeded(6)), meaning)
+    drawn = kinds.size_of(scenes)[:, 0]
+    assert kinds.place_flags(scenes)[:, 0, kinds.PLACES.index(place)].all()
+    assert (drawn == kinds.SIZES.index(size or "medium")).all()
+    for centre in (scenes.cx, scenes.cy):
+        assert (centre[:, 0] - scenes.size[:, 0] > 0).all()
+        assert (centre[:, 0] + scenes.size[:, 0] < 1).all()
 
 
 # --- what is learnt from ---------------------------------------------------------------------------------------------

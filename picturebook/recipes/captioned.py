@@ -26,48 +26,51 @@ LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0
 SIZE, X, Y, COLOUR, BACKGROUND = range(5)
 VARIETY = range(5, 5 + kinds.NUM_VARIETY)
 JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
+LEVELS, ROUGH = 3, 2  # knots of size and place, and of everything else (`choices.level`)
+MEDIUM = 0.26, kinds.BIG  # half extents of an object of which no size is said
 
 
 def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
     """The shaded scenes that z [N, 96] stands for under captions of these meanings, which z completes.
 
-    Size and place spread as in `kinds.sample`, as far as the caption lets them.
+    What the mapping network computes of z is, to its rounding, what the scene is made of, and a place is linear in it:
+    what a generator cannot know of where an object lies it blurs.
     """
-    share = choices.shares(z)
+    share, level, rough = choices.shares(z), choices.levels(z, LEVELS), choices.levels(z, ROUGH)
     said = dict(zip(FIELDS, meanings.says.T, strict=True))
 
     def open_or_said(name: str, names: Sequence[str], column: int) -> Tensor:
         chosen = (share[:, column] * len(names)).long().clamp(max=len(names) - 1)
         return torch.where(said[name] == OPEN, chosen, said[name])
 
-    least, most = (torch.full_like(share[:, 0], limit) for limit in kinds.ALONE)
-    least = torch.where(said["size"] == kinds.SIZES.index("big"), kinds.BIG, least)
-    most = torch.where(said["size"] == kinds.SIZES.index("small"), kinds.SMALL, most)
+    big, small = (said["size"] == kinds.SIZES.index(name) for name in ("big", "small"))
     middle = said["place"] == kinds.PLACES.index("middle")
-    aside = (said["place"] != OPEN) & ~middle
-    most = torch.where(aside, most.clamp(max=0.5 - kinds.MARGIN - 0.03), most)  # room to lie at a side
-    size = torch.lerp(least, most, share[:, SIZE])
+    least = torch.where(big, kinds.BIG, torch.where(small, kinds.ALONE[0], MEDIUM[0]))
+    most = torch.where(big, kinds.ALONE[1], torch.where(small, kinds.SMALL, MEDIUM[1]))
+    most = torch.where((said["place"] != OPEN) & ~middle, torch.where(big, 0.37, 0.3).minimum(most), most)
+    size = torch.lerp(least, most, level[:, SIZE])
     centre = []
     for column, sides in ((X, ("left", "right")), (Y, ("top", "bottom"))):
         before, after = (said["place"] == kinds.PLACES.index(side) for side in sides)
-        low = torch.where(after, 0.5 + kinds.MARGIN, torch.where(middle, 0.5 - kinds.MARGIN, size + 0.02))
-        high = torch.where(before, 0.5 - kinds.MARGIN, torch.where(middle, 0.5 + kinds.MARGIN, 0.98 - size))
-        centre.append(torch.lerp(low, high, share[:, column]))
+        towards = after.float() - before.float()
+        reach = torch.where(before | after, 0.04, torch.where(middle, 0.06, 0.12))
+        at = 0.5 + 0.14 * towards + reach * (2 * level[:, column] - 1)
+        centre.append(at.maximum(size + 0.02).minimum(0.98 - size))
     colour = open_or_said("colour", kinds.COLOURS, COLOUR)
     background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)
     # All face right where nothing is said: which of the two way noise chose is not learned in the steps that there are.
     facing = torch.where(said["facing"] == OPEN, kinds.FACINGS.index("right"), said["facing"])
-    variety, jitter = share[:, list(VARIETY)], share[:, list(JITTER)]
+    variety, jitter = rough[:, list(VARIETY)], rough[:, list(JITTER)]
     cx, cy = centre
     return kinds.single(said["kind"], colour, background, facing, cx, cy, size, variety, jitter)
 
 
 def functions() -> list[choices.Function]:
     """The functions of z that the mapping network f computes: all that `scene_of` reads."""
-    where = [choices.level(column, 3) for column in (SIZE, X, Y)]
+    where = [choices.level(column, LEVELS) for column in (SIZE, X, Y)]
     vocabulary = ((COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
     names = [choices.choice(column, len(choice)) for column, choice in vocabulary]
-    return [*where, *names, *(choices.level(column, 2) for column in (*VARIETY, *JITTER))]
+    return [*where, *names, *(choices.level(column, ROUGH) for column in (*VARIETY, *JITTER))]
 
 
 def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
