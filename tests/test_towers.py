@@ -7,6 +7,7 @@ import pytest
 import torch
 from open_clip.coca_model import CoCa
 from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.transformer import QuickGELU
 from torch import nn
 from torch.nn import functional as F
 
@@ -119,6 +120,16 @@ def test_no_convolution_but_one_of_patches_is_exchanged():
     convs = [nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 2), nn.Conv2d(4, 4, 2, 2, 1), nn.Conv2d(4, 4, 2, 2, groups=2)]
     assert not any(isinstance(towers.quicken(conv), towers.PatchEmbedding) for conv in convs)
     assert isinstance(towers.quicken(nn.Conv2d(4, 4, 2, 2)), towers.PatchEmbedding)
+
+
+def test_quick_gelu_is_that_of_openai():
+    ours = towers.quicken(QuickGELU())
+    assert isinstance(ours, towers.QuickGELU)
+    x = torch.linspace(-30, 30, 201, dtype=torch.float64, requires_grad=True)
+    expected = x * torch.sigmoid(1.702 * x)
+    torch.testing.assert_close(ours(x), expected)
+    (found,), (slope,) = (torch.autograd.grad(y.sum(), x) for y in (ours(x), expected))
+    torch.testing.assert_close(found, slope)
 
 
 def side(model):
