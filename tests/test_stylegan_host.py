@@ -8,7 +8,7 @@ from test_stylegan_t import network
 from guided_gan.core.files.model_card import Card
 from guided_gan.core.generators.stylegan_t import Shape
 
-C_DIM = 128  # width of the picturebook CLIP
+C_DIM = 192  # width of the picturebook CLIP
 MODEL = "tiny_stylegan_t.safetensors"
 
 
