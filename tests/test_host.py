@@ -367,9 +367,9 @@ def test_a_published_file_is_known_before_it_is_there_and_the_menus_list_it_with
 
 def test_words_that_a_model_does_not_know_are_said_on_the_node(client):
     s = search(client, steps=1)
-    s.text.inputs["text"] = "a vermilion octopus | a tree:0.5"
+    s.text.inputs["text"] = "a plaid octopus | a tree:0.5"
     texts = [line for node, line in client.run(s.graph.prompt).texts if node == "EncodeText"]
-    assert texts == ["a vermilion octopus: weight 1\na tree: weight 0.5\npicturebook does not know: vermilion, octopus"]
+    assert texts == ["a plaid octopus: weight 1\na tree: weight 0.5\npicturebook does not know: plaid, octopus"]
 
 
 def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
