@@ -13,6 +13,7 @@ from ..core.errors import PackError
 from ..core.files import latent_files
 from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.text import PLACE
+from ..core.towers import QuickGELU
 from .text import TextEncoder
 
 ORIGIN = "trained_in"  # metadata: the folder of the training
@@ -52,7 +53,6 @@ def tower(text: TextEncoder) -> tuple[dict[str, Tensor], dict[str, str]]:
     A snapshot has no vocabulary and no tokenizer, so that only a tower that reads as OpenAI's do can be in one.
     """
     from open_clip import CLIP
-    from open_clip.transformer import QuickGELU
 
     module: Any = text.tower
     if not isinstance(module, CLIP) or not _reads_as_openais(text.tokenizer):
