@@ -55,7 +55,7 @@ TOLD = {
     "edit_with_mask": {"11.text": FISH},
     "fusedream": {"3.text": FISH},
     "fusedream_batch": {"3.text": FISH},
-    "interpolation": {"17:3.text": FISH, "18:3.text": BOAT},
+    "interpolation": {"17:3.text": FISH, "18:3.text": "a yellow car"},
     "invert": {"3.prompts": HEART, "11.text": CAR},
     "kaleidoscope": {"4.text": FISH},
     "large": {"3.text": FISH},
@@ -74,7 +74,7 @@ TOLD = {
 GIVEN = {
     "composition": [FISH, BOAT],
     "edit_latent": [HEART, CAR, BOAT],
-    "interpolation": [FISH, BOAT],
+    "interpolation": [FISH, "a yellow car"],
     "invert": [HEART, CAR],
     "poisson_blend": [HEART, BOAT],
     "prompt_morph": [HEART, CAR, BOAT],
@@ -87,7 +87,7 @@ GIVEN = {
 # What both judges see in frames of the first picture, where so few steps are enough to draw what was asked for.
 SEEN = {
     "fusedream": {0: "yellow fish"},
-    "interpolation": {0: "yellow fish", 2: "red boat"},
+    "interpolation": {0: "yellow fish", 2: "yellow car"},
     "prompt_morph": {0: "pink heart", 2: "orange car", 4: "red boat"},
     "poisson_blend": {0: "red boat"},
     "stylegan_t": {0: "pink heart"},
