@@ -241,13 +241,12 @@ def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("accelerate")
-def test_stylegan_t_paints_then_plays_then_paints_again(monkeypatch):
+def test_stylegan_t_paints_then_plays(monkeypatch):
     small = {
         "SETTINGS": replace(stylegan_t.SETTINGS, batch=8),
         "STOCK": 16,
         "PER_BLOCK": 2,
         "PAINTS": 0.4,
-        "PLAYS": 0.7,
     }
     for name, value in small.items():
         monkeypatch.setattr(stylegan_t, name, value)
@@ -261,7 +260,7 @@ def test_stylegan_t_paints_then_plays_then_paints_again(monkeypatch):
             assert all(math.isfinite(value) for value in figures.values())
             found.append((set(figures), *(moved(*each) for each in zip(before, (network, heads), strict=True))))
     paints, plays = ({"paint", "look"}, True, False), ({"angle", "hinge", "discriminator"}, True, True)
-    assert found == [paints, plays, paints]
+    assert found == [paints, plays, plays]
 
 
 def moved(before, module):

@@ -6,8 +6,7 @@ The generator starts as a painter, as the BigGAN does (`gan.py`): noise stands f
 (`scene_of`), and the generator learns to draw that scene, by pixels and through the perceptual backbone. Then
 StyleGAN-T's own training (`training.trainer`) begins, with the projected discriminator, on the same backbone, and CLIP
 guidance. The painter's losses stay: they keep each latent at its scene, and the discriminator asks for the edges that
-they leave soft. In the end the painter is alone again, and cleans surfaces and outlines of what a discriminator on so
-small a backbone leaves there.
+they leave soft.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(256, 128, 64, 32), num_res_blocks=1, z_dim=Z_DIM, c_dim=192)
 SETTINGS = Settings(batch=96, lr=2e-3, ema_decay=0.998, seed=55)
-PAINTS, PLAYS = 0.45, 0.53  # shares of the steps: the painter alone, then with the discriminator and the guidance
-PEAK, FINE = 6e-3, 4e-3  # the painter's highest learning rates, at first and in the end
+PAINTS = 0.8  # share of the steps that the painter has alone
+PEAK = 6e-3  # its highest learning rate
 STAYS = 2.0  # weight of the painter's losses beside the discriminator
 STOCK = 65536  # captions in the stock that batches are drawn from
 PER_BLOCK = 32  # batches rendered at once
@@ -41,7 +40,7 @@ READER, GUIDE = MODELS / "clip", MODELS / "clip_robust"
 
 
 def stylegan_t(steps: int, device: torch.device) -> Recipe:
-    """The painter's steps, then those of the generator and the discriminator, then the painter's again."""
+    """The painter's steps, then those of the generator and the discriminator."""
     torch.manual_seed(SETTINGS.seed)
     accelerator = accelerated(device)
     reader, guide, backbone = clip.load(READER), clip.load(GUIDE), PerceptualBackbone.shipped(device)
@@ -53,15 +52,14 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     trainer = Trainer(network, eyes, guide, SETTINGS, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
     lessons = lessons_of(trainer.clip_text, TextEncoder(reader).to(device), device)
-    paints, played = int(PAINTS * steps), int(PLAYS * steps)
+    paints = int(PAINTS * steps)
 
     def losses(image: Tensor, lesson: Lesson) -> tuple[Tensor, Tensor]:
         stroke = (lesson.weight * (image - lesson.picture).abs()).mean()
         return stroke, backbone.distance(image, lesson.picture)
 
     def paint(i: int, lesson: Lesson) -> dict[str, Tensor]:
-        begun, ended, peak = (0, paints, PEAK) if i < paints else (played, steps, FINE)
-        set_learning_rate(painter, cosine(i - begun, ended - begun, peak, warmup=(ended - begun) // 50))
+        set_learning_rate(painter, cosine(i, paints, PEAK, warmup=paints // 50))
         with accelerator.autocast():
             f = trainer.network.mapping.f(lesson.z)
             image = trainer.network.synthesis(torch.cat([f, lesson.told], 1))
@@ -73,7 +71,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         return {"paint": stroke.detach(), "look": look.detach()}
 
     def play(i: int, lesson: Lesson) -> dict[str, Tensor]:
-        plays = played - paints
+        plays = steps - paints
         for optimizer in trainer.optimizers.values():
             set_learning_rate(optimizer, cosine(i - paints, plays, SETTINGS.lr, warmup=plays // 50))
 
@@ -84,7 +82,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         return trainer.update(i, lesson.picture, lesson.c, lesson.told, lesson.z, lesson.views, also=stays)
 
     def step(i: int) -> dict[str, Tensor]:
-        return (play if paints <= i < played else paint)(i, lessons[i])
+        return (paint if i < paints else play)(i, lessons[i])
 
     def finish() -> dict[str, float]:
         ship(trainer.average, MODELS / "stylegan_t" / "model.safetensors", half=True)
