@@ -48,49 +48,49 @@ QUICK = {
     "GuidedGAN_CutoutLoss.settings.cutouts": 2,
 }
 # Prompts that no workflow ships with, as they are on the command line, and what each workflow makes of them.
-FISH, BOAT, HEART, CAR = "a yellow fish", "a red boat at night", "a pink heart", "an orange car"
+FISH, BOAT, BIRD, CAR = "a yellow fish", "a yellow boat at night", "an orange bird", "an orange car"
 TOLD = {
     "composition": {"25:5.text": ["27", 0], "27.value": FISH, "28.value": BOAT},
-    "edit_latent": {"3.prompts": HEART, "18.value": f"{CAR}\n{BOAT}", "13.columns": 2},
+    "edit_latent": {"3.prompts": BIRD, "18.value": f"{CAR}\n{BOAT}", "13.columns": 2},
     "edit_with_mask": {"11.text": FISH},
     "fusedream": {"3.text": FISH},
     "fusedream_batch": {"3.text": FISH},
     "interpolation": {"17:3.text": FISH, "18:3.text": "a yellow car"},
-    "invert": {"3.prompts": HEART, "11.text": CAR},
+    "invert": {"3.prompts": BIRD, "11.text": CAR},
     "kaleidoscope": {"4.text": FISH},
     "large": {"3.text": FISH},
-    "poisson_blend": {"2.prompts": HEART, "5.prompts": f"{BOAT} on the right"},
-    "prompt_morph": {"3.prompts": HEART, "4.prompts": f"{CAR}\n{BOAT}"},
-    "prompt_schedule": {"4.prompts": HEART, "6.schedule": f"0: {HEART}\n6: {CAR}\n24: {BOAT}"},
+    "poisson_blend": {"2.prompts": BIRD, "5.prompts": f"{BOAT} on the right"},
+    "prompt_morph": {"3.prompts": BIRD, "4.prompts": f"{CAR}\n{BOAT}"},
+    "prompt_schedule": {"4.prompts": BIRD, "6.schedule": f"0: {BIRD}\n6: {CAR}\n24: {BOAT}"},
     "replace_by_text": {"7.text": "the tree", "10.text": FISH},
     "restyle_video": {"5.text": FISH},
     "seamless_tiles": {"3.text": FISH},
     "style_plus_content": {"7.text": f"{FISH} | outlined:0.5"},
-    "stylegan_t": {"14.value": HEART},
-    "truncation_grid": {"39.value": HEART},
+    "stylegan_t": {"14.value": BIRD},
+    "truncation_grid": {"39.value": BIRD},
     "vae_guided": {"12.text": FISH},
     "vqgan_clip": {"3.text": FISH},
 }
 GIVEN = {
     "composition": [FISH, BOAT],
-    "edit_latent": [HEART, CAR, BOAT],
+    "edit_latent": [BIRD, CAR, BOAT],
     "interpolation": [FISH, "a yellow car"],
-    "invert": [HEART, CAR],
-    "poisson_blend": [HEART, BOAT],
-    "prompt_morph": [HEART, CAR, BOAT],
-    "prompt_schedule": [HEART, CAR, BOAT],
+    "invert": [BIRD, CAR],
+    "poisson_blend": [BIRD, BOAT],
+    "prompt_morph": [BIRD, CAR, BOAT],
+    "prompt_schedule": [BIRD, CAR, BOAT],
     "replace_by_text": ["the tree", FISH],
     "style_plus_content": [FISH, "outlined"],
-    "stylegan_t": [HEART],
-    "truncation_grid": [HEART],
+    "stylegan_t": [BIRD],
+    "truncation_grid": [BIRD],
 }
 # What both judges see in frames of the first picture, where so few steps are enough to draw what was asked for.
 SEEN = {
     "fusedream": {0: "yellow fish"},
     "interpolation": {0: "yellow fish", 2: "yellow car"},
-    "prompt_morph": {0: "pink heart", 2: "orange car", 4: "red boat"},
-    "poisson_blend": {0: "red boat"},
-    "stylegan_t": {0: "pink heart"},
+    "prompt_morph": {0: "orange bird", 2: "orange car", 4: "yellow boat"},
+    "poisson_blend": {0: "yellow boat"},
+    "stylegan_t": {0: "orange bird"},
 }
 SHEETS = {"edit_latent", "truncation_grid"}  # as high as their rows
 SIDES = {"large": 512, "seamless_tiles": 512}  # of the others' pictures: 256
@@ -254,8 +254,8 @@ def test_a_film_shows_each_prompt_of_its_schedule_in_its_own_frames(host):
         quick = ["GuidedGAN_CutoutLoss.settings=by hand", "GuidedGAN_CutoutLoss.settings.cutouts=2"]
         quick += ["GuidedGAN_Animate.frames=4", "GuidedGAN_Animate.steps_per_frame=2"]
         quick.append("GuidedGAN_PromptSchedule.fade=0")
-        quick.append(f"GuidedGAN_PromptSchedule.schedule=0: {HEART}\n2: {last}")
-        result = demonstrated(host, GRAPHS["prompt_schedule"], [HEART, CAR, BOAT], 3, quick)
+        quick.append(f"GuidedGAN_PromptSchedule.schedule=0: {BIRD}\n2: {last}")
+        result = demonstrated(host, GRAPHS["prompt_schedule"], [BIRD, CAR, BOAT], 3, quick)
         with Image.open(result.images[0]) as opened:
             frames = []
             for frame in range(opened.n_frames):
@@ -280,7 +280,7 @@ def embedded(picture, name, tag):
 
 
 def sees(file, frame, thing):
-    """Whether both judges see a thing, such as "red boat", in a frame of a file."""
+    """Whether both judges see a thing, such as "yellow boat", in a frame of a file."""
     colour, kind = thing.split()
     with Image.open(file) as picture:
         picture.seek(frame)
@@ -294,7 +294,7 @@ def test_one_picture_of_a_batch_is_drawn_again_by_its_seed(host):
 
     def drawn(seed, batch):
         settings = [f"GuidedGAN_StyleGANTSample.batch={batch}", "GuidedGAN_AugCLIPLoss.settings.copies=2"]
-        return demonstrated(host, GRAPHS["stylegan_t"], [HEART], seed, settings)
+        return demonstrated(host, GRAPHS["stylegan_t"], [BIRD], seed, settings)
 
     four = drawn(5, 4)
     again = drawn(four.made_with[-1]["seed"], 1)
