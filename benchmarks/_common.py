@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from statistics import fmean
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,18 +18,44 @@ from tqdm import tqdm
 from ..core import clip, generators
 from ..core.generators.vqgan import VQGANGenerator
 from ..core.types import Generator
-from ..picturebook import MODELS, judge, world
-from ..picturebook.networks import Judge
+from ..picturebook import MODELS, judging, language
+from ..picturebook.language import Meaning
+from ..picturebook.scenes import kinds
 from ._tables import table as table
 
 T = TypeVar("T")
-Prompt = tuple[int, int, int]  # kind, colour, background
+# How prompts may be worded: the usual words, any way that people have, or one of these.
+WORDINGS = ("plain", "free", *language.ANY)
+
+
+class Prompt(NamedTuple):
+    """What a picture is to show, as indices into the names of `scenes.kinds`, and the words that ask for it."""
+
+    kind: int
+    colour: int
+    background: int
+    text: str
+
+    @property
+    def thing(self) -> tuple[int, int]:
+        """Its kind and colour."""
+        return self.kind, self.colour
+
+    @classmethod
+    def plain(cls, kind: int, colour: int, background: int) -> Prompt:
+        """In the usual words."""
+        return cls(kind, colour, background, language.plain(meaning(kind, colour, background)))
+
+
+def meaning(kind: int, colour: int, background: int) -> Meaning:
+    """What a prompt for these asks for."""
+    return Meaning(kinds.KINDS[kind], kinds.COLOURS[colour], background=kinds.BACKGROUNDS[background])
 
 
 @cache
-def models() -> tuple[Generator, clip.OpenCLIP, Judge]:
-    """The shipped GAN, CLIP and judge."""
-    return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip"), judge.load()
+def models() -> tuple[Generator, clip.OpenCLIP]:
+    """The shipped GAN and CLIP."""
+    return generators.load(MODELS / "biggan"), clip.load(MODELS / "clip")
 
 
 @cache
@@ -45,28 +72,63 @@ def vqgan() -> VQGANGenerator:
     return generator
 
 
-def prompts(seen: bool, count: int, seed: int) -> list[Prompt]:
+def prompts(seen: bool, count: int, seed: int, wording: str = "plain") -> list[Prompt]:
     """Different prompts whose object and colour the GAN has seen together, or never has."""
-    combinations = [(k, c) for k in range(len(world.KINDS)) for c in range(len(world.COLOURS))]
-    fitting = [pair for pair in combinations if bool(world.gan_sees(*map(torch.tensor, pair))) == seen]
+    combinations = [(k, c) for k in range(len(kinds.KINDS)) for c in range(len(kinds.COLOURS))]
+    fitting = [pair for pair in combinations if bool(kinds.gan_sees(*map(torch.tensor, pair))) == seen]
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(fitting), generator=rng).repeat(count // len(fitting) + 1)[:count]
-    backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng)
-    return [(*fitting[i], b) for i, b in zip(order.tolist(), backgrounds.tolist(), strict=True)]
+    backgrounds = torch.randint(len(kinds.BACKGROUNDS), (count,), generator=rng)
+    chosen = zip(order.tolist(), backgrounds.tolist(), strict=True)
+    return worded([(*fitting[i], background) for i, background in chosen], wording, rng)
 
 
-def held_out(count: int, seed: int) -> list[Prompt]:
+def held_out(count: int, seed: int, wording: str = "plain") -> list[Prompt]:
     """Different prompts, at most as many as there are, whose combination CLIP has never seen."""
-    axes = [torch.arange(len(names)) for names in (world.KINDS, world.COLOURS, world.BACKGROUNDS)]
+    axes = [torch.arange(len(names)) for names in (kinds.KINDS, kinds.COLOURS, kinds.BACKGROUNDS)]
     combinations = torch.cartesian_prod(*axes)
-    combinations = combinations[world.clip_holds_out(*combinations.T)]
-    order = torch.randperm(len(combinations), generator=torch.Generator().manual_seed(seed))[:count]
-    return [(kind, colour, background) for kind, colour, background in combinations[order].tolist()]
+    combinations = combinations[kinds.clip_holds_out(*combinations.T)]
+    rng = torch.Generator().manual_seed(seed)
+    chosen = combinations[torch.randperm(len(combinations), generator=rng)[:count]]
+    return worded([(kind, colour, background) for kind, colour, background in chosen.tolist()], wording, rng)
 
 
-def shows(picture: Tensor, prompt: Prompt) -> bool:
-    """Whether the judge sees the prompt's object in its colour in a picture [1, 3, H, W]."""
-    return judge.sees(models()[2], picture)[0].tolist() == list(prompt[:2])
+def worded(combinations: Iterable[tuple[int, int, int]], wording: str, rng: torch.Generator) -> list[Prompt]:
+    """Kinds, colours and backgrounds as prompts in one of WORDINGS."""
+    if wording == "plain":
+        return [Prompt.plain(*combination) for combination in combinations]
+    names = language.ANY if wording == "free" else (wording,)
+    chance = language.python_rng(rng)
+    return [Prompt(*each, language.reworded(chance.choice(names), meaning(*each), chance)) for each in combinations]
+
+
+def shows(picture: Tensor, *things: tuple[int, int]) -> bool:
+    """Whether both judges see all things, each a kind and a colour (-1 for any), in a picture [1, 3, H, W]."""
+    return bool(judging.finds(picture, torch.tensor([things])).all())
+
+
+def right(picture: Tensor, prompt: Prompt) -> tuple[bool, bool]:
+    """Whether both judges see the prompt's object in a picture [1, 3, H, W], and whether its background as well."""
+    thing = shows(picture, prompt.thing)
+    return thing, thing and bool((judging.backgrounds(picture) == prompt.background).all())
+
+
+def share(right: Sequence[bool], prompts: int) -> str:
+    """The share of searches that are right, with Wilson's interval of 95 %, such as: 93 % (84 % to 97 %).
+
+    The interval is that of as many samples as there are prompts: more seeds of a prompt are not more prompts.
+    """
+    if not right:
+        return "-"
+    low, high = wilson(fmean(right), prompts)
+    return f"{fmean(right):.0%} ({low:.0%} to {high:.0%})".replace("%", " %")
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson's interval of 95 % for a share of so many samples."""
+    square = 1.96**2 / count
+    half = (square * (share * (1 - share) + square / 4)) ** 0.5
+    return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
 def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:

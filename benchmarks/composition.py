@@ -1,21 +1,24 @@
-"""Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, by the judge.
+"""Two objects in one picture: FuseDream-Composition against single-image FuseDream at equal steps, by the judges.
 
 Prompts name two different objects, which the GAN never draws together. The layers are first searched each by itself:
 the foreground as a big object, because it will be shrunk, the background with its object on the right, because the
 foreground comes to the left, and both on the same backdrop, so that they can melt into one another. The other steps go
-to both together, toward the whole prompt. A picture is right when the judge sees both objects in their colours. The
-seam is the mean gradient across the pasted border relative to that inside the foreground. Prints a table in Markdown.
+to both together, toward the whole prompt. A picture is right when both judges see both objects in their colours. The
+seam is the mean gradient across the pasted border relative to that inside the foreground. Prints a table in Markdown;
+intervals are of 95 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import time
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,8 +29,10 @@ from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.seam import Seam
 from ..core.search import basis_init, bilevel, compose, optimize
 from ..core.types import Basis
-from ..picturebook import MODELS, captions, judge, world
-from ._common import each, models, robust, save_sheet, table
+from ..picturebook import MODELS, language
+from ..picturebook.language import Meaning
+from ..picturebook.scenes.kinds import BACKGROUNDS, COLOURS, KINDS
+from ._common import WORDINGS, each, models, robust, save_sheet, share, shows, table
 
 Thing = tuple[int, int]  # kind, colour
 METHODS = ("single image", "composition, no perceptual loss", "composition, bi-level")
@@ -45,24 +50,39 @@ class Made:
     seconds: float
 
 
-def prompts(count: int, seed: int) -> list[tuple[Thing, Thing]]:
-    """Two things of different kinds, any colours."""
+class Pair(NamedTuple):
+    """The two things of a prompt, and the words that ask for both and for each layer by itself."""
+
+    things: tuple[Thing, Thing]
+    whole: str
+    background: str
+    foreground: str
+
+    @classmethod
+    def worded(cls, things: tuple[Thing, Thing], backdrop: str, wording: str, rng: random.Random) -> Pair:
+        """The first of the things goes into the background, the second into the foreground."""
+        right, left = (Meaning(KINDS[kind], COLOURS[colour], background=backdrop) for kind, colour in things)
+        both = replace(right, second_kind=left.kind, second_colour=left.colour, background=None)
+        if wording == "plain":
+            where = language.plain(Meaning(background=backdrop))
+            behind = f"{text_of(things[0])} on the right {where}"
+            return cls(things, text_of(*things), behind, f"a big {left.colour} {left.kind} {where}")
+        names = language.ANY if wording == "free" else (wording,)
+        said = both, replace(right, place="right"), replace(left, size="big")
+        return cls(things, *(language.reworded(rng.choice(names), meaning, rng) for meaning in said))
+
+
+def things(count: int, seed: int) -> list[tuple[Thing, Thing]]:
+    """Two things of different kinds each, any colours."""
     rng = torch.Generator().manual_seed(seed)
-    kinds = [torch.randperm(len(world.KINDS), generator=rng)[:2].tolist() for _ in range(count)]
-    colours = torch.randint(len(world.COLOURS), (count, 2), generator=rng).tolist()
+    kinds = [torch.randperm(len(KINDS), generator=rng)[:2].tolist() for _ in range(count)]
+    colours = torch.randint(len(COLOURS), (count, 2), generator=rng).tolist()
     return [((a, c), (b, d)) for (a, b), (c, d) in zip(kinds, colours, strict=True)]
-
-
-def name_of(thing: Thing) -> str:
-    """Such as: red house."""
-    kind, colour = thing
-    return f"{world.COLOURS[colour]} {world.KINDS[kind]}"
 
 
 def text_of(*things: Thing) -> str:
     """Such as: a red house and a blue fish."""
-    names = map(name_of, things)
-    return " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names)
+    return " and ".join(language.plain(Meaning(KINDS[kind], COLOURS[colour])) for kind, colour in things)
 
 
 @cache
@@ -71,17 +91,17 @@ def metric() -> perceptual.Perceptual:
     return perceptual.load(MODELS / "perceptual" / "model.safetensors")
 
 
-def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path) -> dict[str, Made]:
-    """Of each method, what it made of the prompt."""
-    (generator, _, judges), encoder = models(), robust()
-    seed = options.seed
+def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> dict[str, Made]:
+    """Of each method, what it made of a prompt and a seed."""
+    prompt, seed = task
+    generator, encoder = models()[0], robust()
     composite = compose.Composite(generator)
     place = compose.placements(options.scales, options.places)
 
     def toward(text: str) -> AugCLIPLoss:
         return AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
 
-    whole = toward(text_of(*prompt))
+    whole = toward(prompt.whole)
     look = AugCLIPLoss(encoder, whole.target, copies=LOOK)
     own = generator.settings.search
     search = optimize.Options(
@@ -93,18 +113,16 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         return basis_init.initialise(generator, toward(text), seeds=[seed + number], **chosen)
 
     def single() -> tuple[Tensor, None]:
-        found = optimize.optimize(generator, whole, start(text_of(*prompt), 0), seeds=[seed], options=search)
+        found = optimize.optimize(generator, whole, start(prompt.whole, 0), seeds=[seed], options=search)
         return found.images, None
 
-    def layer(thing: str, number: int) -> Basis:
-        text = f"{thing} {captions.backdrop(options.backdrop)}"
+    def layer(text: str, number: int) -> Basis:
         alone = replace(search, steps=options.alone)
         begun = start(text, number)
         return optimize.optimize(generator, toward(text), begun, seeds=[seed + number], options=alone).basis
 
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
-        right, left = prompt
-        foreground, background = layer(f"a big {name_of(left)}", 0), layer(f"{text_of(right)} on the right", 1)
+        foreground, background = layer(prompt.foreground, 0), layer(prompt.background, 1)
         result = optimize.optimize(
             composite,
             whole,
@@ -126,7 +144,7 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
         picture, seam = makers[name]()
         seconds = time.perf_counter() - begun
         score = look.rank(look.embed(picture, draws.rngs([seed], "judge"))).item()
-        right = bool(judge.finds(judges, picture, torch.tensor([prompt])).all())
+        right = shows(picture, *prompt.things)
         out[name] = Made(picture, right, score, seam, seconds)
     return out
 
@@ -134,47 +152,54 @@ def made(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
+    parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
+    parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
     parser.add_argument("--places", nargs="+", default=["middle left"])
-    parser.add_argument("--backdrop", default="grass", choices=world.BACKGROUNDS, help="of both layers")
+    parser.add_argument("--backdrop", default="meadow", choices=BACKGROUNDS, help="of both layers")
     parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--copies", type=int, default=8)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--alone", type=int, default=75, help="steps of them in which each layer is alone, at least 1")
-    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--lr", type=float, default=0.03)
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, three prompts a row")
     options = parser.parse_args()
-    wanted = prompts(options.prompts, options.seed)
+    chance = language.python_rng(torch.Generator().manual_seed(options.seed))
+    pairs = things(options.prompts, options.seed)
+    wanted = [Pair.worded(pair, options.backdrop, options.wording, chance) for pair in pairs]
+    tasks = [(prompt, options.seed + search) for prompt in wanted for search in range(options.searches)]
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for number in range(2):  # fill the candidates' banks, which all prompts share
+        for number in range(options.searches + 1):  # fill the candidates' banks, which all prompts share
             loss = AugCLIPLoss(robust(), targets.from_text(robust(), "a tree"), copies=options.copies)
             basis_init.initialise(
                 models()[0], loss, seeds=[options.seed + number], count=options.candidates, folder=folder
             )
-        rows = each(made, wanted, options, folder, jobs=options.jobs)
+        rows = each(made, tasks, options, folder, jobs=options.jobs)
     print(
-        f"{len(rows)} prompts, {options.steps} steps ({options.alone} of each layer alone), {options.copies} copies, "
-        f"k = {options.k}, M = {options.candidates}, lr {options.lr}, noise {options.noise}, beta {options.beta}, "
+        f"{len(wanted)} prompts, {options.searches} searches each, {options.wording} wording, {options.steps} steps "
+        f"({options.alone} of each layer alone), {options.copies} copies, k = {options.k}, M = {options.candidates}, "
+        f"lr {options.lr}, noise {options.noise}, beta {options.beta}, "
         f"{len(options.scales) * len(options.places)} places\n"
     )
     lines = []
     for name in options.methods:
         column = [row[name] for row in rows]
-        right, score, seconds = (fmean(getattr(m, key) for m in column) for key in ("right", "score", "seconds"))
+        score, seconds = (fmean(getattr(m, key) for m in column) for key in ("score", "seconds"))
+        right = share([m.right for m in column], len(wanted))
         seams = [m.seam for m in column if m.seam is not None]
         seam = f"{median(seams):.2f}" if seams else "-"
-        lines.append([name, f"{right:.0%}", f"{score:.3f}", seam, f"{seconds:.0f}"])
+        lines.append([name, right, f"{score:.3f}", seam, f"{seconds:.0f}"])
     print(table(["method", "both objects", "AugCLIP", "seam (median)", "seconds per picture, one core"], lines))
     if options.sheet:
-        for prompt, row in zip(wanted, rows, strict=True):
-            print(text_of(*prompt), *("+" if row[name].right else "-" for name in options.methods))
+        for (prompt, _), row in zip(tasks, rows, strict=True):
+            print(prompt.whole, *("+" if row[name].right else "-" for name in options.methods))
         pictures = torch.cat([row[name].picture for row in rows for name in options.methods])
         save_sheet(pictures, options.sheet, 3 * len(options.methods))
 

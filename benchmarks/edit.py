@@ -1,7 +1,7 @@
 """Is only what the words name changed? An object's colour, edited by VQGAN-CLIP inside a mask, on picturebook's scenes.
 
-Each scene is flat and holds one object, which is to take on another colour. The mask is the object as the renderer
-knows it (given), or as CLIP finds it by its name (text). A scene is changed when the judge sees the object in the new
+Each scene is shaded and holds one object, which is to take on another colour. The mask is the object as the renderer
+knows it (given), or as CLIP finds it by its name (text). A scene is changed when the judges see the object in the new
 colour. Differences to the scene are mean and absolute over the pixels outside the mask, in shares of the range from
 black to white: of the search's picture, of the VQGAN's copy without any search, and of the search's picture pasted into
 the scene through the mask. Prints a table in Markdown.
@@ -21,18 +21,18 @@ from ..core.losses import targets
 from ..core.losses.cutout_loss import CutoutLoss
 from ..core.search import masking, optimize
 from ..core.search.textmask import text_mask
-from ..picturebook import captions, world
+from ..picturebook.scenes import kinds, render
 from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
 from .composition import text_of
 
-Item = tuple[int, world.Scenes, Prompt]  # number, the scene, and what it is to show
+Item = tuple[int, kinds.Scenes, Prompt]  # number, the scene, and what it is to show
 
 
 @dataclass(frozen=True)
 class Edit:
     """What became of one scene.
 
-    changed: whether the judge sees the new colour, in the search's picture and in the pasted one. outside: difference
+    changed: whether the judges see the new colour, in the search's picture and in the pasted one. outside: difference
     outside the mask, of the search's picture, the VQGAN's copy and the pasted picture. held: whether each cell that the
     mask leaves out is what it was. iou: of the mask with the object. pictures: [4, 3, H, W], scene,
     mask, search's and pasted.
@@ -46,16 +46,16 @@ class Edit:
 
 
 def scenes(count: int, seed: int) -> list[Item]:
-    """Flat scenes of one object, and as what to see each: the same object in another colour."""
+    """Shaded scenes of one object, and as what to see each: the same object in another colour."""
     rng = torch.Generator().manual_seed(seed)
-    drawn = world.sample(count, rng, two_objects=0, plain_style=1)
-    turns = torch.randint(1, len(world.COLOURS), (count,), generator=rng)
-    colours = (drawn.colour[:, 0] + turns) % len(world.COLOURS)
+    drawn = kinds.sample(count, rng, two_objects=0, shaded=1)
+    turns = torch.randint(1, len(kinds.COLOURS), (count,), generator=rng)
+    colours = (drawn.colour[:, 0] + turns) % len(kinds.COLOURS)
     prompts = zip(drawn.kind[:, 0].tolist(), colours.tolist(), drawn.background.tolist(), strict=True)
-    return [(i, drawn[i : i + 1], prompt) for i, prompt in enumerate(prompts)]
+    return [(i, drawn[i : i + 1], Prompt.plain(*prompt)) for i, prompt in enumerate(prompts)]
 
 
-def found(picture: Tensor, scene: world.Scenes, seed: int, crops: int) -> Tensor:
+def found(picture: Tensor, scene: kinds.Scenes, seed: int, crops: int) -> Tensor:
     """The mask [1, H, W] of the scene's object by its name."""
     name = text_of((int(scene.kind[0, 0]), int(scene.colour[0, 0])))
     return text_mask(robust(), picture, name, [draws.rng(seed, "crops")], crops=crops)[1]
@@ -65,7 +65,7 @@ def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
     """The scene edited under each mask."""
     number, scene, prompt = item
     seed = options.seed + number
-    picture, truth = world.render(scene), world.object_mask(scene)[:, 0] > 0
+    picture, truth = render.render(scene), render.layers(scene)[:, 0] > 0
     makers = {"given": lambda: truth.float(), "text": lambda: found(picture, scene, seed, options.crops)}
     return {name: _edited(picture, makers[name](), truth, prompt, seed, options) for name in options.masks}
 
@@ -74,7 +74,7 @@ def _edited(
     picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace
 ) -> Edit:
     generator, encoder = vqgan(), robust()
-    target = targets.from_text(encoder, captions.prompt(*prompt))
+    target = targets.from_text(encoder, prompt.text)
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
     latent = generator.encode(picture)
     start = masking.masked(generator, latent, mask)
@@ -85,7 +85,7 @@ def _edited(
     left_out = (start.mask["z"] == 0).expand_as(latent.tensors["z"])
     copy = generator.decode(latent)
     return Edit(
-        changed=(shows(result.images, prompt), shows(pasted, prompt)),
+        changed=(shows(result.images, prompt.thing), shows(pasted, prompt.thing)),
         outside=tuple(_difference(images, picture, ~inside) for images in (result.images, copy, pasted)),
         held=torch.equal(result.best.tensors["z"][left_out], latent.tensors["z"][left_out]),
         iou=((inside & truth).sum() / (inside | truth).sum()).item(),

@@ -1,8 +1,8 @@
-"""Does the picture show its prompt? FuseDream and its ablation on picturebook, as the independent judge sees it.
+"""Does the picture show its prompt? FuseDream and its ablation on picturebook, as the independent judges see it.
 
-60 prompts, 20 of combinations that the GAN has seen and 40 counterfactual ones; a picture is right when the judge sees
-the prompt's object in the prompt's colour. Constraint and schedule are those that suit the generator. Prints a table in
-Markdown.
+60 prompts, 20 of combinations that the GAN has seen and 40 counterfactual ones, each searched from several seeds. The
+object is right when both judges see it in the prompt's colour, and all is when they see the background too. Prints a
+table in Markdown; intervals are of 95 %. Constraint and schedule are those that suit the generator.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import torch
@@ -20,23 +21,22 @@ from ..core.compute import precision
 from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize, weightings
-from ..picturebook import captions
-from ._common import Prompt, each, models, prompts, robust, save_sheet, shows, table
+from ._common import WORDINGS, Prompt, each, models, prompts, right, robust, save_sheet, share, table
 
 METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
 
 
 def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[Tensor, float]]:
     """One picture [1, 3, H, W] of each method, and the seconds that it took."""
-    generator, plain, _ = models()
+    generator, plain = models()
     encoder = robust() if options.clip == "robust" else plain
     for model in (generator, *encoder.models):
         precision.compute_in(model, getattr(torch, options.precision) if options.precision else None)
-    target = targets.from_text(encoder, captions.prompt(*prompt))
+    target = targets.from_text(encoder, prompt.text)
     aug = AugCLIPLoss(encoder, target, copies=options.copies)
-    own = generator.settings.search
+    suited = generator.settings.search
     search = optimize.Options(
-        options.steps, options.lr, options.noise, constraint=own.constraint, schedule=own.schedule
+        options.steps, options.lr, options.noise, constraint=suited.constraint, schedule=suited.schedule
     )
 
     def start(loss: AugCLIPLoss, k: int):
@@ -63,12 +63,12 @@ def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Pat
 
 
 def judged(
-    prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path
-) -> dict[str, tuple[bool, float, Tensor]]:
-    """Of each method: whether the judge sees object and colour, the seconds, and the picture."""
+    task: tuple[Prompt, int], options: argparse.Namespace, folder: Path
+) -> dict[str, tuple[tuple[bool, bool], float, Tensor]]:
+    """Of each method, for a prompt and a seed: whether object and all are right, the seconds, and the picture."""
     return {
-        name: (shows(picture, prompt), seconds, picture)
-        for name, (picture, seconds) in pictures(prompt, seed, options, folder).items()
+        name: (right(picture, task[0]), seconds, picture)
+        for name, (picture, seconds) in pictures(*task, options, folder).items()
     }
 
 
@@ -76,39 +76,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--seen", type=int, default=20, help="prompts of combinations that the GAN has seen")
     parser.add_argument("--counterfactual", type=int, default=40, help="prompts of combinations that it has not seen")
-    parser.add_argument("--seed", type=int, default=1, help="decides the prompts and the searches")
+    parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
+    parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
+    parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
     parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which shipped one guides")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--lr", type=float, default=0.05)
-    parser.add_argument("--noise", type=float, default=0.25)
+    parser.add_argument("--lr", type=float, default=0.03)
+    parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--weighting", default="softmax", choices=list(weightings.WEIGHTINGS))
     parser.add_argument("--precision", choices=["float32", "bfloat16"], help="of the models (default: this machine's)")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per prompt")
     options = parser.parse_args()
-    wanted = prompts(True, options.seen, options.seed) + prompts(False, options.counterfactual, options.seed)
+    wanted = [
+        *prompts(True, options.seen, options.seed, options.wording),
+        *prompts(False, options.counterfactual, options.seed, options.wording),
+    ]
+    tasks = [(prompt, options.seed + search) for prompt in wanted for search in range(options.searches)]
     with TemporaryDirectory() as name:
         folder = Path(name)
-        judged(wanted[0], options.seed, options, folder)  # fills the candidates' banks, which all prompts share
-        rows = each(judged, wanted, options.seed, options, folder, jobs=options.jobs)
+        for task in tasks[: options.searches]:  # fills the candidates' banks, which all prompts share
+            judged(task, options, folder)
+        rows = each(judged, tasks, options, folder, jobs=options.jobs)
     print(
-        f"{options.clip} CLIP, M = {options.candidates}, {options.copies} copies, {options.steps} steps, "
-        f"lr {options.lr}, noise {options.noise}, {options.weighting} weights\n"
+        f"{len(wanted)} prompts, {options.searches} searches each, {options.wording} wording, {options.clip} CLIP, M = "
+        f"{options.candidates}, {options.copies} copies, {options.steps} steps, lr {options.lr}, noise "
+        f"{options.noise}, {options.weighting} weights\n"
     )
     lines = []
     for name in options.methods:
-        right = torch.tensor([row[name][0] for row in rows]).float()
-        seconds = sum(row[name][1] for row in rows) / len(rows)
-        groups = right[: options.seen], right[options.seen :]
-        shares = [f"{group.mean().item():.0%}" if len(group) else "-" for group in groups]
+        found = [row[name][0] for row in rows]
+        seconds = fmean(row[name][1] for row in rows)
+        split = options.seen * options.searches
+        groups = (found[:split], options.seen), (found[split:], options.counterfactual)
+        shares = [share([one[which] for one in group], count) for group, count in groups for which in (0, 1)]
         lines.append([name, *shares, f"{seconds:.1f}"])
-    print(table(["method", "seen", "counterfactual", "seconds per picture"], lines))
+    print(table(["method", "seen: object", "all", "counterfactual: object", "all", "seconds per picture"], lines))
     if options.sheet:
-        for prompt, row in zip(wanted, rows, strict=True):
-            print(captions.prompt(*prompt), *("+" if row[name][0] else "-" for name in options.methods))
+        for (prompt, _), row in zip(tasks, rows, strict=True):
+            print(prompt.text, *("+" if all(row[name][0]) else "-" for name in options.methods))
         tiles = torch.cat([row[name][2] for row in rows for name in options.methods])
         save_sheet(tiles, options.sheet, len(options.methods) * 3)
 

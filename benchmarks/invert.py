@@ -1,7 +1,7 @@
-"""Can a picture be found again in the latent space? Inversion of rendered scenes, as the independent judge sees it.
+"""Can a picture be found again in the latent space? Inversion of rendered scenes, as the independent judges see it.
 
-The scenes are flat and hold one object, each in a colour that the GAN has seen it in. A scene is right when the judge
-sees its object in its colour in the picture found. Distances are those that the search lowers. Prints a table in
+The scenes are shaded and hold one object, each in a colour that the GAN has seen it in. A scene is right when the
+judges see its object in its colour in the picture found. Distances are those that the search lowers. Prints a table in
 Markdown.
 """
 
@@ -20,15 +20,16 @@ from ..core.losses import perceptual
 from ..core.search import invert
 from ..core.search.optimize import Options, optimize
 from ..core.search.weightings import mix
-from ..picturebook import MODELS, world
-from ._common import Prompt, each, models, save_sheet, shows, table
+from ..picturebook import MODELS
+from ..picturebook.scenes import kinds, render
+from ._common import each, models, save_sheet, shows, table, wilson
 
-Item = tuple[int, world.Scenes]  # seed of the inversion, and the scene
+Item = tuple[int, kinds.Scenes]  # seed of the inversion, and the scene
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of one scene's nearest candidate and of its inversion: whether the judge is right, and the distance.
+    """Of one scene's nearest candidate and of its inversion: whether the judges are right, and the distance.
 
     pictures: [3, 3, H, W], scene, candidate and inversion.
     """
@@ -45,17 +46,17 @@ def metric() -> perceptual.Perceptual:
     return perceptual.load(MODELS / "perceptual" / "model.safetensors")
 
 
-def scenes(count: int, seed: int) -> world.Scenes:
-    """Flat scenes of one object in a colour that the GAN has seen it in."""
-    drawn = world.sample(8 * count + 100, torch.Generator().manual_seed(seed), two_objects=0, plain_style=1)
-    return drawn[world.gan_sees(drawn.kind[:, 0], drawn.colour[:, 0]).nonzero()[:count, 0]]
+def scenes(count: int, seed: int) -> kinds.Scenes:
+    """Shaded scenes of one object in a colour that the GAN has seen it in."""
+    drawn = kinds.sample(8 * count + 100, torch.Generator().manual_seed(seed), two_objects=0, shaded=1)
+    return drawn[kinds.gan_sees(drawn.kind[:, 0], drawn.colour[:, 0]).nonzero()[:count, 0]]
 
 
 def inverted(item: Item, options: argparse.Namespace) -> Found:
     """A scene's nearest candidate and its inversion."""
     seed, scene = item
     begun = time.perf_counter()
-    generator, picture = models()[0], world.render(scene)
+    generator, picture = models()[0], render.render(scene)
     loss = invert.distance(generator, metric(), picture, options.pixels)
     start = invert.start(generator, picture, loss, seed=seed, candidates=options.candidates, starts=options.starts)
     search = Options(options.steps, options.lr, latent_noise=0.0, schedule=invert.OPTIONS.schedule)
@@ -63,7 +64,7 @@ def inverted(item: Item, options: argparse.Namespace) -> Found:
     seconds = time.perf_counter() - begun
     candidate = generator.decode(mix(start)[:1])
     latent, found = invert.nearest(result)
-    wanted: Prompt = (int(scene.kind[0, 0]), int(scene.colour[0, 0]), int(scene.background[0]))
+    wanted = int(scene.kind[0, 0]), int(scene.colour[0, 0])
     near, nearer = loss(torch.cat([candidate, found]), latent, [torch.Generator()] * 2).tolist()
     return Found(
         right=(shows(candidate, wanted), shows(found, wanted)),
@@ -78,15 +79,8 @@ def _line(name: str, found: list[Found], which: int, scenes: int) -> list[str]:
     right = torch.tensor([one.right[which] for one in found]).float().view(-1, scenes)
     distance = sum(one.distances[which] for one in found) / len(found)
     by_seed = ", ".join(f"{share:.0%}" for share in right.mean(1).tolist())
-    low, high = _interval(right.mean().item(), scenes)
+    low, high = wilson(right.mean().item(), scenes)
     return [name, f"{right.mean():.0%}", f"{low:.0%} to {high:.0%}", by_seed, f"{distance:.3f}"]
-
-
-def _interval(share: float, count: int) -> tuple[float, float]:
-    """Wilson's interval of 95 % for a share of so many scenes; more seeds are not more scenes, and do not narrow it."""
-    square = 1.96**2 / count
-    half = (square * (share * (1 - share) + square / 4)) ** 0.5
-    return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
 def main() -> None:

@@ -24,7 +24,6 @@ from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init
 from ..core.search.bank import Bank
 from ..core.search.pool import Pool, shortlist
-from ..picturebook import captions
 from ._common import Prompt, each, models, prompts, robust, table
 
 SHARES = (0.2, 0.3, basis_init.SHARE, 0.5, 1.0)
@@ -40,7 +39,7 @@ def wanted(options: argparse.Namespace) -> list[Prompt]:
 def aug_clip(prompt: Prompt, options: argparse.Namespace) -> AugCLIPLoss:
     """The loss that ranks for a prompt."""
     encoder = robust() if options.clip == "robust" else models()[1]
-    return AugCLIPLoss(encoder, targets.from_text(encoder, captions.prompt(*prompt)), copies=options.copies)
+    return AugCLIPLoss(encoder, targets.from_text(encoder, prompt.text), copies=options.copies)
 
 
 # --- rankings --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """StyleGAN-T's trade-off between fidelity to the text and variety, over psi, and its speed (Sauer et al. 2023).
 
 For each psi: pictures of held-out prompts, their FID and KID from rendered scenes of the same captions, their CLIP
-score, how often the judge sees object and colour, and their variety: the mean perceptual distance between two pictures
+score, how often both judges see object and colour, and their variety: the mean perceptual distance between two pictures
 of one prompt. The paper's claim is borne out where a lower psi keeps or raises the CLIP score at the cost of variety.
 """
 
@@ -18,8 +18,9 @@ from torch import Tensor
 from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import FULL, Network, text_to_image
 from ..core.losses import perceptual
-from ..picturebook import MODELS, judge, world
-from ..picturebook.recipes.stylegan_t import Pictures
+from ..picturebook import MODELS, judging
+from ..picturebook.recipes.captioned import Pictures
+from ..picturebook.scenes import render
 from ._common import save_sheet, table
 from ._curves import draw_psi_curve
 
@@ -50,9 +51,9 @@ class Evaluator:
         self, prompts: int, seed: int, reader: clip.OpenCLIP, network: metrics.FeatureNetwork | None = None
     ) -> None:
         scenes, said = Pictures(seed, held_out=True).draw(range(prompts))
-        self.texts, self._real = said.texts, world.render(scenes)
-        self._things = torch.stack([scenes.kind[:, 0], scenes.colour[:, 0]], 1)
-        self._reader, self._judge, self._metric = reader, judge.load(), perceptual.load(BACKBONE)
+        self.texts, self._real = said.texts, render.render(scenes)
+        self._things = torch.stack([scenes.kind[:, :1], scenes.colour[:, :1]], -1)
+        self._reader, self._metric = reader, perceptual.load(BACKBONE)
         self.network = network or metrics.backbone(self._metric)
 
     @torch.inference_mode()
@@ -61,7 +62,7 @@ class Evaluator:
         return Figures(
             metrics.distances(self.network, self._real.split(50), generated.split(50)),
             metrics.clip_score(self._reader, generated, self.texts).mean().item(),
-            (judge.sees(self._judge, generated) == self._things).all(1).float().mean().item(),
+            judging.finds(generated, self._things).all(0).float().mean().item(),
             self._metric(generated, others).mean().item(),
         )
 

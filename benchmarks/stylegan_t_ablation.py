@@ -4,8 +4,8 @@ Each row makes one change to the row before: the new generator, the new discrimi
 scratch for as many steps on the same pictures from the same seed. The paper's claims: each lowers FID and raises the
 CLIP score, the discriminator most.
 
-A small-scale stand-in: pictures of 64 pixels of flat scenes, hundreds of steps, and not the published StyleGAN-XL. What
-its rows stand for:
+A small-scale stand-in: pictures of 64 pixels of shaded scenes, hundreds of steps, and not the published StyleGAN-XL.
+What its rows stand for:
 
 baseline: layers in a plain chain, styled to first order by w = mapping([z, c]), without noise maps or output skips, as
     in StyleGAN3, from which StyleGAN-XL comes; but not free of aliasing as there. Its discriminator is projected:

@@ -1,10 +1,10 @@
 """StyleGAN-Ts side by side, in all that picturebook's should be good at, each figure over several seeds.
 
-Named: captions of combinations that no model was shown, a picture each. Right when the judge sees object and colour,
+Named: captions of combinations that no model was shown, a picture each. Right when both judges see object and colour,
 and the background too. FID from renders, CLIP score by the CLIP that guided and by one that did not, and edges: how
 steep the steepest of a picture is, as a share of the renders'. Varied: several pictures of one caption; their mean
 distance from one another, as a share of that of as many renders of the caption. Open: "a cat", and no more; right when
-the judge sees a cat. Free: captions that say at random what they can, as in training; right when all that they say of
+both judges see a cat. Free: captions that say at random what they can, as in training; right when all that they say of
 object and background is seen.
 
 Each seed draws captions and noise of its own. Intervals are Student's, of 95 %, over the seeds.
@@ -23,41 +23,42 @@ from torch import Tensor
 from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import Network, text_to_image
 from ..core.losses import perceptual
-from ..picturebook import MODELS, judge, world
-from ..picturebook.captions import FIELDS, UNSAID, Captions
-from ..picturebook.recipes.stylegan_t import caption, scene_of
+from ..picturebook import MODELS, judging, language
+from ..picturebook.language import Captions, Meaning, Meanings
+from ..picturebook.language.meaning import FIELDS, OPEN
+from ..picturebook.recipes.captioned import Z_DIM, scene_of, stock
+from ..picturebook.scenes import render
+from ..picturebook.scenes.kinds import KINDS
 from ._common import save_sheet, table
 from .stylegan_t import BACKBONE
 
+FIELDS_SEEN = ("kind", "colour", "background")
 COPIES = 8  # pictures of one caption, where they are to differ
-SHOWN = ("a cat", "a red cat in the snow", "a boat", "a tree at night", "a blue house", "a mushroom on the grass")
+SHOWN = ("a cat", "a red cat in the snow", "a boat", "a tree at night", "a blue house", "a mushroom in the forest")
 
 
 class Examiner:
-    """Gives one network its figures; all that looks at pictures is on the device that draws them."""
+    """Gives one network its figures."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self) -> None:
         self._reader, self._second = clip.load(MODELS / "clip"), clip.load(MODELS / "clip_robust")
-        self._court, self._metric = judge.load().to(device), perceptual.load(BACKBONE)
-        for module in (self._reader.module, self._second.module, self._metric.module):
-            module.to(device)
+        self._metric = perceptual.load(BACKBONE)
         self._network = metrics.backbone(self._metric)
 
     @torch.no_grad()
     def draw(self, network: Network, texts: Sequence[str], z: Tensor) -> Tensor:
         """A picture of each text with each noise."""
-        c = self._reader.encode_text(texts).to(self.device)
-        parts = zip(z.to(self.device).split(100), c.split(100), strict=True)
+        c = self._reader.encode_text(texts)
+        parts = zip(z.split(100), c.split(100), strict=True)
         return torch.cat([network(*part).clamp(-1, 1) for part in parts])
 
     @torch.no_grad()
     def figures(self, network: Network, prompts: int, seed: int) -> dict[str, float]:
         """Of `prompts` captions of each sort (an eighth of them where each is drawn eight times)."""
-        named = caption(prompts, draws.rng(seed, "named"), held_out=True)
-        free = caption(prompts, draws.rng(seed, "free"))
-        kinds = torch.arange(prompts) % len(world.KINDS)
-        openly = Captions([f"{_article(world.KINDS[k])} {world.KINDS[k]}" for k in kinds], _says(kinds))
+        named = stock(prompts, draws.rng(seed, "named"), held_out=True)
+        free = stock(prompts, draws.rng(seed, "free"))
+        alone = [Meaning(KINDS[i % len(KINDS)]) for i in range(prompts)]
+        openly = Captions([language.plain(meaning) for meaning in alone], Meanings.of(alone))
         return {
             **self._named(network, named, seed),
             "free right": self._share_right(network, free, seed),
@@ -70,10 +71,10 @@ class Examiner:
     def _named(self, network: Network, said: Captions, seed: int) -> dict[str, float]:
         z, other = (noise(seed, name, len(said.texts)) for name in ("z", "render"))
         made, real = self.draw(network, said.texts, z), self._render(said, other)
-        right = self._right(made, said)
+        there, all_right = self._right(made, said)
         return {
-            "object and colour": right[:, :2].all(1).float().mean().item(),
-            "and background": right.all(1).float().mean().item(),
+            "object and colour": there.float().mean().item(),
+            "and background": all_right.float().mean().item(),
             "CLIP": metrics.clip_score(self._reader, made, said.texts).mean().item(),
             "other CLIP": metrics.clip_score(self._second, made, said.texts).mean().item(),
             "FID": metrics.distances(self._network, real.split(100), made.split(100)).fid,
@@ -83,17 +84,18 @@ class Examiner:
 
     def _share_right(self, network: Network, said: Captions, seed: int) -> float:
         made = self.draw(network, said.texts, noise(seed, "z", len(said.texts)))
-        return self._right(made, said).all(1).float().mean().item()
+        return self._right(made, said)[1].float().mean().item()
 
-    def _right(self, made: Tensor, said: Captions) -> Tensor:
-        """Whether object, colour and background are those that the captions say, or nothing is said of them: [N, 3]."""
-        seen = torch.cat([judge.sees(self._court, made), self._court(made)["background"].argmax(1)[:, None]], 1)
-        wanted = said.says[:, [FIELDS.index(name) for name in ("kind", "colour", "background")]].to(seen)
-        return (seen == wanted) | (wanted == UNSAID)
+    def _right(self, made: Tensor, said: Captions) -> tuple[Tensor, Tensor]:
+        """Whether both judges see each caption's object in its colour, and the background as well: [N] bool each."""
+        kind, colour, background = (said.meanings.says[:, FIELDS.index(name)] for name in FIELDS_SEEN)
+        found = judging.finds(made, torch.stack([kind, colour], 1)[:, None]).all(0)
+        there = (judging.backgrounds(made) == background).all(0)
+        return found, found & (there | (background == OPEN))
 
     def _variety(self, network: Network, said: Captions, name: str, seed: int) -> dict[str, float]:
         rows = torch.arange(max(1, len(said.texts) // COPIES)).repeat_interleave(COPIES)
-        said = Captions([said.texts[i] for i in rows], said.says[rows])
+        said = Captions([said.texts[i] for i in rows], said.meanings[rows])
         made = self.draw(network, said.texts, noise(seed, "copies", len(rows)))
         real = self._render(said, noise(seed, "copies rendered", len(rows)))
         made, real = (self._spread(each) for each in (made, real))
@@ -108,13 +110,13 @@ class Examiner:
         return torch.stack(distances).mean(0)
 
     def _render(self, said: Captions, z: Tensor) -> Tensor:
-        scenes = scene_of(z.to(self.device), said.says.to(self.device))
-        return torch.cat([world.render(scenes[i : i + 500]) for i in range(0, len(z), 500)])
+        scenes = scene_of(z, said.meanings)
+        return torch.cat([render.render(scenes[i : i + 500]) for i in range(0, len(z), 500)])
 
 
 def noise(seed: int, name: str, count: int) -> Tensor:
-    """[count, 64]."""
-    return torch.randn(count, 64, generator=draws.rng(seed, name))
+    """[count, 96]."""
+    return torch.randn(count, Z_DIM, generator=draws.rng(seed, name))
 
 
 def steepest(images: Tensor) -> Tensor:
@@ -130,16 +132,6 @@ def steep(images: Tensor) -> Tensor:
 def _slopes(images: Tensor) -> Tensor:
     grey = images.float().mean(1) / 2
     return torch.hypot(grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]).flatten(1)
-
-
-def _says(kinds: Tensor) -> Tensor:
-    says = torch.full((len(kinds), len(FIELDS)), UNSAID)
-    says[:, FIELDS.index("kind")] = kinds
-    return says
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
 
 
 @dataclass(frozen=True)
@@ -171,7 +163,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("output") / "stylegan_t_models")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    examiner = Examiner(torch.device("cpu"))
+    examiner = Examiner()
     found = []
     for number, path in enumerate(options.models):
         network = text_to_image(generators.load(path)).network

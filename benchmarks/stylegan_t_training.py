@@ -17,7 +17,8 @@ from tqdm import trange
 from ..core import clip, generators
 from ..core.generators.stylegan_t import Network, text_to_image
 from ..picturebook import MODELS
-from ..picturebook.recipes.stylegan_t import SETTINGS, Pictures
+from ..picturebook.recipes.captioned import Pictures
+from ..picturebook.recipes.stylegan_t import SETTINGS
 from ..training import features
 from ..training.text import TextEncoder
 from ..training.trainer import Settings, Trainer, accelerated

@@ -1,7 +1,8 @@
 """How many pictures a second of CPU time the trainings learn from, on one thread, and what the time goes into.
 
 Each recipe of the picture book takes whole steps at its own batch, in both of its phases where it has two, and so does
-the StyleGAN-T trainer at half the width of the paper's lite size. Shares are of a step under torch's profiler: what an
+the StyleGAN-T trainer at half the width of the paper's lite size. The judges learn without what the BigGAN draws early
+in its training. Shares are of a step under torch's profiler: what an
 operation calls counts as the operation, and what no operation does (Python, the tokenizer) as everything else.
 """
 
@@ -12,7 +13,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest import mock
@@ -24,18 +26,23 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from ..core import clip
 from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
-from ..picturebook import MODELS, world
-from ..picturebook.recipes import classifier, gan, stylegan_t, vqgan
+from ..picturebook import MODELS
+from ..picturebook.recipes import captioned, classifier, gan, stylegan_t, upscaler, vqgan
 from ..picturebook.recipes import clip as clip_recipe
-from ..picturebook.recipes.training import Recipe
+from ..picturebook.recipes.__main__ import recipes
+from ..picturebook.recipes.blocks import Blocks
+from ..picturebook.scenes import render
 from ..training import features
 from ..training.trainer import Settings, Trainer, accelerated
 from ._tables import table
 
 CPU = torch.device("cpu")
 STEPS = 1000  # of a recipe's run, from which a step of each phase is taken
-TRAINER = Shape.pyramid(64, 8192, 256, num_res_blocks=2, c_dim=128), 32
-TINY = Shape.pyramid(64, 512, 16, num_res_blocks=1, c_dim=128), 16
+SOURCES = 4  # of the upscaler's pictures, which its steps take in turn
+NOWHERE = Path("nowhere", "early.safetensors")  # there is no file of early pictures, and none is written
+C_DIM = clip_recipe.MODEL["embed_dim"]
+TRAINER = Shape.pyramid(64, 8192, 256, num_res_blocks=2, c_dim=C_DIM), 32
+TINY = Shape.pyramid(64, 512, 16, num_res_blocks=1, c_dim=C_DIM), 16
 # What an operation's name begins with, without `aten::`; the first that fits decides.
 KINDS = {
     "rendering": ("rendering",),
@@ -56,10 +63,15 @@ class Work:
     step: Callable[[], object]
 
 
-def recipe(make: Callable[[int, torch.device], Recipe], name: str, pictures: int, at: float = 0.0) -> Work:
-    """A recipe's steps at a share of its run."""
-    made, numbers = make(STEPS, CPU), itertools.count(int(at * STEPS))
-    return Work(name, pictures, lambda: made.step(next(numbers)))
+def recipe(name: str, training: str, pictures: int, at: float = 0.0, steps: int = 1) -> Work:
+    """So many steps of a recipe, of so many pictures each, at a share of its run."""
+    made, numbers = recipes(NOWHERE)[name](STEPS, CPU), itertools.count(int(at * STEPS))
+
+    def step() -> None:
+        for number in itertools.islice(numbers, steps):
+            made.step(number)
+
+    return Work(training, steps * pictures, step)
 
 
 def trainer(tiny: bool) -> Work:
@@ -70,7 +82,7 @@ def trainer(tiny: bool) -> Work:
         network = Network(shape)
     eyes, reader = features.load(MODELS / "perceptual" / "model.safetensors"), clip.load(MODELS / "clip")
     made = Trainer(network, eyes, reader, Settings(batch=batch), accelerated(CPU))
-    source = stylegan_t.Pictures(0)
+    source = captioned.Pictures(0)
 
     def step() -> None:
         drawn = source.__getitems__(range(batch))
@@ -80,34 +92,46 @@ def trainer(tiny: bool) -> Work:
 
 
 WORKS: dict[str, Callable[[bool], Work]] = {
-    "perceptual": lambda tiny: recipe(classifier.perceptual, "perceptual backbone", classifier.BATCH),
-    "judge": lambda tiny: recipe(classifier.judge, "judge", classifier.BATCH),
-    "gan": lambda tiny: recipe(gan.gan, "BigGAN, painting", gan.BATCH),
-    "gan_critic": lambda tiny: recipe(gan.gan, "BigGAN, with its discriminator", gan.BATCH, gan.ADVERSARIAL_FROM),
-    "vqgan": lambda tiny: recipe(vqgan.vqgan, "VQGAN", vqgan.BATCH, 0.5),
-    "clip": lambda tiny: recipe(clip_recipe.clip, "CLIP", clip_recipe.BATCH),
-    "clip_robust": lambda tiny: recipe(clip_recipe.clip_robust, "robust CLIP", clip_recipe.BATCH),
-    "stylegan_t": lambda tiny: recipe(stylegan_t.stylegan_t, "StyleGAN-T, painting", stylegan_t.SETTINGS.batch),
+    "perceptual": lambda tiny: recipe("perceptual", "perceptual backbone", classifier.BATCH),
+    "judge": lambda tiny: recipe("judge", "judge", classifier.BATCH),
+    "patch_judge": lambda tiny: recipe("patch_judge", "patch judge", classifier.BATCH),
+    "gan": lambda tiny: recipe("gan", "BigGAN, painting", gan.BATCH),
+    "gan_critic": lambda tiny: recipe("gan", "BigGAN, with its discriminator", gan.BATCH, gan.ADVERSARIAL_FROM),
+    "vqgan": lambda tiny: recipe("vqgan", "VQGAN", vqgan.BATCH, 0.5),
+    "clip": lambda tiny: recipe("clip", "CLIP", clip_recipe.BATCH),
+    "clip_robust": lambda tiny: recipe("clip_robust", "robust CLIP", clip_recipe.BATCH),
+    "stylegan_t": lambda tiny: recipe("stylegan_t", "StyleGAN-T, painting", stylegan_t.SETTINGS.batch),
     "stylegan_t_play": lambda tiny: recipe(
-        stylegan_t.stylegan_t, "StyleGAN-T, playing", stylegan_t.SETTINGS.batch, 0.9
+        "stylegan_t", "StyleGAN-T, playing", stylegan_t.SETTINGS.batch, stylegan_t.PAINTS
     ),
+    "upscaler": lambda tiny: recipe("upscaler", "upscaler", upscaler.BATCH, steps=SOURCES),
     "trainer": trainer,
 }
 
 
+class Single(Blocks):
+    """Draws a batch at each step rather than many at once."""
+
+    def __init__(self, draw: Callable, batch: int, seed: int, pictures: int = 0) -> None:
+        super().__init__(draw, batch, seed, batch)
+
+
 @contextmanager
 def small(tiny: bool) -> Iterator[None]:
-    """Recipes that draw a batch at each step rather than many at once, of few captions; tiny, batches of few."""
+    """Recipes whose steps each draw their batch, of few captions; tiny, batches of few."""
     with ExitStack() as changes:
 
         def change(module: object, **values: object) -> None:
             for name, value in values.items():
                 changes.enter_context(mock.patch.object(module, name, value))
 
-        change(stylegan_t, STOCK=512, PER_BLOCK=1)
+        for module in (classifier, gan, vqgan, clip_recipe, stylegan_t):
+            change(module, Blocks=Single)
+        change(gan, EARLY=())
+        change(stylegan_t, STOCK=512)
         if tiny:
-            change(stylegan_t, SETTINGS=Settings(batch=16))
-            for module in (classifier, gan, vqgan, clip_recipe):
+            change(stylegan_t, SETTINGS=replace(stylegan_t.SETTINGS, batch=16))
+            for module in (classifier, gan, vqgan, clip_recipe, upscaler):
                 change(module, BATCH=8)
         yield
 
@@ -141,8 +165,8 @@ def shares(step: Callable[[], object]) -> dict[str, float]:
 
         return drawn
 
-    draws: dict[str, Any] = {name: drawing(getattr(world, name)) for name in ("render", "object_mask")}
-    with mock.patch.multiple(world, **draws), profile(activities=[ProfilerActivity.CPU]) as seen:
+    draws: dict[str, Any] = {name: drawing(getattr(render, name)) for name in ("render", "layers")}
+    with mock.patch.multiple(render, **draws), profile(activities=[ProfilerActivity.CPU]) as seen:
         begun = time.perf_counter()
         step()
         whole = time.perf_counter() - begun

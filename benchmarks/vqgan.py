@@ -1,9 +1,10 @@
-"""Does the picture show its prompt? VQGAN-CLIP and its ablations on picturebook, as the independent judge sees it.
+"""Does the picture show its prompt? VQGAN-CLIP and its ablations on picturebook, as the independent judges see it.
 
-The prompts are combinations of object, colour and background that CLIP has never seen; a picture is right when the
-judge sees the prompt's object in the prompt's colour. The rows are those of the paper's Figures 8 and 9 (Crowson,
-Biderman et al. 2022), each the first row's search but for one thing: where it starts, how the latent is held, or which
-augmentations it has, among which crops count: each by itself, each left out, all and none. Prints a table in Markdown.
+The prompts are combinations of object, colour and background that CLIP has never seen. The object is right when both
+judges see it in the prompt's colour, and all is when they see the background as well. The rows are those of the paper's
+Figures 8 and 9 (Crowson, Biderman et al. 2022), each the first row's search but for one thing: where it starts, how the
+latent is held, or which augmentations it has, among which crops count: each by itself, each left out, all and none.
+Prints a table in Markdown; intervals are of 95 %.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -25,8 +27,20 @@ from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
 from ..core.search import optimize, starts, weightings
 from ..core.types import Loss
-from ..picturebook import captions
-from ._common import Prompt, add_cutout_search, each, held_out, robust, save_sheet, search_in_words, shows, table, vqgan
+from ._common import (
+    WORDINGS,
+    Prompt,
+    add_cutout_search,
+    each,
+    held_out,
+    right,
+    robust,
+    save_sheet,
+    search_in_words,
+    share,
+    table,
+    vqgan,
+)
 
 HELD = LatentRegularization(0.2, 0.0)  # as the workflow holds it
 CROPS = "crops"
@@ -70,7 +84,7 @@ def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_los
     encoder = robust()
     return cutout_loss.CutoutLoss(
         encoder,
-        targets.from_text(encoder, captions.prompt(*prompt)),
+        targets.from_text(encoder, prompt.text),
         copies=options.copies if way.augmentations else 1,  # they would all be alike
         smallest=options.smallest,
         whole=options.whole if CROPS in way.augmentations else 1.0,
@@ -90,14 +104,14 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 
 
-def judged(task: tuple[Prompt, int], options: argparse.Namespace) -> dict[str, tuple[bool, float, Tensor]]:
-    """Of each row, for a prompt and a seed: whether the judge sees object and colour, the seconds, and the picture."""
+def judged(task: tuple[Prompt, int], options: argparse.Namespace) -> dict[str, tuple[tuple[bool, bool], float, Tensor]]:
+    """Of each row, for a prompt and a seed: whether object and all are right, the seconds, and the picture."""
     prompt, seed = task
     rows = {}
     for name in options.only:
         begun = time.perf_counter()
         made = picture(prompt, WAYS[name], seed, options)
-        rows[name] = shows(made, prompt), time.perf_counter() - begun, made
+        rows[name] = right(made, prompt), time.perf_counter() - begun, made
     return rows
 
 
@@ -106,22 +120,27 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
+    parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
     add_cutout_search(parser, steps=400)
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per search")
     options = parser.parse_args()
-    wanted = held_out(options.prompts, options.seed)
+    wanted = held_out(options.prompts, options.seed, options.wording)
     tasks = [(prompt, options.seed + search) for prompt in wanted for search in range(options.searches)]
     rows = each(judged, tasks, options, jobs=options.jobs)
-    print(f"{len(wanted)} prompts, {options.searches} searches each, {search_in_words(options)}\n")
+    print(
+        f"{len(wanted)} prompts, {options.searches} searches each, {options.wording} wording, "
+        f"{search_in_words(options)}\n"
+    )
     lines = []
     for name in options.only:
-        right, seconds, _ = zip(*(row[name] for row in rows), strict=True)
-        lines.append([name, f"{sum(right) / len(rows):.0%}", f"{sum(seconds) / len(rows):.1f}"])
-    print(table(["search", "judge: right", "seconds per picture"], lines))
+        found, seconds, _ = zip(*(row[name] for row in rows), strict=True)
+        shares = [share([one[which] for one in found], len(wanted)) for which in (0, 1)]
+        lines.append([name, *shares, f"{fmean(seconds):.1f}"])
+    print(table(["search", "object", "all", "seconds per picture"], lines))
     if options.sheet:
         for (prompt, _), row in zip(tasks, rows, strict=True):
-            print(captions.prompt(*prompt), *("+" if row[name][0] else "-" for name in options.only))
+            print(prompt.text, *("+" if all(row[name][0]) else "-" for name in options.only))
         save_sheet(torch.cat([row[name][2] for row in rows for name in options.only]), options.sheet, len(options.only))
 
 

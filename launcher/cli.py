@@ -37,7 +37,6 @@ TOOLS = {
 SCALE = {"batch", "evaluate", "ray", "test", "lint"}
 TRAININGS = {
     "picturebook": "picturebook/recipes",
-    "second-edition": "picturebook/second/recipes",
     "stylegan-t": "training",
 }
 # Options to run all tests: a process for each core, at most 4, as each takes 3 GB; the tests of a file share a host.

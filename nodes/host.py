@@ -35,6 +35,7 @@ from ..core.errors import first_line, printable
 from ..core.files import formats
 from ..core.files.whole import whole
 from ..core.types import Model
+from ..picturebook import UPSCALER
 
 SHIPPED = "picturebook"  # the name in menus of the models that come with the pack
 Part = TypeVar("Part")
@@ -45,13 +46,17 @@ Place = tuple[str, str]  # identifies a running node: ids of the prompt and of t
 
 
 def register_folders() -> None:
-    """Register the pack's model folders with the host; paths from the user's extra_model_paths.yaml are kept."""
+    """Register the pack's model folders, and its upscaler, with the host.
+
+    Paths from the user's extra_model_paths.yaml are kept.
+    """
     weights = set(formats.SUFFIXES)
     folders = {"gan": weights, "clip_joint": {".json", *weights}, "lpips": weights, "gan_latents": {".safetensors"}}
     for name, extensions in folders.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
         folder_paths.folder_names_and_paths[name] = (folder_paths.folder_names_and_paths[name][0], extensions)
     folder_paths.add_model_folder_path("gan_latents", str(latents_folder()), is_default=True)
+    folder_paths.add_model_folder_path("upscale_models", str(UPSCALER.parent))
 
 
 def latents_folder() -> Path:

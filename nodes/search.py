@@ -100,7 +100,7 @@ _BY_HAND = [
         max=4.0,
         step=0.005,
         tooltip="Noise added to the latent at each step. FuseDream's code: 0.01. 0 (VQGAN-CLIP) gives sharper edges "
-        "at a slightly lower score; more (0.25 for picturebook) helps the search out of local optima.",
+        "at a slightly lower score; more (0.1 for picturebook) helps the search out of local optima.",
     ),
 ]
 SETTINGS = suited.Menu("search", _BY_HAND, NAMED, composed=True)

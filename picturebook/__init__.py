@@ -10,4 +10,5 @@ GENERATORS = {
     "picturebook VQGAN": MODELS / "vqgan",
     "picturebook StyleGAN-T": MODELS / "stylegan_t",
 }
+UPSCALER = MODELS / "upscaler" / "picturebook x4.safetensors"
 CLIPS = {"picturebook": MODELS / "clip", "picturebook robust": MODELS / "clip_robust"}

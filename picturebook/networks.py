@@ -1,8 +1,8 @@
-"""Picturebook's small networks: the judge, the perceptual backbone and the GAN's discriminator."""
+"""The small networks that are picturebook's own: the judges, the perceptual backbone and the GAN's discriminator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -13,13 +13,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core.compute.feature_maps import GroupNorm
 from . import MODELS
-from .world import BACKGROUNDS, COLOURS, KINDS, STYLES
+from .scenes.kinds import BACKGROUNDS, COLOURS, KINDS, STYLES
 
 PAIRS = len(KINDS) * len(COLOURS)
+ABSENT = -6.0  # first logit of each object at each place: a given one is hardly anywhere
 
 
 class Heads(nn.Module):
-    """Output heads of a classifier: logits of (kind, colour) pairs, kinds, backgrounds and styles."""
+    """Logits of every (kind, colour) pair, of the kind, the background and the style, from features [..., width]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -31,41 +32,75 @@ class Heads(nn.Module):
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         return {name: head(features) for name, head in self.named_children()}
 
+    def everywhere(self, places: Tensor) -> dict[str, Tensor]:
+        """Logits of pictures from features [N, places, width]: objects may be at any place, the rest is of them all."""
+        said = self(places)
+        return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
+
+    def expect_nothing(self) -> None:
+        """Initialise with objects absent from every place."""
+        for head in (self.pair, self.kind):
+            nn.init.constant_(head.bias, ABSENT)
+
 
 class Judge(nn.Module):
-    """The independent classifier of the tests: residual blocks with group norm. Never used for guidance.
+    """The first judge: residual convolutions with group norm, which look for objects at each of 8 x 8 places.
 
-    It classifies each of 8 x 8 positions, so that it detects two objects in a picture as well as one.
+    Judges never guide anything that they judge.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (24, 48, 96)
-        depths = (1, 1, 3)
+        widths, depths = (32, 64, 128), (1, 1, 3)
         self.stem = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
-        self.blocks = nn.ModuleList(Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
+        self.stages = nn.ModuleList(Residual(width, depth) for width, depth in zip(widths, depths, strict=True))
         self.heads = Heads(widths[-1])
-        for head in (self.heads.pair, self.heads.kind):
-            nn.init.constant_(head.bias, -8.0)  # a given pair is absent at almost every position
+        self.heads.expect_nothing()
 
     def features(self, images: Tensor) -> Tensor:
-        """[N, 96, 8, 8] of images [N, 3, 64, 64] in [-1, 1]."""
-        x = self.stem(images)
-        for i, blocks in enumerate(self.blocks):
-            x = blocks(x)
-            if i < len(self.down):
-                x = self.down[i](x)
-        return x
+        """[N, 64, 128], at each place, of images [N, 3, 64, 64] in [-1, 1]."""
+        x = self.stages[0](self.stem(images))
+        for down, stage in zip(self.down, self.stages[1:], strict=True):
+            x = stage(down(x))
+        return x.flatten(2).transpose(1, 2)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.heads.everywhere(self.features(images))
+
+
+class PatchJudge(nn.Module):
+    """The second judge, of another architecture: a transformer on overlapping patches, 8 x 8 of them."""
+
+    def __init__(self, width: int = 128, depth: int = 4, heads: int = 4) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, 12, stride=8, padding=2)
+        self.places = nn.Parameter(0.02 * torch.randn(64, width))
+        self.blocks = nn.Sequential(*(_Attention(width, heads) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width)
+        self.heads = Heads(width)
+        self.heads.expect_nothing()
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """images: [N, 3, 64, 64] in [-1, 1]."""
-        return self.say(self.features(images))
+        x = self.patches(images).flatten(2).transpose(1, 2) + self.places
+        return self.heads.everywhere(self.norm(self.blocks(x)))
 
-    def say(self, features: Tensor) -> dict[str, Tensor]:
-        """Logits by head of features [N, C, H, W]: pair and kind pooled by logsumexp, the others by the mean."""
-        said = self.heads(features.flatten(2).transpose(1, 2))
-        return {name: at.logsumexp(1) if name in ("pair", "kind") else at.mean(1) for name, at in said.items()}
+
+class _Attention(nn.Module):
+    """A transformer's block: attention, then two layers on each row."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        x = x + self.out(F.scaled_dot_product_attention(*rows.unbind(0)).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
 
 
 class Residual(nn.ModuleList):
@@ -87,10 +122,9 @@ class Residual(nn.ModuleList):
 class PerceptualBackbone(nn.Module):
     """Plain convolutional network of five stages, whose activations give the perceptual distance of pictures."""
 
-    widths = (16, 32, 64, 96, 128)
-    models = MODELS
+    widths = (32, 32, 64, 96, 128)
 
-    def __init__(self, heads: Callable[[int], nn.Module] = Heads) -> None:
+    def __init__(self) -> None:
         super().__init__()
         before = (3, *self.widths[:-1])
         self.stages = nn.ModuleList(
@@ -104,7 +138,7 @@ class PerceptualBackbone(nn.Module):
             )
             for a, b in zip(before, self.widths, strict=True)
         )
-        self.heads = heads(self.widths[-1])
+        self.heads = Heads(self.widths[-1])
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Activations of every stage for images [N, 3, H, W] in [-1, 1]; each stage halves the side."""
@@ -125,7 +159,7 @@ class PerceptualBackbone(nn.Module):
     def shipped(cls, device: torch.device) -> PerceptualBackbone:
         """The shipped backbone, frozen, on a device."""
         backbone = cls()
-        load_model(backbone, str(cls.models / "perceptual" / "model.safetensors"))
+        load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
         return backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -143,7 +177,7 @@ def _apart(seen: Tensor, unit: Tensor) -> Tensor:
 class Discriminator(nn.Module):
     """Projection discriminator with spectral norm (Miyato and Koyama 2018) for the hinge loss of the GAN."""
 
-    def __init__(self, num_classes: int, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
+    def __init__(self, num_classes: int, widths: Sequence[int] = (32, 64, 128, 256)) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for a, b in zip((3, *widths), widths, strict=False):

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core.errors import PackError
 from ..core.files.picture_files import read
 from ..launcher import LauncherError
-from ..picturebook.recipes.stylegan_t import Pictures
+from ..picturebook.recipes.captioned import Pictures
 from ..training.data import Files
 from . import table
 

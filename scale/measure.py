@@ -14,7 +14,7 @@ from ..core import clip, metrics
 from ..core.files.picture_files import read
 from ..core.losses import perceptual
 from ..core.types import JointEncoder
-from ..picturebook import MODELS, judge
+from ..picturebook import MODELS, judging
 from .captions import Captions
 
 NETWORKS = ("judge", "backbone")  # of the picture book; any other name is a file with Inception's weights
@@ -67,7 +67,7 @@ class View:
 def feature_network(name: str) -> metrics.FeatureNetwork:
     """The network for metrics of pictures alone: one of NETWORKS, or Inception from a file."""
     if name == "judge":
-        return judge.feature_network(judge.load())
+        return judging.feature_network()
     return metrics.backbone(perceptual.load(BACKBONE)) if name == "backbone" else metrics.inception(name)
 
 

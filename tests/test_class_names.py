@@ -12,8 +12,9 @@ from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError, ChoiceError, PackError
 from guided_gan.core.generators import class_names
 from guided_gan.core.generators.class_conditional import class_conditional
-from guided_gan.picturebook import MODELS, judge, world
+from guided_gan.picturebook import MODELS, judging
 from guided_gan.picturebook.recipes import gan as recipe
+from guided_gan.picturebook.scenes.kinds import COLOURS, KINDS
 
 NAMES = ("red house", "blue house", "red boat")
 
@@ -116,22 +117,21 @@ def test_names_that_do_not_fit_are_refused_where_they_are_the_models_own(saved, 
 
 @torch.no_grad()
 def test_the_shipped_gan_draws_what_its_classes_are_called(shipped):
-    court = judge.load()
     right = []
     for number, name in enumerate(shipped.classes):
         latent = shipped.draw(class_names.shares([(name, 1.0)], shipped.classes), rngs(1, 2, 3, 4))
         colour, kind = name.split()
-        seen = judge.sees(court, shipped.decode(latent))
-        right.append((seen == torch.tensor([world.KINDS.index(kind), world.COLOURS.index(colour)])).all(1))
-        assert recipe.CLASSES[number].tolist() == [world.KINDS.index(kind), world.COLOURS.index(colour)]
-    assert torch.cat(right).float().mean() >= 0.95
+        thing = [KINDS.index(kind), COLOURS.index(colour)]
+        assert recipe.CLASSES[number].tolist() == thing
+        right.append(judging.finds(shipped.decode(latent), torch.tensor([[thing]] * 4)).all(0))
+    assert torch.cat(right).float().mean() >= 0.85
 
 
 # ---- Latents
 
 
 def test_latents_of_classes_are_samples_with_the_class_chosen(shipped):
-    rows = load_file(MODELS / "biggan" / "model.safetensors")["embeddings.weight"].T
+    rows = load_file(MODELS / "biggan" / "model.safetensors")["embeddings.weight"].T.float()
     latent = shipped.draw({3: 0.25, 40: 0.75}, rngs(5, 6, 7))
     assert torch.allclose(latent.tensors["y"], (0.25 * rows[3] + 0.75 * rows[40]).expand(3, -1))
     alone = torch.cat([shipped.sample(1, seeded(seed)).tensors["z"] for seed in (5, 6, 7)])

@@ -48,7 +48,7 @@ def edit(folder, change):
 
 def test_texts_and_pictures_are_unit_vectors_of_one_space(encoder, images):
     texts, pictures = encoder.encode_text(["a red boat", "a blue tree"]), encoder.encode_image(images)
-    assert texts.shape == pictures.shape == (2, 128)
+    assert texts.shape == pictures.shape == (2, 192)
     for vectors in (texts, pictures):
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
     assert not texts.requires_grad
@@ -101,7 +101,7 @@ def test_an_empty_prompt_is_refused(encoder, text):
 
 def test_a_prompt_of_just_the_room_is_read_and_one_token_more_is_refused(encoder):
     room = json.loads((SHIPPED / CONFIG).read_text())["model_cfg"]["text_cfg"]["context_length"] - 2
-    assert encoder.encode_text([" ".join(["tree"] * room)]).shape == (1, 128)
+    assert encoder.encode_text([" ".join(["tree"] * room)]).shape == (1, 192)
     with pytest.raises(PackError, match=rf"has {room + 1} tokens, but this CLIP \(clip@\w+\) reads {room} tokens"):
         encoder.encode_text([" ".join(["tree"] * (room + 1))])
 
@@ -169,11 +169,11 @@ def test_a_preprocessing_that_makes_no_sense_is_refused(folder, settings):
 def test_weights_of_another_model_are_refused(folder):
     tensors = load_file(folder / WEIGHTS)
     wide = {**tensors, "logit_scale": torch.ones(3)}
-    deep = {**tensors, "transformer.resblocks.7.ln_1.weight": torch.ones(128)}
+    deep = {**tensors, "transformer.resblocks.7.ln_1.weight": torch.ones(192)}
     few = {"a": torch.ones(1)}
     for wrong, what in (
         (wide, "logit_scale"),
-        (few, "layers is 3"),
+        (few, "layers is 2"),
         (deep, r"too many, such as transformer\.resblocks\.7"),
     ):
         save_file(wrong, folder / WEIGHTS)

@@ -15,7 +15,7 @@ def composition(client, **options):
     generator, clip = graph.add("LoadGenerator"), graph.add("LoadCLIP")
     target = graph.add("EncodeText", clip=clip, text="a house and a fish")
     loss = graph.add("AugCLIPLoss", clip=clip, target=target, copies=2)
-    start = {"generator": generator, "loss": loss, "candidates": 100, "k": 2, "fresh": True}  # no start is in both
+    start = {"generator": generator, "loss": loss, "candidates": 4, "k": 2, "fresh": True}  # no start is in both
     layers = [graph.add("BasisInit", seed=seed, **start) for seed in (0, 1)]
     options = {"places": "top left, centre", "scales": "0.5", "steps": STEPS, "preview_every": 1, **options}
     foreground, background = layers

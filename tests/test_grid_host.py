@@ -148,7 +148,7 @@ def test_the_hosts_vaes_are_searched_and_hand_over_their_latents(client):
     ours = graph.add("SaveImage", images=graph.add("Decode", generator=taken, latent=taken[1]))
     handed = graph.add("LatentToVAE", generator=taken, latent=taken[1])
     hosts = graph.add("SaveImage", images=graph.add("VAEDecode", samples=handed, vae=vae))
-    search = graph.add("Optimize", generator=taken, loss=loss, latent=taken[1], steps=3, lr=0.1)
+    search = graph.add("Optimize", generator=taken, loss=loss, latent=taken[1], steps=12, lr=0.05)
     found = graph.add("SaveImage", images=search)
     searched = graph.add("LatentToVAE", generator=taken, latent=search[1])
     found_by_host = graph.add("SaveImage", images=graph.add("VAEDecode", samples=searched, vae=vae))

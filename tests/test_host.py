@@ -367,9 +367,9 @@ def test_a_published_file_is_known_before_it_is_there_and_the_menus_list_it_with
 
 def test_words_that_a_model_does_not_know_are_said_on_the_node(client):
     s = search(client, steps=1)
-    s.text.inputs["text"] = "a scarlet kitty | a tree:0.5"
+    s.text.inputs["text"] = "a plaid octopus | a tree:0.5"
     texts = [line for node, line in client.run(s.graph.prompt).texts if node == "EncodeText"]
-    assert texts == ["a scarlet kitty: weight 1\na tree: weight 0.5\npicturebook does not know: scarlet, kitty"]
+    assert texts == ["a plaid octopus: weight 1\na tree: weight 0.5\npicturebook does not know: plaid, octopus"]
 
 
 def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
@@ -378,8 +378,8 @@ def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
     run = client.run(s.graph.prompt, lambda run: sum(node == "BasisInit" for node, _ in run.texts) > 1)
     first, second = [line for node, line in run.texts if node == "BasisInit"][:2]
     what = r"scoring 1,000,000 candidates by \d+ augmented copies each"
-    assert re.fullmatch(rf"{what}, kept in 33\.28 GB", first)
-    assert re.fullmatch(rf"{what}, about \d+ (days|hours), kept in 33\.28 GB", second)
+    assert re.fullmatch(rf"{what}, kept in 49\.67 GB", first)
+    assert re.fullmatch(rf"{what}, about \d+ (days|hours), kept in 49\.67 GB", second)
 
 
 def test_a_date_and_values_of_nodes_become_part_of_a_name(client, host_folders):

@@ -7,7 +7,9 @@ from toys import seeded
 from guided_gan.core import metrics
 from guided_gan.core.errors import PackError
 from guided_gan.core.losses import perceptual
-from guided_gan.picturebook import MODELS, world
+from guided_gan.picturebook import MODELS, judging
+from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.scenes.render import render
 
 WIDTH = 4
 
@@ -56,7 +58,7 @@ def test_batches_do_not_matter(network):
 
 def test_the_backbone_finds_blurred_pictures_farther_than_fresh_ones():
     network = metrics.backbone(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
-    real, fresh = (world.render(world.sample(48, seeded(seed))) for seed in (0, 1))
+    real, fresh = (render(kinds.sample(48, seeded(seed))) for seed in (0, 1))
     blurred = torch.nn.functional.avg_pool2d(fresh, 9, stride=1, padding=4)
     near, far = (metrics.distances(network, [real], [made]) for made in (fresh, blurred))
     assert near.fid < far.fid
@@ -146,16 +148,11 @@ def test_inception_is_read_from_a_file_of_tensors(tmp_path, monkeypatch):
 
 
 def test_the_judge_sees_that_other_objects_are_other_pictures():
-    from guided_gan.picturebook import judge
-
-    network = judge.feature_network(judge.load())
-    scenes = world.sample(40, seeded(0))
-    seen, again = (network.extract(world.render(world.sample(40, seeded(seed)))) for seed in (1, 2))
-    assert seen.features.shape == (40, 96)
+    network = judging.feature_network()
+    seen, again = (network.extract(render(kinds.sample(40, seeded(seed)))) for seed in (1, 2))
+    assert seen.features.shape == (40, 128)
     assert seen.logits is not None
     assert metrics.inception_score(seen.logits, splits=1) > 5
-    grey = network.extract(
-        torch.zeros_like(world.render(scenes)) + 0.01 * torch.randn(40, 3, 64, 64, generator=seeded(3))
-    )
+    grey = network.extract(0.01 * torch.randn(40, 3, 64, 64, generator=seeded(3)))
     near, far = (metrics.frechet_distance(seen.features, each.features) for each in (again, grey))
     assert near < far

@@ -1,4 +1,4 @@
-"""The picture book's second edition: what a scene says is there, in the picture and in the right place."""
+"""The picture book's scenes: what a scene says is there, in the picture and in the right place."""
 
 from dataclasses import replace
 

@@ -58,10 +58,10 @@ def test_the_published_sets_differ_where_papers_and_codes_do():
 
 def test_the_shipped_models_say_their_own():
     own = generators.load(MODELS / "biggan").settings
-    assert own.search == SearchSettings(150, 0.05, 0.25, "cap", "cosine")
+    assert own.search == SearchSettings(150, 0.03, 0.1, "cap", "cosine")
     assert (own.start.k, own.start.candidates, own.start.weighting) == (10, 1000, "softmax")
     assert (own.aug_clip.copies, own.backbone) == (16, "picturebook")
-    assert own.composed.search == SearchSettings(75, 0.05, 0.1, "cap", "cosine")
+    assert own.composed.search == SearchSettings(75, 0.03, 0.1, "cap", "cosine")
     assert own.composed.aug_clip.copies == 8
     assert own.composed.start == own.start
     assert own.composed.composed == own.composed

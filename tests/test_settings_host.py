@@ -106,7 +106,7 @@ def test_a_number_beside_what_suits_changes_that_alone(client):
     """As a program does that sets one number of a prompt."""
     few = {"start": {"candidates": 90, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 3}}
     _, run = picture(client, search(client, *suited(few)))
-    assert "suits the generator: steps 3, lr 0.05, latent_noise 0.25" in said(run, "Optimize")
+    assert "suits the generator: steps 3, lr 0.03, latent_noise 0.1" in said(run, "Optimize")
     assert "k 2, candidates 90, weighting softmax" in said(run, "BasisInit")
     assert "AugCLIP: copies 2" in said(run, "Optimize")
 
@@ -207,7 +207,7 @@ def test_a_composition_takes_its_own(client):
     assert run.status == "success", run.error
     assert "AugCLIP: copies 8" in said(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
-        numbers = "steps 1, lr 0.05, latent_noise 0.1, constraint cap, schedule cosine"
+        numbers = "steps 1, lr 0.03, latent_noise 0.1, constraint cap, schedule cosine"
         assert f"{numbers}\nAugCLIP: copies 8" in said(run, node)
 
 

@@ -23,7 +23,8 @@ from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
-from guided_gan.picturebook import judge, world
+from guided_gan.picturebook import judging
+from guided_gan.picturebook.scenes.kinds import gan_sees
 
 SEARCH = ["--steps=3", "--copies=2", "--lr=0.1"]
 START = ["--candidates=20", "--k=2"]
@@ -45,13 +46,13 @@ def distance(a, b):
 
 @pytest.fixture
 def toys(generator, encoder, monkeypatch):
-    """Toy models for all studies, with the real judge, and no further processes."""
+    """Toy models for all studies, with the real judges, and no further processes."""
 
     def each(work, items, *arguments, jobs):
         return [work(item, *arguments) for item in items]
 
     generator.class_norm = 1.0
-    parts = generator, encoder, judge.load()
+    parts = generator, encoder
     for module in (_common, *STUDIES):
         monkeypatch.setattr(module, "models", lambda: parts, raising=False)
         monkeypatch.setattr(module, "each", each, raising=False)
@@ -88,7 +89,7 @@ def test_a_study_prints_its_table_and_draws_its_figure(study, toys, capsys, monk
 
 def test_prompts_are_seen_and_unseen_by_turns():
     chosen = _common.wanted(Namespace(prompts=7, seed=3))
-    assert [bool(world.gan_sees(*map(torch.tensor, prompt[:2]))) for prompt in chosen] == [True, False] * 3 + [True]
+    assert [bool(gan_sees(*map(torch.tensor, prompt.thing))) for prompt in chosen] == [True, False] * 3 + [True]
 
 
 # --- attack ----------------------------------------------------------------------------------------------------------
@@ -120,12 +121,12 @@ def test_attacked_pictures_stay_pictures(loss):
     assert moved.min() == 0.5
 
 
-def test_true_and_false_prompts_share_nothing_and_are_what_the_judge_sees():
+def test_true_and_false_prompts_share_nothing_and_are_what_the_judges_see():
     pairs = attack.pairs(30, 0)
     assert all(a != b for true, false in pairs for a, b in zip(true, false, strict=True))
     pictures = torch.cat([attack.picture_of(true) for true, _ in pairs])
-    seen = judge.sees(judge.load(), pictures)
-    assert (seen == torch.tensor([true[:2] for true, _ in pairs])).all(1).float().mean() > 0.9
+    things = torch.tensor([[true.thing] for true, _ in pairs])
+    assert judging.finds(pictures, things).all(0).float().mean() > 0.9
 
 
 # --- object to object ------------------------------------------------------------------------------------------------
@@ -136,8 +137,8 @@ def test_start_and_target_are_two_kinds_that_the_gan_has_seen_in_one_colour():
     assert len(set(pairs)) == 40
     for source, target in pairs:
         assert source[0] != target[0]
-        assert source[1:] == target[1:]
-        assert all(world.gan_sees(*map(torch.tensor, prompt[:2])) for prompt in (source, target))
+        assert source[1:3] == target[1:3]
+        assert all(gan_sees(*map(torch.tensor, prompt.thing)) for prompt in (source, target))
 
 
 def test_each_search_raises_the_score_that_guides_it(toys, tmp_path):

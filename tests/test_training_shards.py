@@ -17,7 +17,7 @@ from guided_gan.core import clip, metrics
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import model_card
 from guided_gan.picturebook import CLIPS
-from guided_gan.picturebook.recipes.stylegan_t import Pictures
+from guided_gan.picturebook.recipes.captioned import Pictures
 from guided_gan.training import __main__ as command
 from guided_gan.training import evaluation, options, shards, starts
 from guided_gan.training.evaluation import Evaluator

@@ -5,6 +5,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from guided_gan.benchmarks import training_speed
+from guided_gan.picturebook.recipes.__main__ import STEPS
 
 
 @pytest.fixture(autouse=True)
@@ -17,15 +18,27 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", ["judge", "gan_critic", "stylegan_t_play", "trainer"])
-def test_a_training_has_a_row(name):
+def test_every_recipe_has_a_row():
+    assert set(STEPS) <= set(training_speed.WORKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        *((name, ("norms", "convolutions")) for name in ("judge", "gan_critic", "stylegan_t_play", "trainer")),
+        ("patch_judge", ("rendering", "products")),
+        ("clip_robust", ("norms", "convolutions", "products")),
+        ("upscaler", ("rendering", "convolutions")),
+    ],
+)
+def test_a_training_has_a_row(name, kinds):
     (line,) = training_speed.measured([name], 1, tiny=True)
     assert len(line) == len(training_speed.HEAD)
     assert float(line[2]) > 0
     shares = dict(zip(training_speed.HEAD[3:], (int(share.removesuffix("%")) for share in line[3:]), strict=True))
     assert sum(shares.values()) == pytest.approx(100, abs=5)
-    for kind in ("norms", "convolutions"):
-        assert shares[kind] > 0
+    for kind in kinds:
+        assert shares[kind] > 0, kind
 
 
 def test_what_an_operation_calls_counts_as_the_operation():

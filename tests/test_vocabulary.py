@@ -1,14 +1,18 @@
 """What a model does not know is named, by the list beside its weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from toys import ToyEncoder, seeded
 
 from guided_gan.core import clip, vocabulary
 from guided_gan.core.errors import CheckpointError
-from guided_gan.picturebook import MODELS, captions, world
+from guided_gan.picturebook import MODELS, language
+from guided_gan.picturebook.scenes import kinds
 
 CLIPS = ("clip", "clip_robust")
+SPELT_RIGHT = replace(language.TRAINING, typo=0)
 
 
 @pytest.mark.parametrize("folder", CLIPS)
@@ -16,14 +20,14 @@ def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
     known = vocabulary.read(MODELS / folder)
     assert known is not None
     assert known.name == "picturebook"
-    assert known.words == set(captions.vocabulary())
-    assert known.unknown(captions.describe(world.sample(2000, seeded(0)), seeded(1)).texts) == []
+    assert known.words == language.vocabulary()
+    assert known.unknown(language.describe(kinds.sample(2000, seeded(0)), seeded(1), habits=SPELT_RIGHT).texts) == []
 
 
 def test_unknown_words_are_named_once_and_in_their_order():
     encoder = clip.load(MODELS / "clip")
-    texts = ["A kitty on a Scarlet sofa", "the kitten's 2 SOFAS by the sea, scarlet"]
-    expected = ["picturebook does not know: kitty, scarlet, sofa, kitten's, sofas"]
+    texts = ["A unicorn on a Scarlet sofa", "the kitten's 2 SOFAS by the sea, unicorn"]
+    expected = ["picturebook does not know: unicorn, sofa, kitten's, sofas"]
     assert vocabulary.unknown(encoder, texts) == expected
     assert vocabulary.unknown(clip.Ensemble([encoder, clip.load(MODELS / "clip_robust")], [1, 1]), texts) == expected
     assert vocabulary.unknown(encoder, ["a blue tree in the snow"]) == []

@@ -19,7 +19,9 @@ from guided_gan.core.generators.vqgan import VQGAN, CodebookGenerator, VQGANGene
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.weightings import of_latent
 from guided_gan.core.types import Latent
-from guided_gan.picturebook import MODELS, world
+from guided_gan.picturebook import MODELS
+from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.scenes.render import render
 
 FACTOR = 4
 
@@ -83,7 +85,7 @@ def codebook(kind):
 
 @pytest.fixture
 def pictures():
-    return world.render(world.sample(2, seeded(1)), 32)
+    return render(kinds.sample(2, seeded(1)), 32)
 
 
 # ---- What it computes
@@ -557,16 +559,16 @@ def picturebook():
 
 
 def test_picturebooks_vqgan_repeats_scenes_of_every_style(picturebook):
-    scenes = world.sample(60, seeded(7))
-    pictures = world.render(scenes)
-    assert set(scenes.style.tolist()) == {0, 1, 2, 3}
+    scenes = kinds.sample(60, seeded(7))
+    pictures = render(scenes)
+    assert set(scenes.style.tolist()) == set(range(len(kinds.STYLES)))
     assert set(scenes.count.tolist()) == {1, 2}
     error = (picturebook.decode(picturebook.encode(pictures)) - pictures).square().mean()
     assert 10 * torch.log10(4 / error) >= 24
 
 
 def test_a_search_finds_a_picture_from_random_codes(picturebook):
-    target = world.render(world.sample(1, seeded(8)))
+    target = render(kinds.sample(1, seeded(8)))
 
     class Distance:
         name, models = "distance", ()
@@ -583,9 +585,9 @@ def test_a_search_finds_a_picture_from_random_codes(picturebook):
 
 def test_picturebooks_vqgan_draws_larger_pictures_too(picturebook):
     assert picturebook.resolution == (64, 64)
-    scene = world.sample(1, seeded(9))
+    scene = kinds.sample(1, seeded(9))
     large = picturebook.at(96, 128)
-    image = large.decode(large.encode(world.render(scene, 128)[:, :, :96]))
+    image = large.decode(large.encode(render(scene, 128)[:, :, :96]))
     assert image.shape == (1, 3, 96, 128)
 
 

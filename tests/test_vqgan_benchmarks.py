@@ -8,7 +8,8 @@ from toys import ToyEncoder
 
 from guided_gan.benchmarks import _common, edit, vqgan
 from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
-from guided_gan.picturebook import world
+from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.scenes.render import layers
 
 SEARCH = {"seed": 1, "steps": 2, "copies": 2, "smallest": 0.5, "whole": 0.0, "lr": 0.15, "noise": 0.0, "crops": 40}
 
@@ -32,13 +33,13 @@ def cells(text):
 def test_the_prompts_are_those_that_clip_has_not_seen():
     chosen = _common.held_out(40, 1)
     assert len(set(chosen)) == 40
-    assert all(world.clip_holds_out(*map(torch.tensor, prompt)) for prompt in chosen)
+    assert all(kinds.clip_holds_out(*map(torch.tensor, prompt[:3])) for prompt in chosen)
     assert chosen[:5] == _common.held_out(5, 1) != _common.held_out(5, 2)
 
 
 def test_the_rows_switch_each_augmentation_on_and_off(toys):
-    every = ["crops", *AUGMENTATIONS]
-    losses = {name: vqgan.loss_of((0, 1, 2), way, Namespace(**SEARCH)) for name, way in vqgan.WAYS.items()}
+    every, prompt = ["crops", *AUGMENTATIONS], _common.Prompt.plain(0, 1, 2)
+    losses = {name: vqgan.loss_of(prompt, way, Namespace(**SEARCH)) for name, way in vqgan.WAYS.items()}
     on = {
         name: ["crops"] * (loss.whole < 1) + [a for a, strength in loss.strengths.items() if strength == 1]
         for name, loss in losses.items()
@@ -60,34 +61,37 @@ def test_each_way_makes_a_picture_of_its_own(toys):
         "only flip",
         "no augmentation",
     ]
-    made = vqgan.judged(((0, 1, 2), 1), Namespace(**SEARCH, only=names))
+    made = vqgan.judged((_common.Prompt.plain(0, 1, 2), 1), Namespace(**SEARCH, only=names))
     pictures = torch.cat([picture for _, _, picture in made.values()])
     assert pictures.shape == (6, 3, 64, 64)
     assert len(torch.unique(pictures.flatten(1), dim=0)) == 6
 
 
-def test_the_table_says_how_often_the_judge_was_right(toys, capsys, monkeypatch, tmp_path):
-    verdicts = iter([True, True, False, True, False, True, False, False])
+def test_the_table_says_how_often_the_judges_were_right(toys, capsys, monkeypatch, tmp_path):
+    found = [(True, False), (True, True), (False, False), (True, True), (False, False), (True, False)]
+    verdicts = iter([*found, (False, False), (False, False)])
     judged = []
-    monkeypatch.setattr(vqgan, "shows", lambda picture, prompt: judged.append((prompt, picture)) or next(verdicts))
+    monkeypatch.setattr(vqgan, "right", lambda picture, prompt: judged.append((prompt, picture)) or next(verdicts))
     sheet = tmp_path / "sheet.png"
     options = ["--prompts=2", "--searches=2", "--steps=1", "--copies=2", "--only", "no regularisation", "only crops"]
     monkeypatch.setattr("sys.argv", ["vqgan", *options, f"--sheet={sheet}"])
     vqgan.main()
-    assert [row[:2] for row in cells(capsys.readouterr().out)] == [["no regularisation", "25%"], ["only crops", "75%"]]
+    plain, crops = cells(capsys.readouterr().out)
+    assert plain[:3] == ["no regularisation", "25 % (3 % to 80 %)", "0 % (0 % to 66 %)"]
+    assert crops[:3] == ["only crops", "75 % (20 % to 97 %)", "50 % (9 % to 91 %)"]
     assert sheet.read_bytes().startswith(b"\x89PNG")
-    assert [prompt for prompt, _ in judged] == [prompt for prompt in _common.held_out(2, 1) for _ in range(4)]
+    assert [prompt for prompt, _ in judged] == [prompt for prompt in _common.held_out(2, 1, "free") for _ in range(4)]
     assert len(torch.unique(torch.stack([picture for _, picture in judged]).flatten(1), dim=0)) == 8
 
 
-def test_scenes_are_flat_single_objects_to_be_seen_in_another_colour():
+def test_scenes_are_single_shaded_objects_to_be_seen_in_another_colour():
     items = edit.scenes(30, 1)
     for _, scene, prompt in items:
         assert (len(scene), scene.count.item(), scene.style.item()) == (1, 1, 0)
         assert prompt[0] == scene.kind[0, 0]
         assert prompt[1] != scene.colour[0, 0]
         assert prompt[2] == scene.background[0]
-    assert len({prompt[1] for _, _, prompt in items}) > len(world.COLOURS) / 2
+    assert len({prompt[1] for _, _, prompt in items}) > len(kinds.COLOURS) / 2
 
 
 def test_an_edit_leaves_what_the_mask_leaves_out(toys):
@@ -102,7 +106,7 @@ def test_an_edit_leaves_what_the_mask_leaves_out(toys):
         assert one.outside[0] == pytest.approx((searched - scene)[outside].abs().mean().item() / 2, abs=1e-6)
         assert one.outside[2] == 0 < one.outside[1] < 0.1
     assert edits["given"].iou == 1
-    truth, mask = world.object_mask(item[1])[0, 0] > 0, edits["text"].pictures[1, 0] > 0
+    truth, mask = layers(item[1])[0, 0] > 0, edits["text"].pictures[1, 0] > 0
     assert edits["text"].iou == pytest.approx(((truth & mask).sum() / (truth | mask).sum()).item())
     assert not torch.equal(edits["given"].pictures[0], edits["given"].pictures[2])
 

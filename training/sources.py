@@ -6,7 +6,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from ..picturebook.recipes.stylegan_t import Pictures
+from ..picturebook.recipes.captioned import Pictures
 from .data import Files
 from .options import PICTUREBOOK, stages
 from .shards import Shards, are_meant

@@ -18,8 +18,7 @@ from ...core.losses import targets
 from ...core.losses.aug_clip import AugCLIPLoss
 from ...core.search import basis_init, optimize
 from ...core.types import Basis
-from ...picturebook import captions, judge
-from .._common import Prompt, models, prompts, table
+from .._common import Prompt, models, prompts, shows, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +106,7 @@ def score(loss: AugCLIPLoss, pictures: Tensor, draw: str = "judge") -> Tensor:
 
 @dataclass(frozen=True)
 class Found:
-    """A picture [1, 3, H, W] made for a prompt: its AugCLIP score, and whether the judge sees what the prompt says."""
+    """A picture [1, 3, H, W] made for a prompt: its AugCLIP score, and whether the judges see what the prompt says."""
 
     picture: Tensor
     score: float
@@ -115,9 +114,8 @@ class Found:
 
 
 def found(picture: Tensor, prompt: Prompt) -> Found:
-    """The picture with its score under all augmentations and the judge's word on object and colour."""
-    right = judge.sees(models()[2], picture)[0].tolist() == list(prompt[:2])
-    return Found(picture, score(aug_clip(captions.prompt(*prompt)), picture).item(), right)
+    """The picture with its score under all augmentations and the judges' word on object and colour."""
+    return Found(picture, score(aug_clip(prompt.text), picture).item(), shows(picture, prompt.thing))
 
 
 # --- tables and figures ----------------------------------------------------------------------------------------------
@@ -137,7 +135,7 @@ def compared(rows: Sequence[Mapping[str, Found]], what: str) -> str:
     """A table of what each way, named in the column `what`, found for all prompts."""
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     lines = [[name, mean([f.score for f in c]), share([f.right for f in c])] for name, c in columns.items()]
-    return table([what, "AugCLIP", "judge: right"], lines)
+    return table([what, "AugCLIP", "judges: right"], lines)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -167,7 +165,7 @@ def sheet(figure: FigureBase, rows: Mapping[str, Mapping[str, Tensor]]) -> None:
 def first(rows: Sequence[Mapping[str, Found]], chosen: Sequence[Prompt]) -> dict[str, dict[str, Tensor]]:
     """What each way found for the first prompts, as `sheet` takes it."""
     found = zip(chosen, rows[:SHOWN], strict=False)
-    return {captions.prompt(*prompt): {name: one.picture for name, one in row.items()} for prompt, row in found}
+    return {prompt.text: {name: one.picture for name, one in row.items()} for prompt, row in found}
 
 
 def draw_found(rows: Sequence[Mapping[str, Found]], chosen: Sequence[Prompt], path: Path) -> None:

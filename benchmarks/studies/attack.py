@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...core.losses.aug_clip import AugCLIPLoss
-from ...picturebook import captions, world
+from ...picturebook.scenes import kinds, render
 from .._common import Prompt, each, table
 from ._common import SCORES, aug_clip, new_figure, parser, save, score, settings, show
 
@@ -38,18 +38,19 @@ class Attack:
 
 def pairs(count: int, seed: int) -> list[tuple[Prompt, Prompt]]:
     """A true and a false prompt each, which share neither object nor colour nor background."""
-    sizes = torch.tensor([len(world.KINDS), len(world.COLOURS), len(world.BACKGROUNDS)])
+    sizes = torch.tensor([len(names) for names in (kinds.KINDS, kinds.COLOURS, kinds.BACKGROUNDS)])
     rng = torch.Generator().manual_seed(seed)
     true = (torch.rand(count, 3, generator=rng) * sizes).long()
     false = (true + 1 + (torch.rand(count, 3, generator=rng) * (sizes - 1)).long()) % sizes
-    return [(tuple(a), tuple(b)) for a, b in zip(true.tolist(), false.tolist(), strict=True)]
+    return [(Prompt.plain(*a), Prompt.plain(*b)) for a, b in zip(true.tolist(), false.tolist(), strict=True)]
 
 
 def picture_of(prompt: Prompt) -> Tensor:
     """The prompt drawn large and in the middle, [1, 3, 64, 64]."""
-    kind, colour, background = torch.tensor(prompt)[:, None]
-    middle, size, jitter = torch.full((1,), 0.5), torch.full((1,), 0.3), torch.full((1, world.NUM_JITTER), 0.5)
-    return world.render(world.single(kind, colour, background, middle, middle, size, jitter))
+    kind, colour, background, facing = torch.tensor([*prompt[:3], 0])[:, None]
+    middle, size = torch.full((1,), 0.5), torch.full((1,), 0.3)
+    variety, jitter = (torch.full((1, count), 0.5) for count in (kinds.NUM_VARIETY, kinds.NUM_JITTER))
+    return render.render(kinds.single(kind, colour, background, facing, middle, middle, size, variety, jitter))
 
 
 def fgsm(picture: Tensor, loss: AugCLIPLoss, sizes: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def fgsm(picture: Tensor, loss: AugCLIPLoss, sizes: Tensor) -> Tensor:
 def attacked(pair: tuple[Prompt, Prompt], options: argparse.Namespace) -> Attack:
     """A picture of the first prompt attacked toward the second."""
     true, false = pair
-    aug = aug_clip(captions.prompt(*false), options.copies)
+    aug = aug_clip(false.text, options.copies)
     by = dict(zip(SCORES, (aug.plain(), aug), strict=True))
     sizes = GREY * torch.tensor([0, *options.eps])
     pictures = {name: fgsm(picture_of(true), loss, sizes) for name, loss in by.items()}
@@ -93,7 +94,7 @@ def draw(wanted: Sequence[tuple[Prompt, Prompt]], rows: Sequence[Attack], option
             axis.plot([0, *options.eps], means.tolist(), "o-", label=measure)
         axis.set(title=f"attacked through {through}", xlabel="eps (grey levels)", ylabel="score of the false prompt")
         axis.legend()
-    true, false = (captions.prompt(*prompt) for prompt in wanted[0])
+    true, false = (prompt.text for prompt in wanted[0])
     bottom.supxlabel(f'"{true}" attacked toward "{false}"', fontsize=9)
     middle, last = len(options.eps) // 2 + 1, len(options.eps)
     places = [(SCORES[0], 0), *((through, i) for through in SCORES for i in (middle, last))]

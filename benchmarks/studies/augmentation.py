@@ -2,7 +2,7 @@
 
 All searches of a prompt share one start, chosen under all augmentations, and all are scored under all of them. The
 claim, that each helps alone and all together help most, is borne out where the score rises from none over each to all,
-and the judge agrees.
+and the judges agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from ...core.augment import diffaug
 from ...core.losses.aug_clip import AugCLIPLoss
 from ...core.search import optimize
-from ...picturebook import captions
 from .._common import Prompt, each, models
 from ._common import (
     Found,
@@ -40,7 +39,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> dict[str, Found]:
     """What the search finds under each choice of augmentations."""
-    text = captions.prompt(*prompt)
+    text = prompt.text
     begin, target = start(text, options, folder), aug_clip(text).target
     out = {}
     for name, policies in POLICIES.items():

@@ -25,7 +25,6 @@ from torch import Tensor
 from ...core import draws
 from ...core.search import basis_init, optimize, weightings
 from ...core.types import Basis, Generator, Latent, Loss
-from ...picturebook import captions
 from .._common import Prompt, each, models
 from ._common import (
     Found,
@@ -137,7 +136,7 @@ def shaped(generator: Generator, rows: Tensor) -> Latent:
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Found], dict[str, Climb]]:
     """What each search found in Adam's time and in all its time, and how it went."""
-    generator, text, seed = models()[0], captions.prompt(*prompt), options.seed
+    generator, text, seed = models()[0], prompt.text, options.seed
     loss, begin = aug_clip(text, options.copies), start(text, options, folder)
     climbs = {"Adam": by_adam(generator, loss, begin, seed, search(options))}
     once = climbs["Adam"][-1].seconds

@@ -2,9 +2,9 @@
 
 On some prompts the search makes BigGAN's class vector several times as long as any class's, and the picture burns out.
 Compared are no constraint, the cap of `Options.constraint`, and penalties on what is longer, for each prompt and seed:
-the score, whether the judge sees what the prompt says, how long the class vector got, relative to the longest class,
-and how many searches ended worse than the same search without a constraint, to the judge. A constraint is worth having
-where vectors stay short, and the judge sees no less.
+the score, whether the judges see what the prompt says, how long the class vector got, relative to the longest class,
+and how many searches ended worse than the same search without a constraint, to the judges. A constraint is worth having
+where vectors stay short, and the judges see no less.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch import Tensor
 from ...core.losses.base import SumLoss
 from ...core.search import optimize
 from ...core.types import Latent, Loss
-from ...picturebook import captions
 from .._common import Prompt, each, models, table
 from ._common import (
     Found,
@@ -65,7 +64,7 @@ class Held(Found):
 def searched(item: tuple[Prompt, int], options: argparse.Namespace, folder: Path) -> dict[str, Held]:
     """What the search of a prompt and a seed finds under each constraint."""
     prompt, seed = item
-    generator, text = models()[0], captions.prompt(*prompt)
+    generator, text = models()[0], prompt.text
     longest: float = generator.class_norm  # type: ignore[attr-defined]
     loss = aug_clip(text, options.copies)
     begin = start(text, options, folder, seeds=[seed])
@@ -107,7 +106,7 @@ def main() -> None:
                 f"{lengths[len(lengths) // 2]:.2f}, at most {lengths[-1]:.2f}",
             ]
         )
-    print(table(["constraint", "AugCLIP", "judge: right", "against none", "length of y"], lines))
+    print(table(["constraint", "AugCLIP", "judges: right", "against none", "length of y"], lines))
     draw_found(rows, [prompt for prompt, _ in items], options.figure)
 
 

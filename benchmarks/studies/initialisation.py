@@ -1,8 +1,8 @@
 """Where the search should start: class embeddings or Gaussian y, and how many candidates (FuseDream, Fig. 4 and 12).
 
 The paper finds that starts of z, y ~ N(0, I) lead to noise, and that more candidates M and some basis latents k > 1
-help. The claim is borne out where Gaussian starts score less and the judge recognises nothing, and where score and
-judge rise with M, and with k.
+help. The claim is borne out where Gaussian starts score less and the judges recognise nothing, and where score and
+judges rise with M, and with k.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ...core.search import optimize
-from ...picturebook import captions
 from .._common import Prompt, each, models
 from ._common import (
     Found,
@@ -44,7 +43,7 @@ def starts(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def searched(prompt: Prompt, options: argparse.Namespace, folder: Path) -> dict[str, Found]:
     """What the search finds from each start."""
-    text = captions.prompt(*prompt)
+    text = prompt.text
     loss = aug_clip(text, options.copies)
     out = {}
     for name, changes in starts(options).items():

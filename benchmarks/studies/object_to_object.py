@@ -3,7 +3,7 @@
 The paper starts from a dog and asks for a cat: plain CLIP tints the dog, AugCLIP makes a cat. Here each search starts
 from the candidate that fits a prompt best, one latent without a basis, and is asked for another object of the same
 colour, which the GAN has seen too. The claim is borne out where the search through plain CLIP raises its own score
-about as far, but the AugCLIP score less, and where the judge sees the target in fewer of its pictures.
+about as far, but the AugCLIP score less, and where the judges see the target in fewer of its pictures.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from ...core.search import basis_init, optimize, weightings
-from ...picturebook import captions, judge, world
-from .._common import Prompt, each, models, table
+from ...picturebook.scenes.kinds import BACKGROUNDS, COLOURS, KINDS, gan_sees
+from .._common import Prompt, each, models, shows, table
 from ._common import (
     SCORES,
     SHOWN,
@@ -36,13 +36,15 @@ from ._common import (
     start,
 )
 
+ANY_COLOUR = -1
+
 
 @dataclass(frozen=True)
 class Change:
     """One search from an object to another.
 
-    start, picture: [1, 3, H, W]. scores: score -> its values toward the target at `steps`. kind: whether the judge sees
-    the target's kind; right: in its colour as well; stays: whether it still sees the kind of the start.
+    start, picture: [1, 3, H, W]. scores: score -> its values toward the target at `steps`. kind: whether the judges see
+    the target's kind; right: in its colour as well; stays: whether they still see the kind of the start.
     """
 
     start: Tensor
@@ -56,21 +58,21 @@ class Change:
 
 def pairs(count: int, seed: int) -> list[tuple[Prompt, Prompt]]:
     """Start and target: two kinds that the GAN has seen in the colour that both share, on one background."""
-    kinds, colours = range(len(world.KINDS)), range(len(world.COLOURS))
-    seen = {(k, c) for k in kinds for c in colours if world.gan_sees(torch.tensor(k), torch.tensor(c))}
+    kinds, colours = range(len(KINDS)), range(len(COLOURS))
+    seen = {(k, c) for k in kinds for c in colours if gan_sees(torch.tensor(k), torch.tensor(c))}
     fitting = [(a, b, c) for a in kinds for b in kinds for c in colours if a != b and {(a, c), (b, c)} <= seen]
     rng = torch.Generator().manual_seed(seed)
     chosen = [fitting[i] for i in torch.randperm(len(fitting), generator=rng)[:count].tolist()]
-    backgrounds = torch.randint(len(world.BACKGROUNDS), (count,), generator=rng).tolist()
-    return [((a, c, d), (b, c, d)) for (a, b, c), d in zip(chosen, backgrounds, strict=True)]
+    backgrounds = torch.randint(len(BACKGROUNDS), (count,), generator=rng).tolist()
+    return [(Prompt.plain(a, c, d), Prompt.plain(b, c, d)) for (a, b, c), d in zip(chosen, backgrounds, strict=True)]
 
 
 def changed(pair: tuple[Prompt, Prompt], options: argparse.Namespace, folder: Path) -> dict[str, Change]:
     """Of each score, the search that it guides."""
     source, target = pair
-    generator, _, judges = models()
-    latent = basis_init.starts(start(captions.prompt(*source), options, folder, k=1))
-    aug = aug_clip(captions.prompt(*target), options.copies)
+    generator = models()[0]
+    latent = basis_init.starts(start(source.text, options, folder, k=1))
+    aug = aug_clip(target.text, options.copies)
     out = {}
     for loss, other in ((aug.plain(), aug), (aug, aug.plain())):
         result = optimize.optimize(
@@ -79,15 +81,14 @@ def changed(pair: tuple[Prompt, Prompt], options: argparse.Namespace, folder: Pa
         curves = result.curve.scores
         recorded = {loss.name: curves[loss.name], other.name: curves["held-out"]}
         scores = {name: [value for (value,) in values] for name, values in recorded.items()}
-        kind, colour = judge.sees(judges, result.images)[0].tolist()
         out[loss.name] = Change(
             generator.decode(latent),
             result.images,
             result.curve.steps,
             scores,
-            kind == target[0],
-            (kind, colour) == target[:2],
-            kind == source[0],
+            shows(result.images, (target.kind, ANY_COLOUR)),
+            shows(result.images, target.thing),
+            shows(result.images, (source.kind, ANY_COLOUR)),
         )
     return out
 
@@ -112,7 +113,7 @@ def draw(wanted: Sequence[tuple[Prompt, Prompt]], rows: Sequence[Mapping[str, Ch
     shown = {}
     for (source, target), row in zip(wanted, rows[:SHOWN], strict=False):
         pictures = {"start": row["CLIP"].start, **{f"through {name}": row[name].picture for name in SCORES}}
-        shown[f"{world.COLOURS[source[1]]} {world.KINDS[source[0]]} to {world.KINDS[target[0]]}"] = pictures
+        shown[f"{COLOURS[source.colour]} {KINDS[source.kind]} to {KINDS[target.kind]}"] = pictures
     sheet(right, shown)
     save(figure, path)
 
@@ -130,7 +131,7 @@ def main() -> None:
     head = [
         "search through",
         *(f"{score} of the target" for score in SCORES),
-        "judge: target's kind",
+        "judges: target's kind",
         "and colour",
         "start's kind",
     ]

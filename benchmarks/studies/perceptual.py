@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import torch
 from torch import Tensor
 
 from ...core.losses.seam import Seam
 from ...core.search import bilevel, compose, optimize
-from ...picturebook import judge
-from .._common import each, models, table
-from ..composition import Thing, metric, prompts, text_of
+from .._common import each, models, shows, table
+from ..composition import Thing, metric, text_of, things
 from ._common import (
     SHOWN,
     add_search,
@@ -62,7 +60,7 @@ def rules(betas: Sequence[float], lambdas: Sequence[float]) -> dict[str, tuple[s
 
 def composed(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: Path) -> dict[str, Composed]:
     """What each rule makes of the prompt."""
-    generator, _, judges = models()
+    generator = models()[0]
     composite = compose.Composite(generator)
     seam = Seam(composite, metric())
     text = text_of(*prompt)
@@ -89,7 +87,7 @@ def composed(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: P
             score(aug_clip(text), picture).item(),
             seam(picture, result.best[winner], []).item(),
             compose.seam(picture, place[winner]).item(),
-            bool(judge.finds(judges, picture, torch.tensor([prompt])).all()),
+            shows(picture, *prompt),
         )
     return out
 
@@ -110,11 +108,11 @@ def main() -> None:
     options.add_argument("--scale", type=float, default=0.5, help="of the foreground")
     options.add_argument("--places", nargs="+", default=["middle left", "middle right"], choices=list(compose.PLACES))
     options = options.parse_args()
-    wanted = prompts(options.prompts, options.seed)
+    wanted = things(options.prompts, options.seed)
     with banks(options, {}, {"seeds": [options.seed + 1]}) as folder:
         rows = each(composed, wanted, options, folder, jobs=options.jobs)
     print(f"{settings(options)}\n")
-    head = ["perceptual loss", "AugCLIP", "perceptual distance", "seam (median)", "judge: both objects"]
+    head = ["perceptual loss", "AugCLIP", "perceptual distance", "seam (median)", "judges: both objects"]
     print(table(head, [line(name, [row[name] for row in rows]) for name in rows[0]]))
     figure = new_figure(1.3 * len(rows[0]) + 1, 1.3 * min(SHOWN, len(rows)) + 0.3)
     pictures = [{name: made.picture for name, made in row.items()} for row in rows[:SHOWN]]

@@ -1,4 +1,4 @@
-"""The language of the picture book's second edition: captions of its scenes in many words, and the truth of each.
+"""The language of the picture book: captions of its scenes in many words, and the truth of each.
 
 `captions` and `describe` say what is in scenes; `word` puts a `Meaning` into words, and `Meanings.fits` knows of which
 scenes it is true. `parse` reads prompts, `wordings` measures how models read them. `tokens` is apart, as it needs
@@ -7,13 +7,14 @@ open_clip.
 
 from .lexicon import vocabulary
 from .meaning import LIKELY, PLAIN, Meaning, Meanings, meanings
-from .prompts import WORDINGS, known_prompts, unknown_captions, wordings
+from .prompts import ANY, WORDINGS, known_prompts, plain, reworded, unknown_captions, wordings
 from .reader import Parsed, parse
 from .speaker import TRAINING, Habits
 from .unknown import EVALUATION_UNKNOWN_PROMPTS
-from .writer import Captions, captions, describe, word
+from .writer import Captions, captions, describe, python_rng, word
 
 __all__ = [
+    "ANY",
     "EVALUATION_UNKNOWN_PROMPTS",
     "LIKELY",
     "PLAIN",
@@ -29,6 +30,9 @@ __all__ = [
     "known_prompts",
     "meanings",
     "parse",
+    "plain",
+    "python_rng",
+    "reworded",
     "unknown_captions",
     "vocabulary",
     "word",

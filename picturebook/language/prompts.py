@@ -14,12 +14,12 @@ from typing import NamedTuple
 import torch
 
 from ..scenes.kinds import BACKGROUNDS, COLOURS, KINDS
-from . import slips
+from . import slips, words
 from .forms import EVALUATION_FORMS, TRAINING_FORMS
 from .heldout import EVALUATION_PAIRS, EVALUATION_PLURALS
 from .lexicon import telling
 from .meaning import Meaning
-from .speaker import Habits, Speaker
+from .speaker import Habits, Speaker, with_article
 from .unknown import TRAINING_UNKNOWN, TRAINING_UNKNOWN_ADJECTIVES, TRAINING_UNKNOWN_PLACES
 from .writer import python_rng, word
 
@@ -45,12 +45,34 @@ WORDINGS: Mapping[str, Wording] = {
     "pair": Wording(replace(STRAIGHT, held_out_pairs=True), _FORMS),
     "typo": Wording(replace(STRAIGHT, held_out_typos=True), _FORMS),
 }
+# Those that any meaning can be put into.
+ANY = ("known", "form", "plural", "coloured", "synonym", "typo")
+
+
+def plain(meaning: Meaning) -> str:
+    """The usual words for objects, their colours and a background, without any style: "a blue tree in the snow"."""
+    pairs = (meaning.kind, meaning.colour), (meaning.second_kind, meaning.second_colour)
+    things = [with_article(f"{colour or ''} {kind}".strip()) for kind, colour in pairs if kind]
+    where = words.BACKGROUNDS[meaning.background][0] if meaning.background else ""
+    return f"{' and '.join(things)} {where}".strip()
 
 
 def wordings(name: str, n: int, rng: torch.Generator) -> list[tuple[str, Meaning]]:
     """n prompts of one of WORDINGS for an object, a colour and a background each, with what they ask for."""
     chance = python_rng(rng)
     return [_worded(name, chance) for _ in range(n)]
+
+
+def reworded(name: str, meaning: Meaning, rng: random.Random) -> str:
+    """A meaning in one of WORDINGS; the two of words that are held out are for meanings that have such words."""
+    wording = WORDINGS[name]
+    while True:
+        text = word(meaning, rng, rng.choice(wording.forms), wording.habits)
+        if name != "typo":
+            return text
+        wrong = slips.with_typo(text, wording.habits, rng, telling())
+        if wrong != text:  # some words cannot be misspelt so
+            return wrong
 
 
 def known_prompts(n: int, rng: torch.Generator) -> list[tuple[str, Meaning]]:
@@ -74,17 +96,13 @@ def _meaning(rng: random.Random) -> Meaning:
 
 
 def _worded(name: str, rng: random.Random) -> tuple[str, Meaning]:
-    wording, meaning = WORDINGS[name], _meaning(rng)
+    meaning = _meaning(rng)
     if name == "new plural":
         meaning = replace(meaning, kind=rng.choice([*EVALUATION_PLURALS]))
     if name == "pair":
         kind, colour = rng.choice([*EVALUATION_PAIRS])
         meaning = replace(meaning, kind=kind, colour=colour)
-    text = word(meaning, rng, rng.choice(wording.forms), wording.habits)
-    if name != "typo":
-        return text, meaning
-    wrong = slips.with_typo(text, wording.habits, rng, telling())
-    return (wrong, meaning) if wrong != text else _worded(name, rng)  # some words cannot be misspelt so
+    return reworded(name, meaning, rng), meaning
 
 
 def _unknown(rng: random.Random) -> str:

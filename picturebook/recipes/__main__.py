@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ...core.compute import memory
-from . import classifier, clip, gan, stylegan_t, vqgan
-from .training import train
+from . import classifier, clip, gan, stylegan_t, upscaler, vqgan
+from .training import Recipe, train
 
-# Steps of each recipe, in the order of the work: the GAN and the VQGAN learn through the perceptual backbone.
+# Steps of each recipe, in the order of the work: the generators learn through the perceptual backbone, the judges from
+# what the GAN draws early in its training, the StyleGAN-T through the CLIP, the upscaler from all of the generators.
 STEPS = {
-    "perceptual": 1400,
-    "judge": 2900,
-    "gan": 2100,
-    "vqgan": 2000,
-    "clip": 3400,
-    "clip_robust": 2800,
-    "stylegan_t": 3913,
+    "perceptual": 1600,
+    "gan": 5000,
+    "judge": 4000,
+    "patch_judge": 5000,
+    "vqgan": 6000,
+    "clip": 6000,
+    "clip_robust": 4000,
+    "stylegan_t": 12000,
+    "upscaler": 8000,
 }
+
+
+def recipes(early: Path) -> dict[str, Callable[[int, torch.device], Recipe]]:
+    """Those of STEPS. early: the file of what the GAN draws early in its training."""
+    return {
+        "perceptual": partial(classifier.recipe, "perceptual"),
+        "gan": partial(gan.gan, early=early),
+        "judge": partial(classifier.recipe, "judge", early=early),
+        "patch_judge": partial(classifier.recipe, "patch_judge", early=early),
+        "vqgan": vqgan.vqgan,
+        "clip": clip.clip,
+        "clip_robust": clip.clip_robust,
+        "stylegan_t": stylegan_t.stylegan_t,
+        "upscaler": upscaler.upscaler,
+    }
 
 
 def main() -> None:
@@ -36,17 +56,9 @@ def main() -> None:
     if unknown := set(options.models) - set(STEPS):
         parser.error(f"no recipe for {', '.join(sorted(unknown))}: choose from {', '.join(STEPS)}")
     memory.keep_freed()
-    recipes = {
-        "perceptual": classifier.perceptual,
-        "judge": classifier.judge,
-        "gan": gan.gan,
-        "vqgan": vqgan.vqgan,
-        "clip": clip.clip,
-        "clip_robust": clip.clip_robust,
-        "stylegan_t": stylegan_t.stylegan_t,
-    }
+    known = recipes(options.checkpoints / "early.safetensors")
     for name in options.models or STEPS:
-        recipe = recipes[name](int(STEPS[name] * options.steps), torch.device(options.device))
+        recipe = known[name](int(STEPS[name] * options.steps), torch.device(options.device))
         print(json.dumps({name: train(recipe, options.checkpoints)}))
 
 

@@ -26,6 +26,20 @@ def shares(z: Tensor) -> Tensor:
     return torch.special.ndtr(z * z.square().mean(1, keepdim=True).rsqrt())
 
 
+def levels(z: Tensor, count: int) -> Tensor:
+    """The shares of z [N, Z] as `level` computes them with so many knots: piecewise linear in the direction of z."""
+    x = z * z.square().mean(1, keepdim=True).rsqrt()
+    knots = _even(count).to(z)
+    bends = torch.special.ndtri(knots)
+    after = torch.bucketize(x, bends).clamp(1, count - 1)
+    part = ((x - bends[after - 1]) / (bends[after] - bends[after - 1])).clamp(0, 1)
+    return torch.lerp(knots[after - 1], knots[after], part)
+
+
+def _even(count: int) -> Tensor:
+    return (torch.arange(count) + 0.2) / (count - 0.6)
+
+
 def choice(column: int, count: int) -> Function:
     """A categorical choice: one output for each category, high where z falls into its interval."""
     borders = torch.arange(1, count) / count
@@ -37,7 +51,7 @@ def choice(column: int, count: int) -> Function:
 
 def level(column: int, count: int) -> Function:
     """The share itself, as a piecewise linear function with that many knots."""
-    knots = (torch.arange(count) + 0.2) / (count - 0.6)
+    knots = _even(count)
     return column, knots, (knots[:, None] - 0.5) * 12**0.5
 
 

@@ -1,133 +1,177 @@
-"""Recipe of the two attribute classifiers: the judge of the tests, and the perceptual backbone."""
+"""Recipes of the classifiers: the perceptual backbone, and the two judges, which also learn what shows nothing."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import MODELS, world
-from ..networks import Judge, PerceptualBackbone
+from ...core.files.checkpoints import read
+from .. import MODELS
+from ..networks import Judge, PatchJudge, PerceptualBackbone
+from ..scenes import kinds, render
+from .blocks import Blocks, on
+from .broken import broken
+from .changes import blemish, enliven
+from .pasted import HIDDEN, composed, cut
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 BATCH = 128
+BROKEN = 0.25  # share of a judge's pictures that show nothing
+CUT, COMPOSED = 0.15, 0.3  # shares of its pictures of one object that are cut by an edge, and pasted onto
 
 
-def judge(steps: int, device: torch.device) -> Recipe:
-    return _classifier("judge", Judge(), steps, device, seed=11, two_objects=0.5, pasted=0.6)
+@dataclass(frozen=True)
+class Lesson:
+    """What a classifier is: its network, and how it is trained."""
+
+    build: Callable[[], nn.Module]
+    rate: float
+    seed: int
+    two_objects: float
+    broken: float = 0.0
 
 
-def perceptual(steps: int, device: torch.device) -> Recipe:
-    return _classifier("perceptual", PerceptualBackbone(), steps, device, seed=22, two_objects=0.25, pasted=0.0)
+LESSONS = {
+    "perceptual": Lesson(PerceptualBackbone, 2e-3, 22, 0.25),
+    "judge": Lesson(Judge, 2e-3, 11, 0.5, BROKEN),
+    "patch_judge": Lesson(PatchJudge, 1e-3, 12, 0.5, BROKEN),
+}
 
 
-def _classifier(
-    name: str, model: nn.Module, steps: int, device: torch.device, seed: int, two_objects: float, pasted: float
-) -> Recipe:
-    torch.manual_seed(seed)
-    model = model.to(device).to(memory_format=torch.channels_last)
+@dataclass(frozen=True)
+class Batch:
+    """Scenes and their pictures [N, 3, 64, 64], and pictures of nothing [M, 3, 64, 64]."""
+
+    scenes: kinds.Scenes
+    picture: Tensor
+    nothing: Tensor
+
+
+def recipe(name: str, steps: int, device: torch.device, early: Path | None = None) -> Recipe:
+    """The training of one of LESSONS. early: pictures of a generator early in its training, for the judges."""
+    lesson = LESSONS[name]
+    torch.manual_seed(lesson.seed)
+    model = lesson.build().to(device).to(memory_format=torch.channels_last)
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d) and lesson.build is not PatchJudge:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, fused=True)
-    rng = torch.Generator().manual_seed(seed)
+    adam = torch.optim.AdamW(model.parameters(), weight_decay=0.01, fused=True)
+    others = read(early).tensors["images"].float() if early and early.exists() else None
 
-    def step(i: int) -> dict[str, float]:
-        set_learning_rate(optimizer, cosine(i, steps, 2e-3))
-        scenes = draw(BATCH, rng, two_objects)
-        images = paste(world.render(scenes), scenes, pasted, rng)
-        images = blemish(images, rng).to(device, memory_format=torch.channels_last)
+    def draw_batches(rng: torch.Generator, count: int) -> Batch:
+        spoiled = int(BATCH * lesson.broken)
+        scenes, there = draw(count * (BATCH - spoiled), rng, lesson.two_objects), on(device, rng)
+        pictures = render.render(scenes.to(device))
+        if spoiled:  # what searches and compositions do to objects that can still be told
+            pictures = enliven(_worn(pictures, scenes, rng), there)
+        shown = blemish(pictures, there)
+        nothing = blemish(broken(count * spoiled, rng, others).to(device), there) if spoiled else shown[:0]
+        return Batch(scenes, shown, nothing)
+
+    batches = Blocks(draw_batches, BATCH, lesson.seed)
+
+    def step(i: int) -> dict[str, Tensor]:
+        set_learning_rate(adam, cosine(i, steps, lesson.rate))
+        batch = batches[i]
+        images = torch.cat([batch.picture, batch.nothing]).contiguous(memory_format=torch.channels_last)
         with lowered(device):
             logits = model(images)
-        loss = attribute_loss(logits, scenes, device)
-        optimizer.zero_grad()
+        loss = attribute_loss(logits, batch.scenes)
+        adam.zero_grad()
         loss.backward()
-        optimizer.step()
-        return {"loss": loss.item()}
+        adam.step()
+        return {"loss": loss.detach()}
 
     def finish() -> dict[str, float]:
         ship(model.eval(), MODELS / name / "model.safetensors", half=True)
-        test = torch.Generator().manual_seed(seed + 1000)
-        scenes = world.sample(2000, test, two_objects=0.0)
-        with torch.inference_mode():
-            logits = model(world.render(scenes).to(device))
-            two = world.sample(2000, test, two_objects=1.0)
-            found = model(world.render(two).to(device))["pair"].cpu().gather(1, _pairs(two)) > 0
-            one = world.sample(4000, test, two_objects=0.0)
-            images = paste(world.render(one), one, 1.0, test)
-            one, images = one[one.count == 2], images[one.count == 2]
-            composed = model(images.to(device))["pair"].cpu().gather(1, _pairs(one)) > 0
-        return {
-            "pair_accuracy": (logits["pair"].argmax(1).cpu() == _pairs(scenes)[:, 0]).float().mean().item(),
-            "both_of_two_found": found.all(1).float().mean().item(),
-            "both_of_a_paste_found": composed.all(1).float().mean().item(),
-            "background_accuracy": (logits["background"].argmax(1).cpu() == scenes.background).float().mean().item(),
-            "style_accuracy": (logits["style"].argmax(1).cpu() == scenes.style).float().mean().item(),
-        }
+        return measure(model, device, lesson.seed + 1000, others)
 
-    return Recipe(name, steps, {"model": model}, {"adam": optimizer}, rng, step, finish)
+    return Recipe(name, steps, {"model": model}, {"adam": adam}, torch.Generator(), step, finish)
 
 
-def _pairs(scenes: world.Scenes) -> Tensor:
-    """The index of each object's kind and colour, [N, 2]."""
-    return scenes.kind * len(world.COLOURS) + scenes.colour
-
-
-def draw(n: int, rng: torch.Generator, two_objects: float) -> world.Scenes:
+def draw(n: int, rng: torch.Generator, two_objects: float) -> kinds.Scenes:
     """Scenes of every kind, one in twelve of them empty, so that a classifier may also answer "nothing"."""
-    scenes = world.sample(n, rng, two_objects=two_objects)
+    scenes = kinds.sample(n, rng, two_objects=two_objects)
     scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
     return scenes
 
 
-def paste(images: Tensor, scenes: world.Scenes, share: float, rng: torch.Generator) -> Tensor:
-    """Some of the pictures with a second scene, of 0.35 to 0.7 of the side, pasted beside their object: compositions.
+def _worn(pictures: Tensor, scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
+    """Pictures of scenes, some as compositions leave them; `scenes` is told of what they show then."""
+    chosen = (scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < CUT)
+    rest = 1 - HIDDEN * torch.rand(int(chosen.sum()), generator=rng)
+    pictures[chosen.to(pictures.device)] = cut(scenes[chosen], rest, rng).to(pictures)
+    return composed(pictures, scenes, COMPOSED, rng)
 
-    `scenes` is told of the second object. Where no place is found for it that leaves the first in sight, nothing is
-    pasted.
+
+def pairs(scenes: kinds.Scenes) -> Tensor:
+    """The index of each object's kind and colour, [N, 2]."""
+    return scenes.kind * len(kinds.COLOURS) + scenes.colour
+
+
+def attribute_loss(logits: dict[str, Tensor], scenes: kinds.Scenes) -> Tensor:
+    """Loss of what is said of N pictures, of which the first len(scenes) show these scenes and the others nothing.
+
+    Of objects it is two losses: whether each is there, and, where there are any, which they are. The second, which does
+    not care for the level of the logits, is the one that learns to tell them apart soon.
     """
-    chosen = ((scenes.count == 1) & (torch.rand(len(scenes), generator=rng) < share)).nonzero()[:, 0]
-    axes = world.KINDS, world.COLOURS, world.BACKGROUNDS
-    kind, colour, background = (torch.randint(len(names), (len(chosen),), generator=rng) for names in axes)
-    middle, size = torch.full((len(chosen),), 0.5), 0.26 + 0.12 * torch.rand(len(chosen), generator=rng)
-    jitter = torch.rand(len(chosen), world.NUM_JITTER, generator=rng)
-    inserts = world.render(world.single(kind, colour, background, middle, middle, size, jitter))
-    masks = world.object_mask(scenes[chosen])[:, 0]
-    full = images.shape[-1]
-    for j, i in enumerate(chosen.tolist()):
-        side = int(torch.randint(int(0.35 * full), int(0.7 * full) + 1, (), generator=rng))
-        for top, left in torch.randint(full - side + 1, (8, 2), generator=rng).tolist():
-            rows, columns = slice(top, top + side), slice(left, left + side)
-            if masks[j, rows, columns].sum() <= 0.2 * masks[j].sum():
-                (insert,) = F.interpolate(inserts[j : j + 1], side, mode="bilinear", antialias=True)
-                images[i, :, rows, columns] = insert
-                scenes.kind[i, 1], scenes.colour[i, 1], scenes.count[i] = kind[j], colour[j], 2
-                break
-    return images
-
-
-def blemish(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Mild blur, noise and tint, so that the classifiers tolerate imperfect pictures."""
-    n = len(images)
-    soft = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    images = torch.lerp(images, soft, torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) ** 2)
-    tint = torch.randn(n, 3, 1, 1, generator=rng, device=rng.device) * 0.05
-    gain = 1 + torch.randn(n, 1, 1, 1, generator=rng, device=rng.device) * 0.1
-    strength = 0.12 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) ** 2
-    noise = strength * torch.randn(images.shape, generator=rng, device=rng.device)
-    return (images * gain + tint + noise).clamp(-1, 1)
-
-
-def attribute_loss(logits: dict[str, Tensor], scenes: world.Scenes, device: torch.device) -> Tensor:
-    kinds = torch.zeros(len(scenes), len(world.KINDS))
-    pairs = torch.zeros(len(scenes), len(world.KINDS) * len(world.COLOURS))
-    for slot in range(2):
-        there = (scenes.count > slot).nonzero()[:, 0]
-        kinds[there, scenes.kind[there, slot]] = 1
-        pairs[there, _pairs(scenes)[there, slot]] = 1
+    kind, pair = scenes.kind, pairs(scenes)
+    shown = {name: said[: len(scenes)].float() for name, said in logits.items()}
     return (
-        10 * F.binary_cross_entropy_with_logits(logits["pair"].float(), pairs.to(device))
-        + 2 * F.binary_cross_entropy_with_logits(logits["kind"].float(), kinds.to(device))
-        + 0.3 * F.cross_entropy(logits["background"].float(), scenes.background.to(device))
-        + 0.3 * F.cross_entropy(logits["style"].float(), scenes.style.to(device))
+        20 * _there(logits["pair"].float(), pair, scenes.count)
+        + 4 * _there(logits["kind"].float(), kind, scenes.count)
+        + 0.5 * _which(shown["pair"], pair, scenes.count)
+        + 0.5 * _which(shown["kind"], kind, scenes.count)
+        + 0.3 * F.cross_entropy(shown["background"], scenes.background.to(logits["pair"].device))
+        + 0.3 * F.cross_entropy(shown["style"], scenes.style.to(logits["pair"].device))
     )
+
+
+def _there(logits: Tensor, index: Tensor, count: Tensor) -> Tensor:
+    """Cross-entropy of whether each of C things is in each picture, from logits [N, C]."""
+    target = torch.zeros(logits.shape)
+    target[: len(index)] = _present(index, count, logits.shape[1])
+    return F.binary_cross_entropy_with_logits(logits, target.to(logits.device))
+
+
+def _which(logits: Tensor, index: Tensor, count: Tensor) -> Tensor:
+    """Cross-entropy of which of C things a picture shows that shows any, from logits [N, C]."""
+    some = count > 0
+    target = F.normalize(_present(index, count, logits.shape[1])[some], p=1, dim=1)
+    return F.cross_entropy(logits[some.to(logits.device)], target.to(logits.device))
+
+
+def _present(index: Tensor, count: Tensor, size: int) -> Tensor:
+    """1 for each of the things `index` [N, 2] of which the first `count` [N] are in a picture: [N, size]."""
+    there = (torch.arange(2) < count[:, None]).float()
+    return torch.zeros(len(index), size).scatter_add_(1, index, there).clamp(max=1)
+
+
+@torch.inference_mode()
+def measure(model: nn.Module, device: torch.device, seed: int, others: Tensor | None) -> dict[str, float]:
+    """How often a classifier is right on fresh scenes, and how often it sees a thing where there is none."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def said(images: Tensor) -> dict[str, Tensor]:
+        parts = [model(part.to(device)) for part in images.split(250)]
+        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+
+    one, two = (kinds.sample(1000, rng, two_objects=share) for share in (0.0, 1.0))
+    logits = said(render.render(one))
+    found = said(render.render(two))["pair"].gather(1, pairs(two)) > 0
+    wrong = said(broken(500, rng, others))["pair"].amax(1) > 0
+    pasted = kinds.sample(500, rng, two_objects=0.0)
+    pasted_found = said(composed(render.render(pasted), pasted, 1.0, rng))["pair"].gather(1, pairs(pasted)) > 0
+    return {
+        "pair_accuracy": (logits["pair"].argmax(1) == pairs(one)[:, 0]).float().mean().item(),
+        "both_of_two_found": found.all(1).float().mean().item(),
+        "both_of_a_composition_found": pasted_found[pasted.count == 2].all(1).float().mean().item(),
+        "seen_in_broken": wrong.float().mean().item(),
+        "background_accuracy": (logits["background"].argmax(1) == one.background).float().mean().item(),
+        "style_accuracy": (logits["style"].argmax(1) == one.style).float().mean().item(),
+    }

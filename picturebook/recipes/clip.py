@@ -1,9 +1,9 @@
-"""Recipe of the tiny CLIP: an open_clip model with a residual image tower and a vocabulary of its own.
+"""Recipes of the CLIPs: open_clip models with a residual image tower and a vocabulary of their own.
 
-Contrastive learning as Radford et al. (2021), with two helps for a world of few attributes: captions that also fit
-another picture of the batch are no negatives for it, and half of each batch are pictures that differ from the other
-half in one attribute, or whose two objects have exchanged their colours. Some (kind, colour, background) combinations
-are never shown.
+Contrastive learning as Radford et al. (2021), with three helps for a world of few attributes: captions that also fit
+another picture of the batch are no negatives for it; half of each batch are pictures that differ from the other half in
+one attribute, or whose two objects have exchanged their colours; and captions of what the world does not have fit no
+picture. Some (kind, colour, background) combinations are never shown.
 
 The robust CLIP goes on from there with pictures that are turned, scaled, and changed for the worse (adversarial
 training, Madry et al. 2018). A search that no GAN keeps in bounds, such as VQGAN-CLIP's, finds patchworks that show the
@@ -12,43 +12,59 @@ prompt to the plain one alone.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
 from open_clip.model import CLIP
-from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
+from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...core import towers, vocabulary
-from .. import MODELS, captions, world
+from ...core import draws, towers, vocabulary
+from .. import MODELS
+from ..language import (
+    EVALUATION_UNKNOWN_PROMPTS,
+    WORDINGS,
+    Meaning,
+    Meanings,
+    describe,
+    known_prompts,
+    tokens,
+    unknown_captions,
+    word,
+    wordings,
+)
+from ..language import vocabulary as known_words
+from ..language.prompts import STRAIGHT
+from ..language.writer import python_rng
 from ..networks import Heads
-from .classifier import attribute_loss, blemish
+from ..scenes import kinds, render
+from .blocks import Blocks, on
+from .changes import blemish, shift, turn, worsen
+from .classifier import attribute_loss
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 FOLDER = MODELS / "clip"
 WEIGHTS = "open_clip_model.safetensors"
-VOCABULARY = FOLDER / "bpe_simple_vocab.txt.gz"
 MODEL = {
-    "embed_dim": 128,
-    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 24, "patch_size": None},
-    "text_cfg": {"context_length": 24, "width": 128, "heads": 4, "layers": 3},
+    "embed_dim": 192,
+    "vision_cfg": {"image_size": 64, "layers": [1, 2, 2, 1], "width": 32, "patch_size": None},
+    "text_cfg": {"context_length": tokens.CONTEXT, "width": 192, "heads": 3, "layers": 3},
 }
 PREPROCESS = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
-MERGES = 400
 BATCH = 192
-TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which object is learned last
+UNKNOWN = 48  # captions of a batch that fit no picture
+TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
 SEED = 44
-WORST = 12.0  # largest L2 norm of an adversarial perturbation, over a picture's 12,288 values in [-1, 1]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
-    """The plain CLIP, trained from scratch."""
+    """The plain one, from scratch."""
     return _recipe(FOLDER, steps, 1.5e-3, device, robust=False)
 
 
@@ -61,27 +77,34 @@ def clip_robust(steps: int, device: torch.device) -> Recipe:
 
 def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robust: bool) -> Recipe:
     torch.manual_seed(SEED)
-    rng = torch.Generator().manual_seed(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    if not VOCABULARY.exists():
-        write_vocabulary(torch.Generator().manual_seed(SEED + 1))
-    tokenizer = SimpleTokenizer(str(VOCABULARY), context_length=MODEL["text_cfg"]["context_length"])
+    if not (FOLDER / tokens.FILE).exists():
+        tokens.write(FOLDER)
+    tokenizer = tokens.read(FOLDER)
+    in_pieces = tokens.InPieces(tokenizer)
     MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
     model = towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
-    heads = Heads(MODEL["embed_dim"]).to(device)  # they speed up the training of the image tower and are then discarded
+    heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
     decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
     plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
 
-    def step(i: int) -> dict[str, float]:
+    def draw_batches(rng: torch.Generator, count: int) -> Batch:
+        scenes, there = draw(count * BATCH, rng), on(device, rng)
+        said, nowhere = describe(scenes, rng), unknown_captions(count * UNKNOWN, rng)
+        pictures = (turn if robust else shift)(blemish(render.render(scenes.to(device)), there), rng)
+        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
+        return Batch(scenes, pictures, said.meanings, words, others)
+
+    batches = Blocks(draw_batches, BATCH, SEED)
+
+    def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, rate))
-        scenes = draw(BATCH, rng)
-        said = captions.describe(scenes, rng)
-        fits = captions.fits(said, scenes).to(device)
-        images = (turn if robust else shift)(blemish(world.render(scenes), rng), rng).to(device)
+        batch, images = batches[i], batches[i].picture
+        fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
         with lowered(device):
-            read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)).float(), dim=1)
+            read = F.normalize(model.encode_text(torch.cat([batch.words, batch.nowhere])).float(), dim=1)
 
         def look(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
             with lowered(device):
@@ -90,32 +113,47 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
             return seen, masked_contrast(logits, fits)
 
         if robust:
-            images = worsen(images, lambda pictures: look(pictures, read.detach())[1], rng)
+            there = on(device, draws.rng(SEED, "worse", i))
+            images = worsen(images, lambda pictures: look(pictures, read.detach())[1], there)
         seen, contrast = look(images, read)
-        loss = contrast + 0.3 * attribute_loss(heads(seen), scenes, device)
+        loss = contrast + 0.3 * attribute_loss(heads(seen), batch.scenes)
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
-        return {"contrast": contrast.item(), "loss": loss.item()}
+        return {"contrast": contrast.detach(), "loss": loss.detach()}
 
     def finish() -> dict[str, float]:
         ship(model.eval(), folder / WEIGHTS, half=True)
         config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
         (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
-        (folder / VOCABULARY.name).write_bytes(VOCABULARY.read_bytes())
-        words = {"name": "picturebook", "words": captions.vocabulary()}
+        if folder != FOLDER:
+            (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
+        words = {"name": "picturebook", "words": sorted(known_words())}
         (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
         return measure(model, tokenizer, device)
 
-    return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, rng, step, finish)
+    return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, torch.Generator(), step, finish)
 
 
-def draw(n: int, rng: torch.Generator) -> world.Scenes:
-    """n scenes for training; the second half repeats the first with an attribute redrawn or two colours exchanged."""
-    base = _seen(world.sample(n, rng, two_objects=TWO_OBJECTS), n // 2)
-    other = _seen(world.sample(n, rng), n // 2)
-    which = torch.randint(4, (n // 2,), generator=rng)
+@dataclass(frozen=True)
+class Batch:
+    """Scenes, their pictures [N, 3, 64, 64], what is said of them, in tokens [N, T], and captions of none [M, T]."""
+
+    scenes: kinds.Scenes
+    picture: Tensor
+    meanings: Meanings
+    words: Tensor
+    nowhere: Tensor
+
+
+def draw(n: int, rng: torch.Generator) -> kinds.Scenes:
+    """n scenes that CLIP may see; every other one is the one before with an attribute anew or two colours exchanged."""
+    base = _seen(kinds.sample(2 * n, rng, two_objects=TWO_OBJECTS))
+    other = _seen(kinds.sample(2 * n, rng))
+    most = min(len(base), len(other))
+    base, other = base[:most], other[:most]
+    which = torch.randint(5, (most,), generator=rng)
     exchange = (which == 3) & (base.count == 2)
     colour = torch.where(exchange[:, None], base.colour.flip(1), base.colour)
     twin = replace(
@@ -124,72 +162,22 @@ def draw(n: int, rng: torch.Generator) -> world.Scenes:
         colour=torch.where((which == 1)[:, None], other.colour, colour),
         background=torch.where(which == 2, other.background, base.background),
         cx=torch.where(((which == 3) & (base.count == 1))[:, None], base.cx.flip(0), base.cx),
+        facing=torch.where((which == 4)[:, None], 1 - base.facing, base.facing),
+        variety=other.variety,
         jitter=other.jitter,
     )
-    both = world.Scenes(**{name: torch.cat([value, vars(twin)[name]]) for name, value in vars(base).items()})
-    keep = ~_held_out(both)
-    return both[keep]
+    kept = (~_held_out(twin)).nonzero()[: n // 2, 0]
+    pairs = {name: torch.stack([value, vars(twin)[name]], 1)[kept].flatten(0, 1) for name, value in vars(base).items()}
+    return kinds.Scenes(**pairs)
 
 
-def _held_out(scenes: world.Scenes) -> Tensor:
-    held = world.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
+def _held_out(scenes: kinds.Scenes) -> Tensor:
+    held = kinds.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
     return held[:, 0] | (held[:, 1] & (scenes.count == 2))
 
 
-def _seen(scenes: world.Scenes, n: int) -> world.Scenes:
-    return scenes[(~_held_out(scenes)).nonzero()[:n, 0]]
-
-
-def shift(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
-    case, *move = torch.rand(3, len(images), generator=rng)
-    steps = [((2 * share - 1) * 8).round() / 32 for share in move]  # whole pixels, in halves of the side
-    plain = torch.eye(2).expand(len(images), 2, 2)
-    moved = torch.cat([plain, torch.stack(steps, 1)[:, :, None]], 2)
-    return _blank(_warp(images, moved, case < 1 / 3), case > 2 / 3, rng)
-
-
-def turn(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Turn, scale and move half of the pictures and blank a patch of another quarter, filling with mid-grey."""
-    case, angle, scale, *move = torch.rand(5, len(images), generator=rng)
-    angle, scale = (angle - 0.5) * 0.9, 0.75 + 0.6 * scale
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
-    right, down = ((share - 0.5) * 0.5 for share in move)
-    moved = torch.stack([cosine, -sine, right, sine, cosine, down], 1).view(-1, 2, 3)
-    return _blank(_warp(images, moved, case < 0.5), case > 0.75, rng)
-
-
-def _warp(images: Tensor, theta: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen pictures through affine maps [N, 2, 3]; what comes in from outside is mid-grey."""
-    theta = torch.where(chosen[:, None, None], theta, torch.eye(2, 3)).to(images)
-    return F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), align_corners=False)
-
-
-def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
-    """The chosen pictures with a patch of mid-grey."""
-    n, _, height, width = images.shape
-    corner = torch.rand(2, n, generator=rng) * 1.2 - 0.2
-    side = 0.15 + 0.2 * torch.rand(n, generator=rng)
-    patch = torch.ones(n, height, width, dtype=torch.bool)
-    axes = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
-    for axis, start in zip(axes, corner, strict=True):
-        place = (axis + 0.5) / height - start[:, None, None]
-        patch = patch & (place > 0) & (place < side[:, None, None])
-    return images * ~(patch & chosen[:, None, None])[:, None].to(images.device)
-
-
-def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
-    """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss at a point nearby."""
-    length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)).to(images)
-    direction = _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
-    noise = (0.3 * length * direction).requires_grad_()
-    (slope,) = torch.autograd.grad(loss(images + noise), noise)
-    return (images + length * _unit(slope)).clamp(-1, 1)
-
-
-def _unit(value: Tensor) -> Tensor:
-    """Each row at unit length."""
-    return F.normalize(value.flatten(1), dim=1).view_as(value)
+def _seen(scenes: kinds.Scenes) -> kinds.Scenes:
+    return scenes[~_held_out(scenes)]
 
 
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
@@ -203,35 +191,54 @@ def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
 
 
-def write_vocabulary(rng: torch.Generator) -> None:
-    """Learn the merges of a byte-pair encoding from captions and store them in CLIP's own format."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    texts = captions.describe(world.sample(20000, rng), rng).texts
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learner.pre_tokenizer = pre_tokenizers.Whitespace()
-    size = 2 * len(bytes_to_unicode()) + MERGES
-    trainer = trainers.BpeTrainer(vocab_size=size, end_of_word_suffix="</w>", show_progress=False)
-    learner.train_from_iterator(texts, trainer)
-    merges = json.loads(learner.to_str())["model"]["merges"][:MERGES]
-    lines = ["#version: picturebook", *(" ".join(pair) for pair in merges)]
-    with gzip.GzipFile(VOCABULARY, "wb", mtime=0) as file:
-        file.write("\n".join(lines).encode())
-
-
 @torch.inference_mode()
-def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device, rounds: int = 10) -> dict[str, float]:
-    """R-precision: how often the best of 100 captions fits the picture, on combinations seen and held out."""
+def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> dict[str, float]:
+    """R-precision, the nearest of all plain prompts by class of wording, and how well scores tell what is unknown.
+
+    R-precision: how often the best of 100 captions fits the picture, on combinations seen and held out.
+    """
+
+    def read(texts: list[str]) -> Tensor:
+        parts = [texts[i : i + 500] for i in range(0, len(texts), 500)]
+        return F.normalize(torch.cat([model.encode_text(tokenizer(part).to(device)) for part in parts]).float(), dim=1)
+
+    def look(scenes: kinds.Scenes) -> Tensor:
+        return F.normalize(model.encode_image(render.render(scenes).to(device)).float(), dim=1)
+
     figures = {}
     for name, held_out in (("seen", False), ("held_out", True)):
         rng, hits = torch.Generator().manual_seed(SEED + 100), []
-        for _ in range(rounds):
-            scenes = world.sample(3000 if held_out else 150, rng)
+        for _ in range(10):
+            scenes = kinds.sample(3000 if held_out else 150, rng)
             scenes = scenes[(_held_out(scenes) == held_out).nonzero()[:100, 0]]
-            said = captions.describe(scenes, rng)
-            seen = F.normalize(model.encode_image(world.render(scenes).to(device)), dim=1)
-            read = F.normalize(model.encode_text(tokenizer(said.texts).to(device)), dim=1)
-            best = (seen @ read.T).argmax(1).cpu()
-            hits.append(captions.fits(said, scenes)[torch.arange(len(best)), best].float().mean())
+            said = describe(scenes, rng)
+            best = (look(scenes) @ read(said.texts).T).argmax(1).cpu()
+            hits.append(said.meanings.fits(scenes)[torch.arange(len(best)), best].float().mean())
         figures[f"r_precision_{name}"] = torch.stack(hits).mean().item()
+    return figures | _understood(read) | _told_apart(read, look)
+
+
+def _understood(read: Callable[[list[str]], Tensor], prompts: int = 300) -> dict[str, float]:
+    """For each class of wording: how often the nearest of all plain prompts means the same."""
+    all_meanings = [Meaning(k, c, background=b) for k, c, b in product(kinds.KINDS, kinds.COLOURS, kinds.BACKGROUNDS)]
+    chance = python_rng(torch.Generator().manual_seed(SEED + 101))
+    plain = read([word(meaning, chance, "phrase", STRAIGHT) for meaning in all_meanings])
+    figures = {}
+    for name in WORDINGS:
+        worded = wordings(name, prompts, torch.Generator().manual_seed(SEED + 102))
+        nearest = (read([text for text, _ in worded]) @ plain.T).argmax(1).tolist()
+        hits = [all_meanings[i] == meaning for i, (_, meaning) in zip(nearest, worded, strict=True)]
+        figures[f"understood_{name}"] = sum(hits) / prompts
     return figures
+
+
+def _told_apart(read: Callable[[list[str]], Tensor], look: Callable[[kinds.Scenes], Tensor]) -> dict[str, float]:
+    """How well one threshold of the score tells known prompts from unknown ones, each at the best of 2,000 pictures."""
+    rng = torch.Generator().manual_seed(SEED + 103)
+    scenes = [kinds.sample(500, rng, two_objects=0.0, shaded=1.0) for _ in range(4)]
+    pictures = torch.cat([look(part) for part in scenes])
+    known = [text for text, _ in known_prompts(200, rng)]
+    scores = [(read(list(texts)) @ pictures.T).amax(1) for texts in (known, EVALUATION_UNKNOWN_PROMPTS)]
+    limits = torch.cat(scores)
+    right = [((scores[0] >= limit).float().mean() + (scores[1] < limit).float().mean()) / 2 for limit in limits]
+    return {"told_apart": torch.stack(right).max().item(), "threshold": limits[torch.stack(right).argmax()].item()}

@@ -103,3 +103,8 @@ def cosine(i: int, steps: int, peak: float, warmup: int = 200) -> float:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def psnr(error: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, of errors in [-2, 2]."""
+    return 10 * torch.log10(4 / error.detach().square().mean())

@@ -1,4 +1,4 @@
-"""Recipe of the tiny VQGAN: an autoencoder of scenes with one of a few hundred codes for each 4 x 4 pixels.
+"""Recipe of the VQGAN: an autoencoder of shaded scenes whose cells of 4 x 4 pixels are each one of 1,024 codes.
 
 Trained by pixels and through the perceptual backbone. The codebook follows moving averages of the encoder's outputs
 (van den Oord et al. 2017, appendix A.1), and an unused code is replaced by a current encoder output.
@@ -7,9 +7,8 @@ Trained by pixels and through the perceptual backbone. The codebook follows movi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 import yaml
@@ -19,31 +18,35 @@ from torch.nn import functional as F
 from ...core import generators
 from ...core.compute.feature_maps import quicken_norms
 from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
-from .. import MODELS, world
+from .. import MODELS
 from ..networks import PerceptualBackbone
-from .training import Recipe, cosine, lowered, set_learning_rate, ship
+from ..scenes import kinds, render
+from .blocks import Blocks
+from .training import Recipe, cosine, lowered, psnr, set_learning_rate, ship
 
+CODES = 1024
 CONFIG = {
     "model": {
         "target": "taming.models.vqgan.VQModel",
         "params": {
             "embed_dim": 16,
-            "n_embed": 512,
+            "n_embed": CODES,
             "ddconfig": {
                 "double_z": False,
                 "z_channels": 16,
-                "resolution": world.RESOLUTION,
+                "resolution": render.RESOLUTION,
                 "in_channels": 3,
                 "out_ch": 3,
                 "ch": 64,
                 "ch_mult": [1, 1, 1],
-                "num_res_blocks": 0,
+                "num_res_blocks": 1,
                 "attn_resolutions": [],
                 "dropout": 0.0,
             },
         },
     },
 }
+FOLDER = MODELS / "vqgan"
 BATCH = 16
 COMMITMENT = 0.25
 QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; before, the encoder's outputs
@@ -74,34 +77,31 @@ class Census(nn.Module):
         codebook.copy_(self.total / self.count[:, None])
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """Pictures to learn from, [N, 3, 64, 64]."""
+
+    picture: Tensor
+
+
 def vqgan(steps: int, device: torch.device) -> Recipe:
-    def pictures(i: int, rng: torch.Generator) -> Tensor:
-        return world.render(world.sample(BATCH, rng)).to(device)
-
-    return recipe(steps, device, CONFIG, 3e-3, pictures, PerceptualBackbone.shipped(device), MODELS / "vqgan", measure)
-
-
-def recipe(
-    steps: int,
-    device: torch.device,
-    config: dict[str, Any],
-    rate: float,
-    pictures: Callable[[int, torch.Generator], Tensor],
-    backbone: PerceptualBackbone,
-    folder: Path,
-    measure: Callable[[], dict[str, float]],
-) -> Recipe:
-    """A VQGAN of a configuration, from the pictures [N, 3, H, W] of each step, to a folder; rate: the highest."""
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
-    model = quicken_norms(VQGAN(described(config)[0])).to(device).to(memory_format=torch.channels_last)
+    backbone = PerceptualBackbone.shipped(device)
+    model = quicken_norms(VQGAN(described(CONFIG)[0])).to(device).to(memory_format=torch.channels_last)
     codebook = model.quantize.codebook.requires_grad_(False)
     census = Census(codebook).to(device)
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], betas=(0.9, 0.99), fused=True)
 
+    def draw(rng: torch.Generator, count: int) -> Lesson:
+        scenes = kinds.sample(count * BATCH, rng).to(device)
+        return Lesson(render.render(scenes).contiguous(memory_format=torch.channels_last))
+
+    lessons = Blocks(draw, BATCH, SEED)
+
     def step(i: int) -> dict[str, float]:
-        set_learning_rate(adam, cosine(i, steps, rate))
-        target = pictures(i, rng)
+        set_learning_rate(adam, cosine(i, steps, 2e-3))
+        target = lessons[i].picture
         with lowered(device):
             h = model.encode(target)
         h = h.float()
@@ -121,8 +121,8 @@ def recipe(
 
     def finish() -> dict[str, float]:
         normalise(model)
-        ship(model, folder / "model.safetensors", half=True)
-        (folder / "model.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        ship(model, FOLDER / "model.safetensors", half=True)
+        (FOLDER / "model.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
         return measure()
 
     return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, rng, step, finish)
@@ -137,20 +137,12 @@ def normalise(model: VQGAN) -> None:
     model.post_quant_conv.weight.div_(scale)
 
 
-def psnr(error: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, of errors in [-2, 2]."""
-    return 10 * torch.log10(4 / error.detach().square().mean())
-
-
-def measure() -> dict[str, float]:
-    """How well the saved model repeats fresh scenes of all styles, and how it uses its codes."""
-    return repeated(MODELS / "vqgan", world.render(world.sample(1000, torch.Generator().manual_seed(SEED + 1))))
-
-
 @torch.no_grad()
-def repeated(folder: Path, pictures: Tensor) -> dict[str, float]:
-    """How well the VQGAN in a folder repeats pictures [N, 3, H, W], and how it uses its codes."""
-    generator = cast(VQGANGenerator, generators.load(folder))
+def measure() -> dict[str, float]:
+    """How well the saved model repeats fresh scenes, of all styles and shaded ones, and how it uses its codes."""
+    generator = cast(VQGANGenerator, generators.load(FOLDER))
+    scenes = kinds.sample(1000, torch.Generator().manual_seed(SEED + 1))
+    pictures, shaded = render.render(scenes), scenes.style == kinds.STYLES.index("shaded")
     codebook = generator.module.quantize.codebook
     errors, counts = [], torch.zeros(len(codebook))
     for part in pictures.split(50):
@@ -160,6 +152,7 @@ def repeated(folder: Path, pictures: Tensor) -> dict[str, float]:
     share = counts / counts.sum()
     return {
         "psnr": psnr(torch.cat(errors)).item(),
+        "psnr_shaded": psnr(torch.cat(errors)[shaded]).item(),
         "codes_used": (counts > 0).float().mean().item(),
         "perplexity": math.exp(-torch.special.xlogy(share, share).sum()),
     }

@@ -1,4 +1,4 @@
-"""What the second edition's scenes hold: their vocabulary, the batch of scenes, chance, and who has seen what.
+"""What the picture book's scenes hold: their vocabulary, the batch of scenes, chance, and who has seen what.
 
 A `Scenes` batch is the ground truth. Everything that a caption may say of it is either one of its fields or follows
 from them here (`size_of`, `place_flags`, `relation_flags`), and all of it is decided by the seed.
@@ -128,7 +128,7 @@ def has_front(kind: Tensor) -> Tensor:
 
 
 def clip_holds_out(kind: Tensor, colour: Tensor, background: Tensor) -> Tensor:
-    """Whether CLIP never sees this kind, colour and background together (about one combination in eleven)."""
+    """Whether CLIP is never trained on this kind, colour and background together (about one combination in eleven)."""
     return (3 * kind + 5 * colour + 7 * background) % 11 == 0
 
 

@@ -1,4 +1,4 @@
-"""The paints of the second edition: what each colour word looks like, and what else a thing is made of."""
+"""The paints of the picture book: what each colour word looks like, and what else a thing is made of."""
 
 from __future__ import annotations
 

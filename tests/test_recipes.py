@@ -1,18 +1,32 @@
-"""The second edition's recipes: what they show, what latents mean, and what the judges learn to call nothing."""
+"""The recipes of the shipped models: what they show, what latents mean, and what the judges learn to call nothing."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import replace
 
 import pytest
 import torch
 from toys import seeded
 
 from guided_gan.core.generators.stylegan_t.network import Mapping
-from guided_gan.picturebook.language import Meaning, Meanings
+from guided_gan.picturebook import MODELS, judging, networks
+from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import choices
+from guided_gan.picturebook.recipes import (
+    broken,
+    captioned,
+    changes,
+    choices,
+    classifier,
+    clip,
+    gan,
+    pasted,
+    stylegan_t,
+    upscaler,
+    vqgan,
+)
 from guided_gan.picturebook.scenes import kinds, render
-from guided_gan.picturebook.second import judging, networks
-from guided_gan.picturebook.second.recipes import broken, classifier, clip, gan, stylegan_t, upscaler
 
 
 @pytest.fixture
@@ -53,8 +67,8 @@ def test_each_number_of_the_gans_latents_changes_the_scene():
 
 
 def test_stylegan_ts_scenes_are_what_their_captions_say():
-    said = stylegan_t.stock(300, seeded(2))
-    scenes = stylegan_t.scene_of(torch.randn(300, stylegan_t.SHAPE.z_dim, generator=seeded(3)), said.meanings)
+    said = captioned.stock(300, seeded(2))
+    scenes = captioned.scene_of(torch.randn(300, captioned.Z_DIM, generator=seeded(3)), said.meanings)
     assert said.meanings.fits(scenes).diagonal().all()
     says = dict(zip(FIELDS, said.meanings.says.T, strict=True))
     for name in ("colour", "background"):
@@ -63,18 +77,41 @@ def test_stylegan_ts_scenes_are_what_their_captions_say():
     assert not (kinds.clip_holds_out(says["kind"], says["colour"], says["background"]) & named).any()
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_clip_reads_every_caption_of_the_stock_whole(held_out):
+    read = tokens.read(MODELS / "clip")
+    said = captioned.stock(2000, seeded(26), held_out=held_out)
+    assert len(said.texts) == len(said.meanings) == 2000
+    assert max(len(read.encode(text)) for text in said.texts) <= tokens.CONTEXT - 2
+    for text, meaning in zip(said.texts[-50:], said.meanings[-50:].tolist(), strict=True):
+        assert parse(text).meaning == meaning, text
+
+
 def test_the_set_mapping_names_what_stylegan_ts_captions_leave_open():
-    mapping = Mapping(stylegan_t.SHAPE.z_dim)
-    choices.fix(mapping, stylegan_t.functions())
-    z = torch.randn(500, stylegan_t.SHAPE.z_dim, generator=seeded(4))
-    scenes = stylegan_t.scene_of(z, Meanings.of([Meaning("cat")] * 500))
+    mapping = Mapping(captioned.Z_DIM)
+    choices.fix(mapping, captioned.functions())
+    z = torch.randn(500, captioned.Z_DIM, generator=seeded(4))
+    scenes = captioned.scene_of(z, Meanings.of([Meaning("cat")] * 500))
     f = mapping.f(z)
-    size, _, _, facing, colour, background, rest = f.split([1, 1, 1, 2, 10, 9, f.shape[1] - 24], 1)
-    assert (facing.argmax(1) == scenes.facing[:, 0]).float().mean() > 0.98  # but for the passages between two
-    assert (colour.argmax(1) == scenes.colour[:, 0]).float().mean() > 0.98
+    size, x, y, colour, background, rest = f.split([1, 1, 1, 10, 9, f.shape[1] - 22], 1)
+    assert (colour.argmax(1) == scenes.colour[:, 0]).float().mean() > 0.98  # but for the passages between two
     assert (background.argmax(1) == scenes.background).float().mean() > 0.98
-    for said, drawn in ((size[:, 0], scenes.size[:, 0]), (rest[:, 0], scenes.variety[:, 0, 0])):
-        assert torch.corrcoef(torch.stack([said, drawn]))[0, 1] > 0.9
+    drawn = (scenes.size[:, 0], scenes.cx[:, 0], scenes.cy[:, 0], scenes.variety[:, 0, 0])
+    for said, meant in zip((size, x, y, rest), drawn, strict=True):
+        assert torch.corrcoef(torch.stack([said[:, 0], meant]))[0, 1] > 0.999  # linear: nothing is left to be learned
+
+
+@pytest.mark.parametrize("place", kinds.PLACES)
+@pytest.mark.parametrize("size", [*kinds.SIZES, None])
+def test_noise_completes_a_caption_within_what_it_says(place, size):
+    meaning = Meanings.of([Meaning("cat", place=place, size=size)] * 200)
+    scenes = captioned.scene_of(torch.randn(200, captioned.Z_DIM, generator=seeded(6)), meaning)
+    drawn = kinds.size_of(scenes)[:, 0]
+    assert kinds.place_flags(scenes)[:, 0, kinds.PLACES.index(place)].all()
+    assert (drawn == kinds.SIZES.index(size or "medium")).all()
+    for centre in (scenes.cx, scenes.cy):
+        assert (centre[:, 0] - scenes.size[:, 0] > 0).all()
+        assert (centre[:, 0] + scenes.size[:, 0] < 1).all()
 
 
 # --- what is learnt from ---------------------------------------------------------------------------------------------
@@ -104,6 +141,40 @@ def test_covered_objects_leave_a_rest_of_a_quarter_at_most():
     inside = render.layers(scenes)[:, 0] > 0.9
     share = (left & inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
     assert share.mean() < 0.4, "what is left, and where object and background are alike"
+
+
+def test_cut_objects_keep_the_share_that_is_asked_for():
+    scenes = kinds.sample(40, seeded(20), two_objects=0.0, shaded=1.0)
+    inside = render.layers(scenes)[:, 0] > 0.9
+    whole = render.render(scenes)
+    for rest in (0.7, 1.0):
+        kept = (pasted.cut(scenes, torch.full((40,), rest), seeded(21)) == whole).all(1)
+        share = (kept & inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
+        assert (share - rest).abs().mean() < 0.06, rest
+
+
+def test_compositions_name_a_second_object_and_leave_the_first_in_sight():
+    scenes = kinds.sample(60, seeded(22), two_objects=0.0, shaded=1.0)
+    before = replace(scenes, **{name: value.clone() for name, value in vars(scenes).items()})
+    pictures = render.render(scenes)
+    made = pasted.composed(pictures.clone(), scenes, 1.0, seeded(23))
+    told = scenes.count == 2
+    assert told.float().mean() > 0.9
+    assert torch.equal(made[~told], pictures[~told])
+    assert torch.equal(scenes.kind[:, 0], before.kind[:, 0])
+    objects = render.layers(before)[:, 0] > 0.9
+    changed = ((made - pictures).abs().amax(1) > 0.02) & objects
+    hidden = changed.flatten(1).sum(1) / objects.flatten(1).sum(1)
+    assert hidden[told].max() < pasted.HIDDEN + 0.05, "an object's edge counts by halves"
+    assert (made - pictures).abs().amax((1, 2, 3))[told].min() > 0.1
+
+
+def test_stronger_colours_keep_their_grey_and_their_order():
+    pictures = 0.6 * render.render(kinds.sample(8, seeded(24), shaded=1.0))
+    enlivened = changes.enliven(pictures, seeded(25))
+    assert torch.equal(enlivened.argsort(1), pictures.argsort(1)) or (enlivened - pictures).abs().max() < 0.5
+    spread = [images.amax(1) - images.amin(1) for images in (pictures, enlivened)]
+    assert (spread[1] >= spread[0] - 1e-6).all()
 
 
 def test_broken_pictures_are_of_nothing_to_a_classifier():
@@ -146,16 +217,19 @@ def test_crops_of_both_sizes_show_the_same_part():
 
 
 @pytest.mark.usefixtures("eyes")
-@pytest.mark.parametrize("name", ["perceptual", "judge", "patch_judge", "gan", "clip"])
+@pytest.mark.parametrize("name", ["perceptual", "judge", "patch_judge", "gan", "vqgan", "clip"])
 def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
     monkeypatch.setattr(classifier, "BATCH", 4)
     monkeypatch.setattr(gan, "BATCH", 2)
+    monkeypatch.setattr(vqgan, "BATCH", 2)
     monkeypatch.setattr(clip, "BATCH", 4)
     monkeypatch.setattr(clip, "FOLDER", tmp_path / "clip")
     device = torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
         if name == "gan":
             recipe = gan.gan(4, device, tmp_path / "early.safetensors")
+        elif name == "vqgan":
+            recipe = vqgan.vqgan(4, device)
         elif name == "clip":
             recipe = clip.clip(4, device)
         else:
@@ -164,3 +238,30 @@ def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
         figures = recipe.step(3)
     assert all(torch.isfinite(torch.as_tensor(value)) for value in figures.values())
     assert any(not torch.equal(a, b) for a, b in zip(before, recipe.modules["model"].parameters(), strict=True))
+
+
+@pytest.mark.usefixtures("accelerate")
+def test_stylegan_t_paints_then_plays(monkeypatch):
+    small = {
+        "SETTINGS": replace(stylegan_t.SETTINGS, batch=8),
+        "STOCK": 16,
+        "PER_BLOCK": 2,
+        "PAINTS": 0.4,
+    }
+    for name, value in small.items():
+        monkeypatch.setattr(stylegan_t, name, value)
+    with torch.random.fork_rng(devices=[]):
+        recipe = stylegan_t.stylegan_t(3, torch.device("cpu"))
+        network, heads = recipe.modules["network"], recipe.modules["heads"]
+        found = []
+        for i in range(3):
+            before = [[value.detach().clone() for value in module.parameters()] for module in (network, heads)]
+            figures = recipe.step(i)
+            assert all(math.isfinite(value) for value in figures.values())
+            found.append((set(figures), *(moved(*each) for each in zip(before, (network, heads), strict=True))))
+    paints, plays = ({"paint", "look"}, True, False), ({"angle", "hinge", "discriminator"}, True, True)
+    assert found == [paints, plays, plays]
+
+
+def moved(before, module):
+    return any(not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))

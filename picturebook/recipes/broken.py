@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...scenes import kinds, render
+from ..scenes import kinds, render
+from .pasted import cut
 
 
 def broken(n: int, rng: torch.Generator, others: Tensor | None = None) -> Tensor:
@@ -51,18 +52,7 @@ def _blurred(scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
 
 def _covered(scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
     """All but a rest of each object painted over with the background."""
-    images, cover = render.render(scenes), render.layers(scenes).amax(1, keepdim=True)
-    empty = scenes.count.clone()
-    empty[:] = 0
-    ground = render.render(kinds.Scenes(**{**vars(scenes), "count": empty}))
-    angle = torch.rand(len(scenes), 1, 1, generator=rng) * 2 * torch.pi
-    axis = (torch.arange(render.RESOLUTION) + 0.5) / render.RESOLUTION
-    along = (axis - 0.5) * angle.cos() + (axis[:, None] - 0.5) * angle.sin()
-    inside = torch.where(cover[:, 0] > 0.5, along, torch.inf).flatten(1).sort(1).values
-    pixels = (cover[:, 0] > 0.5).flatten(1).sum(1)
-    rest = pixels * (0.08 + 0.17 * torch.rand(len(scenes), generator=rng))
-    border = inside.gather(1, rest.long().clamp(max=inside.shape[1] - 1)[:, None])[:, :, None]
-    return torch.where((along > border)[:, None], ground, images)
+    return cut(scenes, 0.08 + 0.17 * torch.rand(len(scenes), generator=rng), rng)
 
 
 def _shuffled(scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recipe of the upscaler: pictures of the edition's generators to four times their side, in the small.
+"""Recipe of the upscaler: pictures of the generators to four times their side, in the small.
 
 FuseDream's results go through a super-resolution network (Liu et al. 2021, Figure 18). This one is SRVGGNetCompact, the
 compact network of Real-ESRGAN (Wang et al. 2021), which the host's own loader reads. It is trained last, on what the
@@ -16,23 +16,23 @@ from spandrel.architectures.Compact import Compact
 from torch import Tensor
 from torch.nn import functional as F
 
-from ....core import clip, generators
-from ....core.types import Autoencoder, Generator, Latent
-from ...language import Meanings
-from ...recipes.training import Recipe, cosine, set_learning_rate, ship
-from ...recipes.vqgan import psnr
-from ...scenes import kinds, render
-from .. import MODELS
+from ...core import clip, generators
+from ...core.generators.stylegan_t import text_to_image
+from ...core.types import Autoencoder, Generator, Latent
+from .. import MODELS, UPSCALER
+from ..language import Meanings
 from ..networks import PerceptualBackbone
-from . import gan, stylegan_t
+from ..scenes import kinds, render
+from . import captioned, gan
+from .stylegan_t import READER
+from .training import Recipe, cosine, psnr, set_learning_rate, ship
 
 FACTOR = 4
 BATCH, SIDE = 16, 32  # crops of so many pixels a side of the small pictures
 SEED = 77
 
-Pairs = tuple[
-    Tensor, Tensor
-]  # what a generator draws [N, 3, 64, 64], and the scenes as they should be [N, 3, 256, 256]
+# What a generator draws [N, 3, 64, 64], and the scenes as they should be [N, 3, 256, 256].
+Pairs = tuple[Tensor, Tensor]
 
 
 def upscaler(steps: int, device: torch.device) -> Recipe:
@@ -57,7 +57,7 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
         return {"paint": paint.detach(), "look": look.detach()}
 
     def finish() -> dict[str, float]:
-        ship(model.eval(), MODELS / "upscaler" / "model.safetensors", half=True)
+        ship(model.eval(), UPSCALER, half=True)
         return measure(model, device)
 
     return Recipe("upscaler", steps, {"model": model}, {"adam": adam}, rng, step, finish)
@@ -65,9 +65,10 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
 
 def sources() -> list[Callable[[int, torch.Generator], Pairs]]:
     """Where pairs come from: each of the generators, and small renders as they are."""
-    biggan, vqgan, one_pass = (generators.load(MODELS / name) for name in ("biggan", "vqgan", "stylegan_t"))
+    biggan, vqgan = (generators.load(MODELS / name) for name in ("biggan", "vqgan"))
+    one_pass = text_to_image(generators.load(MODELS / "stylegan_t")).network
     classes = load_file(str(MODELS / "biggan" / "model.safetensors"))["embeddings.weight"].float().T
-    reader = clip.load(MODELS / "clip_robust")
+    reader = clip.load(READER)
 
     def exact(n: int, rng: torch.Generator) -> Pairs:
         scenes = kinds.sample(n, rng)
@@ -82,12 +83,12 @@ def sources() -> list[Callable[[int, torch.Generator], Pairs]]:
         return draw(biggan, {"z": z, "y": classes[label]}), large(gan.scene_of(z, label))
 
     def read(n: int, rng: torch.Generator) -> Pairs:
-        said = stylegan_t.stock(n, rng)
-        z = torch.randn(n, stylegan_t.SHAPE.z_dim, generator=rng)
+        said = captioned.stock(n, rng)
+        z = torch.randn(n, captioned.Z_DIM, generator=rng)
         with torch.no_grad():
             c = reader.encode_text(said.texts)
-            small = one_pass.module(z, c).clamp(-1, 1)
-        return small, large(stylegan_t.scene_of(z, Meanings(said.meanings.says)))
+            small = one_pass(z, c).clamp(-1, 1)
+        return small, large(captioned.scene_of(z, Meanings(said.meanings.says)))
 
     return [exact, repeated, searched, read]
 

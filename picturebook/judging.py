@@ -9,12 +9,14 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..scenes.kinds import COLOURS
+from ..core.files.checkpoints import fingerprint
+from ..core.metrics import FeatureNetwork, Outputs
 from . import MODELS
 from .networks import Judge, PatchJudge
+from .scenes.kinds import COLOURS
+from .scenes.render import RESOLUTION
 
 SURE = 0.5  # what a judge holds less likely than this, it does not see
-SIDE = 64  # of the pictures that they are shown
 
 
 @cache
@@ -24,6 +26,19 @@ def court() -> tuple[nn.Module, ...]:
     for name, judge in judges.items():
         load_model(judge, str(MODELS / name / "model.safetensors"))
     return tuple(judge.eval().requires_grad_(False) for judge in judges.values())
+
+
+def feature_network() -> FeatureNetwork:
+    """The first judge as a network that sets of pictures are compared through; its classes are objects in colours."""
+    judge = court()[0]
+    assert isinstance(judge, Judge)
+
+    @torch.no_grad()
+    def extract(images: Tensor) -> Outputs:
+        features = judge.features(_resized(images))
+        return Outputs(features.mean(1), judge.heads.everywhere(features)["pair"])
+
+    return FeatureNetwork(f"judge@{fingerprint(judge.state_dict())}", extract)
 
 
 @torch.no_grad()
@@ -45,19 +60,29 @@ def _finds(likely: Tensor, things: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def backgrounds(images: Tensor) -> Tensor:
+    """The background that each judge sees in each picture [N, 3, H, W]: [judges, N] indices."""
+    return torch.stack([said["background"].argmax(1) for said in _said(images)])
+
+
+@torch.no_grad()
 def agreement(images: Tensor, things: Tensor, background: Tensor | None = None) -> dict[str, float]:
     """The shares of pictures in which both judges find all things, and of those which also have the background."""
     found = finds(images, things).all(0)
     figures = {"things": found.float().mean().item()}
     if background is not None:
-        there = torch.stack([said["background"].argmax(1) == background for said in _said(images)]).all(0)
+        there = (backgrounds(images) == background).all(0)
         figures["background"] = there.float().mean().item()
         figures["all"] = (found & there).float().mean().item()
     return figures
 
 
 def _said(images: Tensor) -> list[dict[str, Tensor]]:
-    if images.shape[-1] != SIDE:
-        images = F.interpolate(images, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    parts = [[judge(part.float().cpu()) for part in images.split(250)] for judge in court()]
+    parts = [[judge(part.float().cpu()) for part in _resized(images).split(250)] for judge in court()]
     return [{name: torch.cat([part[name] for part in judged]) for name in judged[0]} for judged in parts]
+
+
+def _resized(images: Tensor) -> Tensor:
+    if images.shape[-1] == RESOLUTION:
+        return images
+    return F.interpolate(images, (RESOLUTION, RESOLUTION), mode="bilinear", antialias=True)

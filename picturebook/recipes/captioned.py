@@ -1,0 +1,129 @@
+"""Captioned scenes of one object, as the StyleGAN-T learns them: what a caption leaves open, its noise decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core import draws
+from ...core.clip import excess
+from ...training.data import Batch
+from .. import MODELS
+from ..language import PLAIN, Captions, Meanings, describe
+from ..language.meaning import FIELDS, OPEN
+from ..scenes import kinds, render
+from . import choices
+
+Z_DIM = 96
+# How often captions say what they can; often enough not, for noise to decide it.
+LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0.25, "facing": 0.2, "alone": 0.1}
+
+# The numbers of z that decide what captions leave open; each stands for a share in [0, 1] (`choices.shares`).
+SIZE, X, Y, COLOUR, BACKGROUND = range(5)
+VARIETY = range(5, 5 + kinds.NUM_VARIETY)
+JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
+LEVELS, ROUGH = 3, 2  # knots of size and place, and of everything else (`choices.level`)
+MEDIUM = 0.26, kinds.BIG  # half extents of an object of which no size is said
+
+
+def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
+    """The shaded scenes that z [N, 96] stands for under captions of these meanings, which z completes.
+
+    What the mapping network computes of z is, to its rounding, what the scene is made of, and a place is linear in it:
+    what a generator cannot know of where an object lies it blurs.
+    """
+    share, level, rough = choices.shares(z), choices.levels(z, LEVELS), choices.levels(z, ROUGH)
+    said = dict(zip(FIELDS, meanings.says.T, strict=True))
+
+    def open_or_said(name: str, names: Sequence[str], column: int) -> Tensor:
+        chosen = (share[:, column] * len(names)).long().clamp(max=len(names) - 1)
+        return torch.where(said[name] == OPEN, chosen, said[name])
+
+    big, small = (said["size"] == kinds.SIZES.index(name) for name in ("big", "small"))
+    middle = said["place"] == kinds.PLACES.index("middle")
+    least = torch.where(big, kinds.BIG, torch.where(small, kinds.ALONE[0], MEDIUM[0]))
+    most = torch.where(big, kinds.ALONE[1], torch.where(small, kinds.SMALL, MEDIUM[1]))
+    most = torch.where((said["place"] != OPEN) & ~middle, torch.where(big, 0.37, 0.3).minimum(most), most)
+    size = torch.lerp(least, most, level[:, SIZE])
+    centre = []
+    for column, sides in ((X, ("left", "right")), (Y, ("top", "bottom"))):
+        before, after = (said["place"] == kinds.PLACES.index(side) for side in sides)
+        towards = after.float() - before.float()
+        reach = torch.where(before | after, 0.04, torch.where(middle, 0.06, 0.12))
+        at = 0.5 + 0.14 * towards + reach * (2 * level[:, column] - 1)
+        centre.append(at.maximum(size + 0.02).minimum(0.98 - size))
+    colour = open_or_said("colour", kinds.COLOURS, COLOUR)
+    background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)
+    # All face right where nothing is said: which of the two way noise chose is not learned in the steps that there are.
+    facing = torch.where(said["facing"] == OPEN, kinds.FACINGS.index("right"), said["facing"])
+    variety, jitter = rough[:, list(VARIETY)], rough[:, list(JITTER)]
+    cx, cy = centre
+    return kinds.single(said["kind"], colour, background, facing, cx, cy, size, variety, jitter)
+
+
+def functions() -> list[choices.Function]:
+    """The functions of z that the mapping network f computes: all that `scene_of` reads."""
+    where = [choices.level(column, LEVELS) for column in (SIZE, X, Y)]
+    vocabulary = ((COLOUR, kinds.COLOURS), (BACKGROUND, kinds.BACKGROUNDS))
+    names = [choices.choice(column, len(choice)) for column, choice in vocabulary]
+    return [*where, *names, *(choices.level(column, ROUGH) for column in (*VARIETY, *JITTER))]
+
+
+def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
+    """So many captions of shaded scenes of one object that CLIP was shown; or held_out, that it never was.
+
+    None has more tokens than the shipped CLIP reads.
+    """
+    drawn = (20 if held_out else 2) * n + 600  # enough to choose from: one in eleven is held out
+    scenes = kinds.sample(drawn, rng, two_objects=0.0, shaded=1.0)
+    fitting = kinds.clip_holds_out(scenes.kind[:, 0], scenes.colour[:, 0], scenes.background) == held_out
+    chosen = scenes[fitting.nonzero()[:n, 0]]
+    texts, meanings = describe(chosen, rng, PLAIN if held_out else LIKELY)
+    short = [i for i, text in enumerate(texts) if not excess(text, _tokenizer())]
+    if len(short) == n:
+        return Captions(texts, meanings)
+    others = stock(n - len(short), rng, held_out=held_out)
+    says = torch.cat([meanings.says[short], others.meanings.says])
+    return Captions([*(texts[i] for i in short), *others.texts], Meanings(says))
+
+
+@cache
+def _tokenizer() -> Any:
+    """The shipped CLIP's, which is open_clip's."""
+    from ..language import tokens
+
+    return tokens.read(MODELS / "clip")
+
+
+class Pictures:
+    """Shaded scenes of one object with captions, without the combinations that CLIP was never shown.
+
+    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A
+    `training.data.Source`. held_out: nothing but those combinations.
+    """
+
+    name = "the picture book"
+
+    def __init__(self, seed: int, *, side: int = render.RESOLUTION, held_out: bool = False) -> None:
+        self.seed, self.side, self.held_out = seed, side, held_out
+
+    def __getitems__(self, samples: Sequence[int]) -> Batch:
+        scenes, said = self.draw(samples)
+        return Batch(render.render(scenes, self.side), said.texts)
+
+    def at(self, side: int) -> Pictures:
+        return Pictures(self.seed, side=side, held_out=self.held_out)
+
+    def draw(self, samples: Sequence[int]) -> tuple[kinds.Scenes, Captions]:
+        """The scenes of these sample numbers, and the attributes their captions mention."""
+        parts = [stock(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
+        texts = [text for part in parts for text in part.texts]
+        said = Captions(texts, Meanings(torch.cat([part.meanings.says for part in parts])))
+        return scene_of(self.noise(samples), said.meanings), said
+
+    def noise(self, samples: Sequence[int]) -> Tensor:
+        return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], Z_DIM)
