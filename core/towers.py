@@ -18,7 +18,7 @@ from .compute.attention import attend
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-QUICK = 1.702  # with which a sigmoid comes close to the normal distribution's
+QUICK = 1.702  # x sigmoid(QUICK x) is close to the GELU of x
 
 
 def quicken(model: AnyModule) -> AnyModule:
@@ -126,7 +126,7 @@ class QuickGELU(nn.Module):
 
 
 class _QuickGELU(torch.autograd.Function):
-    """silu(a x) / a; its gradient is that of the SiLU at a x."""
+    """silu(a x) / a with a = QUICK; its derivative is that of the SiLU at a x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ SHIPPED = {
     "vqgan-imagenet-16384.ckpt": "picturebook VQGAN",
     "ViT-B-32.pt": "picturebook robust",
 }
-OPEN = {"model", "filename_prefix", "text"}  # what may differ: models know different words
+OPEN = {"model", "filename_prefix"}  # what may differ
 ENLARGING = {"ImageScale", "ImageUpscaleWithModel", "UpscaleModelLoader"}
 SAVED = {"PreviewImage", "SaveImage", "ImageCompare", *ENLARGING}
 PHOTO = "photo.png"

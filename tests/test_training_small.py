@@ -196,10 +196,10 @@ def test_the_model_is_in_the_menu_with_its_text_encoder_and_its_card(openais, tm
     words = [*TOY, "--clip", str(openais), "--stages", "16:2", "text:1", "--out", str(out), "--name", "houses"]
     assert command.main([*words, "--text-lr", "0.01"]) == 0
     path = tmp_path / "models" / "gan" / "houses.safetensors"
-    generator = text_to_image(generators.load(path, dtype=torch.float32))
+    generator = text_to_image(generators.load(path))
     prompts = ["a red house", "ein Haus am See"]
     assert {path.name for path in (out / "clip").iterdir()} == {clip.CONFIG, clip.WEIGHTS[0], "vocabulary.json"}
-    listened = clip.load(out / "clip", dtype=torch.float32).encode_text(prompts)
+    listened = clip.load(out / "clip").encode_text(prompts)
     torch.testing.assert_close(generator.embed(prompts), listened, atol=1e-5, rtol=1e-4)
     assert (clip.load(openais).encode_text(prompts) - listened).abs().max() > 1e-3  # it has learnt
     card = model_card.read(path)

@@ -48,14 +48,14 @@ QUICK = {
     "GuidedGAN_CutoutLoss.settings.cutouts": 2,
 }
 # Prompts that no workflow ships with, as they are on the command line, and what each workflow makes of them.
-FISH, BOAT, BIRD, CAR = "a yellow fish", "a yellow boat at night", "an orange bird", "an orange car"
+FISH, BOAT, BIRD, CAR = "a yellow fish", "a yellow boat at night", "an orange bird", "a yellow car"
 TOLD = {
     "composition": {"25:5.text": ["27", 0], "27.value": FISH, "28.value": BOAT},
     "edit_latent": {"3.prompts": BIRD, "18.value": f"{CAR}\n{BOAT}", "13.columns": 2},
     "edit_with_mask": {"11.text": FISH},
     "fusedream": {"3.text": FISH},
     "fusedream_batch": {"3.text": FISH},
-    "interpolation": {"17:3.text": FISH, "18:3.text": "a yellow car"},
+    "interpolation": {"17:3.text": FISH, "18:3.text": CAR},
     "invert": {"3.prompts": BIRD, "11.text": CAR},
     "kaleidoscope": {"4.text": FISH},
     "large": {"3.text": FISH},
@@ -74,7 +74,7 @@ TOLD = {
 GIVEN = {
     "composition": [FISH, BOAT],
     "edit_latent": [BIRD, CAR, BOAT],
-    "interpolation": [FISH, "a yellow car"],
+    "interpolation": [FISH, CAR],
     "invert": [BIRD, CAR],
     "poisson_blend": [BIRD, BOAT],
     "prompt_morph": [BIRD, CAR, BOAT],
@@ -88,7 +88,7 @@ GIVEN = {
 SEEN = {
     "fusedream": {0: "yellow fish"},
     "interpolation": {0: "yellow fish", 2: "yellow car"},
-    "prompt_morph": {0: "orange bird", 2: "orange car", 4: "yellow boat"},
+    "prompt_morph": {0: "orange bird", 2: "yellow car", 4: "yellow boat"},
     "poisson_blend": {0: "yellow boat"},
     "stylegan_t": {0: "orange bird"},
 }

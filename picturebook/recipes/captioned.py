@@ -14,7 +14,7 @@ from ...core.clip import excess
 from ...training.data import Batch
 from .. import MODELS
 from ..language import PLAIN, Captions, Meanings, describe
-from ..language.meaning import FIELDS, OPEN
+from ..language.meaning import FIELDS, MEDIUM, OPEN
 from ..scenes import kinds, render
 from . import choices
 
@@ -27,14 +27,21 @@ SIZE, X, Y, COLOUR, BACKGROUND = range(5)
 VARIETY = range(5, 5 + kinds.NUM_VARIETY)
 JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
 LEVELS, ROUGH = 3, 2  # knots of size and place, and of everything else (`choices.level`)
-MEDIUM = 0.26, kinds.BIG  # half extents of an object of which no size is said
+# Half extents of small, medium and big objects: the least, the greatest, and the greatest where a side is said. Where
+# no size is said, an object is medium.
+EXTENTS = torch.tensor(
+    [[kinds.ALONE[0], kinds.SMALL, kinds.SMALL], [0.26, kinds.BIG, 0.3], [kinds.BIG, kinds.ALONE[1], 0.37]]
+)
+# How far a centre said to be at a side lies from the middle on average, and how far centres spread about their average:
+# at a side, in the middle, and where nothing is said.
+ASIDE, AT_SIDE, IN_MIDDLE, ANYWHERE = 0.14, 0.04, 0.06, 0.12
 
 
 def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
     """The shaded scenes that z [N, 96] stands for under captions of these meanings, which z completes.
 
-    What the mapping network computes of z is, to its rounding, what the scene is made of, and a place is linear in it:
-    what a generator cannot know of where an object lies it blurs.
+    The scene depends on z through what the mapping network computes of z, and an object's centre is linear in that. A
+    generator blurs an object whose centre it can only estimate.
     """
     share, level, rough = choices.shares(z), choices.levels(z, LEVELS), choices.levels(z, ROUGH)
     said = dict(zip(FIELDS, meanings.says.T, strict=True))
@@ -43,18 +50,15 @@ def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
         chosen = (share[:, column] * len(names)).long().clamp(max=len(names) - 1)
         return torch.where(said[name] == OPEN, chosen, said[name])
 
-    big, small = (said["size"] == kinds.SIZES.index(name) for name in ("big", "small"))
     middle = said["place"] == kinds.PLACES.index("middle")
-    least = torch.where(big, kinds.BIG, torch.where(small, kinds.ALONE[0], MEDIUM[0]))
-    most = torch.where(big, kinds.ALONE[1], torch.where(small, kinds.SMALL, MEDIUM[1]))
-    most = torch.where((said["place"] != OPEN) & ~middle, torch.where(big, 0.37, 0.3).minimum(most), most)
-    size = torch.lerp(least, most, level[:, SIZE])
+    least, most, most_aside = EXTENTS.to(z)[torch.where(said["size"] == OPEN, MEDIUM, said["size"])].unbind(1)
+    size = torch.lerp(least, torch.where((said["place"] != OPEN) & ~middle, most_aside, most), level[:, SIZE])
     centre = []
     for column, sides in ((X, ("left", "right")), (Y, ("top", "bottom"))):
         before, after = (said["place"] == kinds.PLACES.index(side) for side in sides)
         towards = after.float() - before.float()
-        reach = torch.where(before | after, 0.04, torch.where(middle, 0.06, 0.12))
-        at = 0.5 + 0.14 * towards + reach * (2 * level[:, column] - 1)
+        spread = torch.where(before | after, AT_SIDE, torch.where(middle, IN_MIDDLE, ANYWHERE))
+        at = 0.5 + ASIDE * towards + spread * (2 * level[:, column] - 1)
         centre.append(at.maximum(size + 0.02).minimum(0.98 - size))
     colour = open_or_said("colour", kinds.COLOURS, COLOUR)
     background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)

@@ -1,4 +1,4 @@
-"""A mapping network with computed instead of trained weights: it maps noise to choices, levels and phases.
+"""A mapping network with computed instead of trained weights: it maps noise to choices and levels.
 
 Trainings as short as the recipes' do not learn the steep steps of a categorical choice.
 """
@@ -23,12 +23,12 @@ EDGE = 0.004  # width of the transition from one category to the next, as a shar
 
 def shares(z: Tensor) -> Tensor:
     """Each number of z [N, Z] as a uniform one in [0, 1]; the generator sees no more of it than its direction."""
-    return torch.special.ndtr(z * z.square().mean(1, keepdim=True).rsqrt())
+    return torch.special.ndtr(_direction(z))
 
 
 def levels(z: Tensor, count: int) -> Tensor:
     """The shares of z [N, Z] as `level` computes them with so many knots: piecewise linear in the direction of z."""
-    x = z * z.square().mean(1, keepdim=True).rsqrt()
+    x = _direction(z)
     knots = _even(count).to(z)
     bends = torch.special.ndtri(knots)
     after = torch.bucketize(x, bends).clamp(1, count - 1)
@@ -36,7 +36,12 @@ def levels(z: Tensor, count: int) -> Tensor:
     return torch.lerp(knots[after - 1], knots[after], part)
 
 
+def _direction(z: Tensor) -> Tensor:
+    return z * z.square().mean(1, keepdim=True).rsqrt()
+
+
 def _even(count: int) -> Tensor:
+    """Knots of a level, as shares."""
     return (torch.arange(count) + 0.2) / (count - 0.6)
 
 
@@ -53,13 +58,6 @@ def level(column: int, count: int) -> Function:
     """The share itself, as a piecewise linear function with that many knots."""
     knots = _even(count)
     return column, knots, (knots[:, None] - 0.5) * 12**0.5
-
-
-def phase(column: int) -> Function:
-    """The share, its sine and its cosine: a periodic value."""
-    _, knots, values = level(column, 6)
-    turn = 2 * torch.pi * knots[:, None]
-    return column, knots, torch.cat([values, 2**0.5 * turn.cos(), 2**0.5 * turn.sin()], 1)
 
 
 @torch.no_grad()
