@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields, replace
 class SearchSettings:
     """Arguments of `search.options.Options`.
 
-    constraint: a name of `search.options.CONSTRAINTS`. schedule: a name of `search.optimizers.SCHEDULES`.
+    constraint: a name of `search.options.CONSTRAINTS`. schedule: a name of `search.optimizers.SCHEDULES`. grid_scales:
+    a name of `search.options.GRID_SCALES`.
     """
 
     steps: int = 1000
@@ -22,6 +23,7 @@ class SearchSettings:
     latent_noise: float = 0.01
     constraint: str = "none"
     schedule: str = "constant"
+    grid_scales: str = "finest"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from .settings import Settings
 
 # How the basis latents are combined, see `weightings.WEIGHTINGS`: one weight for each, or one for each of its elements.
 SCALAR, SOFTMAX = "scalar", "softmax"
+SEARCHED = ("vectors", "weights", "coarse")  # fields of a `Basis` that a search changes
+AT = "@"  # in the names of coarser grids: "z@8x8" is added to the tensor "z"
 
 
 class Shown:
@@ -228,7 +230,8 @@ class Basis(Shown):
     the basis latents were chosen, best first. fixed: name -> [N, *shape], tensors of the latent that a search does not
     change. mask, anchor: name -> [N, 1, h, w] in [0, 1] and name -> [N, *shape]; the search moves a cell away from the
     anchor by the share that the mask has there. Tensors without a mask are searched freely. steps: of the search that
-    led to this basis. moments: the optimiser's state after them, or empty; see `optimizers.state_of`.
+    led to this basis. moments: the optimiser's state after them, or empty; see `optimizers.state_of`. coarse: coarser
+    grids that are enlarged and added to a tensor of the latent, see `weightings.at_all_scales`.
     """
 
     generator: str
@@ -241,6 +244,7 @@ class Basis(Shown):
     mask: Mapping[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     moments: Mapping[str, Tensor] = field(default_factory=dict)
+    coarse: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -16,7 +16,7 @@ from ..core.errors import PackError
 from ..core.results import Best, Curve, Result, State
 from ..core.search import optimizers, resume
 from ..core.search.optimize import Options, Search
-from ..core.search.options import CONSTRAINTS
+from ..core.search.options import CONSTRAINTS, GRID_SCALES
 from ..core.settings import FUSEDREAM_AS_PUBLISHED, NAMED, SearchSettings, Settings
 from ..core.types import Basis, Generator, Loss
 from . import finish, host, live, sockets, stopped, suited
@@ -65,6 +65,15 @@ CONSTRAINT = io.Combo.Input(
     tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures degenerate. "
     f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
 )
+SCALES = io.Combo.Input(
+    "grid_scales",
+    options=[suited.SUITS, *GRID_SCALES],
+    default=suited.SUITS,
+    optional=True,
+    advanced=True,
+    tooltip="What of a grid, the latent of a VQGAN or VAE, the search moves. "
+    f"{'; '.join(f'{name}: {says}' for name, says in GRID_SCALES.items())}.",
+)
 PATIENCE = io.Int.Input(
     "patience",
     default=Options.patience,
@@ -107,11 +116,10 @@ SETTINGS = suited.Menu("search", _BY_HAND, NAMED, composed=True)
 COMPOSITION = suited.Menu("search", _BY_HAND, FUSEDREAM_AS_PUBLISHED)
 
 
-def chosen(choice: suited.Choice, own: Settings, constraint: str, schedule: str) -> SearchSettings:
-    """The settings of a search, by a node's menu, constraint and schedule, for a generator with settings `own`."""
-    constraint = own.search.constraint if constraint == suited.SUITS else constraint
-    schedule = own.search.schedule if schedule == suited.SUITS else schedule
-    return replace(choice.of(own), constraint=constraint, schedule=schedule)
+def chosen(choice: suited.Choice, own: Settings, **inputs: str) -> SearchSettings:
+    """The settings of a search for a generator with settings `own`: by a node's menu, and by its inputs beside it."""
+    beside = {name: getattr(own.search, name) if value == suited.SUITS else value for name, value in inputs.items()}
+    return replace(choice.of(own), **beside)
 
 
 def options(
@@ -119,7 +127,7 @@ def options(
 ) -> Options:
     """The options of a search, from settings and a node's further inputs."""
     numbers = own.steps, own.lr, own.latent_noise, evaluate_every, at_once
-    return Options(*numbers, optimizer, own.schedule, own.constraint, patience)
+    return Options(*numbers, optimizer, own.schedule, own.constraint, patience, own.grid_scales)
 
 
 def inputs(menu: suited.Menu) -> list[io.Input]:

@@ -175,7 +175,7 @@ class ComposeOptimize(io.ComfyNode):
         start = compose.start(composite, foreground, background, place)
         seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
         choice = search.COMPOSITION.choose(settings, older)
-        own = search.chosen(choice, composite.settings, constraint, schedule)
+        own = search.chosen(choice, composite.settings, constraint=constraint, schedule=schedule)
         loss, taken = suited.bound(loss, composite.settings)
         held_out = held_out and suited.bound(held_out, composite.settings)[0]
         says = choice.says(own, taken)

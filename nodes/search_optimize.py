@@ -43,6 +43,7 @@ class Optimize(io.ComfyNode):
                 search.SCHEDULE,
                 search.CONSTRAINT,
                 search.PATIENCE,
+                search.SCALES,
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best picture of each search."),
@@ -75,12 +76,15 @@ class Optimize(io.ComfyNode):
         schedule: str = suited.SUITS,
         constraint: str = suited.SUITS,
         patience: int = Options.patience,
+        grid_scales: str = suited.SUITS,
         settings: suited.Given = None,
         **older: Any,
     ) -> io.NodeOutput:
         start = _start(basis, latent)
         choice = search.SETTINGS.choose(settings, older)
-        own = search.chosen(choice, generator.settings, constraint, schedule)
+        own = search.chosen(
+            choice, generator.settings, constraint=constraint, schedule=schedule, grid_scales=grid_scales
+        )
         along = choice.along(generator.settings)
         loss, taken = suited.bound(loss, along)
         held_out = held_out and suited.bound(held_out, along)[0]

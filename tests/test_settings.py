@@ -130,7 +130,7 @@ def test_a_file_that_says_something_else_is_refused(tmp_path, said, words):
 
 def test_sections_in_words_name_every_field_as_the_nodes_do():
     said = in_words(SearchSettings(1000, 0.005, 0.0))
-    assert said == "steps 1,000, lr 0.005, latent_noise 0, constraint none, schedule constant"
+    assert said == "steps 1,000, lr 0.005, latent_noise 0, constraint none, schedule constant, grid_scales finest"
     assert in_words(settings.AugCLIPSettings(copies=8, resize=False)) == (
         "copies 8, color, translation, cutout, distance cosine"
     )

@@ -10,7 +10,7 @@ from guided_gan.core.settings import NAMED
 from guided_gan.picturebook import MODELS
 
 OWN = {
-    "search": {"steps": 4, "lr": 0.04, "latent_noise": 0.2, "schedule": "cosine"},
+    "search": {"steps": 4, "lr": 0.04, "latent_noise": 0.2, "schedule": "cosine", "grid_scales": "all"},
     "start": {"k": 2, "candidates": 60, "weighting": "softmax"},
     "aug_clip": {"copies": 3},
 }
@@ -76,7 +76,10 @@ def test_nodes_take_what_suits_the_generator_and_say_it(client, own):
     assert "suits the generator: k 2, candidates 60, weighting softmax, ranking AugCLIP" in said(run, "BasisInit")
     assert "AugCLIP: copies 3, color, translation, resize, cutout, distance cosine" in said(run, "BasisInit")
     optimize = said(run, "Optimize")
-    assert "suits the generator: steps 4, lr 0.04, latent_noise 0.2, constraint none, schedule cosine" in optimize
+    assert (
+        "suits the generator: steps 4, lr 0.04, latent_noise 0.2, constraint none, schedule cosine, grid_scales all"
+        in optimize
+    )
     assert "AugCLIP: copies 3" in said(run, "Optimize")
     assert "step 4 of 4" in said(run, "Optimize")
     assert "By the generator" in said(run, "AugCLIPLoss")
@@ -207,7 +210,7 @@ def test_a_composition_takes_its_own(client):
     assert run.status == "success", run.error
     assert "AugCLIP: copies 8" in said(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
-        numbers = "steps 1, lr 0.03, latent_noise 0.1, constraint cap, schedule cosine"
+        numbers = "steps 1, lr 0.03, latent_noise 0.1, constraint cap, schedule cosine, grid_scales finest"
         assert f"{numbers}\nAugCLIP: copies 8" in said(run, node)
 
 

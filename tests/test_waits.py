@@ -102,7 +102,8 @@ def fusedream(abroad):
 def vqgan_clip(abroad):
     generator, encoder = random_vqgan(TINY, CPU), random_clip(TINY, CPU)
     loss = CutoutLoss(encoder, random_target(encoder, TINY.clip["embed_dim"]), copies=3, whole=0.2)
-    start, whole = weightings.of_latent(generator.sample(2, seeded(0))), regularised(loss, generator)
+    start = weightings.at_all_scales(weightings.of_latent(generator.sample(2, seeded(0))))
+    whole = regularised(loss, generator)
     abroad(generator, encoder)
     return generator, whole, start, {}
 

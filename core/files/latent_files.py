@@ -169,7 +169,7 @@ def _unpack_curve(steps: list[int], scores: Mapping[str, Any], kept: Sequence[in
     return Curve(tuple(steps), points, tuple(kept))
 
 
-_GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments")
+_GROUPS = ("vectors", "weights", "fixed", "anchor", "mask", "moments", "coarse")
 _BEST = ("images", "losses", "second", "lowest")
 _UNPACK = {"Latent": _unpack_latent, "Basis": _unpack_basis, "State": _unpack_state, "Film": _unpack_film}
 

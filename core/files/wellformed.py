@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import quoted
 from ..results import Best, Curve, Film, State
-from ..types import SCALAR, SOFTMAX, Basis, Latent
+from ..types import AT, SCALAR, SEARCHED, SOFTMAX, Basis, Latent
 
 _LONGEST_NAME = 1000
 _FIGURES = ("losses", "second", "lowest")  # fields of `Best` with a number for each search
@@ -36,7 +36,7 @@ def _basis(basis: Basis) -> None:
     if basis.scores.ndim != 2 or not basis.scores.numel():
         raise ValueError(f"its scores must be [N, k]; they are {list(basis.scores.shape)}")
     rows = len(basis)
-    for group in ("fixed", "anchor", "mask", "moments", "weights"):
+    for group in ("fixed", "anchor", "mask", "moments", "weights", "coarse"):
         _tensors(getattr(basis, group), group, some=False)
     _tensors(basis.vectors, "vectors")
     for name, value in basis.vectors.items():
@@ -54,8 +54,12 @@ def _basis(basis: Basis) -> None:
         shape = (rows, *_part(basis.vectors, name).shape[2:])
         _shape(_part(basis.anchor, name), shape, f"anchor of {quoted(name)}")
         _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
+    for name, grid in basis.coarse.items():
+        channels, *size = _part(basis.vectors, name.partition(AT)[0]).shape[2:]
+        if grid.ndim != 4 or grid.shape[:2] != (rows, channels) or len(size) != 2 or not grid.numel():
+            raise ValueError(f"its coarse grid {quoted(name)} has the shape {list(grid.shape)}")
     _whole(basis.steps, "steps")
-    searched = {f"{g}.{name}": value for g in ("vectors", "weights") for name, value in getattr(basis, g).items()}
+    searched = {f"{group}.{name}": value for group in SEARCHED for name, value in getattr(basis, group).items()}
     for name, value in basis.moments.items():
         leaf = name.split("/")[1] if name.count("/") == 2 else name
         shape = _part(searched, leaf).shape

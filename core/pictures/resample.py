@@ -28,6 +28,16 @@ def resize_to(images: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
 
 
+def enlarged(images: Tensor, height: int, width: int) -> Tensor:
+    """Pictures [N, C, H, W] enlarged to [N, C, height, width], bilinear."""
+    matrices = []
+    for length, out in zip(images.shape[2:], (height, width), strict=True):
+        whole = images.new_zeros(1, 2)
+        whole[:, 1] = length
+        matrices.append(crop_matrix(whole, length, out))
+    return apply(images, *matrices)
+
+
 def crop(images: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
     """Crops resized to one size, bilinear with anti-aliasing; differentiable in the pictures.
 

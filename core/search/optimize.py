@@ -33,8 +33,9 @@ from ..types import Basis, Generator, Latent, Loss
 from .bilevel import Tradeoff
 from .descent import Descent
 from .evaluation import Evaluation, Evaluator, fixed_rngs
-from .options import Options
+from .options import ALL, Options
 from .parameters import Parameters, home
+from .weightings import at_all_scales
 
 Callback = Callable[[int, float, Tensor], None]
 # Key of a step's random numbers and scheduled values: ("noise", "z") for the latent's tensor z, ("first", "AugCLIP")
@@ -84,6 +85,8 @@ class Search:
         self._end = basis.steps + options.steps
         # A scheduled loss is evaluated as it is at the last step, so that evaluations are comparable.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
+        if options.grid_scales == ALL and not basis.coarse:
+            basis = at_all_scales(basis)
         state = state or State(basis, None)
         self.done = state.basis.steps
         self._begun, self._ahead = self.done, deque[Mapping[Place, Tensor]]()

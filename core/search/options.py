@@ -14,6 +14,13 @@ CONSTRAINTS = {
     "cap": "the norms of class vectors, and of their combination, are at most the largest norm of a class",
 }
 
+# Scales at which a search changes the latents of grids, those of VQGANs and VAEs; without effect on other generators.
+FINEST, ALL = "finest", "all"
+GRID_SCALES = {
+    FINEST: "each cell by itself, as published",
+    ALL: "coarser grids as well, enlarged and added, so that whole shapes form before details",
+}
+
 
 @dataclass(frozen=True)
 class Options:
@@ -28,17 +35,22 @@ class Options:
     schedule: str = "constant"  # of the learning rate, a name of `optimizers.SCHEDULES`
     constraint: str = "none"  # on class vectors, a name of `CONSTRAINTS`
     patience: int = 0  # steps without a better score, after which a search ends before `steps`; 0 for no such end
+    grid_scales: str = FINEST  # at which grids are searched, a name of `GRID_SCALES`
 
     def check(self) -> None:
         """Check the values.
 
         Raises:
-            ChoiceError: the optimiser, schedule or constraint is unknown.
+            ChoiceError: the optimiser, schedule, constraint or grid_scales are unknown.
             PackError: a number is out of its range.
         """
         optimizers.check(self.optimizer, self.schedule)
-        if self.constraint not in CONSTRAINTS:
-            raise ChoiceError(f"Unknown constraint {self.constraint!r}: choose from {', '.join(CONSTRAINTS)}.")
+        for what, name, known in (
+            ("constraint", self.constraint, CONSTRAINTS),
+            ("grid_scales", self.grid_scales, GRID_SCALES),
+        ):
+            if name not in known:
+                raise ChoiceError(f"Unknown {what} {name!r}: choose from {', '.join(known)}.")
         if self.patience < 0:
             raise PackError(f"patience must be at least 0 steps; got {self.patience}.")
         if self.at_once is not None and self.at_once < 0:

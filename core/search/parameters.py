@@ -1,6 +1,6 @@
 """The parameters of a search: basis latents xi_i and weights w_i (FuseDream, Liu et al. 2021, Eq. 4) as leaf tensors.
 
-The basis latents are `Basis.vectors`, k of them for each search.
+The basis latents are `Basis.vectors`, k of them for each search. Searches at all scales also have `Basis.coarse`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..types import Basis, Generator, Latent
+from ..types import SEARCHED, Basis, Generator, Latent
 from .weightings import mix
 
 CLASS = "y"  # name of the class vector in latents of class-conditional generators
-_SEARCHED = ("vectors", "weights")
 _GIVEN = ("fixed", "anchor", "mask")
 
 
@@ -34,7 +33,7 @@ class Parameters:
         """The leaves of a basis, copied to a device."""
         # Sorted: files do not keep the order, which affects the rounding of sums over all leaves.
         leaves = {}
-        for group in _SEARCHED:
+        for group in SEARCHED:
             for name, value in sorted(getattr(basis, group).items()):
                 leaves[f"{group}.{name}"] = value.detach().clone().to(device, torch.float32).requires_grad_()
         return cls(replace(basis, **{group: _on(device, getattr(basis, group)) for group in _GIVEN}), leaves)
@@ -46,7 +45,7 @@ class Parameters:
         return Parameters(replace(self._basis, **given), leaves)
 
     def latent(self) -> Latent:
-        """The N latents sum_i w_i xi_i (Eq. 4), differentiable in the leaves."""
+        """The N latents sum_i w_i xi_i (Eq. 4), as `weightings.mix`, differentiable in the leaves."""
         return mix(replace(self._basis, **self._groups()))
 
     def noisy(self, noise: Mapping[str, Tensor], deviation: float) -> Latent:
@@ -94,8 +93,8 @@ class Parameters:
         return replace(self._basis, **groups, **given, steps=steps, moments=moments)
 
     def _groups(self) -> dict[str, dict[str, Tensor]]:
-        """The leaves by field of `Basis`, "vectors" and "weights", and by the tensor's name."""
-        groups: dict[str, dict[str, Tensor]] = {group: {} for group in _SEARCHED}
+        """The leaves by field of `Basis`, one of SEARCHED, and by the tensor's name."""
+        groups: dict[str, dict[str, Tensor]] = {group: {} for group in SEARCHED}
         for leaf, value in self.leaves.items():
             group, _, name = leaf.partition(".")
             groups[group][name] = value

@@ -1,14 +1,16 @@
-"""Combination of a basis's vectors by weights (FuseDream, Liu et al. 2021, Eq. 4)."""
+"""Combination of a basis's vectors by weights (FuseDream, Liu et al. 2021, Eq. 4), and of grids of several scales."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from .. import draws
-from ..types import SCALAR, SOFTMAX, Basis, Latent
+from ..pictures.resample import enlarged
+from ..types import AT, SCALAR, SOFTMAX, Basis, Latent
 
 
 def _scalar_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
@@ -40,13 +42,16 @@ WEIGHTINGS = {
 
 
 def mix(basis: Basis) -> Latent:
-    """The latents of a basis, xi = sum_i w_i xi_i (Eq. 4), differentiable in vectors and weights.
+    """The latents of a basis, xi = sum_i w_i xi_i (Eq. 4), plus coarser grids, enlarged; differentiable in all three.
 
     With a mask m, the result is anchor + m (xi - anchor): where m is 0, it is bit for bit the anchor.
     """
     combine = WEIGHTINGS[basis.weighting][1]
     weights = dict(basis.weights)
     mixed = {name: combine(value, weights, name) for name, value in basis.vectors.items()}
+    for coarse, grid in basis.coarse.items():
+        name = coarse.partition(AT)[0]
+        mixed[name] = mixed[name] + enlarged(grid, *mixed[name].shape[2:])
     # The result is masked, not the gradient: Adam would compensate for scaled gradients.
     masked = {name: torch.lerp(basis.anchor[name], mixed[name], mask) for name, mask in basis.mask.items()}
     return Latent(basis.generator, {**mixed, **masked, **basis.fixed})
@@ -60,3 +65,20 @@ def of_latent(latent: Latent) -> Basis:
     vectors = {name: value[:, None] for name, value in latent.tensors.items()}
     weights = {name: torch.zeros_like(value) for name, value in vectors.items()}
     return Basis(latent.generator, vectors, weights, SOFTMAX, torch.zeros(len(latent), 1))
+
+
+def at_all_scales(basis: Basis) -> Basis:
+    """The same latents for a search at all scales: each grid is the sum of its own cells and of coarser grids.
+
+    A coarser grid has half the rows and columns of the one before, rounded up, down to 2 rows or columns, and begins as
+    0. A step on it moves many cells alike, so that a search finds whole shapes before it finds their details; an
+    optimiser on cells alone finds textures. Preconditioning by scale is known from feature visualisation (Olah et al.
+    2017, "Feature Visualization", Preconditioning and Parameterization). Tensors that are no grids stay as they are.
+    """
+    coarse = {}
+    for name, value in basis.vectors.items():
+        channels, *size = value.shape[2:]
+        while len(size) == 2 and min(size) > 2:
+            size = [-(-side // 2) for side in size]
+            coarse[f"{name}{AT}{size[0]}x{size[1]}"] = value.new_zeros(len(basis), channels, *size)
+    return replace(basis, coarse=coarse)

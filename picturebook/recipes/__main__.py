@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from ...core.compute import memory
-from . import classifier, clip, gan, stylegan_t, upscaler, vqgan
+from . import classifier, clip, gan, searched, stylegan_t, upscaler, vqgan
 from .training import Recipe, train
 
 # Steps of each recipe, in the order of the work: the generators learn through the perceptual backbone, the judges from
-# what the GAN draws early in its training, the StyleGAN-T through the CLIP, the upscaler from all of the generators.
+# what the GAN draws early in its training, the CLIP from the VQGAN's searches, the StyleGAN-T through the CLIP, the
+# upscaler from all of the generators.
 STEPS = {
     "perceptual": 1600,
     "gan": 5000,
@@ -24,6 +25,7 @@ STEPS = {
     "vqgan": 6000,
     "clip": 6000,
     "clip_robust": 4000,
+    "clip_searched": 1100,
     "stylegan_t": 12000,
     "upscaler": 8000,
 }
@@ -39,6 +41,7 @@ def recipes(early: Path) -> dict[str, Callable[[int, torch.device], Recipe]]:
         "vqgan": vqgan.vqgan,
         "clip": clip.clip,
         "clip_robust": clip.clip_robust,
+        "clip_searched": searched.clip_searched,
         "stylegan_t": stylegan_t.stylegan_t,
         "upscaler": upscaler.upscaler,
     }

@@ -22,7 +22,7 @@ import torch
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load_model
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core import draws, towers, vocabulary
@@ -85,10 +85,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
     MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
     model = towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
     heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
-    decay = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim > 1]
-    plain = [p for p in (*model.parameters(), *heads.parameters()) if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+    adam = torch.optim.AdamW(groups(model, heads), betas=(0.9, 0.98), fused=True)
 
     def draw_batches(rng: torch.Generator, count: int) -> Batch:
         scenes, there = draw(count * BATCH, rng), on(device, rng)
@@ -124,16 +121,28 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         return {"contrast": contrast.detach(), "loss": loss.detach()}
 
     def finish() -> dict[str, float]:
-        ship(model.eval(), folder / WEIGHTS, half=True)
-        config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
-        (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
-        if folder != FOLDER:
-            (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
-        words = {"name": "picturebook", "words": sorted(known_words())}
-        (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
+        keep(model.eval(), folder)
         return measure(model, tokenizer, device)
 
     return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, torch.Generator(), step, finish)
+
+
+def groups(*modules: nn.Module) -> list[dict[str, object]]:
+    """The parameters of modules for AdamW; weights decay, biases and scales do not."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    weights, others = ([p for p in parameters if (p.ndim > 1) == many] for many in (True, False))
+    return [{"params": weights, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+
+
+def keep(model: CLIP, folder: Path) -> None:
+    """Save a model, what open_clip reads of it, and the words that it knows."""
+    ship(model, folder / WEIGHTS, half=True)
+    config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    if folder != FOLDER:
+        (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
+    words = {"name": "picturebook", "words": sorted(known_words())}
+    (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -149,8 +158,8 @@ class Batch:
 
 def draw(n: int, rng: torch.Generator) -> kinds.Scenes:
     """n scenes that CLIP may see; every other one is the one before with an attribute anew or two colours exchanged."""
-    base = _seen(kinds.sample(2 * n, rng, two_objects=TWO_OBJECTS))
-    other = _seen(kinds.sample(2 * n, rng))
+    base = shown(kinds.sample(2 * n, rng, two_objects=TWO_OBJECTS))
+    other = shown(kinds.sample(2 * n, rng))
     most = min(len(base), len(other))
     base, other = base[:most], other[:most]
     which = torch.randint(5, (most,), generator=rng)
@@ -176,7 +185,8 @@ def _held_out(scenes: kinds.Scenes) -> Tensor:
     return held[:, 0] | (held[:, 1] & (scenes.count == 2))
 
 
-def _seen(scenes: kinds.Scenes) -> kinds.Scenes:
+def shown(scenes: kinds.Scenes) -> kinds.Scenes:
+    """Those scenes that CLIP is shown."""
     return scenes[~_held_out(scenes)]
 
 

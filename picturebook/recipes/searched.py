@@ -1,0 +1,158 @@
+"""Recipe of the robust CLIP's last training: its image tower learns from the searches that it guides.
+
+A search of a VQGAN ends in pictures that no small change of a rendered one leads to: things without a clear shape,
+several where one was asked for, textures. So searches go on while the tower learns, and it learns to give the render of
+a caption a higher score than what the search for that caption has come to: persistent chains, as those that sample from
+an energy-based model while it is trained (Tieleman 2008). The text tower stays, so that captions keep their places.
+"""
+
+from __future__ import annotations
+
+import torch
+from open_clip.model import CLIP
+from safetensors.torch import load_model
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...core import draws, generators, towers
+from ...core.losses.copies import DISTANCES
+from ...core.losses.regularisers import LatentRegularization
+from ...core.search.parameters import Parameters
+from ...core.search.weightings import at_all_scales, of_latent
+from ...core.types import Autoencoder
+from ...training.average import follow
+from .. import MODELS
+from ..language import PLAIN, describe, tokens, unknown_captions
+from ..scenes import kinds, render
+from . import clip
+from .blocks import Blocks
+from .changes import blemish, turn, worsen
+from .training import Recipe, cosine, lowered, set_learning_rate
+
+FOLDER = MODELS / "clip_robust"
+BATCH, UNKNOWN = 96, 32
+GROUPS, SEARCHES = 6, 32  # groups of searches, one of which goes on at each step, and the searches of each
+LIFE = 60  # steps of a search, after which its group begins anew with other captions
+SEARCH_LR = 0.15
+HELD = LatentRegularization(0.2, 0.0)  # as the shipped VQGAN's searches are held
+FAINT = 0.3  # of random codes, to begin from; codes themselves are all contrast
+PICTURED = 0.35  # share of searches that begin from the picture of another scene, as edits do
+YOUNG = 2  # steps after which a search has come to anything that its picture should lose to
+MARGIN = 1.0  # of logits, by which a render should be ahead
+WEIGHT = 0.5  # of what the searches teach
+RATE, KEEPS = 3e-4, 0.98  # learning rate, and what the moving average of the weights keeps at each step
+SEED = 45
+
+
+class Searches:
+    """Searches of the VQGAN at all scales, each for a caption of its own.
+
+    scenes: what the captions are of. words: [N, D], the captions as the CLIP reads them. age: steps taken.
+    """
+
+    def __init__(self, generator: Autoencoder, scenes: kinds.Scenes, words: Tensor, rng: torch.Generator) -> None:
+        self.scenes, self.words, self.age = scenes, words, 0
+        self._generator = generator
+        latent = generator.sample(len(scenes), rng).map(lambda codes: FAINT * codes)
+        pictured = torch.rand(len(scenes), generator=rng) < PICTURED
+        others = generator.encode(render.render(kinds.sample(len(scenes), rng)))
+        for name, value in latent.tensors.items():
+            value[pictured] = others.tensors[name][pictured]
+        self._parameters = Parameters.of(at_all_scales(of_latent(latent)), words.device)
+        self._adam = torch.optim.Adam(self._parameters.leaves.values(), lr=SEARCH_LR)
+
+    def step(self, model: CLIP, rng: torch.Generator) -> Tensor:
+        """One step of each toward its caption; returns the pictures [N, 3, 64, 64] from before."""
+        latent = self._parameters.latent()
+        images = self._generator.decode(latent)
+        cosines = (_look(model, turn(images, rng)) * self.words).sum(1)
+        held = HELD(images, latent, [rng] * len(images))
+        leaves = list(self._parameters.leaves.values())
+        gradients = torch.autograd.grad((DISTANCES["spherical"](cosines) + held).sum(), leaves)
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient
+        self._adam.step()
+        self.age += 1
+        return images.detach()
+
+
+def clip_searched(steps: int, device: torch.device) -> Recipe:
+    """The shipped robust CLIP, trained further; replaces it."""
+    torch.manual_seed(SEED)
+    tokenizer = tokens.read(clip.FOLDER)
+    in_pieces = tokens.InPieces(tokenizer)
+    clip.MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
+    model = towers.quicken(CLIP(**clip.MODEL)).to(device).to(memory_format=torch.channels_last)
+    load_model(model, str(FOLDER / clip.WEIGHTS))
+    model.requires_grad_(False)
+    average = towers.quicken(CLIP(**clip.MODEL)).to(device).to(memory_format=torch.channels_last)
+    average.load_state_dict(model.state_dict())
+    model.visual.requires_grad_(True)
+    scale = model.logit_scale.exp().clamp(max=100)
+    vqgan = generators.load(MODELS / "vqgan")
+    assert isinstance(vqgan, Autoencoder)
+    vqgan.module.to(device)
+    adam = torch.optim.AdamW(clip.groups(model.visual), betas=(0.9, 0.98), fused=True)
+
+    def draw(rng: torch.Generator, count: int) -> clip.Batch:
+        scenes = clip.draw(count * BATCH, rng)
+        said, nowhere = describe(scenes, rng), unknown_captions(count * UNKNOWN, rng)
+        pictures = turn(blemish(render.render(scenes.to(device)), rng), rng)
+        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
+        return clip.Batch(scenes, pictures, said.meanings, words, others)
+
+    def begin(number: int, step: int) -> Searches:
+        rng = draws.rng(SEED, "searches", number, step)
+        scenes = clip.shown(kinds.sample(4 * SEARCHES, rng, two_objects=0.15, shaded=0.9))[:SEARCHES]
+        return Searches(vqgan, scenes, read(in_pieces(describe(scenes, rng, PLAIN).texts, rng).to(device)), rng)
+
+    @torch.no_grad()
+    def read(words: Tensor) -> Tensor:
+        with lowered(device):
+            return F.normalize(model.encode_text(words).float(), dim=1)
+
+    batches = Blocks(draw, BATCH, SEED)
+    groups: dict[int, Searches] = {}  # not part of a checkpoint: a resumed training begins them anew
+
+    def step(i: int) -> dict[str, Tensor]:
+        set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 20))
+        number, rng = i % GROUPS, draws.rng(SEED, "step", i)
+        if number not in groups or groups[number].age >= LIFE:
+            groups[number] = begin(number, i)
+        group, batch = groups[number], batches[i]
+        with lowered(device):
+            found = group.step(model, rng)
+        fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
+        words = read(torch.cat([batch.words, batch.nowhere]))
+
+        def contrast(pictures: Tensor) -> Tensor:
+            return clip.masked_contrast(scale * _look(model, pictures) @ words.T, fits)
+
+        loss = plain = contrast(worsen(batch.picture, contrast, rng))
+        figures = {"contrast": plain.detach()}
+        if group.age > YOUNG:
+            rendered = render.render(group.scenes.to(device))
+            pairs = turn(blemish(torch.cat([rendered, found]), rng), rng)
+            true, false = (scale * _look(model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
+            ahead = F.softplus(false - true + MARGIN).mean()
+            loss, figures["ahead"] = plain + WEIGHT * ahead, ahead.detach()
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.visual.parameters(), 1.0)
+        adam.step()
+        follow(average, model, KEEPS)
+        return figures
+
+    def finish() -> dict[str, float]:
+        clip.keep(average.eval(), FOLDER)
+        return clip.measure(average, tokenizer, device)
+
+    modules: dict[str, nn.Module] = {"model": model, "average": average}
+    return Recipe("clip_searched", steps, modules, {"adam": adam}, torch.Generator(), step, finish)
+
+
+def _look(model: CLIP, pictures: Tensor) -> Tensor:
+    """Unit vectors [N, D] of pictures."""
+    with lowered(pictures.device):
+        seen = model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
+    return F.normalize(seen, dim=1)
