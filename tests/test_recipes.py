@@ -9,6 +9,8 @@ import pytest
 import torch
 from toys import seeded
 
+from guided_gan.core import clip as core_clip
+from guided_gan.core import generators
 from guided_gan.core.generators.stylegan_t.network import Mapping
 from guided_gan.picturebook import MODELS, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
@@ -22,6 +24,7 @@ from guided_gan.picturebook.recipes import (
     clip,
     gan,
     pasted,
+    searched,
     stylegan_t,
     upscaler,
     vqgan,
@@ -238,6 +241,46 @@ def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
         figures = recipe.step(3)
     assert all(torch.isfinite(torch.as_tensor(value)) for value in figures.values())
     assert any(not torch.equal(a, b) for a, b in zip(before, recipe.modules["model"].parameters(), strict=True))
+
+
+def test_the_searched_clips_image_tower_learns_from_searches_that_go_on(monkeypatch):
+    for name, value in {"BATCH": 4, "UNKNOWN": 2, "GROUPS": 1, "SEARCHES": 2, "LIFE": 4, "YOUNG": 1}.items():
+        monkeypatch.setattr(searched, name, value)
+    begun = []
+
+    class Noted(searched.Searches):
+        def __init__(self, *given):
+            super().__init__(*given)
+            begun.append(self)
+
+    monkeypatch.setattr(searched, "Searches", Noted)
+    with torch.random.fork_rng(devices=[]):
+        recipe = searched.clip_searched(40, torch.device("cpu"))
+        model = recipe.modules["model"]
+        before = {name: value.detach().clone() for name, value in model.named_parameters()}
+        figures = [recipe.step(i) for i in range(5)]
+    assert [set(found) - {"contrast"} for found in figures] == [set(), {"ahead"}, {"ahead"}, {"ahead"}, set()]
+    assert all(math.isfinite(value) for found in figures for value in found.values())
+    assert [group.age for group in begun] == [4, 1]
+    assert not torch.equal(begun[0].words, begun[1].words)
+    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if name.startswith("visual.")}
+
+
+def test_searches_of_the_recipe_come_nearer_to_their_captions():
+    model, generator = core_clip.load(MODELS / "clip").module, generators.load(MODELS / "vqgan")
+    scenes = clip.shown(kinds.sample(40, seeded(1), two_objects=0.0, shaded=1.0))[:2]
+    words = torch.nn.functional.normalize(torch.randn(2, 192, generator=seeded(2)), dim=1)
+    searches = searched.Searches(generator, scenes, words, seeded(3))
+
+    def nearness(pictures):
+        with torch.no_grad():
+            return (torch.nn.functional.normalize(model.encode_image(pictures), dim=1) * words).sum(1)
+
+    first = searches.step(model, seeded(4))
+    for i in range(8):
+        last = searches.step(model, seeded(5 + i))
+    assert (nearness(last) > nearness(first)).all()
 
 
 @pytest.mark.usefixtures("accelerate")
