@@ -12,6 +12,7 @@ from toys import seeded
 from guided_gan.core import clip as core_clip
 from guided_gan.core import generators
 from guided_gan.core.generators.stylegan_t.network import Mapping
+from guided_gan.core.types import Autoencoder
 from guided_gan.picturebook import MODELS, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
@@ -271,15 +272,14 @@ def test_searches_of_the_recipe_come_nearer_to_their_captions():
     model, generator = core_clip.load(MODELS / "clip").module, generators.load(MODELS / "vqgan")
     scenes = clip.shown(kinds.sample(40, seeded(1), two_objects=0.0, shaded=1.0))[:2]
     words = torch.nn.functional.normalize(torch.randn(2, 192, generator=seeded(2)), dim=1)
+    assert isinstance(generator, Autoencoder)
     searches = searched.Searches(generator, scenes, words, seeded(3))
 
     def nearness(pictures):
         with torch.no_grad():
             return (torch.nn.functional.normalize(model.encode_image(pictures), dim=1) * words).sum(1)
 
-    first = searches.step(model, seeded(4))
-    for i in range(8):
-        last = searches.step(model, seeded(5 + i))
+    first, *_, last = [searches.step(model, seeded(i)) for i in range(9)]
     assert (nearness(last) > nearness(first)).all()
 
 
