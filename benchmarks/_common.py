@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..core import clip, generators
 from ..core.generators.vqgan import VQGANGenerator
+from ..core.search import optimizers
 from ..core.types import Generator
 from ..picturebook import MODELS, judging, language
 from ..picturebook.language import Meaning
@@ -137,7 +138,8 @@ def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
     to.add_argument("--copies", type=int, default=12, help="cutouts per step")
     to.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
     to.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
-    to.add_argument("--lr", type=float, default=0.15)
+    to.add_argument("--lr", type=float, default=0.2)
+    to.add_argument("--schedule", default="cosine", choices=optimizers.SCHEDULES, help="of the learning rate")
     to.add_argument("--noise", type=float, default=0.0, help="deviation of what each step adds to the latent")
     to.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
 
@@ -146,7 +148,7 @@ def search_in_words(options: argparse.Namespace) -> str:
     """How a benchmark searched by cutouts."""
     return (
         f"{options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
-        f"{options.steps} steps, lr {options.lr}, noise {options.noise}"
+        f"{options.steps} steps, lr {options.lr} ({options.schedule}), noise {options.noise}"
     )
 
 

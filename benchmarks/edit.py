@@ -20,6 +20,7 @@ from ..core import draws
 from ..core.losses import targets
 from ..core.losses.cutout_loss import CutoutLoss
 from ..core.search import masking, optimize
+from ..core.search.options import ALL
 from ..core.search.textmask import text_mask
 from ..picturebook.scenes import kinds, render
 from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
@@ -78,7 +79,7 @@ def _edited(
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
     latent = generator.encode(picture)
     start = masking.masked(generator, latent, mask)
-    search = optimize.Options(options.steps, options.lr, options.noise)
+    search = optimize.Options(options.steps, options.lr, options.noise, schedule=options.schedule, grid_scales=ALL)
     result = optimize.optimize(generator, loss, start, seeds=[seed], options=search)
     inside = mask > 0
     pasted = torch.where(inside[:, None], result.images, picture)

@@ -26,6 +26,7 @@ from ..core.losses import cutout_loss, targets
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
 from ..core.search import optimize, starts, weightings
+from ..core.search.options import ALL, FINEST
 from ..core.types import Loss
 from ._common import (
     WORDINGS,
@@ -52,12 +53,14 @@ class Way:
     """How a row searches; as it comes, that of the first row.
 
     start: a name of `starts.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
-    cutouts. codebook: over the logits of codes, each step with a draw of them, at this lr.
+    cutouts. scales: a name of `options.GRID_SCALES`. codebook: over the logits of codes, each step with a draw of them,
+    at this lr.
     """
 
     start: str = starts.MODEL
     augmentations: Collection[str] = AUGMENTATIONS
     regularization: LatentRegularization | None = HELD
+    scales: str = ALL
     codebook: float = 0.0
 
 
@@ -69,6 +72,7 @@ def without(name: str) -> Collection[str]:
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
+    "each cell by itself": Way(scales=FINEST),
     "from random pixels": Way(start="pixels"),
     "regularisation decaying": Way(regularization=LatentRegularization(HELD.weight, HELD.weight / 300)),
     "no regularisation": Way(regularization=None),
@@ -100,7 +104,7 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
     start = weightings.of_latent(starts.start(generator, way.start, draws.rng(seed, "latent")))
-    search = optimize.Options(options.steps, lr, noise)
+    search = optimize.Options(options.steps, lr, noise, schedule=options.schedule, grid_scales=way.scales)
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 
 
@@ -121,7 +125,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
-    add_cutout_search(parser, steps=400)
+    add_cutout_search(parser, steps=250)
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per search")
     options = parser.parse_args()

@@ -12,6 +12,7 @@ from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import layers
 
 SEARCH = {"seed": 1, "steps": 2, "copies": 2, "smallest": 0.5, "whole": 0.0, "lr": 0.15, "noise": 0.0, "crops": 40}
+SEARCH["schedule"] = "cosine"
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_the_rows_switch_each_augmentation_on_and_off(toys):
 def test_each_way_makes_a_picture_of_its_own(toys):
     names = [
         "all augmentations",
+        "each cell by itself",
         "from random pixels",
         "codebook sampling",
         "only crops",
@@ -63,8 +65,8 @@ def test_each_way_makes_a_picture_of_its_own(toys):
     ]
     made = vqgan.judged((_common.Prompt.plain(0, 1, 2), 1), Namespace(**SEARCH, only=names))
     pictures = torch.cat([picture for _, _, picture in made.values()])
-    assert pictures.shape == (6, 3, 64, 64)
-    assert len(torch.unique(pictures.flatten(1), dim=0)) == 6
+    assert pictures.shape == (7, 3, 64, 64)
+    assert len(torch.unique(pictures.flatten(1), dim=0)) == 7
 
 
 def test_the_table_says_how_often_the_judges_were_right(toys, capsys, monkeypatch, tmp_path):
