@@ -18,7 +18,7 @@ CONSTRAINTS = {
 FINEST, ALL = "finest", "all"
 GRID_SCALES = {
     FINEST: "each cell by itself, as published",
-    ALL: "coarser grids as well, enlarged and added, so that whole shapes form before details",
+    ALL: "coarser grids as well, enlarged and added, so that a step moves whole regions",
 }
 
 

@@ -71,9 +71,9 @@ def at_all_scales(basis: Basis) -> Basis:
     """The same latents for a search at all scales: each grid is the sum of its own cells and of coarser grids.
 
     A coarser grid has half the rows and columns of the one before, rounded up, down to 2 rows or columns, and begins as
-    0. A step on it moves many cells alike, so that a search finds whole shapes before it finds their details; an
-    optimiser on cells alone finds textures. Preconditioning by scale is known from feature visualisation (Olah et al.
-    2017, "Feature Visualization", Preconditioning and Parameterization). Tensors that are no grids stay as they are.
+    0. A step on it moves many cells alike, so that shapes can form as a whole. Preconditioning by scale is known from
+    feature visualisation (Olah et al. 2017, "Feature Visualization", Preconditioning and Parameterization). Tensors
+    that are no grids stay as they are.
     """
     coarse = {}
     for name, value in basis.vectors.items():
