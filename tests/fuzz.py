@@ -97,8 +97,9 @@ NUMBERS: list[Any] = [
     *(0, 1, -1, 2, 0.5, -0.5, 1e-30, 1e30, 1e308, 2**31, 2**53, 2**63, 2**64 - 1, 2**64, -(2**63), 10**400),
     *(float("nan"), float("inf"), float("-inf"), "nan", "inf", "-1", "1e5", " 7 ", "seven", ""),
 ]
+NOWHERE = ["nowhere", 0]  # a link from a node that is not in the graph
 OTHERS: list[Any] = [
-    *(None, True, False, [], {}, [1], [1, 2, 3], ["nowhere", 0], {"a": 1}, {"__value__": [1, 2]}, {"__value__": None}),
+    *(None, True, False, [], {}, [1], [1, 2, 3], NOWHERE, {"a": 1}, {"__value__": [1, 2]}, {"__value__": None}),
 ]
 LEFT_OUT = object()
 
@@ -262,9 +263,11 @@ def _try(definitions: dict[str, Any], node: str, odd: Iterable[tuple[str, Any]],
     values = {key: _odd(graph, key, spec, rng) for key, spec in odd}
     added = graph.add(node, **given)
     for key, value in values.items():
+        menu = key.partition(".")[0]
         if value is LEFT_OUT:
             added.inputs.pop(key, None)
-        else:
+        elif value != NOWHERE or menu == key or (key in added.inputs and menu not in values):
+            # In a field that a menu's choice does not have, such a link ends the host's only worker, at any node.
             added.inputs[key] = value
     for slot in range(len(definitions[PREFIX + node]["output"])):
         graph.add("PreviewAny", source=added[slot])  # which prints whatever it is given

@@ -119,8 +119,9 @@ def test_a_picture_is_edited_inside_the_mask_alone(client):
     painted = graph.add("LoadImage", image="painted.png")
     encoded = graph.add("EncodeImage", generator=generator, image=painted)
     basis = graph.add("MaskLatent", generator=encoded, latent=encoded[1], mask=painted[1], feather=1)
-    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, lr=0.5, latent_noise=0.2)
-    again = graph.add("Optimize", generator=encoded, loss=loss, basis=search[2], steps=1, lr=0.5)
+    options = {"lr": 0.5, "grid_scales": "finest"}
+    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, latent_noise=0.2, **options)
+    again = graph.add("Optimize", generator=encoded, loss=loss, basis=search[2], steps=1, **options)
     graph.add("SaveLatent", basis=again[2], filename_prefix="masked")
     before = graph.add("SaveImage", images=graph.add("Decode", generator=encoded, latent=encoded[1]))
     after = graph.add("SaveImage", images=search)
