@@ -53,14 +53,14 @@ class Way:
     """How a row searches; as it comes, that of the first row.
 
     start: a name of `starts.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
-    cutouts. scales: a name of `options.GRID_SCALES`. codebook: over the logits of codes, each step with a draw of them,
-    at this lr.
+    cutouts. grid_scales: a name of `options.GRID_SCALES`. codebook: over the logits of codes, each step with a draw of
+    them, at this lr.
     """
 
     start: str = starts.MODEL
     augmentations: Collection[str] = AUGMENTATIONS
     regularization: LatentRegularization | None = HELD
-    scales: str = ALL
+    grid_scales: str = ALL
     codebook: float = 0.0
 
 
@@ -72,7 +72,7 @@ def without(name: str) -> Collection[str]:
 GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
-    "each cell by itself": Way(scales=FINEST),
+    "each cell by itself": Way(grid_scales=FINEST),
     "from random pixels": Way(start="pixels"),
     "regularisation decaying": Way(regularization=LatentRegularization(HELD.weight, HELD.weight / 300)),
     "no regularisation": Way(regularization=None),
@@ -104,7 +104,7 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
     generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
     start = weightings.of_latent(starts.start(generator, way.start, draws.rng(seed, "latent")))
-    search = optimize.Options(options.steps, lr, noise, schedule=options.schedule, grid_scales=way.scales)
+    search = optimize.Options(options.steps, lr, noise, schedule=options.schedule, grid_scales=way.grid_scales)
     return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
 
 

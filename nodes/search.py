@@ -32,47 +32,40 @@ HELD_OUT = sockets.Loss.Input(
 )
 
 
-def _described(rows: Mapping[str, optimizers.Row] | Mapping[str, optimizers.Schedule]) -> str:
-    """The rows of a table as text: names with descriptions."""
-    return "; ".join(f"{name}: {row.says}" for name, row in rows.items())
-
-
-OPTIMIZER = io.Combo.Input(
-    "optimizer",
-    options=list(optimizers.OPTIMIZERS),
-    default=Options.optimizer,
-    optional=True,
-    advanced=True,
-    tooltip=f"The optimiser of the search. {_described(optimizers.OPTIMIZERS)}.",
-)
-SCHEDULE, FRAMES_SCHEDULE = (
-    io.Combo.Input(
-        "schedule",
-        options=[*suits, *optimizers.SCHEDULES],
-        default=[*suits, Options.schedule][0],
+def _menu(name: str, says: Mapping[str, str], default: str, tooltip: str) -> io.Combo.Input:
+    """A menu of the names that `says` describes, beside a default that need not be one of them."""
+    return io.Combo.Input(
+        name,
+        options=[*([] if default in says else [default]), *says],
+        default=default,
         optional=True,
         advanced=True,
-        tooltip=f"The learning rate over the steps. {_described(optimizers.SCHEDULES)}.",
+        tooltip=f"{tooltip} {'; '.join(f'{one}: {meaning}' for one, meaning in says.items())}.",
     )
-    for suits in ([suited.SUITS], [])
+
+
+_SCHEDULES = {name: row.says for name, row in optimizers.SCHEDULES.items()}
+OPTIMIZER = _menu(
+    "optimizer",
+    {name: row.says for name, row in optimizers.OPTIMIZERS.items()},
+    Options.optimizer,
+    "The optimiser of the search.",
 )
-CONSTRAINT = io.Combo.Input(
+SCHEDULE, FRAMES_SCHEDULE = (
+    _menu("schedule", _SCHEDULES, default, "The learning rate over the steps.")
+    for default in (suited.SUITS, Options.schedule)
+)
+CONSTRAINT = _menu(
     "constraint",
-    options=[suited.SUITS, *CONSTRAINTS],
-    default=suited.SUITS,
-    optional=True,
-    advanced=True,
-    tooltip="Limits a BigGAN's class vectors during the search: far from those of all classes, pictures degenerate. "
-    f"{'; '.join(f'{name}: {says}' for name, says in CONSTRAINTS.items())}.",
+    CONSTRAINTS,
+    suited.SUITS,
+    "Limits a BigGAN's class vectors during the search: far from those of all classes, pictures degenerate.",
 )
-SCALES = io.Combo.Input(
+SCALES = _menu(
     "grid_scales",
-    options=[suited.SUITS, *GRID_SCALES],
-    default=suited.SUITS,
-    optional=True,
-    advanced=True,
-    tooltip="What of a grid, the latent of a VQGAN or VAE, the search moves. "
-    f"{'; '.join(f'{name}: {says}' for name, says in GRID_SCALES.items())}.",
+    GRID_SCALES,
+    suited.SUITS,
+    "The resolutions at which a search changes the latent of a VQGAN or VAE, which is a grid of cells.",
 )
 PATIENCE = io.Int.Input(
     "patience",

@@ -11,7 +11,7 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,16 +262,24 @@ def _try(definitions: dict[str, Any], node: str, odd: Iterable[tuple[str, Any]],
     given |= {name: supply(graph) for name, supply in NEEDED.get(node, {}).items()}
     values = {key: _odd(graph, key, spec, rng) for key, spec in odd}
     added = graph.add(node, **given)
+    values = {key: value for key, value in values.items() if not _ends_the_host(key, value, added.inputs, values)}
     for key, value in values.items():
-        menu = key.partition(".")[0]
         if value is LEFT_OUT:
             added.inputs.pop(key, None)
-        elif value != NOWHERE or menu == key or (key in added.inputs and menu not in values):
-            # In a field that a menu's choice does not have, such a link ends the host's only worker, at any node.
+        else:
             added.inputs[key] = value
     for slot in range(len(definitions[PREFIX + node]["output"])):
         graph.add("PreviewAny", source=added[slot])  # which prints whatever it is given
     return Try(node, values, graph.prompt)
+
+
+def _ends_the_host(key: str, value: Any, inputs: Mapping[str, Any], odd: Mapping[str, Any]) -> bool:
+    """Whether it is a link to no node in a field of a choice that a menu may not have made.
+
+    The host does not check such a field; at the link, its only worker ends, whatever the node.
+    """
+    menu = key.partition(".")[0]
+    return value == NOWHERE and menu != key and (key not in inputs or menu in odd)
 
 
 def _odd(graph: Graph, name: str, spec: list[Any], rng: random.Random) -> Any:

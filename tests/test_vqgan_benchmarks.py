@@ -11,8 +11,8 @@ from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
 from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import layers
 
-SEARCH = {"seed": 1, "steps": 2, "copies": 2, "smallest": 0.5, "whole": 0.0, "lr": 0.15, "noise": 0.0, "crops": 40}
-SEARCH["schedule"] = "cosine"
+LOSS = {"copies": 2, "smallest": 0.5, "whole": 0.0}
+SEARCH = {"seed": 1, "steps": 2, "lr": 0.15, "schedule": "cosine", "noise": 0.0, "crops": 40, **LOSS}
 
 
 @pytest.fixture

@@ -125,6 +125,14 @@ def test_a_step_waits_for_nothing_and_copies_once_for_many_steps(abroad, made, a
     generator, loss, start, more = made(abroad)
     search = going(generator, loss, start, schedule="cosine", at_once=at_once, **more)
     search.step()  # which also brings the constants
+    blocks = 0
+    with Traffic() as traffic:
+        for _ in range(1 if at_once else 6):  # one by one, a step takes as long as there are searches
+            blocks += not search._ahead
+            search.step()
+    assert traffic.waits == []
+    assert blocks == 0
+    assert traffic.copies == []
     search._ahead.clear()
     with Traffic() as traffic:
         search.step()

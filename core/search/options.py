@@ -14,11 +14,11 @@ CONSTRAINTS = {
     "cap": "the norms of class vectors, and of their combination, are at most the largest norm of a class",
 }
 
-# Scales at which a search changes the latents of grids, those of VQGANs and VAEs; without effect on other generators.
+# Resolutions at which a search changes latents that are grids, as those of VQGANs and VAEs; no effect on others.
 FINEST, ALL = "finest", "all"
 GRID_SCALES = {
-    FINEST: "each cell by itself, as published",
-    ALL: "coarser grids as well, enlarged and added, so that a step moves whole regions",
+    FINEST: "each cell on its own, as published",
+    ALL: "coarser grids as well, which are enlarged and added to it, so that one step moves whole regions",
 }
 
 

@@ -81,38 +81,26 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
     if not (FOLDER / tokens.FILE).exists():
         tokens.write(FOLDER)
     tokenizer = tokens.read(FOLDER)
-    in_pieces = tokens.InPieces(tokenizer)
-    MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
-    model = towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
+    model = build(tokenizer, device)
     heads = Heads(MODEL["embed_dim"]).to(device)  # they speed the image tower up and are thrown away
     adam = torch.optim.AdamW(groups(model, heads), betas=(0.9, 0.98), fused=True)
-
-    def draw_batches(rng: torch.Generator, count: int) -> Batch:
-        scenes, there = draw(count * BATCH, rng), on(device, rng)
-        said, nowhere = describe(scenes, rng), unknown_captions(count * UNKNOWN, rng)
-        pictures = (turn if robust else shift)(blemish(render.render(scenes.to(device)), there), rng)
-        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
-        return Batch(scenes, pictures, said.meanings, words, others)
-
-    batches = Blocks(draw_batches, BATCH, SEED)
+    batches = batches_of(tokenizer, device, BATCH, UNKNOWN, SEED, turn if robust else shift)
 
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, rate))
         batch, images = batches[i], batches[i].picture
         fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
-        with lowered(device):
-            read = F.normalize(model.encode_text(torch.cat([batch.words, batch.nowhere])).float(), dim=1)
+        said = read(model, torch.cat([batch.words, batch.nowhere]))
 
         def look(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-            with lowered(device):
-                seen = model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
+            seen = see(model, pictures)
             logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen, dim=1) @ words.T
             return seen, masked_contrast(logits, fits)
 
         if robust:
             there = on(device, draws.rng(SEED, "worse", i))
-            images = worsen(images, lambda pictures: look(pictures, read.detach())[1], there)
-        seen, contrast = look(images, read)
+            images = worsen(images, lambda pictures: look(pictures, said.detach())[1], there)
+        seen, contrast = look(images, said)
         loss = contrast + 0.3 * attribute_loss(heads(seen), batch.scenes)
         adam.zero_grad()
         loss.backward()
@@ -125,6 +113,24 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         return measure(model, tokenizer, device)
 
     return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, torch.Generator(), step, finish)
+
+
+def build(tokenizer: SimpleTokenizer, device: torch.device) -> CLIP:
+    """An untrained model."""
+    MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
+    return towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
+
+
+def see(model: CLIP, pictures: Tensor) -> Tensor:
+    """Embeddings [N, D] of pictures, not normalised, computed in the precision of training."""
+    with lowered(pictures.device):
+        return model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
+
+
+def read(model: CLIP, words: Tensor) -> Tensor:
+    """Unit vectors [N, D] of captions in tokens [N, T], computed in the precision of training."""
+    with lowered(words.device):
+        return F.normalize(model.encode_text(words).float(), dim=1)
 
 
 def groups(*modules: nn.Module) -> list[dict[str, object]]:
@@ -154,6 +160,27 @@ class Batch:
     meanings: Meanings
     words: Tensor
     nowhere: Tensor
+
+
+def batches_of(
+    tokenizer: SimpleTokenizer,
+    device: torch.device,
+    batch: int,
+    unknown: int,
+    seed: int,
+    move: Callable[[Tensor, torch.Generator], Tensor],
+) -> Blocks[Batch]:
+    """Batches of so many pictures, with so many captions of none. move: as `changes.turn`."""
+    in_pieces = tokens.InPieces(tokenizer)
+
+    def draw_batches(rng: torch.Generator, count: int) -> Batch:
+        scenes, there = draw(count * batch, rng), on(device, rng)
+        said, nowhere = describe(scenes, rng), unknown_captions(count * unknown, rng)
+        pictures = move(blemish(render.render(scenes.to(device)), there), rng)
+        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
+        return Batch(scenes, pictures, said.meanings, words, others)
+
+    return Blocks(draw_batches, batch, seed)
 
 
 def draw(n: int, rng: torch.Generator) -> kinds.Scenes:

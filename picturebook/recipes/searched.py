@@ -3,10 +3,12 @@
 A search of a VQGAN ends in pictures that no small change of a rendered one leads to: things without a clear shape,
 several where one was asked for, textures. So searches go on while the tower learns, and it learns to give the render of
 a caption a higher score than what the search for that caption has come to: persistent chains, as those that sample from
-an energy-based model while it is trained (Tieleman 2008). The text tower stays, so that captions keep their places.
+an energy-based model while it is trained (Tieleman 2008). The text tower is frozen: embeddings of captions stay.
 """
 
 from __future__ import annotations
+
+import copy
 
 import torch
 from open_clip.model import CLIP
@@ -14,7 +16,7 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core import draws, generators, towers
+from ...core import draws, generators
 from ...core.losses.copies import DISTANCES
 from ...core.losses.regularisers import LatentRegularization
 from ...core.search.parameters import Parameters
@@ -22,10 +24,10 @@ from ...core.search.weightings import at_all_scales, of_latent
 from ...core.types import Autoencoder
 from ...training.average import follow
 from .. import MODELS
-from ..language import PLAIN, describe, tokens, unknown_captions
+from ..language import PLAIN, describe, tokens
 from ..scenes import kinds, render
 from . import clip
-from .blocks import Blocks
+from .blocks import on
 from .changes import blemish, turn, worsen
 from .training import Recipe, cosine, lowered, set_learning_rate
 
@@ -35,12 +37,12 @@ GROUPS, SEARCHES = 6, 32  # groups of searches, one of which goes on at each ste
 LIFE = 60  # steps of a search, after which its group begins anew with other captions
 SEARCH_LR = 0.15
 HELD = LatentRegularization(0.2, 0.0)  # as the shipped VQGAN's searches are held
-FAINT = 0.3  # of random codes, to begin from; codes themselves are all contrast
+FAINT = 0.3  # factor on random codes at the start; pictures of the codes themselves are noise of high contrast
 PICTURED = 0.35  # share of searches that begin from the picture of another scene, as edits do
-YOUNG = 2  # steps after which a search has come to anything that its picture should lose to
+YOUNG = 2  # steps of a search after which its pictures are compared with the renders
 MARGIN = 1.0  # of logits, by which a render should be ahead
-WEIGHT = 0.5  # of what the searches teach
-RATE, KEEPS = 3e-4, 0.98  # learning rate, and what the moving average of the weights keeps at each step
+WEIGHT = 0.5  # of that comparison in the loss
+RATE, EMA = 3e-4, 0.98  # learning rate, and decay of the moving average of the weights
 SEED = 45
 
 
@@ -81,12 +83,10 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SEED)
     tokenizer = tokens.read(clip.FOLDER)
     in_pieces = tokens.InPieces(tokenizer)
-    clip.MODEL["text_cfg"]["vocab_size"] = tokenizer.vocab_size
-    model = towers.quicken(CLIP(**clip.MODEL)).to(device).to(memory_format=torch.channels_last)
+    model = clip.build(tokenizer, device)
     load_model(model, str(FOLDER / clip.WEIGHTS))
     model.requires_grad_(False)
-    average = towers.quicken(CLIP(**clip.MODEL)).to(device).to(memory_format=torch.channels_last)
-    average.load_state_dict(model.state_dict())
+    average = copy.deepcopy(model)
     model.visual.requires_grad_(True)
     scale = model.logit_scale.exp().clamp(max=100)
     vqgan = generators.load(MODELS / "vqgan")
@@ -94,53 +94,43 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
     vqgan.module.to(device)
     adam = torch.optim.AdamW(clip.groups(model.visual), betas=(0.9, 0.98), fused=True)
 
-    def draw(rng: torch.Generator, count: int) -> clip.Batch:
-        scenes = clip.draw(count * BATCH, rng)
-        said, nowhere = describe(scenes, rng), unknown_captions(count * UNKNOWN, rng)
-        pictures = turn(blemish(render.render(scenes.to(device)), rng), rng)
-        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
-        return clip.Batch(scenes, pictures, said.meanings, words, others)
-
     def begin(number: int, step: int) -> Searches:
         rng = draws.rng(SEED, "searches", number, step)
         scenes = clip.shown(kinds.sample(4 * SEARCHES, rng, two_objects=0.15, shaded=0.9))[:SEARCHES]
-        return Searches(vqgan, scenes, read(in_pieces(describe(scenes, rng, PLAIN).texts, rng).to(device)), rng)
+        words = in_pieces(describe(scenes, rng, PLAIN).texts, rng).to(device)
+        return Searches(vqgan, scenes, clip.read(model, words), rng)
 
-    @torch.no_grad()
-    def read(words: Tensor) -> Tensor:
-        with lowered(device):
-            return F.normalize(model.encode_text(words).float(), dim=1)
-
-    batches = Blocks(draw, BATCH, SEED)
+    batches = clip.batches_of(tokenizer, device, BATCH, UNKNOWN, SEED, turn)
     groups: dict[int, Searches] = {}  # not part of a checkpoint: a resumed training begins them anew
 
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 20))
         number, rng = i % GROUPS, draws.rng(SEED, "step", i)
+        there = on(device, rng)
         if number not in groups or groups[number].age >= LIFE:
             groups[number] = begin(number, i)
         group, batch = groups[number], batches[i]
         with lowered(device):
             found = group.step(model, rng)
         fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
-        words = read(torch.cat([batch.words, batch.nowhere]))
+        words = clip.read(model, torch.cat([batch.words, batch.nowhere]))
 
         def contrast(pictures: Tensor) -> Tensor:
             return clip.masked_contrast(scale * _look(model, pictures) @ words.T, fits)
 
-        loss = plain = contrast(worsen(batch.picture, contrast, rng))
-        figures = {"contrast": plain.detach()}
+        loss = contrast(worsen(batch.picture, contrast, there))
+        figures = {"contrast": loss.detach()}
         if group.age > YOUNG:
             rendered = render.render(group.scenes.to(device))
-            pairs = turn(blemish(torch.cat([rendered, found]), rng), rng)
+            pairs = turn(blemish(torch.cat([rendered, found]), there), rng)
             true, false = (scale * _look(model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
             ahead = F.softplus(false - true + MARGIN).mean()
-            loss, figures["ahead"] = plain + WEIGHT * ahead, ahead.detach()
+            loss, figures["ahead"] = loss + WEIGHT * ahead, ahead.detach()
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.visual.parameters(), 1.0)
         adam.step()
-        follow(average, model, KEEPS)
+        follow(average, model, EMA)
         return figures
 
     def finish() -> dict[str, float]:
@@ -153,6 +143,4 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
 
 def _look(model: CLIP, pictures: Tensor) -> Tensor:
     """Unit vectors [N, D] of pictures."""
-    with lowered(pictures.device):
-        seen = model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
-    return F.normalize(seen, dim=1)
+    return F.normalize(clip.see(model, pictures), dim=1)
