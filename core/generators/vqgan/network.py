@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...compute.attention import attend_places
+from ...compute.feature_maps import GroupNorm
 from ...files.weights import hollow
 from ..doubling import folded
 
@@ -141,8 +142,8 @@ class Attention(nn.Module):
         return x + self.proj_out(attend_places(self.q(h), self.k(h), self.v(h)))
 
 
-def _norm(channels: int, groups: int) -> nn.GroupNorm:
-    return nn.GroupNorm(groups, channels, eps=1e-6)
+def _norm(channels: int, groups: int) -> GroupNorm:
+    return GroupNorm(groups, channels, eps=1e-6)
 
 
 def _networks(shape: Shape) -> tuple[nn.Module, nn.Module]:
