@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
+from biggans import biggan_state
 from safetensors.torch import load_file, save_file
-from test_generators import biggan_state
 from toys import ToyGenerator, rngs, seeded
 
 from guided_gan.core import generators

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import torch
+from biggan_ports import ivclab, v1
+from biggans import biggan_state
 from safetensors.torch import save_file
-from test_biggan_layouts import ivclab, v1
-from test_generators import biggan_state
 from torch.nn import functional as F
 from toys import lightning
 

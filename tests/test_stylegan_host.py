@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from safetensors.torch import save_file
-from test_stylegan_t import network
+from stylegans import network
 
 from guided_gan.core.files.model_card import Card
 from guided_gan.core.generators.stylegan_t import Shape

@@ -6,7 +6,7 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_stylegan_t import network
+from stylegans import network
 from test_training import TOY, changed, copies, trainer_of, training
 from toys import seeded
 

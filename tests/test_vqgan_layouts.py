@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_vqgan import config, load, state, write
 from torch.nn import functional as F
 from toys import seeded
 from vectors import CARRIED, difference, recordings
+from vqgans import config, load, state, write
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError

@@ -1,4 +1,4 @@
-"""A toy generator and a toy encoder, seeded and cheap, that offer what the library asks of the real ones, and files."""
+"""Toys, seeded and cheap: a generator and an encoder that offer what the library asks of real ones, pictures, files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from guided_gan.core.generators.vae import VAEGenerator
 from guided_gan.core.types import Latent, Managed
 
 LIMIT = 2.0
+NOWHERE = Latent("pictures", {})  # for losses of pictures alone
 
 
 def seeded(seed):
@@ -20,6 +21,10 @@ def seeded(seed):
 
 def rngs(*seeds):
     return [seeded(seed) for seed in seeds]
+
+
+def random_pictures(*size, seed=0):
+    return torch.rand(2, 3, *size, generator=seeded(seed)) * 2 - 1
 
 
 def linear(rng, inputs, outputs, scale=1.0):

@@ -1,0 +1,169 @@
+"""Tiles without a seam: what is drawn, encoded and convolved goes around the edges, and so do losses and searches."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from toys import NOWHERE, ToyEncoder, ToyGenerator, random_pictures, rngs, seeded, toy_autoencoder
+
+from guided_gan.core import generators
+from guided_gan.core.errors import ChoiceError, PackError
+from guided_gan.core.generators.latent_grid import autoencoder
+from guided_gan.core.generators.shaped import shaped
+from guided_gan.core.generators.tiles import Tiles, _Around
+from guided_gan.core.losses import palette, targets
+from guided_gan.core.losses.aug_clip import AugCLIPLoss
+from guided_gan.core.losses.base import SumLoss, terms_of
+from guided_gan.core.losses.by_generator import ByGenerator, suited
+from guided_gan.core.losses.cutout_loss import CutoutLoss
+from guided_gan.core.pictures import resample
+from guided_gan.core.search.optimize import Options, optimize
+from guided_gan.core.search.weightings import of_latent
+from guided_gan.picturebook import MODELS
+
+
+@pytest.fixture(scope="module")
+def vqgan():
+    return generators.load(MODELS / "vqgan")
+
+
+def across(images, axis):
+    """The mean difference of the outermost pixels, over that of neighbours inside where two cells meet as well."""
+    apart = (images - images.roll(1, axis)).abs().mean([one for one in range(4) if one != axis])[::4]
+    return (apart[0] / apart[1:].mean()).item()
+
+
+@torch.no_grad()
+def test_cells_rolled_around_give_the_picture_rolled_around(vqgan):
+    tiles = shaped(vqgan, Tiles())
+    latent = tiles.sample(2, seeded(1))
+    images = tiles.decode(latent)
+    for cells in ((1, 0), (0, 3), (-2, 5)):
+        rolled = tiles.decode(latent.map(lambda z, cells=cells: z.roll(cells, (2, 3))))
+        pixels = tuple(vqgan.factor * n for n in cells)
+        torch.testing.assert_close(rolled, images.roll(pixels, (2, 3)), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_the_seam_is_no_larger_than_what_lies_inside(vqgan):
+    def seams(generator):
+        images = generator.decode(generator.sample(64, seeded(3)))
+        return across(images, 2), across(images, 3)
+
+    assert vqgan.factor == 4
+    assert max(seams(shaped(vqgan, Tiles()))) < 1.1
+    assert min(seams(vqgan)) > 1.4
+    down, right = seams(shaped(vqgan, Tiles("left and right")))
+    assert right < 1.1 < 1.4 < down
+    down, right = seams(shaped(vqgan, Tiles("top and bottom")))
+    assert down < 1.1 < 1.4 < right
+
+
+@torch.no_grad()
+def test_tiles_are_encoded_without_edges_and_the_generator_stays_as_it_was(vqgan):
+    before = vqgan.decode(vqgan.sample(1, seeded(1)))
+    tiles = autoencoder(shaped(vqgan, Tiles()))
+    latent = tiles.sample(2, seeded(1))
+    images = tiles.decode(latent)
+    kept = (tiles.encode(images).tensors["z"] == latent.tensors["z"]).all(1)
+    rim = torch.ones_like(kept[0])
+    rim[1:-1, 1:-1] = False
+    # A strided convolution of the encoder pads by itself: the rim is not quite as good as what lies inside.
+    assert kept[:, rim].float().mean() > 0.5 * kept[:, ~rim].float().mean()
+    assert torch.equal(vqgan.decode(vqgan.sample(1, seeded(1))), before)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (4, 1), (5, 2), (1, 0), (4, 0), (3, 0)])
+def test_every_convolution_sees_around_the_edges(kernel, padding, stride):
+    """As it would in the middle of nine pictures side by side."""
+    x, weight = torch.randn(1, 2, 8, 6, generator=seeded(1)), torch.randn(2, 2, kernel, kernel, generator=seeded(2))
+    thrice = x.repeat(1, 1, 3, 3)
+    for function in (torch.nn.functional.conv2d, torch.nn.functional.conv_transpose2d):
+        options = {"stride": stride, "padding": padding}
+        with _Around(True, True):
+            found = function(x, weight, **options)
+        plain, whole = function(x, weight, **options), function(thrice, weight, **options)
+        assert found.shape == plain.shape
+        scale = stride if function is torch.nn.functional.conv_transpose2d else 1 / stride
+        top, left = round(8 * scale), round(6 * scale)
+        middle = whole[..., top : top + found.shape[2], left : left + found.shape[3]]
+        if function is torch.nn.functional.conv2d and not padding:
+            assert torch.equal(found, plain)  # it sees nothing beyond the edges
+        else:
+            torch.testing.assert_close(found, middle, atol=1e-4, rtol=1e-4)
+
+
+def test_a_generator_that_knows_its_edges_is_refused():
+    with pytest.raises(PackError, match="learned what lies at a picture's edge: give a VQGAN"):
+        shaped(ToyGenerator(), Tiles())
+    with pytest.raises(ChoiceError, match="Unknown sides 'top': choose from none, both"):
+        Tiles("top")
+
+
+def test_a_roll_is_by_whole_pixels_where_sides_meet():
+    images, shares = random_pictures(20, 32), torch.tensor([[0.25, 0.5], [0.99, 0.0]])
+    both = resample.rolled(images, shares, "both")
+    assert torch.equal(both[0], images[0].roll((5, 16), (1, 2)))
+    assert torch.equal(both[1], images[1].roll((19, 0), (1, 2)))
+    assert torch.equal(resample.rolled(images, shares, "left and right")[0], images[0].roll(16, 2))
+    assert torch.equal(resample.rolled(images, shares, "top and bottom")[0], images[0].roll(5, 1))
+    assert torch.equal(resample.rolled(images, shares, "none"), images)
+
+
+@pytest.mark.parametrize("kind", [AugCLIPLoss, CutoutLoss])
+def test_a_loss_sees_tiles_from_everywhere(kind):
+    """Over many draws a picture and the same rolled around are alike to it, as they are not without."""
+    encoder = ToyEncoder()
+    loss = kind(encoder, targets.from_text(encoder, "a boat"), copies=4)
+    around, images = loss.around("both"), random_pictures(16, 16)[:1]
+    drawn = rngs(*range(400))
+
+    def values(loss, images):
+        return loss(images.expand(400, -1, -1, -1), NOWHERE, drawn).mean()
+
+    rolled = images.roll((8, 8), (2, 3))
+    apart, alike = ((values(one, images) - values(one, rolled)).abs() for one in (loss, around))
+    assert alike < 0.2 * apart
+    assert torch.equal(around(images, NOWHERE, rngs(5)), around(images, NOWHERE, rngs(5)))
+    assert torch.equal(around.around("none")(images, NOWHERE, rngs(5)), loss(images, NOWHERE, rngs(5)))
+    # The augmentations themselves are those that they were.
+    assert torch.equal(around.draw(rngs(5))[..., 2:], loss.draw(rngs(5)))
+    # Whether by gradient or without, with all copies at once or not, it is the same value.
+    small = kind(encoder, loss.target, copies=4, micro_batch=1).around("both")
+    leaf = images.clone().requires_grad_()
+    value = small(leaf, NOWHERE, rngs(5))
+    torch.testing.assert_close(value.detach(), around(images, NOWHERE, rngs(5)))
+    torch.testing.assert_close(around.by_copy(images, around.draw(rngs(5))).mean(1), value.detach())
+    value.sum().backward()
+    seen = images.clone().requires_grad_()
+    shares = around.draw(rngs(5))[:, 0, :2]
+    loss.given(resample.rolled(seen, shares, "both"), NOWHERE, loss.draw(rngs(5))).sum().backward()
+    torch.testing.assert_close(leaf.grad, seen.grad)
+
+
+def test_the_generator_tells_the_losses_that_its_sides_meet():
+    encoder = ToyEncoder()
+    target = targets.from_text(encoder, "a boat")
+    own = shaped(toy_autoencoder(), Tiles("left and right")).settings
+    assert replace(own, wraps="none") == toy_autoencoder().settings
+    given = CutoutLoss(encoder, target, copies=2)
+    left = ByGenerator("AugCLIP", lambda settings: AugCLIPLoss(encoder, target, copies=2), str)
+    whole = SumLoss([(1.0, given), (0.5, left), (0.1, palette.Palette(torch.zeros(1, 3)))])
+    (_, first), (_, second), (_, third) = terms_of(suited(whole, own))
+    assert isinstance(first, CutoutLoss)
+    assert isinstance(second, AugCLIPLoss)
+    assert first.wraps == second.wraps == "left and right"
+    assert not hasattr(third, "wraps")
+    assert given.wraps == "none"
+    assert suited(given, toy_autoencoder().settings) is given
+
+
+def test_a_search_of_tiles_goes_down_and_is_the_same_again(vqgan):
+    tiles = shaped(vqgan.at(32, 32), Tiles())
+    encoder = ToyEncoder()
+    loss = suited(CutoutLoss(encoder, targets.from_text(encoder, "a boat"), copies=8), tiles.settings)
+    start = of_latent(tiles.sample(1, seeded(4)))
+    runs = [optimize(tiles, loss, start, seeds=[3], options=Options(12, 0.2, 0.0, 2)) for _ in range(2)]
+    assert torch.equal(runs[0].images, runs[1].images)
+    assert -runs[0].losses.item() > runs[0].curve.scores["cutouts"][0][0]
