@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from clip_folders import of_their_own
 from safetensors.torch import save_file
-from test_clip import of_their_own
 
 from guided_gan.core import clip
 from guided_gan.core.clip import CONFIG

@@ -1,50 +1,20 @@
 """Broken and hostile weight files by the hundred: nothing in them runs, and each is read whole or refused."""
 
-import os
 import pickle
 import random
 import struct
-import warnings
 import zipfile
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from weight_files import Call, save_jit
 
 from guided_gan.core.errors import CheckpointError
 from guided_gan.core.files import torchscript
 from guided_gan.core.files.checkpoints import read
 
 MUTANTS = 200
-
-
-class Call:
-    """Makes a folder when unpickled."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-class Holder(torch.nn.Module):
-    """Modules within modules that hold tensors under dotted names, for torch.jit to save."""
-
-    def __init__(self, state):
-        super().__init__()
-        for name, value in state.items():
-            *path, last = name.split(".")
-            module: torch.nn.Module = self
-            for part in path:
-                if part not in module._modules:
-                    module.add_module(part, torch.nn.Module())
-                module = module.get_submodule(part)
-            module.register_buffer(last, value)
-
-    def forward(self, x):
-        return x
 
 
 def tensors(seed=0):
@@ -54,13 +24,6 @@ def tensors(seed=0):
         "a.b.bias": torch.randn(5, generator=rng).half(),
         "steps": torch.tensor(7),
     }
-
-
-def save_jit(state, path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch advises against torch.jit
-        traced: Any = torch.jit.trace(Holder(state), torch.ones(1))
-        traced.save(str(path))
 
 
 def containers(folder, marker):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from backbones import stages
 from safetensors.torch import save_file
-from test_perceptual import stages
 from toys import rngs, seeded, toy_autoencoder
 
 from guided_gan.core import clip, draws, generators

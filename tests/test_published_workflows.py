@@ -13,9 +13,9 @@ from huggingface_hub import hf_hub_url
 from PIL import Image
 from safetensors.torch import save_file
 from test_biggan_layouts import v1
-from test_hostile import save_jit
 from test_published_sizes import backbone, biggan_256, vqgan
 from test_workflows import BOAT, FISH, GRAPHS, QUICK, TOLD
+from weight_files import save_jit
 
 from guided_gan.core.files.download import Hub
 from guided_gan.core.published import catalogue

@@ -11,16 +11,16 @@ from pathlib import PurePosixPath
 import pytest
 import torch
 import yaml
+from download_server import impatient_client, local_server, status, whole  # noqa: F401 (two are fixtures)
 from safetensors import safe_open
 from safetensors.torch import load_file
 from test_biggan_layouts import ivclab, v1
-from test_download import impatient, server, status, whole  # noqa: F401 (two are fixtures)
 from test_generators import PAIRS, biggan_state, deep_config, deep_model
-from test_hostile import save_jit
 from test_vqgan import config as vqgan_config
 from test_vqgan import state as vqgan_state
 from test_vqgan_layouts import VQMODEL
 from toys import lightning, seeded
+from weight_files import save_jit
 
 from guided_gan.core import clip, generators
 from guided_gan.core.errors import CheckpointError, ChoiceError
@@ -90,7 +90,7 @@ def entry_of(url, body, kind="gan", name="weights.bin"):
     return catalogue.Published(name, kind, (file,), "MIT", "tests")
 
 
-def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
+def test_a_generators_file_is_fetched_once(server, tmp_path):
     server.behaviours = [whole(b"weights" * 1000)]
     entry = entry_of(server.url, b"weights" * 1000)
     assert not fetch.is_there(entry, tmp_path)
@@ -101,7 +101,7 @@ def test_a_generators_file_is_fetched_once(server, tmp_path):  # noqa: F811
     assert len(server.asked) == 1
 
 
-def test_a_file_comes_in_the_first_form_that_can_be_had_and_any_form_that_is_there_will_do(server, tmp_path):  # noqa: F811
+def test_a_file_comes_in_the_first_form_that_can_be_had_and_any_form_that_is_there_will_do(server, tmp_path):
     body, other = b"weights" * 1000, b"WEIGHTS" * 999
     entry = entry_of(server.url, body, name="weights.safetensors")
     forms = (*entry.files, File("weights.pth", (f"{server.url}/o",), len(other), hashlib.sha256(other).hexdigest()))
@@ -116,7 +116,7 @@ def test_a_file_comes_in_the_first_form_that_can_be_had_and_any_form_that_is_the
     assert len(server.asked) == 3
 
 
-def test_every_source_is_held_to_the_first_download_where_only_one_tells_a_hash(server, tmp_path):  # noqa: F811
+def test_every_source_is_held_to_the_first_download_where_only_one_tells_a_hash(server, tmp_path):
     body = b"weights" * 1000
     told = {"x-linked-etag": f'"{hashlib.sha256(body).hexdigest()}"', "x-linked-size": str(len(body))}
     server.behaviours = [whole(body, headers=told), status(404), whole(body[:-1] + b"!")]
@@ -128,7 +128,7 @@ def test_every_source_is_held_to_the_first_download_where_only_one_tells_a_hash(
         download.fetch(file, tmp_path, endpoint=server.url)
 
 
-def test_what_belongs_beside_a_file_comes_with_it(server, tmp_path):  # noqa: F811
+def test_what_belongs_beside_a_file_comes_with_it(server, tmp_path):
     server.behaviours = [whole(b"{}"), whole(b"weights" * 1000)]
     entry = entry_of(server.url, b"weights" * 1000)
     entry = replace(entry, beside=(File("weights.json", (f"{server.url}/c",)),))
@@ -170,7 +170,7 @@ def test_sizes_said_to_be_about_right_are_those_of_the_numbers():
 
 
 @pytest.fixture
-def tiny_clip(server, tmp_path, monkeypatch):  # noqa: F811
+def tiny_clip(server, tmp_path, monkeypatch):
     """A published CLIP, whose weights OpenAI's server has but not the hub, as TorchScript with its three notes."""
     source = MODELS / "clip"
     state = load_file(source / "open_clip_model.safetensors")
@@ -185,7 +185,7 @@ def tiny_clip(server, tmp_path, monkeypatch):  # noqa: F811
     return catalogue.Published("tiny", "clip_joint", (hub, archive), "MIT", "tests", ("tiny", "openai"))
 
 
-def test_a_clip_comes_from_openais_archive_where_the_hub_has_none(server, tiny_clip, tmp_path):  # noqa: F811
+def test_a_clip_comes_from_openais_archive_where_the_hub_has_none(server, tiny_clip, tmp_path):
     folder = fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
     assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
     shutil.copy(MODELS / "clip" / clip.VOCABULARY, folder)
@@ -196,14 +196,14 @@ def test_a_clip_comes_from_openais_archive_where_the_hub_has_none(server, tiny_c
     assert fetch.is_there(tiny_clip, tmp_path / "models")
 
 
-def test_a_clip_that_nobody_has_is_refused_with_every_form(server, tiny_clip, tmp_path):  # noqa: F811
+def test_a_clip_that_nobody_has_is_refused_with_every_form(server, tiny_clip, tmp_path):
     server.behaviours = [status(404)]
     with pytest.raises(CheckpointError, match=r"open_clip_model\.safetensors .* Or: tiny\.pt"):
         fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
     assert list((tmp_path / "models" / "tiny").iterdir()) == []
 
 
-def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, tmp_path, monkeypatch):  # noqa: F811
+def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, tmp_path, monkeypatch):
     body = (MODELS / "clip" / clip.WEIGHTS[0]).read_bytes()
     monkeypatch.setattr(fetch, "clip_config", lambda entry: json.loads((MODELS / "clip" / clip.CONFIG).read_text()))
     files = tuple(File(name, (Hub("someone/tiny", name),)) for name in clip.WEIGHTS)
@@ -226,7 +226,7 @@ def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, t
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
-def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tmp_path, monkeypatch):  # noqa: F811
+def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(CheckpointError, match="the environment variable HF_HUB_OFFLINE is set") as caught:
         fetch.obtain(tiny_clip, tmp_path / "models", endpoint=server.url)
@@ -236,7 +236,7 @@ def test_a_clip_is_not_fetched_where_a_variable_forbids_it(server, tiny_clip, tm
 
 @pytest.mark.parametrize("side", [128, 256, 512])
 @pytest.mark.parametrize("called", ["biggan-{}.pth", "biggan-ivclab-{}.pt"])
-def test_a_biggan_that_nobody_published_a_hash_of_comes_by_itself_and_loads(server, tmp_path, called, side):  # noqa: F811
+def test_a_biggan_that_nobody_published_a_hash_of_comes_by_itself_and_loads(server, tmp_path, called, side):
     name = called.format(side)
     entry = catalogue.find(name)
     (file,) = entry.files
@@ -415,7 +415,7 @@ def test_list_shows_every_entry_and_what_is_here(folders, capsys):
     assert [line for line in lines if line.startswith("here")] == [line for line in lines if "vqgan-coco" in line]
 
 
-def test_get_fetches_and_says_where(server, folders, monkeypatch, capsys):  # noqa: F811
+def test_get_fetches_and_says_where(server, folders, monkeypatch, capsys):
     server.behaviours = [whole(b"weights" * 1000)]
     monkeypatch.setattr(catalogue, "TABLE", (entry_of(server.url, b"weights" * 1000),))
     assert models.main(["models", "get", "weights"]) == 0
