@@ -32,10 +32,11 @@ from ..core.types import Basis
 from ..picturebook import MODELS, language
 from ..picturebook.language import Meaning
 from ..picturebook.scenes.kinds import BACKGROUNDS, COLOURS, KINDS
-from ._common import WORDINGS, each, models, robust, save_sheet, share, shows, table
+from ._common import each, models, robust, save_sheet, share, shows, table
 
 Thing = tuple[int, int]  # kind, colour
 METHODS = ("single image", "composition, no perceptual loss", "composition, bi-level")
+OF_TWO = tuple(name for name in language.ANY if name != "form")  # whose forms have words for a second object
 LOOK = 200  # copies under which the finished pictures are scored
 
 
@@ -67,7 +68,7 @@ class Pair(NamedTuple):
             where = language.plain(Meaning(background=backdrop))
             behind = f"{text_of(things[0])} on the right {where}"
             return cls(things, text_of(*things), behind, f"a big {left.colour} {left.kind} {where}")
-        names = language.ANY if wording == "free" else (wording,)
+        names = OF_TWO if wording == "free" else (wording,)
         said = both, replace(right, place="right"), replace(left, size="big")
         return cls(things, *(language.reworded(rng.choice(names), meaning, rng) for meaning in said))
 
@@ -152,7 +153,7 @@ def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
+    parser.add_argument("--wording", default="free", choices=("plain", "free", *OF_TWO), help="of the prompts")
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])

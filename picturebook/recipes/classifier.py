@@ -22,7 +22,9 @@ from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 BATCH = 128
 BROKEN = 0.25  # share of a judge's pictures that show nothing
-CUT, COMPOSED = 0.15, 0.3  # shares of its pictures of one object that are cut by an edge, and pasted onto
+# Shares of its pictures of one object in which the object fills the picture, is cut by an edge, and is pasted onto.
+HUGE, CUT, COMPOSED = 0.2, 0.15, 0.5
+GROWN = 1.6  # factor on the size of the largest
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def recipe(name: str, steps: int, device: torch.device, early: Path | None = Non
     def draw_batches(rng: torch.Generator, count: int) -> Batch:
         spoiled = int(BATCH * lesson.broken)
         scenes, there = draw(count * (BATCH - spoiled), rng, lesson.two_objects), on(device, rng)
+        if spoiled:
+            _grow(scenes, rng)
         pictures = render.render(scenes.to(device))
         if spoiled:  # what searches and compositions do to objects that can still be told
             pictures = enliven(_worn(pictures, scenes, rng), there)
@@ -99,6 +103,13 @@ def draw(n: int, rng: torch.Generator, two_objects: float) -> kinds.Scenes:
     scenes = kinds.sample(n, rng, two_objects=two_objects)
     scenes.count[torch.rand(n, generator=rng) < 1 / 12] = 0
     return scenes
+
+
+def _grow(scenes: kinds.Scenes, rng: torch.Generator) -> None:
+    """Enlarge some objects, in place, to where they fill the picture, as a search's may."""
+    share, by = torch.rand(2, len(scenes), 1, generator=rng)
+    chosen = (scenes.count == 1)[:, None] & (share < HUGE)
+    scenes.size.mul_(torch.where(chosen, 1 + (GROWN - 1) * by, 1.0))
 
 
 def _worn(pictures: Tensor, scenes: kinds.Scenes, rng: torch.Generator) -> Tensor:
