@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_host import saved, search
+from host_search import saved, search
 from test_stopped_host import film_of, reached, words
 
 from guided_gan.core.files import latent_files

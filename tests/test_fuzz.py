@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import fuzz
+import fuzz_host
 import pytest
 from conftest import ROOT
 
@@ -34,7 +35,7 @@ def count(request):
 
 @pytest.fixture(scope="module")
 def asked(host):
-    return fuzz.Host(host.url)
+    return fuzz_host.Host(host.url)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_odd_values_for_every_input_of_every_node(asked, definitions, host_folde
         files(ROOT, ROOT / ".git"),
     )
     for number, odd in enumerate(fuzz.tries(definitions, count, seed=0), 1):
-        if (found := fuzz.fault(asked, odd)) is not None:
+        if (found := fuzz_host.fault(asked, odd)) is not None:
             faults.append(f"{odd}: {found}")
         if number % CHECK_EVERY == 0 or number == count:
             assert asked.run(good(definitions), patience=60)["status"]["status_str"] == "success", f"after {odd}"

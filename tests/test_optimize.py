@@ -1,9 +1,8 @@
-"""The search: what must be equal to the bit, what it keeps, where it stops and what it refuses."""
-
-from dataclasses import replace
+"""The search: what its steps do, what it keeps and what it refuses."""
 
 import pytest
 import torch
+from searches import flat, loss_of_a_tree, start_of  # noqa: F401 (one is a fixture)
 from toys import LIMIT, ToyGenerator, seeded
 
 from guided_gan.core import draws
@@ -12,70 +11,10 @@ from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import LatentRegularization
-from guided_gan.core.results import Curve, State
-from guided_gan.core.search import basis_init, optimize, resume, weightings
-from guided_gan.core.search.bilevel import Tradeoff
+from guided_gan.core.results import State
+from guided_gan.core.search import optimize, weightings
 from guided_gan.core.search.optimize import Options, Search
-from guided_gan.core.types import Basis, Latent
-
-
-@pytest.fixture
-def loss(encoder):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=16)
-
-
-def start_of(generator, loss, seeds, k=3, weighting="scalar"):
-    return basis_init.initialise(generator, loss, seeds=seeds, k=k, count=100, weighting=weighting, fresh=True)
-
-
-def flat(value):
-    """Every tensor inside a latent, basis or result, by name."""
-    if isinstance(value, torch.Tensor):
-        return {"": value}
-    if isinstance(value, dict):
-        return {f"{name}.{inner}": v for name, part in value.items() for inner, v in flat(part).items()}
-    return flat(vars(value)) if hasattr(value, "__dataclass_fields__") else {}
-
-
-def assert_equal(a, b):
-    """The same tensors, bit by bit, and the same curve."""
-    a_flat, b_flat = flat(a), flat(b)
-    assert a_flat.keys() == b_flat.keys()
-    for name, value in a_flat.items():
-        assert torch.equal(value, b_flat[name]), name
-    assert getattr(a, "curve", None) == getattr(b, "curve", None)
-    assert getattr(a, "trace", None) == getattr(b, "trace", None)
-
-
-def row(value, i):
-    return replace(value, **{name: part for name, part in _rows(vars(value), i).items()})
-
-
-def _rows(fields, i):
-    """The fields that hold tensors, cut down to sample i."""
-    out = {}
-    for name, value in fields.items():
-        if isinstance(value, torch.Tensor):
-            out[name] = value[i : i + 1]
-        elif isinstance(value, dict) and all(isinstance(v, torch.Tensor) for v in value.values()):
-            out[name] = {inner: v[i : i + 1] for inner, v in value.items()}
-        elif isinstance(value, Latent | Basis):
-            out[name] = row(value, i)
-    return out
-
-
-class Failing:
-    """The loss given until it has been called so many times, then not a number."""
-
-    name, models = "failing", ()
-
-    def __init__(self, loss, after):
-        self.loss, self.after = loss, after
-
-    def __call__(self, images, latent, rngs):
-        self.after -= 1
-        return self.loss(images, latent, rngs) * (1.0 if self.after >= 0 else float("nan"))
-
+from guided_gan.core.types import Latent
 
 # --- it searches -----------------------------------------------------------------------------------------------------
 
@@ -174,100 +113,6 @@ def test_a_loss_with_a_schedule_is_that_of_each_step(generator, loss):
     assert set(result.curve.scores["latent regularization"]) == {(0.0,)}  # looks are taken under what it ends as
 
 
-# --- equal to the bit ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
-def test_seed_seven_ends_alike_alone_and_among_others(generator, loss, weighting):
-    options = Options(7, lr=0.05, evaluate_every=3)
-    batch = start_of(generator, loss, [5, 6, 7, 8], k=5, weighting=weighting)
-    alone = start_of(generator, loss, [7], k=5, weighting=weighting)
-    together = optimize.optimize(generator, loss, batch, seeds=[5, 6, 7, 8], options=options)
-    by_itself = optimize.optimize(generator, loss, alone, seeds=[7], options=options)
-    assert_equal(replace(row(together, 2), curve=by_itself.curve), by_itself)
-    for name, points in by_itself.curve.scores.items():
-        assert [point[2] for point in together.curve.scores[name]] == [point[0] for point in points]
-
-
-def test_equal_seeds_give_equal_bits_and_others_do_not(generator, loss):
-    start = start_of(generator, loss, [7])
-    first, second, other = (optimize.optimize(generator, loss, start, seeds=[s], options=Options(4)) for s in (7, 7, 8))
-    assert_equal(first, second)
-    assert not torch.equal(first.basis.vectors["z"], other.basis.vectors["z"])
-
-
-@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
-def test_going_on_from_a_basis_takes_the_steps_of_an_unbroken_search(generator, loss, weighting):
-    start = start_of(generator, loss, [7, 8], weighting=weighting)
-    unbroken = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(12))
-    half = optimize.optimize(generator, loss, start, seeds=[7, 8], options=Options(5))
-    whole = optimize.optimize(generator, loss, half.basis, seeds=[7, 8], options=Options(7))
-    assert_equal(whole.basis, unbroken.basis)
-    assert whole.basis.steps == unbroken.basis.steps == 12
-    assert whole.curve.steps[-1] == 12
-
-
-@pytest.mark.parametrize("after", [1, 4, 6, 11])
-def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, loss, after):
-    start = start_of(generator, loss, [7, 8])
-    held_out = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
-    options = Options(12, lr=0.05, evaluate_every=4)
-
-    def search(state=None):
-        return Search(generator, loss, start, seeds=[7, 8], options=options, held_out=held_out, state=state)
-
-    unbroken, stopped = search(), search()
-    while unbroken.left:
-        unbroken.step()
-    for _ in range(after):
-        stopped.step()
-    resumed = search(stopped.state())
-    assert resumed.left == 12 - after
-    while resumed.left:
-        resumed.step()
-    assert_equal(resumed.result(), unbroken.result())
-
-
-@pytest.mark.parametrize("ended", [3, 4, 7, 8])
-def test_a_search_that_ended_goes_on_as_if_it_had_not(generator, encoder, loss, ended):
-    """Whether or not its last look was one that a longer search takes as well."""
-    start = start_of(generator, loss, [7, 8])
-    fish = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
-    more = {"tradeoff": Tradeoff(fish), "held_out": loss.plain()}
-
-    def search(steps, state=None):
-        options = Options(steps, lr=0.3, evaluate_every=4)
-        going = Search(generator, loss, start, seeds=[7, 8], options=options, state=state, **more)
-        while going.left:
-            going.step()
-        return going
-
-    short = search(ended)
-    assert short.result().curve.steps[-1] == ended
-    assert_equal(search(12, short.state()).result(), search(12).result())
-    assert_equal(search(12, search(9, short.state()).state()).result(), search(12).result())
-
-
-def test_a_schedule_that_another_end_leaves_elsewhere_is_looked_at_anew(generator, loss):
-    """The steps are those of an unbroken search; what looks had found under the other weights does not count."""
-    start = weightings.of_latent(generator.sample(1, seeded(0)))
-    whole = SumLoss([(1.0, loss), (1.0, LatentRegularization(weight=1.0, decay=0.1))])
-
-    def search(steps, state=None):
-        going = Search(generator, whole, start, seeds=[7], options=Options(steps, evaluate_every=2), state=state)
-        while going.left:
-            going.step()
-        return going
-
-    short, unbroken = search(4), search(8).result()
-    resumed = search(8, replace(short.state(), best=None, curve=Curve())).result()
-    assert_equal(resumed.basis, unbroken.basis)
-    assert resumed.curve.steps == (4, 6, 8)
-    looks = [unbroken.curve.steps.index(step) for step in resumed.curve.steps]
-    for name, column in resumed.curve.scores.items():
-        assert list(column) == [unbroken.curve.scores[name][look] for look in looks]
-
-
 # --- what it keeps ---------------------------------------------------------------------------------------------------
 
 
@@ -331,92 +176,6 @@ def test_a_search_decodes_one_sample_at_a_time(generator, loss):
     generator.decoded.clear()
     optimize.optimize(generator, loss, start, seeds=[7, 8, 9], options=Options(2, evaluate_every=2))
     assert generator.decoded == [1] * 3 * 4  # two steps and two looks
-
-
-# --- where it stops --------------------------------------------------------------------------------------------------
-
-
-class Falls:
-    """A loss of the latent that falls to a floor."""
-
-    name, models = "falls", ()
-
-    def __init__(self, floor):
-        self.floor = floor
-
-    def __call__(self, images, latent, rngs):
-        return latent.tensors["y"].mean((1, 2)).clamp(min=self.floor)
-
-
-@pytest.mark.parametrize("every", [1, 4])
-def test_a_search_ends_when_its_score_no_longer_rises(generator, every):
-    start = weightings.of_latent(generator.sample(2, seeded(1)))
-    options = Options(60, 0.1, 0.0, every)
-    floor = start.vectors["y"].mean().item() - 1.0
-
-    def search(patience, state=None, seeds=(3, 4)):
-        chosen = replace(options, patience=patience)
-        return optimize.Search(generator, Falls(floor), start, seeds=list(seeds), options=chosen, state=state)
-
-    def ended(going):
-        while going.left and not going.converged:
-            going.step()
-        return going
-
-    whole, short = ended(search(0)), ended(search(8))
-    assert not whole.left
-    last = max(short.curve.kept)
-    assert short.curve.kept == whole.curve.kept  # the searches of a batch wait for each other
-    assert short.done == last + 8
-    assert_equal(short.result().best, whole.result().best)
-    found = optimize.optimize(generator, Falls(floor), start, seeds=[3, 4], options=replace(options, patience=8))
-    assert_equal(found, short.result())
-    assert not found.stopped
-    # It goes on from there when there is more patience, and not without.
-    state = short.state()
-    assert search(8, state).converged
-    more = ended(search(0, state))
-    assert not more.left
-    assert_equal(more.result(), whole.result())
-
-
-def test_patience_is_no_part_of_what_a_search_is(generator, loss):
-    start = start_of(generator, loss, [7])
-    chosen = (Options(9), Options(9, patience=5), Options(9, lr=0.1))
-    none, some, other = (resume.key(generator, loss, start, seeds=[7], options=options) for options in chosen)
-    assert none == some != other
-
-
-def test_a_loss_that_becomes_no_number_ends_the_search_with_the_best_so_far(generator, loss):
-    start = start_of(generator, loss, [7])
-    good = optimize.optimize(generator, loss, start, seeds=[7], options=Options(3, evaluate_every=100))
-    broken = Failing(loss, after=1 + 3)  # the first look and three steps
-    result = optimize.optimize(generator, broken, start, seeds=[7], options=Options(50, evaluate_every=100))
-    assert result.stopped.startswith("the loss is not a number at step 3. The best picture so far is kept. Lower lr")
-    assert result.basis.steps == 3
-    assert_equal(result.basis, good.basis)
-    assert result.losses.isfinite().all()
-    assert result.curve.steps == (0,)
-
-
-def test_a_score_that_becomes_no_number_ends_the_search_too(generator, loss):
-    start = start_of(generator, loss, [7])
-    failing, options = Failing(loss, after=1 + 2), Options(50, evaluate_every=2)
-    result = optimize.optimize(generator, failing, start, seeds=[7], options=options)
-    assert result.stopped.startswith("the score is not a number at step 2.")
-    assert result.curve.steps == (0,)
-    for name, value in weightings.mix(start).tensors.items():
-        torch.testing.assert_close(result.best.tensors[name], value)
-
-
-def test_a_start_without_a_finite_loss_finds_nothing(generator, loss):
-    start = start_of(generator, loss, [7])
-    with pytest.raises(
-        PackError, match=r"found nothing: the \w+ is not a number at step 0\. Check the start and the losses"
-    ):
-        optimize.optimize(generator, Failing(loss, after=0), start, seeds=[7], options=Options(5))
-    with pytest.raises(PackError, match="it has not taken a step"):
-        Search(generator, loss, start, seeds=[7], options=Options(5)).result()
 
 
 # --- what it refuses -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import fuzz
+import fuzz_host
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -84,7 +85,7 @@ def test_grey_is_grey_and_alpha_is_dropped(client):
     ],
 )
 def test_what_is_no_picture_is_refused_by_every_node_with_the_same_sentence(client, kind, shape, value, words):
-    asked = fuzz.Host(client._url)
+    asked = fuzz_host.Host(client._url)
     places = [
         (name.removeprefix(fuzz.PREFIX), key)
         for name, node in client.definitions.items()

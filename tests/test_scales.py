@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_optimize import assert_equal
+from searches import assert_equal
 from toys import ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core.errors import ChoiceError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_host import search
+from host_search import search
 
 
 def shown(client, run, node):

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from host_search import saved, search
 from PIL import Image
-from test_host import saved, search
 
 from guided_gan.core.files import latent_files
 from guided_gan.core.results import Film, State

@@ -8,7 +8,7 @@ import importlib
 
 import pytest
 import torch
-from test_optimize import Failing, assert_equal, start_of
+from searches import Failing, assert_equal, start_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from toys import seeded
