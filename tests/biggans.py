@@ -122,6 +122,14 @@ def biggan_forward(state, z, y, bn_eps=1e-5, output_eps=1e-5, sigma=biggan_sigma
     return conv("output_layer.2", h.relu()).tanh()
 
 
+def biggan(folder):
+    """As FuseDream's: from TensorFlow, so without the log of singular values, and with transposed views."""
+    state = {name: value for name, value in biggan_state().items() if not name.endswith(".sv0")}
+    state["shared.weight"] = state["shared.weight"].T.contiguous().T
+    torch.save(state, folder / "biggan.pth")
+    return folder / "biggan.pth"
+
+
 def write_each(folder):
     """A checkpoint of each kind, in a folder called as the kind; `free` needs its config.json, `pairs` does not."""
     for name, layers, attention in (("free", FREE, 3), ("pairs", PAIRS, -1)):

@@ -1,4 +1,4 @@
-"""A server on this machine that behaves as badly as a test tells it to, and a client that does not wait long for it."""
+"""A server on this machine that behaves as badly as a test tells it to, an entry of its files, and a hasty client."""
 
 import hashlib
 import http.server
@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from guided_gan.core.files import download
+from guided_gan.core.files.download import File
+from guided_gan.core.published import catalogue
 
 BODY = bytes(range(256)) * 20_000  # about 5 MB, more than the buffers on its way hold
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -96,3 +98,8 @@ def local_server():
     server.done.set()
     server.shutdown()
     server.server_close()
+
+
+def entry_of(url, body, kind="gan", name="weights.bin"):
+    file = File(name, (f"{url}/w",), len(body), hashlib.sha256(body).hexdigest())
+    return catalogue.Published(name, kind, (file,), "MIT", "tests")

@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 from arrange import PICTURES, TITLE, WIDTH, arrange
 from page import Page
-from test_workflows import FILES, GRAPHS, QUICK, TOLD
+from templates import FILES, GRAPHS, QUICK, TOLD
 
 LEGIBLE = 0.572  # the canvas draws text down to 8 of its 14 pixels
 OUTGROWS = {"GuidedGAN_ComposeOptimize"}  # higher after a run than fits: it is the last in its column, and may go on

@@ -10,8 +10,8 @@ import pytest
 import torch
 from page import Page
 from PIL import Image, ImageOps
+from templates import FILES, GRAPHS, QUICK
 from test_layout import run
-from test_workflows import FILES, GRAPHS, QUICK
 
 from guided_gan.core import clip, draws, generators
 from guided_gan.core.generators.stylegan_t import text_to_image

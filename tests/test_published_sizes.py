@@ -7,12 +7,11 @@ import sys
 import pytest
 import torch
 from biggan_ports import ivclab, v1
-from biggans import biggan_state
+from published_sizes import backbone, biggan_256, meta, random, vqgan
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from toys import lightning
 
-from guided_gan.core.files.weights import hollow
 from guided_gan.core.generators.stylegan_t.network import LITE, Network
 from guided_gan.core.generators.vqgan import VQGAN, Shape
 
@@ -65,19 +64,6 @@ print(json.dumps({"peak": peak, "shape": here.shape, "apart": apart, "length": h
 """
 
 
-def meta(build):
-    with hollow():
-        return build().state_dict()
-
-
-def random(shapes, rng):
-    return {name: torch.empty(value.shape).normal_(0, 0.02, generator=rng) for name, value in shapes.items()}
-
-
-def biggan_256():
-    return biggan_state(ch=96, mult=(16, 16, 8, 8, 4, 2, 1), attention=4, chunk=20, y_dim=128, classes=1000)
-
-
 def port(file):
     """BigGAN-256 in the layout of a port of TensorFlow Hub's weights."""
 
@@ -111,11 +97,6 @@ def deep(folder, rng):
     return folder / "deep.bin"
 
 
-def vqgan(folder, rng):
-    shape = Shape(False, 128, (1, 1, 2, 2, 4), 2, (4,), 256, 256, 16384)
-    return lightning(folder, "vqgan.ckpt", random(meta(lambda: VQGAN(shape)), rng))
-
-
 def gumbel(folder, rng):
     shape = Shape(True, 128, (1, 1, 2, 4), 2, (3,), 256, 256, 8192)
     return lightning(folder, "gumbel.ckpt", random(meta(lambda: VQGAN(shape)), rng))
@@ -124,16 +105,6 @@ def gumbel(folder, rng):
 def stylegan_t(folder, rng):
     torch.save({"G_ema": random(meta(lambda: Network(LITE)), rng)}, folder / "stylegan_t.pt")
     return folder / "stylegan_t.pt"
-
-
-def backbone(name):
-    def make(folder, rng):
-        from torchvision import models
-
-        torch.save(random(meta(lambda: getattr(models, name)(weights=None)), rng), folder / f"{name}.pth")
-        return folder / f"{name}.pth"
-
-    return make
 
 
 def clip_folder(folder, rng):

@@ -1,10 +1,10 @@
 """The files around the code: what the forge and the registry read of them is there and fits the rest."""
 
-import ast
 import re
 
 import pytest
 import yaml
+from architecture import imported
 
 from guided_gan.launcher import ROOT
 
@@ -84,15 +84,6 @@ def test_every_folder_of_the_library_and_the_nodes_is_packaged():
 def is_left_out(path):
     name = path.relative_to(ROOT).as_posix()
     return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in LEFT_OUT)
-
-
-def imported(path):
-    """The modules of the pack that a file imports, as the files or folders that they are."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            yield base
-            yield from (base / alias.name for alias in node.names)
 
 
 def test_what_is_published_needs_nothing_that_is_left_out():

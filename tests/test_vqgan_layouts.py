@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from toys import seeded
-from vectors import CARRIED, difference, recordings
+from vectors import VQMODEL, difference, recordings
 from vqgans import config, load, state, write
 
 from guided_gan.core import generators
@@ -21,7 +21,6 @@ from guided_gan.core.generators.vqgan.architecture import described_for_diffuser
 from guided_gan.core.published import convert
 from guided_gan.core.types import Latent
 
-VQMODEL = CARRIED / "diffusers_vqmodel_ldm"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 

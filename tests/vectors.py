@@ -17,6 +17,7 @@ from safetensors import safe_open
 from toys import lightning
 
 CARRIED = Path(__file__).resolve().parent / "reference"
+VQMODEL = CARRIED / "diffusers_vqmodel_ldm"
 WHOLE = CARRIED.parents[2] / "shared" / "reference"
 IO = ".io.safetensors"
 
