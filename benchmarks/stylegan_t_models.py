@@ -78,8 +78,8 @@ class Examiner:
             "CLIP": metrics.clip_score(self._reader, made, said.texts).mean().item(),
             "other CLIP": metrics.clip_score(self._second, made, said.texts).mean().item(),
             "FID": metrics.distances(self._network, real.split(100), made.split(100)).fid,
-            "steepest edge": (steepest(made).mean() / steepest(real).mean()).item(),
-            "edges": (steep(made).mean() / steep(real).mean()).item(),
+            "steepest edge": (metrics.steepest(made).mean() / metrics.steepest(real).mean()).item(),
+            "edges": (metrics.steep(made).mean() / metrics.steep(real).mean()).item(),
         }
 
     def _share_right(self, network: Network, said: Captions, seed: int) -> float:
@@ -117,21 +117,6 @@ class Examiner:
 def noise(seed: int, name: str, count: int) -> Tensor:
     """[count, 96]."""
     return torch.randn(count, Z_DIM, generator=draws.rng(seed, name))
-
-
-def steepest(images: Tensor) -> Tensor:
-    """The largest slope of each picture's grey, per pixel and as a share of the way from black to white: [N]."""
-    return _slopes(images).amax(1)
-
-
-def steep(images: Tensor) -> Tensor:
-    """The slope that one pixel in thirty of each picture passes: [N]."""
-    return torch.quantile(_slopes(images), 29 / 30, dim=1)
-
-
-def _slopes(images: Tensor) -> Tensor:
-    grey = images.float().mean(1) / 2
-    return torch.hypot(grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]).flatten(1)
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,21 @@ class _Features(nn.Module):
         return features
 
 
+def steepest(images: Tensor) -> Tensor:
+    """The largest slope of the grey of each picture [N, 3, H, W] in [-1, 1]: [N], per pixel, 1 from black to white."""
+    return _slopes(images).amax(1)
+
+
+def steep(images: Tensor) -> Tensor:
+    """The slope that one pixel in thirty of each picture passes: [N]."""
+    return torch.quantile(_slopes(images), 29 / 30, dim=1)
+
+
+def _slopes(images: Tensor) -> Tensor:
+    grey = images.float().mean(1) / 2
+    return torch.hypot(grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]).flatten(1)
+
+
 @torch.no_grad()
 def clip_score(encoder: JointEncoder, images: Tensor, texts: Sequence[str]) -> Tensor:
     """Cosine of each picture [N, 3, H, W] in [-1, 1] with its own text: [N] in [-1, 1] (Hessel et al. 2021, unscaled).

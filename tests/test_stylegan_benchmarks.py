@@ -10,7 +10,7 @@ from toys import seeded
 
 from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_training
 from guided_gan.benchmarks import stylegan_t_ablation as ablation
-from guided_gan.core import clip, draws
+from guided_gan.core import clip, draws, metrics
 from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
 from guided_gan.picturebook import MODELS, language
 from guided_gan.picturebook.language import Meaning, Meanings
@@ -100,8 +100,8 @@ def test_edges_are_as_steep_as_the_steps_from_pixel_to_pixel():
     step = torch.full((1, 3, 8, 8), -1.0)
     step[..., 4:] = 1
     ramp = torch.linspace(-1, 1, 8).expand(1, 3, 8, 8)
-    assert stylegan_t_models.steepest(torch.cat([step, ramp])).tolist() == pytest.approx([1, 1 / 7])
-    assert stylegan_t_models.steep(ramp).item() == pytest.approx(1 / 7)
+    assert metrics.steepest(torch.cat([step, ramp])).tolist() == pytest.approx([1, 1 / 7])
+    assert metrics.steep(ramp).item() == pytest.approx(1 / 7)
 
 
 def test_a_row_for_each_psi_and_no_variety_at_zero(model, monkeypatch, capsys, tmp_path):
