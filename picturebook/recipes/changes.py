@@ -30,6 +30,21 @@ def enliven(images: Tensor, rng: torch.Generator) -> Tensor:
     return torch.lerp(grey, images, strength).clamp(-1, 1)
 
 
+def roughen(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Half of the pictures as a generator may draw them: wavy outlines, halos along edges, coarse grain."""
+    n, _, height, width = images.shape
+    case, *strengths = torch.rand(4, n, 1, 1, 1, generator=rng, device=rng.device)
+    wave, halo, grain = (torch.where(case < 0.5, strength, 0) for strength in strengths)
+    field = torch.randn(n, 2, height // 4, width // 4, generator=rng, device=rng.device)
+    moves = F.interpolate(0.03 * wave * field, (height, width), mode="bicubic")  # about a pixel of 64
+    still = F.affine_grid(torch.eye(2, 3).expand(n, 2, 3).to(images), list(images.shape), align_corners=False)
+    images = F.grid_sample(images, still + moves.movedim(1, 3), padding_mode="border", align_corners=False)
+    soft = F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    noise = torch.randn(n, 3, height // 2, width // 2, generator=rng, device=rng.device)
+    coarse = F.interpolate(0.3 * grain**2 * noise, (height, width), mode="bilinear")
+    return (images + 1.5 * halo * (images - soft) + coarse).clamp(-1, 1)
+
+
 def shift(images: Tensor, rng: torch.Generator) -> Tensor:
     """Move a third of the pictures by up to an eighth and blank a patch of another third, filling with mid-grey."""
     case, *move = torch.rand(3, len(images), generator=rng)

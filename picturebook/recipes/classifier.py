@@ -16,7 +16,7 @@ from ..networks import Judge, PatchJudge, PerceptualBackbone
 from ..scenes import kinds, render
 from .blocks import Blocks, on
 from .broken import broken
-from .changes import blemish, enliven
+from .changes import blemish, enliven, roughen
 from .pasted import HIDDEN, composed, cut
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
@@ -71,8 +71,8 @@ def recipe(name: str, steps: int, device: torch.device, early: Path | None = Non
         if spoiled:
             _grow(scenes, rng)
         pictures = render.render(scenes.to(device))
-        if spoiled:  # what searches and compositions do to objects that can still be told
-            pictures = enliven(_worn(pictures, scenes, rng), there)
+        if spoiled:  # what generators, searches and compositions do to objects that can still be told
+            pictures = roughen(enliven(_worn(pictures, scenes, rng), there), there)
         shown = blemish(pictures, there)
         nothing = blemish(broken(count * spoiled, rng, others).to(device), there) if spoiled else shown[:0]
         return Batch(scenes, shown, nothing)
