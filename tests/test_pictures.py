@@ -11,13 +11,14 @@ import pytest
 import torch
 from page import Page
 from PIL import Image, ImageOps
+from spandrel import ModelLoader
 from templates import FILES, GRAPHS, QUICK
 from test_layout import run
 
 from guided_gan.core import clip, draws, generators
 from guided_gan.core.generators.stylegan_t import text_to_image
 from guided_gan.launcher import ROOT
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import MODELS, UPSCALER
 
 PAGES = ROOT / "web" / "docs"
 ICON, BANNER = ROOT / "assets" / "icon.png", ROOT / "assets" / "banner.jpg"
@@ -118,14 +119,15 @@ def test_the_registry_has_an_icon_and_a_banner(request):
 
 @torch.inference_mode()
 def banner():
-    """Pictures that the shipped StyleGAN-T draws of as many captions."""
+    """Pictures that the shipped StyleGAN-T draws of as many captions, through the shipped upscaler."""
     things = ("tree", "house", "fish", "boat", "car", "flower", "star")
     colours, places = ("red", "blue", "yellow"), ("in the snow", "on the grass", "at night")
     words = [f"a {colours[(y + x) % 3]} {things[x]} {places[(2 * y + x) % 3]}" for y in range(3) for x in range(7)]
     generator = text_to_image(generators.load(MODELS / "stylegan_t"))
     c = generator.embed(words, clip.load(MODELS / "clip"))
     latent = generator.draw(c, [draws.rng(7, "banner", i) for i in range(len(words))])
-    pixels = ((generator.decode(latent).clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1)
+    enlarge = ModelLoader().load_from_file(str(UPSCALER)).model.float()
+    pixels = (enlarge((generator.decode(latent).clamp(-1, 1) + 1) / 2).clamp(0, 1) * 255).round().byte().movedim(1, -1)
     sheet = Image.new("RGB", (GRID[0] * CELL, GRID[1] * CELL))
     for i, picture in enumerate(pixels):
         cell = ImageOps.fit(Image.fromarray(picture.numpy()), (CELL, CELL), Image.Resampling.LANCZOS)
