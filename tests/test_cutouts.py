@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import ToyEncoder, rngs, seeded
+from toys import NOWHERE, ToyEncoder, rngs, seeded
 
 from guided_gan.core.augment import vqgan_clip
 from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
@@ -14,9 +14,7 @@ from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
-from guided_gan.core.types import Latent
 
-NOWHERE = Latent("pictures", {})
 OFF = dict.fromkeys(AUGMENTATIONS, 0.0)
 ALMOST_ONE = 1 - 2**-24
 

@@ -6,16 +6,14 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import ToyEncoder, rngs
+from toys import NOWHERE, ToyEncoder, rngs
 
 from guided_gan.core.augment import diffaug
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.losses import base, copies, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from guided_gan.core.losses.base import SumLoss
-from guided_gan.core.types import Latent, Target
-
-NOWHERE = Latent("pictures", {})
+from guided_gan.core.types import Target
 
 
 @pytest.fixture

@@ -16,17 +16,13 @@ from backbones import (  # noqa: F401 (two are fixtures)
 )
 from safetensors.torch import load_file
 from torch import nn
-from toys import rngs
+from toys import NOWHERE, rngs
 
 from guided_gan.core.losses import perceptual
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.perceptual import PerceptualLoss
 from guided_gan.core.pictures.resample import resize_to
-from guided_gan.core.types import Latent
 from guided_gan.picturebook.networks import PerceptualBackbone
-
-NOWHERE = Latent("pictures", {})
-
 
 # --- what they compute -----------------------------------------------------------------------------------------------
 

@@ -181,6 +181,30 @@ def test_judges_agree_only_where_both_find_all_things(monkeypatch):
     assert judging.agreement(images, two) == {"things": 0.0}
 
 
+def test_rough_pictures_are_half_of_them_and_show_the_same():
+    images = render.render(kinds.sample(400, seeded(13), two_objects=0.0))
+    rough = changes.roughen(images, seeded(14))
+    moved = (rough - images).abs().mean((1, 2, 3))
+    assert rough.shape == images.shape
+    assert rough.abs().max() <= 1
+    assert 0.4 < (moved > 1e-3).float().mean() < 0.6
+    assert moved.max() < 0.35
+    before, after = (judging.backgrounds(pictures)[0] for pictures in (images, rough))
+    assert (before == after).float().mean() > 0.97
+
+
+def test_only_lone_objects_grow_and_some_of_them():
+    scenes = kinds.sample(400, seeded(15), two_objects=0.5)
+    before = scenes.size.clone()
+    classifier._grow(scenes, seeded(16))
+    factor = scenes.size / before
+    assert (factor[scenes.count == 2] == 1).all()
+    lone = factor[scenes.count == 1]
+    assert lone.min() >= 1
+    assert 1.3 < lone.max() <= classifier.GROWN
+    assert 0.1 < (lone[:, 0] > 1).float().mean() < 0.3
+
+
 def test_crops_of_both_sizes_show_the_same_part():
     scenes = kinds.sample(4, seeded(11), shaded=1.0)
     small, wanted = upscaler.crops(render.render(scenes), upscaler.large(scenes), seeded(12))

@@ -5,15 +5,12 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import ToyEncoder, ToyGenerator, rngs, seeded
+from toys import NOWHERE, ToyEncoder, ToyGenerator, rngs, seeded
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.losses import base, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
-from guided_gan.core.types import Latent
-
-NOWHERE = Latent("pictures", {})
 
 
 @pytest.fixture

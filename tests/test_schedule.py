@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from toys import ToyEncoder, rngs, seeded, toy_autoencoder
+from toys import NOWHERE, ToyEncoder, rngs, seeded, toy_autoencoder
 
 from guided_gan.core import prompts
 from guided_gan.core.errors import PackError
@@ -18,9 +18,7 @@ from guided_gan.core.search import identity
 from guided_gan.core.search.animate import Motion, frames
 from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import of_latent
-from guided_gan.core.types import Latent
 
-NOWHERE = Latent("pictures", {})
 TEXT = "0: a house | snow:0.5\n\n 4 : a boat at 10:30:2\n10:a fish:-1:0.2"
 
 

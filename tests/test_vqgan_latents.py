@@ -3,7 +3,7 @@
 import pytest
 import torch
 from toys import seeded
-from vqgans import KINDS, state, write_each
+from vqgans import state, vqgan_folder, vqgan_kind  # noqa: F401 (fixtures among them)
 
 from guided_gan.core import generators
 from guided_gan.core.errors import LatentError
@@ -14,16 +14,6 @@ from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import render
 
 FACTOR = 4
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_each(tmp_path_factory.mktemp("vqgan"))
-
-
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
 
 
 @pytest.fixture

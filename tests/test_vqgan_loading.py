@@ -4,20 +4,10 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
-from vqgans import KINDS, config, state, write, write_each
+from vqgans import config, state, vqgan_folder, vqgan_kind, write  # noqa: F401 (fixtures among them)
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_each(tmp_path_factory.mktemp("vqgan"))
-
-
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
 
 
 class ModelCheckpoint:

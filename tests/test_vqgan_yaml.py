@@ -5,15 +5,10 @@ import time
 import pytest
 import yaml
 from safetensors.torch import save_file
-from vqgans import KINDS, config, state, write
+from vqgans import config, state, vqgan_kind, write  # noqa: F401 (fixtures among them)
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError
-
-
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
 
 
 @pytest.mark.parametrize("name", ["mine", "model", "config"])

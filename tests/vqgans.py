@@ -1,5 +1,6 @@
 """Small random VQGANs, of nearest codes and of Gumbel's, as files in the published layout."""
 
+import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
@@ -45,6 +46,16 @@ def write_each(folder):
     for kind in KINDS:
         write(folder / kind, state(kind), config(kind))
     return folder
+
+
+@pytest.fixture(name="folder", scope="module")
+def vqgan_folder(tmp_path_factory):
+    return write_each(tmp_path_factory.mktemp("vqgan"))
+
+
+@pytest.fixture(name="kind", params=KINDS)
+def vqgan_kind(request):
+    return request.param
 
 
 def load(path):

@@ -9,6 +9,7 @@ Parameters, and all sums over a map, are float32.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -23,7 +24,7 @@ Pool = Callable[[Tensor], Tensor]  # [N, C] -> [N, C]: the mean over the group t
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """`torch.nn.functional.group_norm` of feature maps; of those in half precision on a CPU, with a faster gradient.
+    """`torch.nn.functional.group_norm` of feature maps, accurate even where their mean is far from 0.
 
     Args:
         x: [N, C, H, W].
@@ -32,10 +33,10 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
         bias: [C].
         eps: what is added to the variance.
     """
-    if x.device.type == "cpu" and x.dtype is not torch.float32:
-        quick: Tensor = _GroupNorm.apply(x, weight, bias, groups, eps)
-        return quick
-    return _torch_group_norm(x, weight.to(x.dtype), bias.to(x.dtype), groups, eps)[0]
+    if _halves_on_cpu(x):
+        normalised: Tensor = _HalfGroupNorm.apply(x, weight, bias, groups, eps)
+        return normalised
+    return _norm(x, weight, bias, partial(_over_groups, groups), eps)
 
 
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -51,15 +52,32 @@ def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     def pool(values: Tensor) -> Tensor:
         return values.mean(0, keepdim=True).expand_as(values)
 
-    normalised: Tensor = _BatchNorm.apply(x, weight.expand(x.shape[:2]), bias.expand(x.shape[:2]), pool, eps)
+    return _norm(x, weight, bias, pool, eps)
+
+
+def _norm(x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Tensor:
+    normalised: Tensor = _Norm.apply(x, weight.expand(x.shape[:2]), bias.expand(x.shape[:2]), pool, eps)
     return normalised
 
 
+def _over_groups(groups: int, values: Tensor) -> Tensor:
+    """Of each entry of [N, C], the mean over its group of channels: [N, C]."""
+    members = values.shape[1] // groups
+    return values.unflatten(1, (groups, members)).mean(2).repeat_interleave(members, 1)
+
+
+def _halves_on_cpu(x: Tensor) -> bool:
+    """Whether torch's own gradient of a group norm of x is slow."""
+    return x.device.type == "cpu" and x.dtype is not torch.float32
+
+
 class GroupNorm(nn.GroupNorm):
-    """torch's `nn.GroupNorm`, computed by `group_norm`."""
+    """torch's `nn.GroupNorm`, with the gradient of `group_norm` where torch's own is slow."""
 
     def forward(self, input: Tensor) -> Tensor:
         """[N, C, H, W] of input [N, C, H, W]."""
+        if not _halves_on_cpu(input):
+            return super().forward(input)
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -86,12 +104,13 @@ def activate(x: Tensor, scale: Tensor, bias: Tensor, strength: Tensor, noise: Te
     return activated
 
 
-class _GroupNorm(torch.autograd.Function):
-    """torch's own group norm, with another gradient."""
+class _HalfGroupNorm(torch.autograd.Function):
+    """torch's own group norm, which sums in float32, with the gradient of `_through_norm`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
-        y, mean, rstd = _torch_group_norm(x, weight, bias, groups, eps)
+        n, channels, height, width = x.shape
+        y, mean, rstd = torch.native_group_norm(x, weight, bias, n, channels, height * width, groups, eps)
         ctx.save_for_backward(x, mean, rstd, weight)
         return y
 
@@ -99,20 +118,17 @@ class _GroupNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, rstd, weight = ctx.saved_tensors
-        members = x.shape[1] // mean.shape[1]  # channels of a group
-
-        def pool(values: Tensor) -> Tensor:
-            return values.unflatten(1, (-1, members)).mean(2).repeat_interleave(members, 1)
-
-        mean, rstd = (values.float().repeat_interleave(members, 1) for values in (mean, rstd))
+        groups = mean.shape[1]
+        mean, rstd = (values.float().repeat_interleave(x.shape[1] // groups, 1) for values in (mean, rstd))
         near = _as_maps(mean, x)
         rest = mean - near[:, :, 0, 0].float()
+        pool = partial(_over_groups, groups)
         x_gradient, along, total = _through_norm(gradient, x - near, rest, rstd, weight.expand(x.shape[:2]), pool)
         return x_gradient, along.sum(0), total.sum(0), None, None
 
 
-class _BatchNorm(torch.autograd.Function):
-    """(x - mean) / std * weight + bias with weight and bias [N, C]; `pool` averages over the batch."""
+class _Norm(torch.autograd.Function):
+    """(x - mean) / std * weight + bias with weight and bias [N, C]; `pool` averages over what shares a mean and std."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pool: Pool, eps: float) -> Tensor:
@@ -150,14 +166,6 @@ def _through_norm(
     x_gradient = torch.addcmul(_as_maps(level - slope * mean, centred), centred, _as_maps(slope, centred))
     x_gradient.addcmul_(gradient, _as_maps(weight * rstd, centred))
     return x_gradient, along, total
-
-
-def _torch_group_norm(
-    x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Its output [N, C, H, W], and mean and reciprocal deviation of each group [N, groups]."""
-    n, channels, height, width = x.shape
-    return torch.native_group_norm(x, weight, bias, n, channels, height * width, groups, eps)
 
 
 class _Activation(torch.autograd.Function):

@@ -34,7 +34,7 @@ FACTOR = 4
 BATCH, CROPS, SIDE = 16, 2, 32  # crops of a step and of each scene, pixels a side of those of the small pictures
 RATE, CRITIC_RATE = 1e-3, 2e-3
 ALIKE, SHARP = 0.2, 0.05  # weights of the perceptual distance and of the discriminator
-GRAIN = 1.0  # weight of slopes: the network adds to enlarged pixels, whose faint grid it otherwise leaves in places
+GRADIENT = 1.0  # weight of the loss on image gradients, without which a faint grid of the small pixels remains
 SEED = 77
 
 # What a generator draws [N, 3, 64, 64], and the scenes as they should be [N, 3, 256, 256].
@@ -48,7 +48,7 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
     backbone = PerceptualBackbone.shipped(device)
     eyes = features.load(MODELS / "perceptual" / "model.safetensors").to(device)
     heads = Heads(eyes.widths, 1).to(device)
-    untold = torch.ones(BATCH, 1, device=device)  # in place of texts
+    no_text = torch.ones(BATCH, 1, device=device)  # in place of text embeddings
     adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99), fused=True)
     critic = torch.optim.Adam(heads.parameters(), betas=(0.0, 0.99), fused=True)
     ways = sources()
@@ -66,16 +66,16 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
                 true = eyes(wanted)
             drawn = eyes(image)
         image = image.float()
-        paint = (image - wanted).abs().mean() + GRAIN * _grain(image - wanted)
-        sharp = objectives.adversarial(heads, drawn, untold)
+        paint = (image - wanted).abs().mean() + GRADIENT * _gradient(image - wanted)
+        sharp = objectives.adversarial(heads, drawn, no_text)
         adam.zero_grad()
         (paint + ALIKE * look + SHARP * sharp).backward()
         adam.step()
-        told, _ = objectives.discriminator(heads, true, drawn, untold)
+        critic_loss, _ = objectives.discriminator(heads, true, drawn, no_text)
         critic.zero_grad()
-        told.backward()
+        critic_loss.backward()
         critic.step()
-        return {"paint": paint.detach(), "look": look.detach(), "sharp": sharp.detach(), "critic": told.detach()}
+        return {"paint": paint.detach(), "look": look.detach(), "sharp": sharp.detach(), "critic": critic_loss.detach()}
 
     def finish() -> dict[str, float]:
         ship(model.eval(), UPSCALER, half=True)
@@ -85,9 +85,9 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
     return Recipe("upscaler", steps, {"model": model, "heads": heads}, optimizers, rng, step, finish)
 
 
-def _grain(error: Tensor) -> Tensor:
-    """Mean absolute slope of images [N, C, H, W]."""
-    return error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+def _gradient(images: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels of images [N, C, H, W], down plus across."""
+    return images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
 
 
 def sources() -> list[Callable[[int, torch.Generator], Pairs]]:
@@ -99,7 +99,7 @@ def sources() -> list[Callable[[int, torch.Generator], Pairs]]:
 
     def exact(n: int, rng: torch.Generator) -> Pairs:
         scenes = kinds.sample(n, rng, shaded=0.8)
-        # Whether steps are meant cannot be seen in a small picture: it would learn to leave them everywhere.
+        # A small picture does not show whether a staircase is meant, so the network would leave them everywhere.
         scenes.style[scenes.style == kinds.STYLES.index("pixelated")] = 0
         return render.render(scenes), large(scenes)
 
