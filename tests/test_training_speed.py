@@ -31,14 +31,19 @@ def test_every_recipe_has_a_row():
         ("upscaler", ("rendering", "convolutions")),
     ],
 )
-def test_a_training_has_a_row(name, kinds):
-    (line,) = training_speed.measured([name], 1, tiny=True)
+def test_a_training_does_work_of_its_kinds(name, kinds):
+    with training_speed.small(tiny=True):
+        shares = training_speed.shares(training_speed.WORKS[name](True).step)
+    assert sum(shares.values()) == pytest.approx(1, abs=0.05)
+    for kind in kinds:
+        assert shares[kind] > 0, kind  # however little: on a busy machine the clock counts what other processes did
+
+
+def test_a_training_has_a_row():
+    (line,) = training_speed.measured(["judge"], 1, tiny=True)
     assert len(line) == len(training_speed.HEAD)
     assert float(line[2]) > 0
-    shares = dict(zip(training_speed.HEAD[3:], (int(share.removesuffix("%")) for share in line[3:]), strict=True))
-    assert sum(shares.values()) == pytest.approx(100, abs=5)
-    for kind in kinds:
-        assert shares[kind] > 0, kind
+    assert sum(int(share.removesuffix("%")) for share in line[3:]) == pytest.approx(100, abs=5)
 
 
 def test_what_an_operation_calls_counts_as_the_operation():
