@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,11 +89,19 @@ class Page:
     """
 
     def __init__(
-        self, browser: Any, url: str, *, nodes2: bool = False, scripts: bool = True, language: str = "en"
+        self,
+        browser: Any,
+        url: str,
+        *,
+        nodes2: bool = False,
+        scripts: bool = True,
+        late: str | None = None,
+        language: str = "en",
     ) -> None:
         """Open the page.
 
-        nodes2: with Nodes 2.0 in place of the canvas. scripts: False blocks the pack's own. language: as in `locales`.
+        nodes2: with Nodes 2.0 in place of the canvas. scripts: False blocks the pack's own. late: which of these comes
+        a second later than the others. language: as in `locales`.
         """
         self.nodes2 = nodes2
         self.tab = browser.new_page(viewport=WINDOW, reduced_motion="reduce")
@@ -100,6 +109,8 @@ class Page:
         self.tab.on("pageerror", lambda error: self.faults.append(str(error)))
         if not scripts:
             self.tab.route(PACK, lambda route: route.abort())
+        if late is not None:
+            self.tab.route(f"**/guided_gan/{late}.js", lambda route: (time.sleep(1), route.continue_()))
         settings = {**SETTINGS, "Comfy.VueNodes.Enabled": nodes2, "Comfy.Locale": language}
         self.tab.request.post(f"{url}/settings", data=settings)
         self.tab.goto(url)

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from page import Page, graph_of
 
 from guided_gan.launcher import cli
@@ -147,6 +148,21 @@ def test_places_are_drawn_with_the_mouse_and_come_back_from_the_picture(page, ho
     page.drop(picture)
     assert page.prompt() == prompt
     assert page.tab.locator(".guided-gan-rectangle").count() == 1
+
+
+@pytest.mark.parametrize("late", ["placement", "search"])
+def test_the_drawing_area_is_above_the_scores_whichever_script_comes_first(browser, host, late):
+    page = Page(browser, host.url, late=late)
+    try:
+        assert page.tab.evaluate(
+            """() => {
+              const node = LiteGraph.createNode('GuidedGAN_ComposeOptimize')
+              app.graph.add(node)
+              return [node.widgets.slice(-2).map(one => one.name), node.size[1] >= node.computeSize()[1]]
+            }"""
+        ) == [["placement", "scores"], True]
+    finally:
+        page.close()
 
 
 def test_places_are_read_and_written_as_the_node_takes_them(page):

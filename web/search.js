@@ -3,7 +3,8 @@
 
 import { app } from "../../scripts/app.js"
 import { api } from "../../scripts/api.js"
-import { chain, element, executedBefore, place } from "./parts/bound.js"
+import "./placement.js" // registered first: the host loads scripts in any order, and its drawing area goes above the scores
+import { chain, element, executedBefore, grow, place } from "./parts/bound.js"
 import { INKS, draw, tidy } from "./parts/chart.js"
 import { say } from "./parts/words.js"
 
@@ -30,6 +31,7 @@ class Scores {
     const head = element("div", "head", {}, this.says, this.button)
     this.box = element("div", "search", {}, head, this.chart, this.legend)
     place(node, "scores", this.box, () => HEIGHT.head + HEIGHT.chart + HEIGHT.legend)
+    grow(node)
     new ResizeObserver(() => this.draw()).observe(this.box)
     chain(node, "onExecuted", (output) => this.executed(output))
   }
