@@ -30,12 +30,14 @@ class Host:
         output: the folder in which its nodes save.
         process: of the server.
         log: the file with its output; None if it prints to the terminal.
+        previews: the folder of pictures that it removes at its end.
     """
 
     url: str
     output: Path
     process: subprocess.Popen[bytes]
     log: Path | None
+    previews: Path
 
     def last_words(self) -> str:
         """The end of its log, for error messages."""
@@ -92,7 +94,7 @@ def running(
                 creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
             )
             stack.callback(_stop, process)
-            host = Host(f"http://127.0.0.1:{port}", output, process, log)
+            host = Host(f"http://127.0.0.1:{port}", output, process, log, Path(temporary, "temp"))
             _wait(host)
             yield host
 

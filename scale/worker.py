@@ -86,6 +86,8 @@ class Worker:
         results = Results(plan.folder)
         try:
             host = self._ensure()
+            # The host would keep the previews of all rows until its end.
+            shutil.rmtree(host.previews, ignore_errors=True)
             workflow = self._workflow(plan, job)
             result = asyncio.run(self._run(host, workflow))
             files = [_move(Path(file), results, job.number, n) for n, file in enumerate(result.images)]

@@ -12,7 +12,7 @@ from toys import seeded
 
 from guided_gan.core.vocabulary import Vocabulary
 from guided_gan.picturebook import language
-from guided_gan.picturebook.language import lexicon, slips, tokens, words
+from guided_gan.picturebook.language import fillers, lexicon, slips, tokens, words
 from guided_gan.picturebook.language.meaning import Meaning
 from guided_gan.picturebook.language.prompts import STRAIGHT
 from guided_gan.picturebook.language.speaker import TRAINING, with_article
@@ -211,3 +211,35 @@ def test_a_misspelt_word_shares_pieces_with_the_right_one(folder):
     for right, wrong in (("mushroom", "mushrom"), ("umbrella", "umbrela"), ("castle", "castel"), ("yellow", "yelow")):
         seen = set(spelled([right] * 200, seeded(0)).flatten().tolist())
         assert seen & set(spelled([wrong] * 200, seeded(1)).flatten().tolist()) > {0, *tokenizer.all_special_ids}
+
+
+# --- fillers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evaluation", [False, True])
+def test_fillers_make_a_caption_long_and_leave_its_words(said, evaluation):
+    chance = random.Random(0)
+
+    def length(text):
+        return len(text.split())
+
+    for text in said.texts[:100]:
+        long = fillers.lengthened(text, length, 25, 30, chance, evaluation)
+        assert 25 <= length(long) <= 30
+        rest = iter(re.findall(r"\w+", long))
+        assert all(word in rest for word in re.findall(r"\w+", text)), long  # in this order
+
+
+def test_fillers_of_the_evaluation_are_not_those_of_training():
+    chance = random.Random(0)
+    seen = [
+        {
+            each
+            for each in fillers.AFTER
+            for _ in range(60)
+            if each in fillers.lengthened("a", len, 60, 90, chance, which)
+        }
+        for which in (False, True)
+    ]
+    assert all(seen)
+    assert seen[0].isdisjoint(seen[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ from guided_gan.core import clip as core_clip
 from guided_gan.core import generators
 from guided_gan.core.types import Autoencoder
 from guided_gan.picturebook import MODELS, networks
-from guided_gan.picturebook.recipes import classifier, clip, gan, searched, stylegan_t, vqgan
+from guided_gan.picturebook.language import tokens
+from guided_gan.picturebook.recipes import classifier, clip, gan, reworded, searched, stylegan_t, vqgan
 from guided_gan.picturebook.scenes import kinds
 
 
@@ -73,6 +75,31 @@ def test_the_searched_clips_image_tower_learns_from_searches_that_go_on(monkeypa
     assert not torch.equal(begun[0].words, begun[1].words)
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert moved == {name for name in before if name.startswith("visual.")}
+
+
+def test_text_towers_learn_to_read_typos_and_fillers_and_pictures_are_seen_as_before(monkeypatch):
+    for name, value in {"BATCH": 4, "UNKNOWN": 2}.items():
+        monkeypatch.setattr(reworded, name, value)
+    recipe = reworded.clip_reworded(40, torch.device("cpu"))
+    before = copy.deepcopy(recipe.modules)
+    figures = recipe.step(20)
+    assert set(figures) == {f"{name}_{what}" for name in ("clip", "clip_robust") for what in ("same", "typos", "long")}
+    assert all(0.5 < value <= 1 for value in figures.values())
+    for name, model in recipe.modules.items():
+        moved = {
+            part for part, value in model.named_parameters() if not torch.equal(value, before[name].get_parameter(part))
+        }
+        assert bool(moved) is not name.endswith("_teacher")
+        assert not any(part.startswith("visual.") or part == "logit_scale" for part in moved)
+
+
+def test_captions_are_read_as_the_model_reads_them_whole():
+    tokenizer = tokens.read(clip.FOLDER)
+    model = clip.build(tokenizer, torch.device("cpu")).eval()
+    words = tokenizer(["a red house", "a blue cat beside a yellow boat in the snow, please"])
+    with torch.no_grad():
+        whole = torch.nn.functional.normalize(model.encode_text(words), dim=1)
+        torch.testing.assert_close(clip.read(model, words), whole, atol=0.02, rtol=0)  # in the precision of training
 
 
 def test_searches_of_the_recipe_come_nearer_to_their_captions():

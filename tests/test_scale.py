@@ -178,8 +178,11 @@ def test_a_worker_does_rows_in_its_host(host, host_folders, tmp_path, monkeypatc
     does, plan = worker.Worker(tmp_path, 100), Plan(tmp_path, graph, quick)
     with pytest.raises(LauncherError, match="no node is called 'Nothing'"):
         does.check(plan, columns.job(0, {"Nothing.k": "1"}))
+    host.previews.mkdir(exist_ok=True)
+    (host.previews / "of_a_row_before.png").touch()
     for number, row in enumerate(rows[:2]):
         does.do(plan, columns.job(number, row))
+    assert not (host.previews / "of_a_row_before.png").exists()
     kept = Results(tmp_path).kept(0)
     assert kept[0].seeds == [3]
     assert set(kept[1].seeds) == {4, 5}

@@ -1,7 +1,8 @@
 """What no training caption says, so that tests and benchmarks can ask whether a model reads what it was never told.
 
 Synonyms cannot be guessed, so all of them are in training; what is held out is how known words are put together, bent
-and misspelt. Beside these lists: `EVALUATION_FORMS` in `forms`, and `EVALUATION_UNKNOWN` in `unknown`.
+and misspelt. Beside these lists: `EVALUATION_FORMS` in `forms`, `EVALUATION_UNKNOWN_PROMPTS` in `unknown`, and a part
+of `fillers`.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ def is_plural_held_out(noun: str) -> bool:
 
 def is_pair_held_out(colour: str, noun: str) -> bool:
     """Whether training never says this word for a colour of this noun; the usual words of both it may always say."""
-    return not (colour in words.COLOURS and noun in words.KINDS) and _share(f"{colour} {noun}", _PAIRS)
+    return not (colour in words.COLOURS and noun in words.KINDS) and share(f"{colour} {noun}", _PAIRS)
 
 
 def is_typo_held_out(word: str) -> bool:
     """Whether training never misspells a word so."""
-    return _share(word, _TYPOS)
+    return share(word, _TYPOS)
 
 
-def _share(text: str, parts: int) -> bool:
-    """A fixed part of all texts, chosen as if by chance."""
+def share(text: str, parts: int) -> bool:
+    """Whether a text is in a fixed one of so many parts of all texts, chosen as if by chance."""
     return zlib.crc32(text.encode()) % parts == 0
 
 

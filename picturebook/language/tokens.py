@@ -26,7 +26,7 @@ from .speaker import TRAINING
 from .writer import describe, python_rng
 
 FILE = "bpe_simple_vocab.txt.gz"  # as open_clip's folders call it
-CONTEXT = 40  # tokens of a text at most
+CONTEXT = 77  # tokens of a text at most, as OpenAI's CLIP reads them
 MERGES = 1500  # at most: so many make every word of the captions one token
 DROPOUT = 0.1
 _CAPTIONS, _SEED = 8_000, 71

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ...core.compute import memory
-from . import classifier, clip, gan, searched, stylegan_t, upscaler, vqgan
+from . import classifier, clip, gan, reworded, searched, stylegan_t, upscaler, vqgan
 from .training import Recipe, train
 
 # Steps of each recipe, in the order of the work: the generators learn through the perceptual backbone, the judges from
@@ -26,6 +26,7 @@ STEPS = {
     "clip": 6000,
     "clip_robust": 4000,
     "clip_searched": 1100,
+    "clip_reworded": 2000,
     "stylegan_t": 12000,
     "upscaler": 8000,
 }
@@ -42,6 +43,7 @@ def recipes(early: Path) -> dict[str, Callable[[int, torch.device], Recipe]]:
         "clip": clip.clip,
         "clip_robust": clip.clip_robust,
         "clip_searched": searched.clip_searched,
+        "clip_reworded": reworded.clip_reworded,
         "stylegan_t": stylegan_t.stylegan_t,
         "upscaler": upscaler.upscaler,
     }

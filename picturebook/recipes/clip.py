@@ -17,10 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import text_global_pool
 from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -61,6 +63,7 @@ BATCH = 192
 UNKNOWN = 48  # captions of a batch that fit no picture
 TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
 SEED = 44
+Reads = Callable[[list[str]], Tensor]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
@@ -128,9 +131,16 @@ def see(model: CLIP, pictures: Tensor) -> Tensor:
 
 
 def read(model: CLIP, words: Tensor) -> Tensor:
-    """Unit vectors [N, D] of captions in tokens [N, T], computed in the precision of training."""
+    """Unit vectors [N, D] of captions in tokens [N, T], computed in the precision of training.
+
+    As `encode_text`, but only as far as the longest of them goes: no token sees what follows it.
+    """
+    length, tower = int(words.argmax(1).max()) + 1, cast(Any, model)
+    words = words[:, :length]
     with lowered(words.device):
-        return F.normalize(model.encode_text(words).float(), dim=1)
+        x = tower.token_embedding(words) + tower.positional_embedding[:length]
+        x = tower.ln_final(tower.transformer(x, attn_mask=tower.attn_mask[:length, :length]))
+        return F.normalize((text_global_pool(x, words) @ tower.text_projection).float(), dim=1)
 
 
 def groups(*modules: nn.Module) -> list[dict[str, object]]:
@@ -228,6 +238,17 @@ def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
 
 
+def reads(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> Reads:
+    """How a model reads texts, in its own precision: unit vectors [N, D]."""
+
+    @torch.inference_mode()
+    def read(texts: list[str]) -> Tensor:
+        parts = [texts[i : i + 500] for i in range(0, len(texts), 500)]
+        return F.normalize(torch.cat([model.encode_text(tokenizer(part).to(device)) for part in parts]).float(), dim=1)
+
+    return read
+
+
 @torch.inference_mode()
 def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> dict[str, float]:
     """R-precision, the nearest of all plain prompts by class of wording, and how well scores tell what is unknown.
@@ -235,9 +256,7 @@ def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> di
     R-precision: how often the best of 100 captions fits the picture, on combinations seen and held out.
     """
 
-    def read(texts: list[str]) -> Tensor:
-        parts = [texts[i : i + 500] for i in range(0, len(texts), 500)]
-        return F.normalize(torch.cat([model.encode_text(tokenizer(part).to(device)) for part in parts]).float(), dim=1)
+    read = reads(model, tokenizer, device)
 
     def look(scenes: kinds.Scenes) -> Tensor:
         return F.normalize(model.encode_image(render.render(scenes).to(device)).float(), dim=1)
@@ -255,21 +274,23 @@ def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> di
     return figures | _understood(read) | _told_apart(read, look)
 
 
-def _understood(read: Callable[[list[str]], Tensor], prompts: int = 300) -> dict[str, float]:
-    """For each class of wording: how often the nearest of all plain prompts means the same."""
+def _understood(read: Reads, prompts: int = 300) -> dict[str, float]:
+    """`understood` for each class of wording."""
+    classes = {name: wordings(name, prompts, torch.Generator().manual_seed(SEED + 102)) for name in WORDINGS}
+    return {f"understood_{name}": understood(read, worded) for name, worded in classes.items()}
+
+
+def understood(read: Reads, worded: list[tuple[str, Meaning]]) -> float:
+    """The share of prompts of which the nearest of all plain prompts means what they do."""
     all_meanings = [Meaning(k, c, background=b) for k, c, b in product(kinds.KINDS, kinds.COLOURS, kinds.BACKGROUNDS)]
     chance = python_rng(torch.Generator().manual_seed(SEED + 101))
     plain = read([word(meaning, chance, "phrase", STRAIGHT) for meaning in all_meanings])
-    figures = {}
-    for name in WORDINGS:
-        worded = wordings(name, prompts, torch.Generator().manual_seed(SEED + 102))
-        nearest = (read([text for text, _ in worded]) @ plain.T).argmax(1).tolist()
-        hits = [all_meanings[i] == meaning for i, (_, meaning) in zip(nearest, worded, strict=True)]
-        figures[f"understood_{name}"] = sum(hits) / prompts
-    return figures
+    nearest = (read([text for text, _ in worded]) @ plain.T).argmax(1).tolist()
+    hits = [all_meanings[i] == meaning for i, (_, meaning) in zip(nearest, worded, strict=True)]
+    return sum(hits) / len(hits)
 
 
-def _told_apart(read: Callable[[list[str]], Tensor], look: Callable[[kinds.Scenes], Tensor]) -> dict[str, float]:
+def _told_apart(read: Reads, look: Callable[[kinds.Scenes], Tensor]) -> dict[str, float]:
     """How well one threshold of the score tells known prompts from unknown ones, each at the best of 2,000 pictures."""
     rng = torch.Generator().manual_seed(SEED + 103)
     scenes = [kinds.sample(500, rng, two_objects=0.0, shaded=1.0) for _ in range(4)]
