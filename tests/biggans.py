@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import pytest
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
@@ -139,3 +140,8 @@ def write_each(folder):
     (folder / "biggan").mkdir()
     save_file(biggan_state(), folder / "biggan" / "any name.safetensors")
     return folder
+
+
+@pytest.fixture(name="folder", scope="module")
+def biggan_folder(tmp_path_factory):
+    return write_each(tmp_path_factory.mktemp("generators"))

@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # 40 times the time of the work. OpenMP reads this once, when PyTorch is first imported, here and in the host.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+pytest.register_assert_rewrite("node_checks")  # so that a failure shows both sides there, too
+
 package = types.ModuleType("guided_gan")  # without running its `__init__`
 package.__path__ = [str(ROOT)]
 sys.modules["guided_gan"] = package

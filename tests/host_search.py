@@ -1,12 +1,11 @@
-"""The smallest search in the real host: its graph, the pictures that it saves, and another generator for it."""
+"""Searches in the real host: the graphs of the smallest one and of a film, and another generator for them."""
 
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 from conftest import ROOT
-from host_client import Client, Run
+from host_client import Client, Graph, Node
 from safetensors.torch import load_file, save_file
 
 MODELS = ROOT / "picturebook" / "models"
@@ -26,8 +25,17 @@ def search(client: Client, **optimize) -> SimpleNamespace:
     return SimpleNamespace(**locals())
 
 
-def saved(client: Client, run: Run, node: str = "SaveImage") -> list[np.ndarray]:
-    return [client.picture(file) for file in run.outputs[node]["images"]]
+def film_of(client: Client, seed: int, steps_per_frame: int) -> tuple[Graph, Node]:
+    """A film of 40 frames, which a test does not wait for: its graph, and its node."""
+    graph = client.graph()
+    generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
+    loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a red house"), copies=2)
+    start = graph.add("RandomLatent", generator=generator, seed=seed)
+    film = graph.add(
+        "Animate", generator=generator, loss=loss, latent=start, frames=40, steps_per_frame=steps_per_frame
+    )
+    graph.add("SaveImage", images=film)
+    return graph, film
 
 
 def another_generator(host_folders: Path) -> None:

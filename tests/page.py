@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from templates import QUICK
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")  # of the system
 WINDOW = {"width": 1440, "height": 850}
@@ -48,6 +49,16 @@ _DROP = """([name, kind, bytes]) => {
   data.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], name, { type: kind }))
   const event = kind => new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true })
   for (const kind of ['dragover', 'drop']) app.canvas.canvas.dispatchEvent(event(kind))
+}"""
+_FRESH = """() => app.api.fetchApi('/free', {
+  method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ free_memory: true })
+})"""
+_QUICK = """quick => {
+  const nodes = graph => graph.nodes.flatMap(node => node.subgraph ? nodes(node.subgraph) : [node])
+  for (const node of nodes(app.graph)) for (const [place, value] of Object.entries(quick)) {
+    const [kind, ...names] = place.split('.')
+    if (node.type === kind) node.widgets.find(one => one.name === names.join('.')).value = value
+  }
 }"""
 
 
@@ -198,3 +209,13 @@ class Page:
 def graph_of(page: Page) -> dict[str, Any]:
     """The graph that the page shows, as it would save it."""
     return json.loads(page.tab.evaluate("() => JSON.stringify(app.graph.serialize())"))
+
+
+def run_all(page: Page, settings: Mapping[str, Any] = QUICK) -> None:
+    """Run all nodes of what is open, with settings that make it quick, so that each shows what it has to say."""
+    page.tab.evaluate(_FRESH)
+    page.tab.evaluate(_QUICK, settings)
+    kind, said = page.run()
+    assert kind == "success", said
+    page.tab.wait_for_timeout(1000)  # pictures arrive after the end
+    page.frames()

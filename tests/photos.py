@@ -1,7 +1,8 @@
-"""Captioned pictures as people keep them: of all sizes and formats, turned, transparent, broken; any captions."""
+"""Captioned pictures as people keep them: of any size, format and caption, turned, transparent, broken; and shards."""
 
 import io
 import random
+import tarfile
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -79,3 +80,21 @@ def make(folder, count, seed=0):
             (place / f"._DSC {i:05}{ending}").write_bytes(b"\x00\x05\x16\x07")
             (place / f"._DSC {i:05}.txt").write_bytes(b"\x00\x05\x16\x07")
     return good
+
+
+def png(colour, size=(40, 30)):
+    """The bytes of a picture of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def shard(path, pieces):
+    """Pack files, given as name -> content, into a shard; returns its folder."""
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in sorted(pieces.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path.parent

@@ -9,10 +9,10 @@ import types
 from pathlib import Path
 
 import pytest
-import test_nodes
 import torch
 from architecture import recipe
 from host_client import fields_by_hand
+from node_checks import check_explanations, check_parameters, check_steps
 from safetensors.torch import save_file
 from toys import ToyEncoder, seeded
 
@@ -177,15 +177,15 @@ def test_a_new_node_passes_what_is_asked_of_all(comfyui, pack):
     probe = json.loads(run.stdout.splitlines()[-1])
     nodes = {name: node for name, node in probe["definitions"].items() if name == "GuidedGAN_BrightnessLoss"}
     assert list(nodes["GuidedGAN_BrightnessLoss"]["input"]["required"]) == ["level"]
-    test_nodes.test_every_input_and_output_is_explained(nodes)
-    test_nodes.test_numbers_snap_to_their_step(nodes)
-    test_nodes.test_inputs_are_what_execute_takes(nodes, probe)
+    check_explanations(nodes)
+    check_steps(nodes)
+    check_parameters(nodes, probe)
     cutouts = probe["definitions"]["GuidedGAN_CutoutLoss"]
     strengths = fields_by_hand(cutouts)
     assert list(strengths)[-1] == "fade"
     assert strengths["fade"][1]["default"] == 0
-    test_nodes.test_every_input_and_output_is_explained({"GuidedGAN_CutoutLoss": cutouts})
-    test_nodes.test_inputs_are_what_execute_takes({"GuidedGAN_CutoutLoss": cutouts}, probe)
+    check_explanations({"GuidedGAN_CutoutLoss": cutouts})
+    check_parameters({"GuidedGAN_CutoutLoss": cutouts}, probe)
     menus = probe["definitions"]["GuidedGAN_Optimize"]["input"]["optional"]
     assert "Adagrad" in menus["optimizer"][1]["options"]
     assert "linear" in menus["schedule"][1]["options"]

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from searches import loss_of
 from toys import ToyEncoder, ToyGenerator
 
 from guided_gan.core.files import latent_files
-from guided_gan.core.losses import targets
-from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import bank, bank_file
 from guided_gan.core.search.bank import Bank
 
@@ -22,10 +21,6 @@ class SlowGenerator(ToyGenerator):
     def decode(self, latent):
         time.sleep(0.005)
         return super().decode(latent)
-
-
-def loss_of(encoder, text="a tree", weight=1.0, **options):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, text, weight), **{"copies": 3, **options})
 
 
 def vectors(model, encoder, folder, numbers, *, loss=None, seed=7, copies=range(3), report=None, **options):

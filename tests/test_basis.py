@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from searches import loss_of
 from toys import toy_autoencoder
 
 from guided_gan.core import draws
 from guided_gan.core.errors import ChoiceError, PackError
-from guided_gan.core.losses import targets
-from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.search import weightings
 from guided_gan.core.search.bank import CHUNK, candidates
@@ -25,10 +24,6 @@ from guided_gan.core.search.basis_init import (
 from guided_gan.core.search.pool import FEW, shortlisted
 from guided_gan.core.search.weightings import mix
 from guided_gan.core.types import Latent
-
-
-def loss_of(encoder, text="a tree", weight=1.0, **options):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, text, weight), **{"copies": 3, **options})
 
 
 def same(a, b):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from host_results import saved
 from PIL import Image
 
 SIDE = 64
@@ -17,10 +18,6 @@ def files(host_folders):
     bright = np.full((SIDE, SIDE, 3), (255, 220, 90), dtype=np.uint8)
     bright[28:36, 28:36] = (180, 220, 90)
     Image.fromarray(np.concatenate([bright, alpha], -1), "RGBA").save(host_folders / "input" / "bright.png")
-
-
-def saved(client, run, node="SaveImage"):
-    return [client.picture(file).astype(int) for file in run.outputs[node]["images"]]
 
 
 def test_what_the_mask_leaves_out_comes_through_to_the_bit(client):

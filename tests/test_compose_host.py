@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from host_results import said, saved
 
 STEPS = 3
 
@@ -26,10 +27,6 @@ def composition(client, **options):
     return SimpleNamespace(**locals())
 
 
-def saved(client, run, node):
-    return [client.picture(file) for file in run.outputs[node.id]["images"]]
-
-
 def test_every_output_goes_on(client):
     s = composition(client)
     graph = s.graph
@@ -46,8 +43,7 @@ def test_every_output_goes_on(client):
     assert run.status == "success", run.error
     assert run.progress("ComposeOptimize")[-1] == STEPS
     assert {node for node, _ in run.previews} == {"ComposeOptimize"}
-    said = [line for node, line in run.texts if node == "ComposeOptimize"]
-    assert any(re.search(r"(top left|centre) at 0.5: score", line) for line in said)
+    assert any(re.search(r"(top left|centre) at 0.5: score", line) for line in said(run, s.compose))
     (picture,), (behind,), (mask,), (blended,) = (saved(client, run, node) for node in (s.save, behind, mask, blended))
     assert len(saved(client, run, runners)) == 1
     assert len(saved(client, run, frames)) == 3

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from toy_losses import distance
 from toys import ToyGenerator, seeded
 
 from guided_gan.core.errors import LatentError, PackError
@@ -16,10 +17,6 @@ from guided_gan.core.search import basis_init, compose, evaluation, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.types import Latent
-
-
-def distance(a, b):
-    return (a - b).square().mean((1, 2, 3))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+from toy_losses import Bright
 from toys import ToyGenerator
 
 from guided_gan.core.errors import ChoiceError
@@ -25,13 +26,6 @@ class Classes(ToyGenerator):
         return latent.tensors["y"].sum(1)[:, None, None, None].expand(-1, 3, 2, 2) / 100
 
 
-class Brighter:
-    name, models = "brighter", ()
-
-    def __call__(self, images, latent, rngs):
-        return -images.mean((1, 2, 3))
-
-
 def basis(generator, weighting, k=3):
     rng = torch.Generator().manual_seed(3)
     vectors = {name: torch.randn(2, k, *shape, generator=rng) / 4 for name, shape in generator.spec.items()}
@@ -49,7 +43,7 @@ def test_no_class_vector_gets_longer_than_the_longest_class(weighting):
     generator = Classes()
     search = Search(
         generator,
-        Brighter(),
+        Bright(),
         basis(generator, weighting),
         seeds=[0, 1],
         options=Options(30, lr=0.3, latent_noise=0.0, constraint="cap"),
@@ -68,7 +62,7 @@ def test_no_class_vector_gets_longer_than_the_longest_class(weighting):
 def test_without_it_they_do(weighting):
     generator = Classes()
     options = Options(30, lr=0.3, latent_noise=0.0)
-    found = optimize.optimize(generator, Brighter(), basis(generator, weighting), seeds=[0, 1], options=options)
+    found = optimize.optimize(generator, Bright(), basis(generator, weighting), seeds=[0, 1], options=options)
     assert min(map(torch.min, norms(found.basis))) > 2 * LONGEST
 
 
@@ -78,7 +72,7 @@ def test_short_vectors_stay_what_they_are():
     ended = [
         optimize.optimize(
             generator,
-            Brighter(),
+            Bright(),
             basis(generator, "softmax"),
             seeds=[0, 1],
             options=Options(3, lr=1e-3, latent_noise=0.0, constraint=constraint),
@@ -94,7 +88,7 @@ def test_a_composition_holds_the_class_vectors_of_both_layers():
     place = compose.placements([0.5], ["centre"])
     start = compose.start(composite, basis(generator, "softmax"), basis(generator, "softmax"), place)
     found = optimize.optimize(
-        composite, Brighter(), start, seeds=[0, 1], options=Options(30, lr=0.3, latent_noise=0.0, constraint="cap")
+        composite, Bright(), start, seeds=[0, 1], options=Options(30, lr=0.3, latent_noise=0.0, constraint="cap")
     )
     mixed = weightings.mix(found.basis).tensors
     for layer in compose.LAYERS:
@@ -109,11 +103,11 @@ def test_a_generator_without_classes_is_not_held(generator):
     for constraint in ("none", "cap"):
         start = weightings.of_latent(generator.sample(1, torch.Generator().manual_seed(1)))
         options = Options(3, lr=1.0, constraint=constraint)
-        ended.append(optimize.optimize(generator, Brighter(), start, seeds=[0], options=options).best)
+        ended.append(optimize.optimize(generator, Bright(), start, seeds=[0], options=options).best)
     assert torch.equal(ended[0].tensors["y"], ended[1].tensors["y"])
 
 
 def test_an_unknown_constraint_is_refused(generator):
     start = weightings.of_latent(Latent(generator.name, {"z": torch.zeros(1, 3), "y": torch.zeros(1, 2, 2)}))
     with pytest.raises(ChoiceError, match="Unknown constraint 'leash': choose from none, cap"):
-        Search(generator, Brighter(), start, seeds=[0], options=Options(1, constraint="leash"))
+        Search(generator, Bright(), start, seeds=[0], options=Options(1, constraint="leash"))

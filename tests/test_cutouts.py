@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import NOWHERE, ToyEncoder, rngs, seeded
+from toy_losses import a_tree_and_no_fish, graded  # noqa: F401 (one is a fixture)
+from toys import NOWHERE, ToyEncoder, rngs, seeded, three_pictures  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.augment import vqgan_clip
 from guided_gan.core.augment.vqgan_clip import AUGMENTATIONS
@@ -32,16 +33,6 @@ class SizedEncoder(ToyEncoder):
 @pytest.fixture
 def encoder():
     return SizedEncoder()
-
-
-@pytest.fixture
-def target(encoder):
-    return targets.combine([targets.from_text(encoder, "a tree", 2.0), targets.from_text(encoder, "a fish", -0.5)])
-
-
-@pytest.fixture
-def images():
-    return torch.rand(3, 3, 20, 32, generator=seeded(0)) * 2 - 1
 
 
 def numbers(copies=1, **given):
@@ -188,14 +179,6 @@ def test_switching_one_off_leaves_the_draws_of_the_others(encoder, target, image
 
 
 # --- the loss --------------------------------------------------------------------------------------------------------
-
-
-def graded(loss, images, *seeds):
-    leaf = images.clone().requires_grad_()
-    value = loss(leaf, NOWHERE, rngs(*seeds))
-    (value * torch.arange(1.0, len(images) + 1).to(images)).sum().backward()
-    assert leaf.grad is not None
-    return value.detach(), leaf.grad
 
 
 def test_it_is_the_weighted_mean_squared_angle_to_the_prompts(encoder, target, images):

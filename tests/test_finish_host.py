@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from host_search import saved, search
-from test_stopped_host import film_of, reached, words
+from host_results import reached, said, saved
+from host_search import film_of, search
 
 from guided_gan.core.files import latent_files
 from guided_gan.core.results import Film, State
@@ -83,7 +83,7 @@ def test_the_best_so_far_goes_on_and_the_next_run_goes_on_with_the_search(client
     assert run.status == "success"
     end = reached(run, "Optimize")
     assert 4 <= end < 500
-    assert f"Stopped: finished at step {end} of 500." in words(run, "Optimize")
+    assert f"Stopped: finished at step {end} of 500." in said(run, "Optimize")[-1]
     state = new_state()
     assert isinstance(state, State)
     assert state.best is not None

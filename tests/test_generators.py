@@ -2,7 +2,16 @@
 
 import pytest
 import torch
-from biggans import FREE, KINDS, PAIRS, biggan_forward, biggan_state, deep_config, deep_model, write_each
+from biggans import (  # noqa: F401 (one is a fixture)
+    FREE,
+    KINDS,
+    PAIRS,
+    biggan_folder,
+    biggan_forward,
+    biggan_state,
+    deep_config,
+    deep_model,
+)
 from safetensors.torch import load_file, save_file
 from toys import seeded
 from vectors import difference, recordings
@@ -11,11 +20,6 @@ from guided_gan.core import generators
 from guided_gan.core.errors import LatentError
 from guided_gan.core.generators import doubling
 from guided_gan.core.types import Latent
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_each(tmp_path_factory.mktemp("generators"))
 
 
 @pytest.fixture(params=KINDS)

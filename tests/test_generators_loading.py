@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from biggans import FREE, KINDS, PAIRS, biggan_state, deep_config, write_each
+from biggans import FREE, KINDS, PAIRS, biggan_folder, biggan_state, deep_config  # noqa: F401 (one is a fixture)
 from safetensors.torch import load_file, save_file
 
 from guided_gan.core import generators
 from guided_gan.core.errors import CheckpointError
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_each(tmp_path_factory.mktemp("generators"))
 
 
 # ---- Names and configurations

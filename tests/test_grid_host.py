@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from host_results import said, saved
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -70,14 +71,6 @@ def start(client):
     generator, clip = graph.add("LoadGenerator", model=SHIPPED), graph.add("LoadCLIP")
     loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a house"), copies=2)
     return graph, generator, loss
-
-
-def saved(client, run, node):
-    return [client.picture(file).astype(int) for file in run.outputs[node.id]["images"]]
-
-
-def said(run, node):
-    return [line for identity, line in run.texts if identity == node.id]
 
 
 def test_a_vqgan_draws_edits_and_searches_at_any_size(client):

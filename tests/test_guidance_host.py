@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from host_results import saved
 from PIL import Image
 from skimage import data
 
@@ -19,10 +20,6 @@ def files(host_folders):
     mask = np.zeros(PHOTOGRAPH.shape[:2], dtype=np.uint8)
     mask[30:120, 50:160] = 255
     Image.fromarray(mask).save(host_folders / "input" / "face.png")
-
-
-def saved(client, run, node):
-    return [client.picture(file) for file in run.outputs[node.id]["images"]]
 
 
 def test_all_losses_add_up_in_a_search(client):

@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from host_search import STEPS, another_generator, saved, search
+from host_results import said, saved
+from host_search import STEPS, another_generator, search
 from PIL import Image
 
 
@@ -196,7 +197,7 @@ def test_scoring_candidates_says_how_many_how_large_and_how_long(client):
     s = search(client, steps=1)
     s.basis.inputs.update(seed=123, batch=64, candidates=1_000_000, fresh=True)
     run = client.run(s.graph.prompt, lambda run: sum(node == "BasisInit" for node, _ in run.texts) > 1)
-    first, second = [line for node, line in run.texts if node == "BasisInit"][:2]
+    first, second = said(run, "BasisInit")[:2]
     what = r"scoring 1,000,000 candidates by \d+ augmented copies each"
     assert re.fullmatch(rf"{what}, kept in 49\.67 GB", first)
     assert re.fullmatch(rf"{what}, about \d+ (days|hours), kept in 49\.67 GB", second)

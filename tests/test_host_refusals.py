@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from host_client import Graph, Node
+from host_results import said
 from host_search import MODELS, another_generator, search
 from safetensors.torch import save_file
 
@@ -131,8 +132,7 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
     assert run.status == "error"
     assert run.error[0] == node
     assert re.search(words, run.error[1])
-    said = [line for node, line in run.texts if node == run.error[0]]
-    assert said[-1] == run.error[1]  # on the node, too
+    assert said(run, run.error[0])[-1] == run.error[1]  # on the node, too
     (kind,) = {data["exception_type"] for event, data in run.events if event == "execution_error"}
     assert kind in {"PackError", "ShapeError", "ChoiceError", "CheckpointError", "LatentError"}
     assert not marker.exists()

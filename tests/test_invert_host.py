@@ -1,6 +1,7 @@
 """Classes by name and the inversion of pictures in the real host, as starts of a search, and each mistake."""
 
 import pytest
+from host_results import said, saved
 
 
 def drawn(graph, **inputs):
@@ -24,12 +25,12 @@ def test_a_picture_of_a_class_is_inverted_and_searched_on(client):
         graph.add("Optimize", generator=generator, loss=loss, steps=2, **start)
         for start in ({"latent": found[1]}, {"basis": found[2]})
     ]
-    saved = [graph.add("SaveImage", images=images) for images in (found, *searches)]
+    saves = [graph.add("SaveImage", images=images) for images in (found, *searches)]
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
     assert ("ClassLatent", "red boat 70%, blue boat 30%") in run.texts
     assert run.progress("Invert")[-1] == 3
-    pictures = [[client.picture(file) for file in run.outputs[node.id]["images"]] for node in saved]
+    pictures = [saved(client, run, node) for node in saves]
     assert [len(batch) for batch in pictures] == [2, 2, 2]
     for one, other in zip(*pictures[1:], strict=True):
         assert (one == other).all()  # a latent and a basis of it are the same start
@@ -44,9 +45,9 @@ def test_a_stopped_inversion_goes_on_where_it_was(client):
     assert any("Queued again, it goes on from step" in text for _, text in run.texts)
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    said = [text for node, text in run.texts if node == "Invert" and text.startswith("step ")]
-    assert said
-    assert not any(text.startswith("step 5 ") for text in said)
+    steps = [text for text in said(run, "Invert") if text.startswith("step ")]
+    assert steps
+    assert not any(text.startswith("step 5 ") for text in steps)
 
 
 def class_latent(graph, model="picturebook", **inputs):

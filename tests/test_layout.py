@@ -9,8 +9,8 @@ from itertools import combinations
 
 import pytest
 from arrange import PICTURES, TITLE, WIDTH, arrange
-from page import Page
-from templates import FILES, GRAPHS, QUICK, TOLD
+from page import Page, run_all
+from templates import FILES, GRAPHS, TOLD
 
 LEGIBLE = 0.572  # the canvas draws text down to 8 of its 14 pixels
 OUTGROWS = {"GuidedGAN_ComposeOptimize"}  # higher after a run than fits: it is the last in its column, and may go on
@@ -25,20 +25,10 @@ _NEEDS = """nodes2 => Object.fromEntries(app.graph.nodes.map(node => {
   const height = nodes2 ? element.offsetHeight - 30 : Math.max(node.size[1], node.computeSize()[1])
   return [node.id, Math.ceil(height + Math.max(0, ...hidden))]
 }))"""
-_QUICK = """quick => {
-  const nodes = graph => graph.nodes.flatMap(node => node.subgraph ? nodes(node.subgraph) : [node])
-  for (const node of nodes(app.graph)) for (const [place, value] of Object.entries(quick)) {
-    const [kind, ...names] = place.split('.')
-    if (node.type === kind) node.widgets.find(one => one.name === names.join('.')).value = value
-  }
-}"""
 WIRES = ("GAN_GENERATOR", "GAN_LATENT", "GAN_BASIS", "CLIP_JOINT", "CLIP_TARGET", "GUIDANCE_LOSS", "SCORE_CURVE")
 _ON_THE_CANVAS = "types => types.map(type => app.canvas.constructor.link_type_colors[type])"
 _IN_NODES_2 = """types => types.map(
   type => getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`))"""
-_FRESH = """() => app.api.fetchApi('/free', {
-  method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ free_memory: true })
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +65,7 @@ def test_is_in_the_order_that_the_tool_gives(name):
 def test_reads_after_a_run(name, pages):
     for page in pages:
         page.open(GRAPHS[name])
-        run(page)
+        run_all(page)
         check(page, name)
 
 
@@ -84,7 +74,7 @@ def test_reads_after_a_run(name, pages):
 def test_every_template_reads_after_a_run(name, pages):
     for page in pages:
         page.open(GRAPHS[name])
-        run(page)
+        run_all(page)
         check(page, name)
 
 
@@ -139,15 +129,5 @@ def needed(graph, page):
         node["size"] = [WIDTH, TITLE]
     page.open(loose)
     before = page.tab.evaluate(_NEEDS, page.nodes2)
-    run(page)
+    run_all(page)
     return before, page.tab.evaluate(_NEEDS, page.nodes2)
-
-
-def run(page, settings=QUICK):
-    """Run all nodes of what is open, with settings that make it quick, so that each shows what it has to say."""
-    page.tab.evaluate(_FRESH)
-    page.tab.evaluate(_QUICK, settings)
-    kind, said = page.run()
-    assert kind == "success", said
-    page.tab.wait_for_timeout(1000)  # pictures arrive after the end
-    page.frames()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
+from toy_losses import Bright, a_tree_and_no_fish, graded  # noqa: F401 (one is a fixture)
 from toys import NOWHERE, ToyEncoder, rngs
 
 from guided_gan.core.augment import diffaug
@@ -17,26 +18,8 @@ from guided_gan.core.types import Target
 
 
 @pytest.fixture
-def encoder():
-    return ToyEncoder()
-
-
-@pytest.fixture
-def target(encoder):
-    return targets.combine([targets.from_text(encoder, "a tree", 2.0), targets.from_text(encoder, "a fish", -0.5)])
-
-
-@pytest.fixture
 def images():
     return torch.rand(3, 3, 12, 10, generator=torch.Generator().manual_seed(0)) * 2 - 1
-
-
-def graded(loss, images, *seeds):
-    """The loss and its gradient toward the pictures, each picture's value weighted differently."""
-    leaf = images.clone().requires_grad_()
-    value = loss(leaf, NOWHERE, rngs(*seeds))
-    (value * torch.arange(1.0, len(images) + 1).to(images)).sum().backward()
-    return value.detach(), leaf.grad
 
 
 def test_aug_clip_is_the_negative_weighted_mean_of_the_copies_cosines(encoder, target, images):
@@ -173,14 +156,6 @@ def test_terms_of_one_name_draw_their_own_numbers_whatever_else_is_summed(encode
     with_bright = SumLoss([(0.0, bright), (1.0, loss), (0.0, bright), (1.0, loss)])
     torch.testing.assert_close(with_bright(images, NOWHERE, rngs(1, 2, 3)), twice)
     assert torch.equal(SumLoss([(1.0, loss)])(images, NOWHERE, rngs(1, 2, 3)), alone)
-
-
-class Bright:
-    name = "bright"
-    models = ()
-
-    def __call__(self, images, latent, rngs):
-        return -images.mean((1, 2, 3))
 
 
 def test_only_aug_clip_terms_rank_candidates(encoder, target):

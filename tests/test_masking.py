@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from toys import ToyGenerator, seeded, toy_autoencoder
+from toy_losses import Bright
+from toys import ToyGenerator, seeded, small_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.files import latent_files
@@ -10,21 +11,6 @@ from guided_gan.core.search.masking import cells, masked
 from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import mix
 from guided_gan.core.types import Basis
-
-
-class Bright:
-    """Falls as the picture brightens, everywhere."""
-
-    name = "bright"
-    models = ()
-
-    def __call__(self, images, latent, rngs):
-        return -images.mean((1, 2, 3))
-
-
-@pytest.fixture
-def generator():
-    return toy_autoencoder()  # 24 x 32 pixels, 6 x 8 cells
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from host_client import inputs, options, within
+from host_client import options, within
+from node_checks import check_explanations, check_parameters, check_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"kornia", "lpips", "matplotlib", "open_clip", "pytorch_pretrained_biggan", "taming", "timm"}
@@ -75,13 +76,7 @@ def test_files_follow_from_the_definitions(nodes, request, made, path):
 
 
 def test_every_input_and_output_is_explained(nodes):
-    for identity, node in nodes.items():
-        assert node["display_name"], identity
-        assert node["description"].endswith("."), identity
-        assert node["category"].startswith("guided GAN/"), identity
-        for name, spec, _ in within(node):
-            assert options(spec).get("tooltip"), f"{identity}.{name} has no tooltip"
-        assert all(node["output_tooltips"] or []), f"{identity} has an output without a tooltip"
+    check_explanations(nodes)
 
 
 def test_a_search_for_a_method_finds_its_nodes(nodes):
@@ -100,13 +95,7 @@ def test_no_name_in_the_menu_could_be_any_packs(nodes):
 
 
 def test_numbers_snap_to_their_step(nodes):
-    """The editor rounds to min + a multiple of the step, which would turn 2,000 into 2,001."""
-    for identity, node in nodes.items():
-        for name, spec, _ in within(node):
-            step = options(spec).get("step", 1)
-            if spec[0] == "INT":
-                snaps = options(spec)["min"] % step == 0
-                assert snaps or step == 1, f"{identity}.{name}: its min must be a multiple of its step"
+    check_steps(nodes)
 
 
 def test_help_pages_name_every_input(nodes, client):
@@ -149,15 +138,7 @@ def test_a_file_of_nodes_begins_as_their_folder_is_called():
 
 
 def test_inputs_are_what_execute_takes(nodes, probe):
-    for identity, node in nodes.items():
-        parameters = probe["parameters"][identity]
-        open_ended = any("VAR_KEYWORD" in kind for kind, _ in parameters.values())
-        named = {name for name, (kind, _) in parameters.items() if "VAR_KEYWORD" not in kind}
-        ids = {name for name, _, _ in inputs(node)}
-        assert named <= ids if open_ended else named == ids, identity
-        for name, _, optional in inputs(node):
-            default = parameters[name][1] if name in named else open_ended
-            assert not optional or default, f"{identity}.{name} is optional, but execute has no default"
+    check_parameters(nodes, probe)
 
 
 def test_importing_is_light(probe):

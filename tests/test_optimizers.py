@@ -4,19 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from searches import short_loss_of_a_tree  # noqa: F401 (a fixture)
 from toys import seeded
 
 from guided_gan.core.errors import ChoiceError, LatentError
-from guided_gan.core.losses import targets
-from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.regularisers import InitialImage
 from guided_gan.core.search import optimizers, weightings
 from guided_gan.core.search.optimize import Options, Search
-
-
-@pytest.fixture
-def loss(encoder):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=4)
 
 
 def ran(generator, loss, options, start=None, state=None, steps=None):

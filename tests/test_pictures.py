@@ -9,11 +9,10 @@ import re
 
 import pytest
 import torch
-from page import Page
+from page import Page, run_all
 from PIL import Image, ImageOps
 from spandrel import ModelLoader
 from templates import FILES, GRAPHS, QUICK
-from test_layout import run
 
 from guided_gan.core import clip, draws, generators
 from guided_gan.core.generators.stylegan_t import text_to_image
@@ -85,7 +84,7 @@ def take_from(page, graph, wanted, runs):
         return set()
     page.open(graph)
     if runs:
-        run(page, STEPS)
+        run_all(page, STEPS)
     for identity, node in here.items():
         take(page, node, identity)
     return set(here)

@@ -3,14 +3,9 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from toys import seeded
+from toys import seeded, three_pictures  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.pictures import resample
-
-
-@pytest.fixture
-def images():
-    return torch.rand(3, 3, 20, 32, generator=seeded(0)) * 2 - 1
 
 
 @pytest.mark.parametrize("size", [(16, 16), (7, 24), (40, 40)])

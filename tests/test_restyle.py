@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import ToyEncoder, ToyGenerator, seeded, toy_autoencoder
+from toys import ToyEncoder, ToyGenerator, seeded, small_autoencoder, toy_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
@@ -16,11 +16,6 @@ from guided_gan.core.types import Latent
 
 OPTIONS = Options(2, 0.1, latent_noise=0.0)
 STILL = Options(1, 1e-30, latent_noise=0.0)  # whose searches end where they start
-
-
-@pytest.fixture
-def generator():
-    return toy_autoencoder()
 
 
 @pytest.fixture

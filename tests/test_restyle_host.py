@@ -2,18 +2,10 @@
 
 import numpy as np
 import pytest
-from test_stopped_host import reached
+from host_results import reached, said, saved
 
 from guided_gan.core.files import latent_files
 from guided_gan.core.results import Film
-
-
-def saved(client, run, node):
-    return [client.picture(file).astype(int) for file in run.outputs[node.id]["images"]]
-
-
-def said(run, node):
-    return [line for identity, line in run.texts if identity == node.id]
 
 
 def given(graph):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from searches import assert_equal
-from toys import ToyGenerator, seeded, toy_autoencoder
+from toys import ToyGenerator, seeded, small_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import ChoiceError
 from guided_gan.core.files import latent_files
@@ -24,11 +24,6 @@ class OnePixel:
 
     def __call__(self, images, latent, rngs):
         return -images[:, :, 0, 0].mean(1)
-
-
-@pytest.fixture
-def generator():
-    return toy_autoencoder()  # 24 x 32 pixels, 6 x 8 cells
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from toys import NOWHERE, ToyEncoder, rngs, seeded, toy_autoencoder
+from toys import NOWHERE, rngs, seeded, toy_autoencoder
 
 from guided_gan.core import prompts
 from guided_gan.core.errors import PackError
@@ -20,11 +20,6 @@ from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import of_latent
 
 TEXT = "0: a house | snow:0.5\n\n 4 : a boat at 10:30:2\n10:a fish:-1:0.2"
-
-
-@pytest.fixture
-def encoder():
-    return ToyEncoder()
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from editor_graphs import node, set_widgets, template
 from page import SECONDS, Page, graph_of
 from PIL import Image
-from test_page import node, set_widgets, template
 
 OPTIMIZE = "GuidedGAN_Optimize"
 START = """() => {

@@ -5,6 +5,7 @@ from shutil import copy
 
 import numpy as np
 import pytest
+from host_results import said
 
 from guided_gan.core.settings import NAMED
 from guided_gan.picturebook import MODELS
@@ -50,8 +51,8 @@ def suited(few):
     return [{"settings": "suits the generator", **few[part]} for part in PARTS]
 
 
-def said(run, node):
-    return "\n".join(text for where, text in run.texts if where == node)
+def told(run, node):
+    return "\n".join(said(run, node))
 
 
 def before(prompt):
@@ -73,21 +74,21 @@ BY_HAND = (
 
 def test_nodes_take_what_suits_the_generator_and_say_it(client, own):
     shown, run = picture(client, search(client, model=own))
-    assert "suits the generator: k 2, candidates 60, weighting softmax, ranking AugCLIP" in said(run, "BasisInit")
-    assert "AugCLIP: copies 3, color, translation, resize, cutout, distance cosine" in said(run, "BasisInit")
-    optimize = said(run, "Optimize")
+    assert "suits the generator: k 2, candidates 60, weighting softmax, ranking AugCLIP" in told(run, "BasisInit")
+    assert "AugCLIP: copies 3, color, translation, resize, cutout, distance cosine" in told(run, "BasisInit")
+    optimize = told(run, "Optimize")
     assert (
         "suits the generator: steps 4, lr 0.04, latent_noise 0.2, constraint none, schedule cosine, grid_scales all"
         in optimize
     )
-    assert "AugCLIP: copies 3" in said(run, "Optimize")
-    assert "step 4 of 4" in said(run, "Optimize")
-    assert "By the generator" in said(run, "AugCLIPLoss")
+    assert "AugCLIP: copies 3" in told(run, "Optimize")
+    assert "step 4 of 4" in told(run, "Optimize")
+    assert "By the generator" in told(run, "AugCLIPLoss")
     sections = [OWN[name] for name in ("start", "aug_clip", "search")]
     hand = [{"settings": "by hand", **{f"settings.{name}": one[name] for name in one}} for one in sections]
     same, run = picture(client, search(client, *hand, model=own))
     assert np.array_equal(same, shown)
-    assert "by hand: copies 3" in said(run, "AugCLIPLoss")
+    assert "by hand: copies 3" in told(run, "AugCLIPLoss")
 
 
 def test_a_graph_of_before_gives_the_same_picture(client):
@@ -97,7 +98,7 @@ def test_a_graph_of_before_gives_the_same_picture(client):
     assert not any("settings" in name for node in old.values() for name in node["inputs"])
     again, run = picture(client, old)
     assert np.array_equal(again, drawn)
-    assert "by hand: steps 5, lr 0.05" in said(run, "Optimize")
+    assert "by hand: steps 5, lr 0.05" in told(run, "Optimize")
     old["Steps"] = {"class_type": "PrimitiveInt", "inputs": {"value": 5}}
     old["Optimize"]["inputs"]["steps"] = ["Steps", 0]
     old["K"] = {"class_type": "PrimitiveInt", "inputs": {"value": 3}}
@@ -109,9 +110,9 @@ def test_a_number_beside_what_suits_changes_that_alone(client):
     """As a program does that sets one number of a prompt."""
     few = {"start": {"candidates": 90, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 3}}
     _, run = picture(client, search(client, *suited(few)))
-    assert "suits the generator: steps 3, lr 0.03, latent_noise 0.1" in said(run, "Optimize")
-    assert "k 2, candidates 90, weighting softmax" in said(run, "BasisInit")
-    assert "AugCLIP: copies 2" in said(run, "Optimize")
+    assert "suits the generator: steps 3, lr 0.03, latent_noise 0.1" in told(run, "Optimize")
+    assert "k 2, candidates 90, weighting softmax" in told(run, "BasisInit")
+    assert "AugCLIP: copies 2" in told(run, "Optimize")
 
 
 @pytest.mark.parametrize(
@@ -170,9 +171,9 @@ def test_published_sets_are_what_they_are_called(client):
     few = {"start": {"candidates": 50, "settings": name}, "search": {"steps": 2, "settings": name}}
     _, run = picture(client, search(client, few["start"], {"settings": name, "copies": 2}, few["search"]))
     assert NAMED[name].aug_clip.released
-    assert "cutout, distance cosine, released" in said(run, "AugCLIPLoss")
-    assert f"{name}: k 5, candidates 50, weighting softmax, ranking CLIP, fresh" in said(run, "BasisInit")
-    assert f"{name}: steps 2, lr 0.005, latent_noise 0.01" in said(run, "Optimize")
+    assert "cutout, distance cosine, released" in told(run, "AugCLIPLoss")
+    assert f"{name}: k 5, candidates 50, weighting softmax, ranking CLIP, fresh" in told(run, "BasisInit")
+    assert f"{name}: steps 2, lr 0.005, latent_noise 0.01" in told(run, "Optimize")
 
 
 def test_a_vqgan_takes_what_suits_it(client):
@@ -189,7 +190,7 @@ def test_a_vqgan_takes_what_suits_it(client):
     )
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    text = said(run, "Optimize")
+    text = told(run, "Optimize")
     numbers = "steps 2, lr 0.2, latent_noise 0, constraint none, schedule cosine, grid_scales all"
     assert f"suits the generator: {numbers}" in text
     assert "cutouts: cutouts 12, smallest 0.6, power 1, whole 0.5" in text
@@ -209,10 +210,10 @@ def test_a_composition_takes_its_own(client):
     graph.add("SaveImage", images=graph.add("ComposeOptimize", generator=generator, loss=loss, **composed))
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    assert "AugCLIP: copies 8" in said(run, "BasisInit")
+    assert "AugCLIP: copies 8" in told(run, "BasisInit")
     for node in ("Optimize", "ComposeOptimize"):
         numbers = "steps 1, lr 0.03, latent_noise 0.1, constraint cap, schedule cosine, grid_scales finest"
-        assert f"{numbers}\nAugCLIP: copies 8" in said(run, node)
+        assert f"{numbers}\nAugCLIP: copies 8" in told(run, node)
 
 
 def test_a_perceptual_loss_compares_by_what_suits(client):
@@ -228,7 +229,7 @@ def test_a_perceptual_loss_compares_by_what_suits(client):
     )
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    assert "perceptual: picturebook" in said(run, "Optimize")
+    assert "perceptual: picturebook" in told(run, "Optimize")
 
 
 @pytest.mark.parametrize(("given", "says"), [("constraint", ("none", "cap")), ("schedule", ("constant", "cosine"))])
@@ -236,7 +237,7 @@ def test_constraint_and_schedule_are_chosen_on_the_node(client, given, says):
     for value in says:
         few = {"start": {"candidates": 50, "k": 2}, "loss": {"copies": 2}, "search": {"steps": 2, given: value}}
         _, run = picture(client, search(client, *suited(few)))
-        assert f"{given} {value}" in said(run, "Optimize")
+        assert f"{given} {value}" in told(run, "Optimize")
 
 
 def test_pictures_of_no_generator_are_scored_by_the_papers_numbers(client):
@@ -247,4 +248,4 @@ def test_pictures_of_no_generator_are_scored_by_the_papers_numbers(client):
     graph.add("Score", image=image, loss=loss)
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    assert "AugCLIP: copies 50" in said(run, "Score")
+    assert "AugCLIP: copies 50" in told(run, "Score")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from host_results import saved
 from PIL import Image
 
 CELLS = range(3, 60, 4)  # after which a cell of the VQGAN ends, as at the edge
@@ -13,10 +14,6 @@ def files(host_folders):
     picture = np.full((20, 30, 3), (0, 0, 128), dtype=np.uint8)
     picture[:8] = (255, 215, 0)
     Image.fromarray(picture).save(host_folders / "input" / "navy and gold.png")
-
-
-def saved(client, run, node):
-    return [client.picture(file).astype(int) for file in run.outputs[node.id]["images"]]
 
 
 def loss_of(graph, kind="CutoutLoss", **inputs):

@@ -3,20 +3,14 @@
 import pytest
 import torch
 from toys import NOWHERE, ToyEncoder, random_pictures, rngs, seeded
+from vqgans import shipped_vqgan  # noqa: F401 (a fixture)
 
-from guided_gan.core import generators
 from guided_gan.core.errors import PackError, ShapeError
 from guided_gan.core.losses import palette, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.weightings import of_latent
-from guided_gan.picturebook import MODELS
-
-
-@pytest.fixture(scope="module")
-def vqgan():
-    return generators.load(MODELS / "vqgan")
 
 
 def test_the_distance_to_a_palette_is_that_of_each_pixel_to_the_nearest_colour():

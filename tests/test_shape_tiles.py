@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from toys import NOWHERE, ToyEncoder, ToyGenerator, random_pictures, rngs, seeded, toy_autoencoder
+from vqgans import shipped_vqgan  # noqa: F401 (a fixture)
 
-from guided_gan.core import generators
 from guided_gan.core.errors import ChoiceError, PackError
 from guided_gan.core.generators.latent_grid import autoencoder
 from guided_gan.core.generators.shaped import shaped
@@ -19,12 +19,6 @@ from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.pictures import resample
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.weightings import of_latent
-from guided_gan.picturebook import MODELS
-
-
-@pytest.fixture(scope="module")
-def vqgan():
-    return generators.load(MODELS / "vqgan")
 
 
 def across(images, axis):

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
+from host_results import said, saved
 from host_search import search
-
-
-def shown(client, run, node):
-    return [client.picture(file).astype(int) for file in run.outputs[node.id]["images"]]
 
 
 def alike(pictures, others):
@@ -26,7 +23,7 @@ def test_what_shows_itself_runs_alone_and_shows_what_it_hands_on(client):
     behind = {name: s.graph.add("PreviewImage", images=output) for name, output in outputs.items()}
     run = client.run(s.graph.prompt)
     for node in (curve, grid, mask, s.basis):
-        assert alike(shown(client, alone, node), shown(client, run, behind[node.id])), node.id
+        assert alike(saved(client, alone, node), saved(client, run, behind[node.id])), node.id
 
 
 def test_all_starts_are_shown_with_their_scores_whichever_are_picked(client):
@@ -37,10 +34,10 @@ def test_all_starts_are_shown_with_their_scores_whichever_are_picked(client):
     s.basis.inputs["pick"] = "3 1:0.5"
     handed_on = s.graph.add("PreviewImage", images=s.basis[1])
     picked = client.run(s.graph.prompt)
-    pictures = shown(client, every, s.basis)
+    pictures = saved(client, every, s.basis)
     assert len(pictures) == 6
-    assert alike(shown(client, picked, s.basis), pictures)
-    assert alike(shown(client, picked, handed_on), [pictures[i] for i in (2, 0, 5, 3)])
+    assert alike(saved(client, picked, s.basis), pictures)
+    assert alike(saved(client, picked, handed_on), [pictures[i] for i in (2, 0, 5, 3)])
     scores = every.outputs[s.basis.id]["scores"]
     assert picked.outputs[s.basis.id]["scores"] == scores
     assert [len(row) for row in scores] == [3, 3]
@@ -52,9 +49,9 @@ def test_a_score_shows_the_best_first_each_with_its_score(client):
     del s.graph.prompt["SaveImage"], s.graph.prompt["Optimize"]
     score = s.graph.add("Score", image=s.basis[1], loss=s.loss, seed=5)
     run = client.run(s.graph.prompt)
-    starts, found = shown(client, run, s.basis), run.outputs[score.id]
+    starts, found = saved(client, run, s.basis), run.outputs[score.id]
     assert found["scores"] == sorted(found["scores"], reverse=True)
-    (sheet,) = shown(client, run, score)
+    (sheet,) = saved(client, run, score)
     assert sheet.shape[1] == 3 * 260 + 4
     for place, start in enumerate(found["order"]):
         corner = 4 + 260 * place
@@ -73,4 +70,4 @@ def test_a_score_is_that_of_the_curve_and_says_how_sure_it_is(client):
     assert score == pytest.approx(best, abs=1e-4)
     (another,) = run.outputs[other.id]["scores"]
     assert 0 < abs(another - score) < 5 * error
-    assert f"picture 1: {score:.4f} ± {error:.4f}" in [line for node, line in run.texts if node == same.id]
+    assert f"picture 1: {score:.4f} ± {error:.4f}" in said(run, same)

@@ -1,13 +1,13 @@
 """Searches that are stopped, or that end, in the real host: they go on, only they do, and what they found is kept."""
 
 import json
-import re
 import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from host_search import saved, search
+from host_results import reached, said, saved
+from host_search import film_of, search
 from PIL import Image
 
 from guided_gan.core.files import latent_files
@@ -39,16 +39,6 @@ def after(node, steps, asked=None):
     return stop
 
 
-def words(run, node):
-    return [line for of, line in run.texts if of == node][-1]
-
-
-def reached(run, node):
-    """Where a stopped search says that it goes on from."""
-    (number,) = re.findall(r"goes on from (?:step|frame) (\d+)\.", words(run, node))
-    return int(number)
-
-
 def drawn(picture):
     """The prompt inside a picture, but for what the host noted on its nodes."""
     return {node: value["inputs"] for node, value in json.loads(picture.info["prompt"]).items()}
@@ -67,7 +57,7 @@ def test_a_stopped_search_goes_on_from_there(client, host_folders, stopped):
     assert time.monotonic() - asked[0] < STOP_SECONDS
     (state,) = set(stopped.iterdir()) - others
     assert reached(run, "Optimize") >= run.progress("Optimize")[-1]
-    assert f"stopped_{state.stem[:8]}.safetensors (Load Latent)" in words(run, "Optimize")
+    assert f"stopped_{state.stem[:8]}.safetensors (Load Latent)" in said(run, "Optimize")[-1]
     assert (host_folders / "output" / "gan_latents" / f"stopped_{state.stem[:8]}.safetensors").is_file()
     with Image.open(host_folders / "output" / "gan_stopped" / f"stopped_{state.stem[:8]}_1.png") as picture:
         assert drawn(picture) == inputs(s.graph)
@@ -151,32 +141,19 @@ def test_a_composition_that_is_stopped_is_kept_as_its_best_place(client, host_fo
     s.graph.add("SaveImage", images=compose)
     del s.graph.prompt["SaveImage"], s.graph.prompt["Optimize"]
     run = client.run(s.graph.prompt, after("ComposeOptimize", 2))
-    said = words(run, "ComposeOptimize")
+    last = said(run, "ComposeOptimize")[-1]
     for layer in ("foreground", "background"):
-        (file,) = [word for word in said.split() if word.endswith(f"_{layer}.safetensors")]
+        (file,) = [word for word in last.split() if word.endswith(f"_{layer}.safetensors")]
         latent, _ = latent_files.load(host_folders / "output" / "gan_latents" / file)
         assert isinstance(latent, Latent)
         assert len(latent) == 1
         assert set(latent.tensors) == {"z", "y"}
-    (picture,) = [word.rstrip(".,") for word in said.split() if "gan_stopped/" in word]
+    (picture,) = [word.rstrip(".,") for word in last.split() if "gan_stopped/" in word]
     with Image.open(host_folders / "output" / picture) as found:
         assert found.size == (SIDE, SIDE)
         assert drawn(found) == inputs(s.graph)
     compose.inputs["steps"] = reached(run, "ComposeOptimize") + 1
     assert client.run(s.graph.prompt).progress("ComposeOptimize")[0] == compose.inputs["steps"]
-
-
-def film_of(client, seed, steps_per_frame):
-    """A film of 40 frames, which a test does not wait for: its graph, and its node."""
-    graph = client.graph()
-    generator, clip = graph.add("LoadGenerator", model="picturebook VQGAN"), graph.add("LoadCLIP")
-    loss = graph.add("AugCLIPLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a red house"), copies=2)
-    start = graph.add("RandomLatent", generator=generator, seed=seed)
-    film = graph.add(
-        "Animate", generator=generator, loss=loss, latent=start, frames=40, steps_per_frame=steps_per_frame
-    )
-    graph.add("SaveImage", images=film)
-    return graph, film
 
 
 def test_a_film_that_is_stopped_goes_on_after_its_last_frame(client, host_folders, stopped):
@@ -220,19 +197,19 @@ def test_what_cannot_be_kept_is_said_and_the_rest_is_kept(client, host_folders, 
     output = host_folders / "output"
     s = search(client, steps=300, preview_every=0, seed=5, schedule="constant")
     with taken(stopped):
-        said = words(client.run(s.graph.prompt, after("Optimize", 2)), "Optimize")
-    assert "Where it stood could not be kept." in said
-    (latent,) = [word for word in said.split() if word.endswith(".safetensors")]
+        last = said(client.run(s.graph.prompt, after("Optimize", 2)), "Optimize")[-1]
+    assert "Where it stood could not be kept." in last
+    (latent,) = [word for word in last.split() if word.endswith(".safetensors")]
     assert (output / "gan_latents" / latent).is_file()
     with taken(output / "gan_stopped"):
         run = client.run(s.graph.prompt, after("Optimize", 2))
-    said = words(run, "Optimize")
-    assert "Could not be kept: pictures" in said
+    last = said(run, "Optimize")[-1]
+    assert "Could not be kept: pictures" in last
     s.optimize.inputs["steps"] = reached(run, "Optimize") + 3
     with taken(stopped):
         run = client.run(s.graph.prompt)
     assert run.status == "success"
-    assert "state could not be kept" in words(run, "Optimize")
+    assert "state could not be kept" in said(run, "Optimize")[-1]
 
 
 def test_an_old_state_stays_until_a_newer_one_is_whole(client, stopped):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from searches import latent, state
 from toys import ToyEncoder, ToyGenerator, seeded
 
 from guided_gan.core.errors import PackError
@@ -18,7 +19,7 @@ from guided_gan.core.files.whole import whole
 from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.results import Film, State
-from guided_gan.core.search import basis_init, optimize, weightings
+from guided_gan.core.search import optimize, weightings
 from guided_gan.core.types import Basis, Latent
 
 RECIPE = {
@@ -26,22 +27,8 @@ RECIPE = {
 }
 
 
-def latent():
-    return ToyGenerator().sample(3, seeded(0))
-
-
 def film():
     return Film(latent(), torch.rand(3, 3, 12, 10, generator=seeded(1)))
-
-
-def state(weighting="softmax"):
-    generator, encoder = ToyGenerator(), ToyEncoder()
-    loss = AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=2)
-    start = basis_init.initialise(generator, loss, seeds=[7, 8], k=2, count=100, weighting=weighting)
-    search = optimize.Search(generator, loss, start, seeds=[7, 8], options=optimize.Options(4, evaluate_every=2))
-    while search.left:
-        search.step()
-    return search.state()
 
 
 def assert_same(a, b):

@@ -7,6 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from searches import short_loss_of_a_tree  # noqa: F401 (a fixture)
+from tables import table
+from toy_losses import distance
 from toys import seeded
 
 from guided_gan.benchmarks.studies import (
@@ -19,8 +22,6 @@ from guided_gan.benchmarks.studies import (
     object_to_object,
     perceptual,
 )
-from guided_gan.core.losses import targets
-from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.types import Latent
 from guided_gan.picturebook import judging
@@ -40,10 +41,6 @@ STUDIES = {
 }
 
 
-def distance(a, b):
-    return (a - b).square().mean((1, 2, 3))
-
-
 @pytest.fixture
 def toys(generator, encoder, monkeypatch):
     """Toy models for all studies, with the real judges, and no further processes."""
@@ -58,12 +55,6 @@ def toys(generator, encoder, monkeypatch):
         monkeypatch.setattr(module, "each", each, raising=False)
     monkeypatch.setattr(perceptual, "metric", lambda: distance)
     return SimpleNamespace(generator=generator, encoder=encoder)
-
-
-def table(text):
-    """The cells of a table in Markdown, without its head."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__.rpartition(".")[2])
@@ -93,11 +84,6 @@ def test_prompts_are_seen_and_unseen_by_turns():
 
 
 # --- attack ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def loss(encoder):
-    return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree"), copies=4)
 
 
 @pytest.mark.parametrize("plain", [True, False])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save_file
+from tables import table
 from toys import seeded
 
 from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_training
@@ -39,8 +40,7 @@ def model(tmp_path):
 def run(module, monkeypatch, capsys, *arguments):
     monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
     module.main()
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return table(capsys.readouterr().out)
 
 
 def test_the_figures_tell_right_pictures_from_noise():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from host_results import saved
 from safetensors.torch import save_file
 from stylegans import network
 
@@ -29,10 +30,6 @@ GENERATOR, CLIP = ["LoadGenerator", 0], ["LoadCLIP", 0]
 
 def sample(graph, **options):
     return graph.add("StyleGANTSample", generator=GENERATOR, clip=CLIP, **options)
-
-
-def saved(client, run, node):
-    return [client.picture(file) for file in run.outputs[node.id]["images"]]
 
 
 def test_every_node_goes_on(client, graph):

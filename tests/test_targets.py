@@ -12,11 +12,6 @@ from guided_gan.core.types import Latent
 
 
 @pytest.fixture
-def encoder():
-    return ToyEncoder()
-
-
-@pytest.fixture
 def images():
     return torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

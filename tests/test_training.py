@@ -8,43 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toys import seeded
-
-pytest.importorskip("accelerate")
+from trainings import TOY, changed, copies, curves, trainer_of, training
 
 from guided_gan.core import clip
 from guided_gan.core.errors import PackError
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
-from guided_gan.training import features, job, objectives, options, starts
+from guided_gan.training import features, objectives, options, starts
 from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, extract
-from guided_gan.training.text import TextEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONE = MODELS / "perceptual" / "model.safetensors"
-TOY = ["--data", "picturebook", "--cpu", "--precision", "no", "--size", "tiny", "--batch", "16", "--workers", "0"]
-
-
-def training(out, *words):
-    return job.Training(options.parse("", [*TOY, "--out", str(out), *words]))
-
-
-def trainer_of(out, word="32:2", text=False):
-    begun = training(out, "--stages", word)
-    if text:
-        begun.text = TextEncoder.trainable(begun.clip)
-    trainer = begun._trainer(begun.stages[0])
-    source = begun.data.at(begun.stages[0].side)
-    return trainer, [source.__getitems__(range(16 * i, 16 * i + 16)) for i in range(2)]
-
-
-def copies(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def changed(module, before):
-    return {name for name, value in module.state_dict().items() if not torch.equal(value, before[name])}
-
-
 # --- discriminator ---------------------------------------------------------------------------------------------------
 
 
@@ -220,15 +194,6 @@ def test_the_next_stage_starts_from_the_weights_of_the_one_before(tmp_path):
     assert all(torch.equal(taken[name], given[name]) for name in given)
     assert all(torch.equal(taken[name], own[name]) for name in own.keys() - given.keys())
     assert all(parameter.requires_grad for parameter in large.network.parameters())
-
-
-def curves(out):
-    """The figures that a training has logged, by name."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    (folder,) = (out / "logs").iterdir()
-    log = EventAccumulator(str(folder)).Reload()
-    return {name: [event.value for event in log.Scalars(name)] for name in log.Tags()["scalars"]}
 
 
 def test_two_processes_train_as_one_does(tmp_path, monkeypatch):

@@ -1,23 +1,15 @@
 """The data of a training: what is found, what is skipped, and that the numbers of samples decide everything."""
 
-import io
 import re
-import tarfile
 
 import pytest
 import torch
-from PIL import Image
+from photos import png, shard
 
 from guided_gan.core.errors import PackError
 from guided_gan.training.data import Files, batches
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
-
-
-def png(colour, size=(40, 30)):
-    file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -32,16 +24,6 @@ def folder(tmp_path, pieces):
     for name, content in pieces.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path
-
-
-def shard(path, pieces):
-    path.parent.mkdir(exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in sorted(pieces.items()):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path.parent
 
 
 def test_each_epoch_shows_every_picture_with_its_own_caption(folder):

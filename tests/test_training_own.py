@@ -1,20 +1,13 @@
 """StyleGAN-T on one's own pictures: what is chosen for them, what is said of them, and that a killed run goes on."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import photos
-import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_training import curves
-
-pytest.importorskip("accelerate")
+from trainings import Run, curves
 
 from guided_gan.picturebook import MODELS
 from guided_gan.training import __main__ as command
@@ -93,38 +86,6 @@ def test_the_data_is_told_before_the_training_starts(pictures, tmp_path, acceler
 
 
 # --- killed ----------------------------------------------------------------------------------------------------------
-
-
-class Run:
-    """A training of several processes, as its own command."""
-
-    def __init__(self, place, words, processes=2, name=None):
-        (place / "modules").mkdir(exist_ok=True)
-        link = place / "modules" / "guided_gan"
-        if not link.exists():
-            link.symlink_to(ROOT, target_is_directory=True)
-        self.log = place / f"{name or Path(words[-1]).name}.txt"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "guided_gan.training", *words, f"--processes={processes}"],
-                env={**os.environ, "PYTHONPATH": str(place / "modules"), "GUIDED_GAN_MODELS": str(place / "models")},
-                stdout=log,
-                stderr=log,
-            )
-
-    def said(self):
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def ends(self):
-        assert self.process.wait(3000) == 0, self.said()[-3000:]
-
-    def kill(self, whole):
-        """The command, or one of the two processes that train."""
-        members = psutil.Process(self.process.pid).children()
-        os.kill(self.process.pid if whole else members[1].pid, signal.SIGKILL)
-        self.process.wait(60)
-        psutil.wait_procs(members, 60)
-        assert not any(member.is_running() for member in members)
 
 
 def steps_done(checkpoint):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_training import TOY, trainer_of, training
+from trainings import TOY, trainer_of, training
 
 from guided_gan.training import __main__ as command
 from guided_gan.training import plan

@@ -9,9 +9,8 @@ import threading
 
 import pytest
 import torch
-from test_training import TOY, curves
-from test_training_data import png, shard
-from test_training_own import Run
+from photos import png, shard
+from trainings import TOY, Run, curves
 
 from guided_gan.core import clip, metrics
 from guided_gan.core.errors import PackError

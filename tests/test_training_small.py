@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from stylegans import network
-from test_training import TOY, changed, copies, trainer_of, training
 from toys import seeded
+from trainings import TOY, changed, copies, trainer_of, training
 
 from guided_gan.core import clip, generators
 from guided_gan.core.errors import PackError

@@ -2,16 +2,11 @@
 
 import pytest
 import torch
-from toys import ToyGenerator, seeded, toy_autoencoder
+from toys import ToyGenerator, seeded, small_autoencoder, toy_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.generators.latent_grid import autoencoder
 from guided_gan.core.pictures.patterns import octaves
-
-
-@pytest.fixture
-def generator():
-    return toy_autoencoder()
 
 
 def test_it_is_an_autoencoder_of_any_size(generator):

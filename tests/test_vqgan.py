@@ -9,14 +9,12 @@ import pytest
 import torch
 from toys import seeded
 from vectors import difference, recordings
-from vqgans import config, load, state, write
+from vqgans import config, load, shipped_vqgan, state, write  # noqa: F401 (one is a fixture)
 
-from guided_gan.core import generators
 from guided_gan.core.generators.vqgan import VQGAN, VQGANGenerator, described
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.weightings import of_latent
 from guided_gan.core.types import Latent
-from guided_gan.picturebook import MODELS
 from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import render
 
@@ -98,21 +96,16 @@ def test_the_decoder_doubles_by_one_convolution_and_the_network_that_trains_as_p
 # ---- Picturebook's own
 
 
-@pytest.fixture(scope="module")
-def picturebook():
-    return generators.load(MODELS / "vqgan")
-
-
-def test_picturebooks_vqgan_repeats_scenes_of_every_style(picturebook):
+def test_picturebooks_vqgan_repeats_scenes_of_every_style(vqgan):
     scenes = kinds.sample(60, seeded(7))
     pictures = render(scenes)
     assert set(scenes.style.tolist()) == set(range(len(kinds.STYLES)))
     assert set(scenes.count.tolist()) == {1, 2}
-    error = (picturebook.decode(picturebook.encode(pictures)) - pictures).square().mean()
+    error = (vqgan.decode(vqgan.encode(pictures)) - pictures).square().mean()
     assert 10 * torch.log10(4 / error) >= 24
 
 
-def test_a_search_finds_a_picture_from_random_codes(picturebook):
+def test_a_search_finds_a_picture_from_random_codes(vqgan):
     target = render(kinds.sample(1, seeded(8)))
 
     class Distance:
@@ -121,16 +114,16 @@ def test_a_search_finds_a_picture_from_random_codes(picturebook):
         def __call__(self, images, latent, rngs):
             return (images - target).square().mean((1, 2, 3))
 
-    start = of_latent(picturebook.sample(1, seeded(1)))
+    start = of_latent(vqgan.sample(1, seeded(1)))
     options = Options(steps=30, lr=0.1, latent_noise=0.0)
-    result = optimize(picturebook, Distance(), start, seeds=[1], options=options)
+    result = optimize(vqgan, Distance(), start, seeds=[1], options=options)
     losses = [-value for (value,) in result.curve.scores["distance"]]
     assert losses[-1] < losses[0] / 3
 
 
-def test_picturebooks_vqgan_draws_larger_pictures_too(picturebook):
-    assert picturebook.resolution == (64, 64)
+def test_picturebooks_vqgan_draws_larger_pictures_too(vqgan):
+    assert vqgan.resolution == (64, 64)
     scene = kinds.sample(1, seeded(9))
-    large = picturebook.at(96, 128)
+    large = vqgan.at(96, 128)
     image = large.decode(large.encode(render(scene, 128)[:, :, :96]))
     assert image.shape == (1, 3, 96, 128)

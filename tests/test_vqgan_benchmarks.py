@@ -4,6 +4,7 @@ from argparse import Namespace
 
 import pytest
 import torch
+from tables import table
 from toys import ToyEncoder
 
 from guided_gan.benchmarks import _common, edit, vqgan
@@ -24,11 +25,6 @@ def toys(monkeypatch):
         monkeypatch.setattr(
             module, "each", lambda work, items, *arguments, jobs: [work(item, *arguments) for item in items]
         )
-
-
-def cells(text):
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 def test_the_prompts_are_those_that_clip_has_not_seen():
@@ -78,7 +74,7 @@ def test_the_table_says_how_often_the_judges_were_right(toys, capsys, monkeypatc
     options = ["--prompts=2", "--searches=2", "--steps=1", "--copies=2", "--only", "no regularisation", "only crops"]
     monkeypatch.setattr("sys.argv", ["vqgan", *options, f"--sheet={sheet}"])
     vqgan.main()
-    plain, crops = cells(capsys.readouterr().out)
+    plain, crops = table(capsys.readouterr().out)
     assert plain[:3] == ["no regularisation", "25 % (3 % to 80 %)", "0 % (0 % to 66 %)"]
     assert crops[:3] == ["only crops", "75 % (20 % to 97 %)", "50 % (9 % to 91 %)"]
     assert sheet.read_bytes().startswith(b"\x89PNG")
@@ -117,7 +113,7 @@ def test_the_table_of_edits_has_a_row_for_each_mask(toys, capsys, monkeypatch):
     options = ["--scenes=1", "--steps=1", "--copies=2", "--crops=20", "--masks", "text", "given"]
     monkeypatch.setattr("sys.argv", ["edit", *options])
     edit.main()
-    text, given = cells(capsys.readouterr().out)
+    text, given = table(capsys.readouterr().out)
     assert (text[0], given[0]) == ("text", "given")
     assert text[5:7] == given[5:7] == ["0.00%", "1/1"]
     assert given[7] == "1.00"

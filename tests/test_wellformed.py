@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_storage import latent, state
+from searches import latent, state
 from toys import ToyGenerator
 
 from guided_gan.core.errors import LatentError, PackError

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,6 +26,11 @@ def rngs(*seeds):
 
 def random_pictures(*size, seed=0):
     return torch.rand(2, 3, *size, generator=seeded(seed)) * 2 - 1
+
+
+@pytest.fixture(name="images")
+def three_pictures():
+    return torch.rand(3, 3, 20, 32, generator=seeded(0)) * 2 - 1
 
 
 def linear(rng, inputs, outputs, scale=1.0):
@@ -73,6 +79,11 @@ def toy_autoencoder(height=24, width=32, seed=0):
         side=16,
     )
     return generator.at(height, width)
+
+
+@pytest.fixture(name="generator")
+def small_autoencoder():
+    return toy_autoencoder()  # 24 x 32 pixels, 6 x 8 cells
 
 
 class ToyEncoder(Managed):

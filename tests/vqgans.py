@@ -1,4 +1,4 @@
-"""Small random VQGANs, of nearest codes and of Gumbel's, as files in the published layout."""
+"""Small random VQGANs, of nearest codes and of Gumbel's, as files in the published layout; and the shipped one."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from guided_gan.core import generators
 from guided_gan.core.generators.vqgan import VQGAN, VQGANGenerator, described
+from guided_gan.picturebook import MODELS
 
 KINDS = ("VQModel", "GumbelVQ")
 
@@ -56,6 +57,11 @@ def vqgan_folder(tmp_path_factory):
 @pytest.fixture(name="kind", params=KINDS)
 def vqgan_kind(request):
     return request.param
+
+
+@pytest.fixture(name="vqgan", scope="module")
+def shipped_vqgan():
+    return generators.load(MODELS / "vqgan")
 
 
 def load(path):
