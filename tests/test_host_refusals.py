@@ -90,7 +90,7 @@ def changed(node: str, **inputs):
 @pytest.mark.parametrize(
     ("change", "node", "words"),
     [
-        (changed("text", text="tree " * 50), "EncodeText", "tokens"),
+        (changed("text", text="tree " * 100), "EncodeText", "tokens"),
         (changed("text", text="t" * 10**6), "EncodeText", "1000000 characters"),
         (another_clip, "AugCLIPLoss", "use one CLIP for both"),
         (linked("basis", "pick", "PrimitiveString", "7"), "BasisInit", "from 1 to 3"),
