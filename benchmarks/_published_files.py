@@ -19,6 +19,7 @@ from ..core import clip, draws
 from ..core.files.weights import hollow
 from ..core.generators.vqgan import VQGAN, Shape
 from ..core.published import catalogue, fetch
+from ..core.settings import Settings
 
 State = dict[str, Tensor]
 
@@ -163,6 +164,16 @@ def _renamed(state: State, words: Mapping[str, str], down: str, up: str, levels:
     return {called(name): value for name, value in state.items()}
 
 
+# --- perceptual distances --------------------------------------------------------------------------------------------
+
+
+def _alexnet(path: Path) -> None:
+    """torchvision's layers of features; lpips brings its own weights for their channels."""
+    models: Any = import_module("torchvision.models")
+    state = _shapes(lambda: models.alexnet(weights=None).features)
+    torch.save({f"features.{name}": value for name, value in _filled(state).items()}, path)
+
+
 # --- CLIPs -----------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +216,7 @@ GENERATORS = {
     "LlamaGen VQ-16": Made("gan", "llamagen-vq-16.pt", _of_llamagen),
     "diffusers VAE": Made("vae", "diffusion_pytorch_model.safetensors", _of_diffusers),
 }
+BACKBONE = Made("lpips", Settings().backbone, _alexnet)
 ENCODERS = {
     "OpenAI ViT-B/32": Made("clip_joint", "openai-vit-b-32", _encoder("openai-vit-b-32")),
     "LAION ViT-B/32": Made("clip_joint", "laion-vit-b-32", _encoder("laion-vit-b-32")),

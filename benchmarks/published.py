@@ -23,7 +23,7 @@ import aiohttp
 
 from ..launcher import cli, host
 from ..launcher.workflow import Workflow
-from ._published_files import ENCODERS, GENERATORS, Made
+from ._published_files import BACKBONE, ENCODERS, GENERATORS, Made
 from ._tables import table
 
 WORKFLOWS = {"fusedream": "Optimize", "composition": "ComposeOptimize", "vqgan_clip": "Optimize"}  # and its last search
@@ -55,16 +55,15 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     with tempfile.TemporaryDirectory(prefix="guided-gan-") as temporary:
         models, user = Path(temporary) / "models", Path(temporary) / "user"
         user.mkdir()
-        for encoder in options.encoders:
-            _write(ENCODERS[encoder], models)
+        for made in (BACKBONE, *(ENCODERS[encoder] for encoder in options.encoders)):
+            _write(made, models)
         arguments = ["--cpu", "--models-directory", str(models), "--user-directory", str(user)]
         for generator in options.generators:
             path = _write(GENERATORS[generator], models)
             for encoder in options.encoders:
                 with host.running(comfyui, base, Path(temporary) / "output", options=arguments) as running:
                     for workflow in options.workflows:
-                        seconds, peak = _run(running, workflow, generator, encoder, options)
-                        yield workflow, generator, encoder, f"{peak / 2**30:.1f}", f"{seconds:.1f}"
+                        yield workflow, generator, encoder, *_measured(running, workflow, generator, encoder, options)
             path.unlink()
 
 
@@ -73,6 +72,17 @@ def _write(made: Made, models: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     made.write(path)
     return path
+
+
+def _measured(
+    running: host.Host, workflow: str, generator: str, encoder: str, options: argparse.Namespace
+) -> tuple[str, str]:
+    """GiB at the peak and CPU seconds of a step, or that it failed and why."""
+    try:
+        seconds, peak = _run(running, workflow, generator, encoder, options)
+    except RuntimeError as error:
+        return "failed", str(error)
+    return f"{peak / 2**30:.1f}", f"{seconds:.1f}"
 
 
 def _run(
