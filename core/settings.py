@@ -76,7 +76,8 @@ class Settings:
     search, start, aug_clip, cutouts, regularization: arguments of each stage. loss: name of the loss to search with, as
     in the score curve. backbone: file name, in `models/lpips`, of the backbone for perceptual distances between its
     pictures. composition: settings for a composition of two layers; None for the same as for a single picture. wraps:
-    which opposite sides of its pictures are joined, a name of `resample.SIDES`.
+    which opposite sides of its pictures are joined, a name of `resample.SIDES`. transparent: whether its latents have
+    an alpha channel, see `generators.transparent`.
     """
 
     search: SearchSettings = SearchSettings()
@@ -88,6 +89,7 @@ class Settings:
     backbone: str = "alexnet.pth"
     composition: Settings | None = None
     wraps: str = "none"
+    transparent: bool = False
 
     @property
     def composed(self) -> Settings:

@@ -158,7 +158,7 @@ def from_mask(mask: Tensor) -> Tensor:
 
 
 def to_mask(inside: Tensor) -> Tensor:
-    """[N, 1, H, W] bool to the host's MASK, [N, H, W]."""
+    """[N, 1, H, W], bool or in [0, 1], to the host's MASK, [N, H, W]."""
     return inside[:, 0].float().to(mm.intermediate_device())
 
 

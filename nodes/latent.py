@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..core import draws
+from ..core.generators import transparent
 from ..core.search import starts
 from ..core.types import Generator, Latent
 from . import grids, host, host_vae, sockets
@@ -116,6 +117,44 @@ class Decode(io.ComfyNode):
         with host.models(generator), torch.no_grad():
             pictures = [generator.decode(one) for one in host.each(latent.split(), cls.hidden.unique_id)]
         return io.NodeOutput(host.to_image(torch.cat(pictures)))
+
+
+class DecodeCutOut(io.ComfyNode):
+    """Latents to pictures and their masks."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_DecodeCutOut",
+            display_name="Decode Cut-Out (GAN)",
+            category="guided GAN/latent",
+            description="Draws the pictures of latents of Transparency (GAN), with masks of what is transparent. Join "
+            "Image with Alpha makes one picture with an alpha channel of both.",
+            search_aliases=["alpha", "RGBA", "transparent", "FuseDream", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip="Transparency (GAN) that the latent belongs to."),
+                sockets.Latent.Input("latent", tooltip="From Optimize or Load Latent."),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="image",
+                    tooltip="One picture per latent, as drawn: what is transparent is not cut away.",
+                ),
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="1 where a picture is transparent, 0 where it is opaque, as of Load Image. For Join Image "
+                    "with Alpha, or by Invert Mask for Image Composite Masked.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, latent: Latent) -> io.NodeOutput:
+        with host.models(generator), torch.no_grad():
+            found = [transparent.cut_out(generator, one) for one in host.each(latent.split(), cls.hidden.unique_id)]
+        images, alphas = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return io.NodeOutput(host.to_image(images), host.to_mask(1 - alphas))
 
 
 class LatentToVAE(io.ComfyNode):

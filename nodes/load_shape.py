@@ -1,4 +1,4 @@
-"""Load: a generator whose pictures have a shape, seamless tiles or a symmetry."""
+"""Load: a generator whose pictures have a shape: seamless tiles, a symmetry, or an alpha channel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..core.generators import symmetry as symmetries
 from ..core.generators import tiles
 from ..core.generators.shaped import shaped
+from ..core.generators.transparent import Transparent
 from ..core.types import Generator
 from . import grids, sockets
 
@@ -69,3 +70,29 @@ class Symmetry(io.ComfyNode):
     @classmethod
     def execute(cls, generator: Generator, symmetry: str) -> io.NodeOutput:
         return io.NodeOutput(shaped(generator, symmetries.Symmetry(symmetry)))
+
+
+class Transparency(io.ComfyNode):
+    """A generator whose pictures have an alpha channel."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Transparency",
+            display_name="Transparency (GAN)",
+            category="guided GAN/load",
+            description="Pictures with an alpha channel, which a search finds along with them: each augmented copy is "
+            "laid on a random background, so that only what the prompt names has to be opaque. Add Opacity Loss to "
+            "make the rest transparent, and Decode Cut-Out to get picture and mask.",
+            search_aliases=["alpha", "RGBA", "cut out", "remove background", "sticker", "FuseDream", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input(
+                    "generator", tooltip="Any generator; Symmetry and Seamless Tiles go before this node."
+                )
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip=_FOR)],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator) -> io.NodeOutput:
+        return io.NodeOutput(shaped(generator, Transparent()))

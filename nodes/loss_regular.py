@@ -1,4 +1,4 @@
-"""Loss: regularisers, which are Latent Regularization, Total Variation Loss and Initial Image Loss."""
+"""Loss: regularisers, which are Latent Regularization, Total Variation, Opacity and Initial Image Loss."""
 
 from __future__ import annotations
 
@@ -101,6 +101,28 @@ class TotalVariationLoss(io.ComfyNode):
     @classmethod
     def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(regularisers.TotalVariation())
+
+
+class OpacityLoss(io.ComfyNode):
+    """Opaque area as a loss."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_OpacityLoss",
+            display_name="Opacity Loss",
+            category="guided GAN/loss",
+            description="The opaque share of a picture whose generator is behind Transparency (GAN). Added to AugCLIP "
+            "Loss with a weight of about 0.4, or to Cutout Loss with 0.1, it makes transparent what the prompt does "
+            "not need; too much of it eats into the rest.",
+            search_aliases=["alpha", "cut out", "remove background", "FuseDream", "VQGAN-CLIP"],
+            inputs=[],
+            outputs=[_OUTPUT],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(regularisers.Opacity())
 
 
 class InitialImageLoss(io.ComfyNode):

@@ -263,6 +263,6 @@ class MaskLatent(io.ComfyNode):
     def execute(cls, generator: Generator, latent: Latent, mask: Tensor, feather: int) -> io.NodeOutput:
         with host.models():
             basis = masking.masked(generator, latent, host.from_mask(mask), feather)
-        (shares,) = basis.mask.values()
+        shares = next(iter(basis.mask.values()))
         host.say(f"{(shares > 0).sum()} of {shares.numel()} cells may change", cls.hidden.unique_id)
         return io.NodeOutput(basis)

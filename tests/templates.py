@@ -37,6 +37,7 @@ QUICK = {
 FISH, BOAT, BIRD, CAR = "a yellow fish", "a yellow boat at night", "an orange bird", "a yellow car"
 TOLD = {
     "composition": {"25:5.text": ["27", 0], "27.value": FISH, "28.value": BOAT},
+    "cut_out": {"3.text": FISH},
     "edit_latent": {"3.prompts": BIRD, "18.value": f"{CAR}\n{BOAT}", "13.columns": 2},
     "edit_with_mask": {"11.text": FISH},
     "fusedream": {"3.text": FISH},

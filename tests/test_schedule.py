@@ -18,6 +18,7 @@ from guided_gan.core.search import identity
 from guided_gan.core.search.animate import Motion, frames
 from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import of_latent
+from guided_gan.core.settings import Settings
 
 TEXT = "0: a house | snow:0.5\n\n 4 : a boat at 10:30:2\n10:a fish:-1:0.2"
 
@@ -126,7 +127,7 @@ def test_memory_that_ran_out_is_known_in_every_step(encoder, images, monkeypatch
     loss = CutoutLoss(encoder, targets.from_schedule(encoder, "0: a\n4: b"), copies=4)
     for time in (0, 4):
         encoder.seen.clear()
-        loss.at(time).around("both")(images[:1], NOWHERE, rngs(1))
+        loss.at(time).drawn_by(Settings(wraps="both"))(images[:1], NOWHERE, rngs(1))
         assert encoder.seen == [2, 2]
         monkeypatch.setattr(encoder, "encode_image", look if time == 0 else small)
 

@@ -1,4 +1,4 @@
-"""Symmetry, seamless tiles and palettes in the real host, with every search that takes them, and each mistake."""
+"""Symmetry, seamless tiles, alpha channels and palettes in the real host, with every search, and each mistake."""
 
 import numpy as np
 import pytest
@@ -98,6 +98,31 @@ def test_a_palette_of_words_and_of_a_picture(client):
     assert saved(client, run, of_picture)[0].shape == (32, 64, 3)
 
 
+def test_what_is_cut_out_stays_so_in_an_edit_and_in_a_file(client):
+    graph = client.graph()
+    generator = graph.add("Transparency", generator=graph.add("LoadGenerator", model="picturebook VQGAN"))
+    loss = graph.add("AddLosses", loss_1=loss_of(graph), loss_2=graph.add("OpacityLoss"), weight_2=5.0)
+    photo = graph.add("EncodeImage", generator=generator, image=graph.add("LoadImage", image="navy and gold.png"))
+    mask = graph.add("SolidMask", value=1.0, width=4, height=20)
+    left = graph.add("MaskComposite", destination=graph.add("SolidMask", value=0.0, width=32, height=20), source=mask,
+                     x=0, y=0, operation="add")  # fmt: skip
+    basis = graph.add("MaskLatent", generator=photo, latent=photo[1], mask=left, feather=0)
+    search = graph.add("Optimize", generator=photo, loss=loss, basis=basis, steps=12, lr=0.2)
+    kept = graph.add("SaveLatent", latent=search[1])
+    found = graph.add("DecodeCutOut", generator=photo, latent=search[1])
+    shown = [
+        graph.add("SaveImage", images=graph.add("MaskToImage", mask=found[1])),
+        graph.add("SaveImage", images=found),
+    ]
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    mask, picture = (saved(client, run, node)[0].astype(int) for node in shown)
+    assert mask[:, :3].min() > 200
+    assert mask[:, 8:].max() < 50
+    assert picture.shape == mask.shape
+    assert kept
+
+
 def tiles_of_a_biggan(graph):
     return graph.add("SeamlessTiles", generator=graph.add("LoadGenerator"))
 
@@ -118,6 +143,30 @@ def no_colours(graph):
     return graph.add("PaletteLoss")
 
 
+def a_cut_out_of_an_opaque_picture(graph):
+    generator = graph.add("LoadGenerator")
+    return graph.add("DecodeCutOut", generator=generator, latent=graph.add("RandomLatent", generator=generator))
+
+
+def a_symmetry_after_transparency(graph):
+    return graph.add("Symmetry", generator=graph.add("Transparency", generator=graph.add("LoadGenerator")))
+
+
+def opacity_of_an_opaque_picture(graph):
+    generator = graph.add("LoadGenerator")
+    start = graph.add("RandomLatent", generator=generator)
+    return graph.add("Optimize", generator=generator, loss=graph.add("OpacityLoss"), latent=start, steps=1)
+
+
+def a_transparent_layer(graph):
+    generator = graph.add("Transparency", generator=graph.add("LoadGenerator"))
+    loss = loss_of(graph, "AugCLIPLoss")
+    basis = graph.add("BasisInit", generator=generator, loss=loss, candidates=20, k=2)
+    return graph.add(
+        "ComposeOptimize", generator=generator, loss=loss, foreground=basis, background=basis, backbone="picturebook"
+    )
+
+
 @pytest.mark.parametrize(
     ("build", "node", "words"),
     [
@@ -125,6 +174,10 @@ def no_colours(graph):
         (turned_and_wide, "Symmetry", "needs square pictures, but those of vqgan-64x32"),
         (latents_of_another_shape, "Decode", "belongs to the generator"),
         (no_colours, "PaletteLoss", "needs colours: write some, or connect a picture"),
+        (a_cut_out_of_an_opaque_picture, "DecodeCutOut", "have no alpha channel"),
+        (a_symmetry_after_transparency, "Symmetry", "make a generator transparent last"),
+        (opacity_of_an_opaque_picture, "Optimize", "with a transparent generator only"),
+        (a_transparent_layer, "ComposeOptimize", "cannot be composed"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(client, build, node, words):

@@ -19,6 +19,7 @@ from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.pictures import resample
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.weightings import of_latent
+from guided_gan.core.settings import Settings
 
 
 def across(images, axis):
@@ -110,7 +111,7 @@ def test_a_loss_sees_tiles_from_everywhere(kind):
     """Over many draws a picture and the same rolled around are alike to it, as they are not without."""
     encoder = ToyEncoder()
     loss = kind(encoder, targets.from_text(encoder, "a boat"), copies=4)
-    around, images = loss.around("both"), random_pictures(16, 16)[:1]
+    around, images = loss.drawn_by(Settings(wraps="both")), random_pictures(16, 16)[:1]
     drawn = rngs(*range(400))
 
     def values(loss, images):
@@ -120,15 +121,15 @@ def test_a_loss_sees_tiles_from_everywhere(kind):
     apart, alike = ((values(one, images) - values(one, rolled)).abs() for one in (loss, around))
     assert alike < 0.2 * apart
     assert torch.equal(around(images, NOWHERE, rngs(5)), around(images, NOWHERE, rngs(5)))
-    assert torch.equal(around.around("none")(images, NOWHERE, rngs(5)), loss(images, NOWHERE, rngs(5)))
+    assert torch.equal(around.drawn_by(Settings())(images, NOWHERE, rngs(5)), loss(images, NOWHERE, rngs(5)))
     # The augmentations themselves are those that they were.
     assert torch.equal(around.draw(rngs(5))[..., 2:], loss.draw(rngs(5)))
     # Whether by gradient or without, with all copies at once or not, it is the same value.
-    small = kind(encoder, loss.target, copies=4, micro_batch=1).around("both")
+    small = kind(encoder, loss.target, copies=4, micro_batch=1).drawn_by(Settings(wraps="both"))
     leaf = images.clone().requires_grad_()
     value = small(leaf, NOWHERE, rngs(5))
     torch.testing.assert_close(value.detach(), around(images, NOWHERE, rngs(5)))
-    torch.testing.assert_close(around.by_copy(images, around.draw(rngs(5))).mean(1), value.detach())
+    torch.testing.assert_close(around.by_copy(images, NOWHERE, around.draw(rngs(5))).mean(1), value.detach())
     value.sum().backward()
     seen = images.clone().requires_grad_()
     shares = around.draw(rngs(5))[:, 0, :2]

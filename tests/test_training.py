@@ -199,8 +199,8 @@ def test_the_next_stage_starts_from_the_weights_of_the_one_before(tmp_path):
 def test_two_processes_train_as_one_does(tmp_path, monkeypatch):
     (tmp_path / "guided_gan").symlink_to(ROOT, target_is_directory=True)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    # Adam's first steps go by the sign of a gradient, however small. What rounding decides there changes later gradients in
-    # proportion to the step, so steps are small: at ten times this rate the same two runs end up to ten times as far apart.
+    # Adam's first steps go by the sign of a gradient, however small. What rounding decides there changes the gradients
+    # of later steps in proportion to the rate. So it is low: at ten times as much runs end up five times as far apart.
     words = [*TOY, "--stages", "32:3", "--seed", "3", "--lr", "2e-5"]
     places = {name: tmp_path / name for name in ("one", "two")}
     assert command.main([*words, "--out", str(places["one"])]) == 0

@@ -182,6 +182,26 @@ def test_a_kaleidoscope_is_its_own_mirror_image(host):
         assert np.array_equal(picture, image)
 
 
+def test_a_cut_out_shows_the_thing_on_any_background_and_nothing_else(host):
+    quick = ["GuidedGAN_Optimize.settings=by hand", "GuidedGAN_Optimize.settings.steps=60"]
+    quick += [f"GuidedGAN_Optimize.settings.{name}" for name in ("lr=0.06", "latent_noise=0.1")]
+    quick += ["GuidedGAN_AugCLIPLoss.settings=by hand", "GuidedGAN_AugCLIPLoss.settings.copies=8"]
+    quick += [f"{place}={value}" for place, value in QUICK.items() if "BasisInit" in place]
+    (file,) = demonstrated(host, GRAPHS["cut_out"], ["a red apple"], 3, quick).images
+    with Image.open(file) as opened:
+        assert opened.mode == "RGBA"
+        found = opened.copy()
+    opaque = np.asarray(found)[..., 3] / 255
+    assert 0.05 < opaque.mean() < 0.6
+    assert np.concatenate([opaque[0], opaque[-1], opaque[:, 0], opaque[:, -1]]).mean() < 0.3
+    for colour in ("#f0e0c8", "#7fb0e0"):
+        on = Image.new("RGBA", found.size, colour)
+        on.alpha_composite(found)
+        pixels = torch.from_numpy(np.asarray(on.convert("RGB")).copy()).movedim(-1, 0)[None] / 127.5 - 1
+        things = torch.tensor([[[KINDS.index("apple"), COLOURS.index("red")]]])
+        assert judging.finds(pixels, things).all(), f"not both judges see a red apple on {colour}"
+
+
 def test_a_film_shows_each_prompt_of_its_schedule_in_its_own_frames(host):
     """What a frame is searched for is the line in force: with others after it, the frames before are the same."""
     films = []

@@ -20,7 +20,8 @@ from . import configs
 
 ENDING = ".search.json"
 MOST = 1_000_000  # the largest value of any number: no search has more steps or candidates
-_NOT_SAID = ("composition", "wraps")  # fields not read as part of a section: read separately, or set by the generator
+# Fields not read as part of a section: read separately, or set by the generator.
+_NOT_SAID = ("composition", "wraps", "transparent")
 T = TypeVar("T")
 
 

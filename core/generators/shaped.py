@@ -1,4 +1,4 @@
-"""Generators whose pictures are constrained to a shape, such as a symmetry, with the weights of another generator."""
+"""Generators whose pictures have a shape, such as a symmetry or a cut-out, with the weights of another generator."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..errors import PackError
 from ..settings import Settings
 from ..types import Autoencoder, Generator, Latent, Managed
 
 
 class Shape(Protocol):
-    """A constraint on pictures. says: suffix of the generator's name."""
+    """What is done to pictures beyond what their generator does. says: suffix of the generator's name."""
 
     @property
     def says(self) -> str: ...
+
+    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
+        """What latents have in addition to those of the generator, name -> initial value, without the batch axis."""
+        ...
 
     def check(self, generator: Generator) -> None:
         """Raise a PackError if the generator does not support this shape."""
@@ -27,8 +32,11 @@ class Shape(Protocol):
         """The search settings for a generator of this shape, from those of the underlying one."""
         ...
 
-    def decode(self, generator: Generator, latent: Latent) -> Tensor:
-        """Pictures of this shape, [N, 3, H, W] in [-1, 1], of the underlying generator's latent; differentiable."""
+    def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
+        """Pictures of this shape, [N, 3, H, W] in [-1, 1], of the underlying generator's latent; differentiable.
+
+        added: name -> [N, *shape], the tensors of `adds`.
+        """
         ...
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
@@ -37,26 +45,32 @@ class Shape(Protocol):
 
 
 class Shaped(Managed):
-    """The generator `base` with a shape. Its latents are those of `base`, with its own name.
+    """The generator `base` with a shape. Its latents are those of `base`, with its own name and what the shape adds.
 
     Raises:
-        PackError: `base` does not support this shape.
+        PackError: `base` does not support this shape, or is transparent already, which has to be the last shape.
     """
 
     def __init__(self, base: Generator, shape: Shape) -> None:
+        if base.settings.transparent:
+            raise PackError(f"{base.name} is transparent already: make a generator transparent last, after all else.")
         shape.check(base)
         self.base, self.shape, self.module = base, shape, base.module
         self.dtype, self.patcher, self.settings = base.dtype, base.patcher, shape.settings(base.settings)
         self.class_norm: float | None = getattr(base, "class_norm", None)  # of generators with classes
         self.name, self.resolution = f"{base.name} {shape.says}", base.resolution
-        self.spec: Mapping[str, tuple[int, ...]] = base.spec
+        self._adds = shape.adds(base)
+        self.spec: Mapping[str, tuple[int, ...]] = {
+            **base.spec,
+            **{name: tuple(value.shape) for name, value in self._adds.items()},
+        }
 
     def __repr__(self) -> str:
         return f"Generator({self.name})"
 
     def sample(self, n: int, rng: torch.Generator) -> Latent:
         """As `base.sample`."""
-        return self._own(self.base.sample(n, rng))
+        return self._begun(self.base.sample(n, rng))
 
     def decode(self, latent: Latent) -> Tensor:
         """Pictures of the shape, [N, 3, H, W] in [-1, 1], differentiable in the latent.
@@ -64,7 +78,7 @@ class Shaped(Managed):
         Raises:
             LatentError: the latent belongs to another generator, such as `base`.
         """
-        return self.shape.decode(self.base, self._below(latent))
+        return self.shape.decode(self.base, *self.parts(latent))
 
     def constrain(self, latent: Latent) -> Latent:
         """As `base.constrain`.
@@ -72,14 +86,24 @@ class Shaped(Managed):
         Raises:
             LatentError: as `decode`.
         """
-        return self._own(self.base.constrain(self._below(latent)))
+        below, added = self.parts(latent)
+        return self._own(self.base.constrain(below), added)
 
-    def _own(self, latent: Latent) -> Latent:
-        return replace(latent, generator=self.name)
+    def parts(self, latent: Latent) -> tuple[Latent, dict[str, Tensor]]:
+        """The latent of `base`, and the tensors that the shape adds.
 
-    def _below(self, latent: Latent) -> Latent:
+        Raises:
+            LatentError: as `decode`.
+        """
         latent.check(self)
-        return replace(latent, generator=self.base.name)
+        own = {name: value for name, value in latent.tensors.items() if name not in self._adds}
+        return Latent(self.base.name, own), {name: latent.tensors[name] for name in self._adds}
+
+    def _own(self, latent: Latent, added: Mapping[str, Tensor]) -> Latent:
+        return replace(latent, generator=self.name, tensors={**latent.tensors, **added})
+
+    def _begun(self, latent: Latent) -> Latent:
+        return self._own(latent, {name: value.expand(len(latent), *value.shape) for name, value in self._adds.items()})
 
 
 class ShapedGrid(Shaped):
@@ -101,7 +125,7 @@ class ShapedGrid(Shaped):
         Raises:
             PackError: the pictures are empty or not finite.
         """
-        return self._own(self.shape.encode(self.base, images))
+        return self._begun(self.shape.encode(self.base, images))
 
 
 def shaped(generator: Generator, shape: Shape) -> Shaped:

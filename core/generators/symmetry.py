@@ -11,7 +11,7 @@ fold preserves the symmetries of the previous ones, since g commutes with them a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -111,7 +111,11 @@ class Symmetry:
         """The settings of the generator itself."""
         return own
 
-    def decode(self, generator: Generator, latent: Latent) -> Tensor:
+    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, made symmetric."""
         return symmetric(generator.decode(latent), self.name)
 

@@ -58,7 +58,11 @@ class Tiles:
         """The settings of the generator itself, with `wraps`, by which losses are adapted."""
         return replace(own, wraps=self.sides, composition=own.composition and self.settings(own.composition))
 
-    def decode(self, generator: Generator, latent: Latent) -> Tensor:
+    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, with circular padding."""
         with _Around(*resample.SIDES[self.sides]):
             return generator.decode(latent)

@@ -85,7 +85,7 @@ def with_error(loss: Loss, images: Tensor, latent: Latent, rngs: Sequence[torch.
     for name, (weight, term) in named_terms(loss).items():
         own = _own(rngs, name, term)
         if isinstance(term, CopiesLoss) and term.copies > 1:
-            copies = weight * term.by_copy(images, term.draw(own))
+            copies = weight * term.by_copy(images, latent, term.draw(own))
             values.append(copies.mean(1))
             variances.append(copies.var(1) / term.copies)
         else:

@@ -46,7 +46,7 @@ class ByGenerator:
 def suited(loss: Loss, settings: Settings) -> Loss:
     """A loss, or a sum of losses, in which every `ByGenerator` is replaced by the loss for the given settings.
 
-    Losses are adapted to pictures that wrap around, if the settings say so.
+    Losses are adapted to pictures that wrap around or are transparent, if the settings say so.
     """
     terms = [(weight, _one(term, settings)) for weight, term in terms_of(loss)]
     return SumLoss(terms) if isinstance(loss, SumLoss) else terms[0][1]
@@ -59,4 +59,4 @@ def waiting(loss: Loss) -> list[ByGenerator]:
 
 def _one(loss: Loss, settings: Settings) -> Loss:
     loss = loss.suited(settings) if isinstance(loss, ByGenerator) else loss
-    return loss.around(settings.wraps) if isinstance(loss, CopiesLoss) and settings.wraps != loss.wraps else loss
+    return loss.drawn_by(settings) if isinstance(loss, CopiesLoss) else loss

@@ -13,7 +13,9 @@ from .. import draws
 from ..compute import precision
 from ..compute.memory import batches_of, constant
 from ..errors import ChoiceError, PackError
+from ..generators import transparent
 from ..pictures import resample
+from ..settings import Settings
 from ..types import JointEncoder, Latent, Model, Target
 
 Made = TypeVar("Made")
@@ -39,7 +41,8 @@ class CopiesLoss:
     L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
 
     A subclass defines the augmentations a: `parameters` draws their parameters, `augment` applies them. Pictures that
-    wrap around are first rolled by a random offset, equal for all copies of a picture, so that no edge is special.
+    wrap around are first rolled by a random offset, equal for all copies of a picture, so that no edge is special. Each
+    copy of a transparent picture lies on a random background of its own.
 
     Args:
         encoder: f, frozen; gradients flow to the pictures only.
@@ -57,6 +60,7 @@ class CopiesLoss:
     name = ""
     _first: CopiesLoss | None = None  # what this is a changed copy of: they share the batch size that fits into memory
     wraps = "none"  # which sides of the pictures meet, a name of `resample.SIDES`
+    transparent = False  # whether latents have an alpha channel, as `generators.transparent`
 
     def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
         if distance not in DISTANCES:
@@ -83,9 +87,11 @@ class CopiesLoss:
         """All attributes except how the work is split, which does not change the loss; see `identity.Identified`."""
         return {name: value for name, value in vars(self).items() if name not in ("micro_batch", "_first")}
 
-    def around(self: Copies, sides: str) -> Copies:
-        """The same loss for pictures that wrap around. sides: a name of `resample.SIDES`."""
-        return self._changed(wraps=sides)
+    def drawn_by(self: Copies, settings: Settings) -> Copies:
+        """The same loss for the pictures of a generator with these settings: they may wrap around or be transparent."""
+        drawn = {"wraps": settings.wraps, "transparent": settings.transparent}
+        changes = {name: value for name, value in drawn.items() if getattr(self, name) != value}
+        return self._changed(**changes) if changes else self
 
     def at(self: Copies, time: int) -> Copies:
         """The loss with the target of a step, or of a film's frame; the loss itself without a schedule."""
@@ -98,12 +104,14 @@ class CopiesLoss:
         return other
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
-        """Augmentation parameters [N, copies, K], preceded by the offsets for rolling if pictures wrap around."""
-        parameters = self.parameters(rngs)
-        if self.wraps == "none":
-            return parameters
-        shares = draws.uniform(draws.streams(rngs, "around"), 1, _ROLL)
-        return torch.cat([shares.expand(-1, self.copies, -1), parameters], -1)
+        """Augmentation parameters [N, copies, K], after offsets for rolling and backgrounds if pictures need them."""
+        numbers = [self.parameters(rngs)]
+        if self.transparent:
+            numbers.insert(0, draws.uniform(draws.streams(rngs, "backgrounds"), self.copies, transparent.BACKGROUND))
+        if self.wraps != "none":
+            shares = draws.uniform(draws.streams(rngs, "around"), 1, _ROLL)
+            numbers.insert(0, shares.expand(-1, self.copies, -1))
+        return torch.cat(numbers, -1)
 
     def parameters(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters [N, copies, K], on the CPU; row i comes from rngs[i] alone."""
@@ -126,15 +134,20 @@ class CopiesLoss:
 
     def given(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
         """The loss [N] with the numbers that `draw` gave."""
-        images, parameters = self._seen(images, numbers.to(images.device))
+        images, parameters = self._seen(images, latent, numbers.to(images.device))
         if torch.is_grad_enabled() and images.requires_grad:
             parts = self._in_parts(images, parameters, lambda part: self._with_gradient(images.detach(), part))
             value, gradient = (torch.stack(shares).sum(0) for shares in zip(*parts, strict=True))
             return _WithGradient.apply(images, value, gradient)
         return torch.stack(self._in_parts(images, parameters, lambda part: self._mean_distance(images, part))).sum(0)
 
-    def _seen(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """The pictures, rolled if they wrap around, and the augmentation parameters, from the numbers of `draw`."""
+    def _seen(self, images: Tensor, latent: Latent, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures as copies are made of them, and the rest of the numbers of `draw`.
+
+        Transparent ones have their alpha channel as a fourth; those that wrap around are rolled.
+        """
+        if self.transparent:
+            images = torch.cat([images, transparent.alpha(latent, images)], 1)
         if self.wraps == "none":
             return images, numbers
         return resample.rolled(images, numbers[:, 0, :_ROLL], self.wraps), numbers[..., _ROLL:]
@@ -146,11 +159,16 @@ class CopiesLoss:
 
     def _vectors(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Unit vectors [N, C, D] of augmented copies."""
-        return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, parameters.shape[:2])
+        shape = parameters.shape[:2]
+        if images.shape[1] > 3:
+            backgrounds, parameters = parameters.tensor_split([transparent.BACKGROUND], -1)
+            images = transparent.over(images, backgrounds)
+            parameters = parameters.flatten(0, 1)[:, None]
+        return self.encoder.encode_image(self.augment(images, parameters)).unflatten(0, shape)
 
-    def by_copy(self, images: Tensor, numbers: Tensor) -> Tensor:
+    def by_copy(self, images: Tensor, latent: Latent, numbers: Tensor) -> Tensor:
         """The weighted distance of each copy, [N, copies], whose mean is the loss, with the numbers of `draw`."""
-        images, parameters = self._seen(images, numbers.to(images.device))
+        images, parameters = self._seen(images, latent, numbers.to(images.device))
         return torch.cat(self._in_parts(images, parameters, lambda part: self._distances(images, part)), 1)
 
     def _mean_distance(self, images: Tensor, parameters: Tensor) -> Tensor:

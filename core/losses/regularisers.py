@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .. import pictures
 from ..compute.memory import constant
 from ..errors import LatentError, PackError, ShapeError
+from ..generators import transparent
 from ..types import Latent, Model
 
 
@@ -105,6 +106,19 @@ class TotalVariation(_WithoutModel):
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
         down, across = (images.diff(dim=axis).square().mean((1, 2, 3)) for axis in (2, 3))
         return down + across
+
+
+class Opacity(_WithoutModel):
+    """Mean of the alpha channel, in [0, 1]: lower is more transparent.
+
+    Raises:
+        PackError: when called: the latent has no alpha channel.
+    """
+
+    name = "opacity"
+
+    def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
+        return transparent.alpha(latent, images).mean((1, 2, 3))
 
 
 class InitialImage(_WithoutModel):

@@ -49,9 +49,17 @@ class Composite:
     A latent has each tensor of the generator twice, such as "foreground.z" and "background.z", and "place" [N, 4]: the
     foreground's height and width as shares of the picture's (both alpha in the paper), the share of the free rows above
     it, and of the free columns to its left.
+
+    Raises:
+        PackError: the generator is transparent.
     """
 
     def __init__(self, generator: Generator) -> None:
+        if generator.settings.transparent:
+            raise PackError(
+                f"{generator.name} cannot be composed: give the generator without the alpha channel, and blend its "
+                "pictures with what was cut out."
+            )
         self.base, self.module = generator, generator.module
         self.dtype, self.patcher = generator.dtype, generator.patcher
         self.settings = generator.settings.composed

@@ -28,7 +28,7 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
         generator: an `Autoencoder`, to which the latent belongs.
         latent: N latents; outside the mask they stay bit for bit the same.
         mask: [1 or N, H, W] in [0, 1], of any size: it is resized to the picture.
-        feather: width in cells, at least 0, of the mask's soft edge on either side.
+        feather: width in cells of each grid, at least 0, of the mask's soft edge on either side.
 
     Returns:
         A basis of N searches with k = 1.
@@ -43,10 +43,10 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
         raise ShapeError(
             f"The mask must be one, or one for each of the {len(latent)} latents, [N, H, W]; got {list(mask.shape)}."
         )
-    basis = of_latent(latent)
-    ((name, (_, *size)),) = generator.spec.items()
-    shares = cells(mask, size, feather).expand(len(latent), -1, -1, -1)
-    return replace(basis, anchor=latent.tensors, mask={name: shares})
+    shares = {
+        name: cells(mask, size, feather).expand(len(latent), -1, -1, -1) for name, (_, *size) in generator.spec.items()
+    }
+    return replace(of_latent(latent), anchor=latent.tensors, mask=shares)
 
 
 def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
