@@ -3,8 +3,9 @@
 The prompts are combinations of object, colour and background that CLIP has never seen. The object is right when both
 judges see it in the prompt's colour, and all is when they see the background as well. The rows are those of the paper's
 Figures 8 and 9 (Crowson, Biderman et al. 2022), each the first row's search but for one thing: where it starts, how the
-latent is held, or which augmentations it has, among which crops count: each by itself, each left out, all and none.
-Prints a table in Markdown; intervals are of 95 %.
+latent is held, or which augmentations it has, among which crops count: each by itself, each left out, all and none. Two
+rows more enlarge the first row's picture, once and twice, and search on, as the workflow `large` does; the judges see
+these pictures scaled down. Prints a table in Markdown; intervals are of 95 %.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from statistics import fmean
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..core import draws
 from ..core.augment import vqgan_clip
-from ..core.generators.vqgan import CodebookGenerator
+from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.losses import cutout_loss, targets
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
 from ..core.search import optimize, starts, weightings
 from ..core.search.options import ALL, FINEST
-from ..core.types import Loss
+from ..core.types import Latent, Loss
 from ._common import (
     WORDINGS,
     Prompt,
@@ -54,7 +56,7 @@ class Way:
 
     start: a name of `starts.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
     cutouts. grid_scales: a name of `options.GRID_SCALES`. codebook: over the logits of codes, each step with a draw of
-    them, at this lr.
+    them, at this lr. enlarged: how often the picture is enlarged to twice its side and searched on.
     """
 
     start: str = starts.MODEL
@@ -62,6 +64,7 @@ class Way:
     regularization: LatentRegularization | None = HELD
     grid_scales: str = ALL
     codebook: float = 0.0
+    enlarged: int = 0
 
 
 def without(name: str) -> Collection[str]:
@@ -80,7 +83,11 @@ WAYS: dict[str, Way] = {
     **{f"only {name}": Way(augmentations=[name]) for name in AUGMENTATIONS},
     **{f"all but {name}": Way(augmentations=without(name)) for name in AUGMENTATIONS},
     "no augmentation": Way(augmentations=()),
+    "twice the side": Way(enlarged=1),
+    "four times the side": Way(enlarged=2),
 }
+# Of the search of an enlarged picture, as the workflow has them:
+LARGE = {"steps": 60, "lr": 0.1, "smallest": 0.3}
 
 
 def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_loss.CutoutLoss:
@@ -97,15 +104,29 @@ def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_los
 
 
 def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
-    """What the search finds, [1, 3, H, W]."""
+    """What the search finds, [1, 3, H, W], as large as the shipped VQGAN draws by itself."""
+    generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
+    found = searched(
+        generator, starts.start(generator, way.start, draws.rng(seed, "latent")), prompt, way, seed, options
+    )
+    for _ in range(way.enlarged):
+        height, width = (2 * side for side in found.shape[2:])
+        larger = vqgan().at(height, width)
+        begun = larger.encode(F.interpolate(found, (height, width), mode="bicubic").clamp(-1, 1))
+        found = searched(larger, begun, prompt, way, seed, argparse.Namespace(**{**vars(options), **LARGE}))
+    return F.interpolate(found, generator.resolution, mode="bilinear", antialias=True) if way.enlarged else found
+
+
+def searched(
+    generator: VQGANGenerator, begun: Latent, prompt: Prompt, way: Way, seed: int, options: argparse.Namespace
+) -> Tensor:
+    """The picture [1, 3, H, W] that a search finds from a latent."""
     loss: Loss = loss_of(prompt, way, options)
     if way.regularization:
         loss = SumLoss([(1.0, loss), (1.0, way.regularization)])
-    generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
     lr, noise = (way.codebook, GUMBEL) if way.codebook else (options.lr, options.noise)
-    start = weightings.of_latent(starts.start(generator, way.start, draws.rng(seed, "latent")))
     search = optimize.Options(options.steps, lr, noise, schedule=options.schedule, grid_scales=way.grid_scales)
-    return optimize.optimize(generator, loss, start, seeds=[seed], options=search).images
+    return optimize.optimize(generator, loss, weightings.of_latent(begun), seeds=[seed], options=search).images
 
 
 def judged(task: tuple[Prompt, int], options: argparse.Namespace) -> dict[str, tuple[tuple[bool, bool], float, Tensor]]:

@@ -49,7 +49,7 @@ def test_the_rows_switch_each_augmentation_on_and_off(toys):
         assert on[f"all but {augmentation}"] == [name for name in every if name != augmentation]
 
 
-def test_each_way_makes_a_picture_of_its_own(toys):
+def test_each_way_makes_a_picture_of_its_own(toys, monkeypatch):
     names = [
         "all augmentations",
         "each cell by itself",
@@ -58,11 +58,14 @@ def test_each_way_makes_a_picture_of_its_own(toys):
         "only crops",
         "only flip",
         "no augmentation",
+        "twice the side",
+        "four times the side",
     ]
+    monkeypatch.setitem(vqgan.LARGE, "steps", 1)
     made = vqgan.judged((_common.Prompt.plain(0, 1, 2), 1), Namespace(**SEARCH, only=names))
     pictures = torch.cat([picture for _, _, picture in made.values()])
-    assert pictures.shape == (7, 3, 64, 64)
-    assert len(torch.unique(pictures.flatten(1), dim=0)) == 7
+    assert pictures.shape == (9, 3, 64, 64)
+    assert len(torch.unique(pictures.flatten(1), dim=0)) == 9
 
 
 def test_the_table_says_how_often_the_judges_were_right(toys, capsys, monkeypatch, tmp_path):
