@@ -9,6 +9,7 @@ from guided_gan.core.generators.latent_grid import autoencoder
 from guided_gan.core.generators.shaped import shaped
 from guided_gan.core.generators.symmetry import SYMMETRIES, Symmetry, symmetric
 from guided_gan.core.generators.tiles import Tiles
+from guided_gan.core.generators.transparent import Transparent
 from guided_gan.core.losses import targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search.compose import Composite
@@ -89,6 +90,9 @@ def test_any_generator_may_be_symmetric_and_layers_of_a_composition_too():
     latent = generator.sample(2, seeded(1))
     assert latent.tensors["z"].equal(toy.sample(2, seeded(1)).tensors["z"])
     assert torch.equal(generator.decode(latent), symmetric(toy.decode(toy.sample(2, seeded(1))), "left and right"))
+    for shape in (Symmetry("left and right"), Transparent()):
+        drawn = shaped(toy, shape).sample(2, seeded(1), gaussian_y=True)
+        assert drawn.tensors["y"].equal(toy.sample(2, seeded(1), gaussian_y=True).tensors["y"])
     composite = Composite(generator)
     for layer in composite.layers(composite.sample(2, seeded(2))):
         assert torch.equal(layer.flip(3), layer)

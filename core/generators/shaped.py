@@ -68,9 +68,9 @@ class Shaped(Managed):
     def __repr__(self) -> str:
         return f"Generator({self.name})"
 
-    def sample(self, n: int, rng: torch.Generator) -> Latent:
-        """As `base.sample`."""
-        return self._begun(self.base.sample(n, rng))
+    def sample(self, n: int, rng: torch.Generator, **how: bool) -> Latent:
+        """As `base.sample`. how: its further arguments, such as a BigGAN's `gaussian_y`."""
+        return self._begun(self.base.sample(n, rng, **how))
 
     def decode(self, latent: Latent) -> Tensor:
         """Pictures of the shape, [N, 3, H, W] in [-1, 1], differentiable in the latent.
