@@ -106,6 +106,7 @@ _GAN, _VQGAN, _STYLEGAN = (
 )
 _CLIP, _VAE = _made("LoadCLIP"), _made("VAELoader", vae_name="pixel_space")
 _OF_VAE = _made("VAEGenerator", vae=_VAE, width=64, height=64)
+_TRANSPARENT = _made("Transparency", generator=_GAN)
 _TARGET = _made("EncodeText", clip=_CLIP)
 _LOSS = _made("AugCLIPLoss", clip=_CLIP, target=_TARGET, copies=2)
 _LATENT = _made("RandomLatent", generator=_GAN)
@@ -116,10 +117,11 @@ _DARK = _made("SolidMask", value=0.0, width=64, height=64)
 
 # What can be linked to an input of a type; the first one suits most nodes.
 SOCKETS: dict[str, list[Supply]] = {
-    "GAN_GENERATOR": [_GAN, _VQGAN, _STYLEGAN, _OF_VAE],
+    "GAN_GENERATOR": [_GAN, _VQGAN, _STYLEGAN, _OF_VAE, _TRANSPARENT],
     "GAN_LATENT": [
         *(_LATENT, _made("RandomLatent", generator=_VQGAN), _made("StyleGANTSample", generator=_STYLEGAN, clip=_CLIP)),
         *(_made("RandomLatent", generator=_GAN, batch=3), _made("RandomLatent", generator=_OF_VAE)),
+        _made("RandomLatent", generator=_TRANSPARENT),
     ],
     "GAN_BASIS": [
         *(
@@ -141,6 +143,7 @@ SOCKETS: dict[str, list[Supply]] = {
             _made("AddLosses", loss_1=_LOSS, loss_2=_made("LatentRegularization")),
             _made("PerceptualLoss", image=_IMAGE),
         ),
+        _made("OpacityLoss"),
     ],
     "SCORE_CURVE": [_made("Optimize", 3, generator=_GAN, loss=_LOSS, latent=_LATENT, steps=1)],
     "IMAGE": [
@@ -176,6 +179,7 @@ SUITED = {
     "EditLatent": {"GAN_GENERATOR": 2, "GAN_LATENT": 2},
     "LatentToVAE": {"GAN_GENERATOR": 3, "GAN_LATENT": 4},
     "VAEToLatent": {"GAN_GENERATOR": 3},
+    "DecodeCutOut": {"GAN_GENERATOR": 4, "GAN_LATENT": 5},
 }
 SMALL: dict[str, Any] = {
     "steps": 1,

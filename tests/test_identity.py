@@ -23,9 +23,10 @@ from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.palette import Palette
 from guided_gan.core.losses.perceptual import PerceptualLoss
-from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
+from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, Opacity, TotalVariation
 from guided_gan.core.losses.seam import Seam
 from guided_gan.core.search import compose, identity
+from guided_gan.core.settings import Settings
 
 
 class ToyMetric:
@@ -60,6 +61,8 @@ LOSSES = {
         lambda: AUG(target(), distance="spherical"),
         lambda: AugCLIPLoss(ToyEncoder(1), target(seed=1)),
         lambda: AugCLIPLoss(half(ToyEncoder()), target()),
+        lambda: AUG(target()).drawn_by(Settings(wraps="both")),
+        lambda: AUG(target()).drawn_by(Settings(transparent=True)),
     ),
     "cutouts": (
         lambda: CutoutLoss(ToyEncoder(), target()),
@@ -112,6 +115,7 @@ LOSSES = {
         lambda: Seam(compose.Composite(ToyGenerator()), metric(1)),
     ),
     "total variation": (TotalVariation,),
+    "opacity": (Opacity,),
 }
 
 

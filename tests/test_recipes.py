@@ -12,7 +12,17 @@ from guided_gan.core.generators.stylegan_t.network import Mapping
 from guided_gan.picturebook import MODELS, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import broken, captioned, changes, choices, classifier, clip, gan, pasted, upscaler
+from guided_gan.picturebook.recipes import (
+    broken,
+    captioned,
+    changes,
+    choices,
+    classifier,
+    clip_data,
+    gan,
+    pasted,
+    upscaler,
+)
 from guided_gan.picturebook.scenes import kinds, render
 
 # --- what latents mean -----------------------------------------------------------------------------------------------
@@ -94,7 +104,7 @@ def test_noise_completes_a_caption_within_what_it_says(place, size):
 
 
 def test_clips_training_shows_nothing_that_it_holds_out():
-    scenes = clip.draw(192, seeded(5))
+    scenes = clip_data.draw(192, seeded(5))
     held = kinds.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
     there = torch.arange(2) < scenes.count[:, None]
     assert not (held & there).any()

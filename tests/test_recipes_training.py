@@ -15,7 +15,7 @@ from guided_gan.core import generators
 from guided_gan.core.types import Autoencoder
 from guided_gan.picturebook import MODELS, networks
 from guided_gan.picturebook.language import tokens
-from guided_gan.picturebook.recipes import classifier, clip, gan, reworded, searched, stylegan_t, vqgan
+from guided_gan.picturebook.recipes import classifier, clip, clip_data, gan, reworded, searched, stylegan_t, vqgan
 from guided_gan.picturebook.scenes import kinds
 
 
@@ -104,7 +104,7 @@ def test_captions_are_read_as_the_model_reads_them_whole():
 
 def test_searches_of_the_recipe_come_nearer_to_their_captions():
     model, generator = core_clip.load(MODELS / "clip").module, generators.load(MODELS / "vqgan")
-    scenes = clip.shown(kinds.sample(40, seeded(1), two_objects=0.0, shaded=1.0))[:2]
+    scenes = clip_data.shown(kinds.sample(40, seeded(1), two_objects=0.0, shaded=1.0))[:2]
     words = torch.nn.functional.normalize(torch.randn(2, 192, generator=seeded(2)), dim=1)
     assert isinstance(generator, Autoencoder)
     searches = searched.Searches(generator, scenes, words, seeded(3))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from templates import BIRD, BOAT, CAR, FILES, FISH, GIVEN, GRAPHS, QUICK, TOLD
+from templates import BIRD, BOAT, CAR, FILES, FISH, GIVEN, GRAPHS, QUICK, QUICKER, TOLD
 
 from guided_gan.launcher import client as launcher
 from guided_gan.launcher.fields import Fields
@@ -144,7 +144,8 @@ def test_draws_what_it_is_told(name, host):
     """Through the demo's own path: prompts that it does not ship with, and a seed."""
     graph, given = GRAPHS[name], GIVEN.get(name, [FISH])
     kinds = {node["type"] for nodes, _, _ in inside(graph) for node in nodes}
-    settings = [f"{place}={value}" for place, value in QUICK.items() if place.partition(".")[0] in kinds]
+    quick = QUICK | QUICKER.get(name, {})
+    settings = [f"{place}={value}" for place, value in quick.items() if place.partition(".")[0] in kinds]
     result = demonstrated(host, graph, given, 41, settings)
     assert result.images
     ran: dict[str, dict] = {}
@@ -186,7 +187,8 @@ def test_a_cut_out_shows_the_thing_on_any_background_and_nothing_else(host):
     quick = ["GuidedGAN_Optimize.settings=by hand", "GuidedGAN_Optimize.settings.steps=60"]
     quick += [f"GuidedGAN_Optimize.settings.{name}" for name in ("lr=0.06", "latent_noise=0.1")]
     quick += ["GuidedGAN_AugCLIPLoss.settings=by hand", "GuidedGAN_AugCLIPLoss.settings.copies=8"]
-    quick += [f"{place}={value}" for place, value in QUICK.items() if "BasisInit" in place]
+    starts = {place: value for place, value in QUICK.items() if "BasisInit" in place} | QUICKER["cut_out"]
+    quick += [f"{place}={value}" for place, value in starts.items()]
     (file,) = demonstrated(host, GRAPHS["cut_out"], ["a red apple"], 3, quick).images
     with Image.open(file) as opened:
         assert opened.mode == "RGBA"

@@ -13,9 +13,6 @@ prompt to the plain one alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,26 +26,14 @@ from torch.nn import functional as F
 
 from ...core import draws, towers, vocabulary
 from .. import MODELS
-from ..language import (
-    EVALUATION_UNKNOWN_PROMPTS,
-    WORDINGS,
-    Meaning,
-    Meanings,
-    describe,
-    known_prompts,
-    tokens,
-    unknown_captions,
-    word,
-    wordings,
-)
+from ..language import tokens
 from ..language import vocabulary as known_words
-from ..language.prompts import STRAIGHT
-from ..language.writer import python_rng
 from ..networks import Heads
-from ..scenes import kinds, render
-from .blocks import Blocks, on
-from .changes import blemish, shift, turn, worsen
+from .blocks import on
+from .changes import shift, turn, worsen
 from .classifier import attribute_loss
+from .clip_data import SEED, batches_of
+from .clip_measures import measure
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 FOLDER = MODELS / "clip"
@@ -61,9 +46,6 @@ MODEL = {
 PREPROCESS = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
 BATCH = 192
 UNKNOWN = 48  # captions of a batch that fit no picture
-TWO_OBJECTS = 0.4  # share of pictures with two objects: which colour belongs to which is the last that it learns
-SEED = 44
-Reads = Callable[[list[str]], Tensor]
 
 
 def clip(steps: int, device: torch.device) -> Recipe:
@@ -161,72 +143,6 @@ def keep(model: CLIP, folder: Path) -> None:
     (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Scenes, their pictures [N, 3, 64, 64], what is said of them, in tokens [N, T], and captions of none [M, T]."""
-
-    scenes: kinds.Scenes
-    picture: Tensor
-    meanings: Meanings
-    words: Tensor
-    nowhere: Tensor
-
-
-def batches_of(
-    tokenizer: SimpleTokenizer,
-    device: torch.device,
-    batch: int,
-    unknown: int,
-    seed: int,
-    move: Callable[[Tensor, torch.Generator], Tensor],
-) -> Blocks[Batch]:
-    """Batches of so many pictures, with so many captions of none. move: as `changes.turn`."""
-    in_pieces = tokens.InPieces(tokenizer)
-
-    def draw_batches(rng: torch.Generator, count: int) -> Batch:
-        scenes, there = draw(count * batch, rng), on(device, rng)
-        said, nowhere = describe(scenes, rng), unknown_captions(count * unknown, rng)
-        pictures = move(blemish(render.render(scenes.to(device)), there), rng)
-        words, others = (in_pieces(texts, rng).to(device) for texts in (said.texts, nowhere))
-        return Batch(scenes, pictures, said.meanings, words, others)
-
-    return Blocks(draw_batches, batch, seed)
-
-
-def draw(n: int, rng: torch.Generator) -> kinds.Scenes:
-    """n scenes that CLIP may see; every other one is the one before with an attribute anew or two colours exchanged."""
-    base = shown(kinds.sample(2 * n, rng, two_objects=TWO_OBJECTS))
-    other = shown(kinds.sample(2 * n, rng))
-    most = min(len(base), len(other))
-    base, other = base[:most], other[:most]
-    which = torch.randint(5, (most,), generator=rng)
-    exchange = (which == 3) & (base.count == 2)
-    colour = torch.where(exchange[:, None], base.colour.flip(1), base.colour)
-    twin = replace(
-        base,
-        kind=torch.where((which == 0)[:, None], other.kind, base.kind),
-        colour=torch.where((which == 1)[:, None], other.colour, colour),
-        background=torch.where(which == 2, other.background, base.background),
-        cx=torch.where(((which == 3) & (base.count == 1))[:, None], base.cx.flip(0), base.cx),
-        facing=torch.where((which == 4)[:, None], 1 - base.facing, base.facing),
-        variety=other.variety,
-        jitter=other.jitter,
-    )
-    kept = (~_held_out(twin)).nonzero()[: n // 2, 0]
-    pairs = {name: torch.stack([value, vars(twin)[name]], 1)[kept].flatten(0, 1) for name, value in vars(base).items()}
-    return kinds.Scenes(**pairs)
-
-
-def _held_out(scenes: kinds.Scenes) -> Tensor:
-    held = kinds.clip_holds_out(scenes.kind, scenes.colour, scenes.background[:, None])
-    return held[:, 0] | (held[:, 1] & (scenes.count == 2))
-
-
-def shown(scenes: kinds.Scenes) -> kinds.Scenes:
-    """Those scenes that CLIP is shown."""
-    return scenes[~_held_out(scenes)]
-
-
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
     """InfoNCE over logits [images, captions] in which a caption that also fits is no negative.
 
@@ -236,67 +152,3 @@ def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
     logits = logits.masked_fill(fits & ~own, -torch.inf)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
-
-
-def reads(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> Reads:
-    """How a model reads texts, in its own precision: unit vectors [N, D]."""
-
-    @torch.inference_mode()
-    def read(texts: list[str]) -> Tensor:
-        parts = [texts[i : i + 500] for i in range(0, len(texts), 500)]
-        return F.normalize(torch.cat([model.encode_text(tokenizer(part).to(device)) for part in parts]).float(), dim=1)
-
-    return read
-
-
-@torch.inference_mode()
-def measure(model: CLIP, tokenizer: SimpleTokenizer, device: torch.device) -> dict[str, float]:
-    """R-precision, the nearest of all plain prompts by class of wording, and how well scores tell what is unknown.
-
-    R-precision: how often the best of 100 captions fits the picture, on combinations seen and held out.
-    """
-
-    read = reads(model, tokenizer, device)
-
-    def look(scenes: kinds.Scenes) -> Tensor:
-        return F.normalize(model.encode_image(render.render(scenes).to(device)).float(), dim=1)
-
-    figures = {}
-    for name, held_out in (("seen", False), ("held_out", True)):
-        rng, hits = torch.Generator().manual_seed(SEED + 100), []
-        for _ in range(10):
-            scenes = kinds.sample(3000 if held_out else 150, rng)
-            scenes = scenes[(_held_out(scenes) == held_out).nonzero()[:100, 0]]
-            said = describe(scenes, rng)
-            best = (look(scenes) @ read(said.texts).T).argmax(1).cpu()
-            hits.append(said.meanings.fits(scenes)[torch.arange(len(best)), best].float().mean())
-        figures[f"r_precision_{name}"] = torch.stack(hits).mean().item()
-    return figures | _understood(read) | _told_apart(read, look)
-
-
-def _understood(read: Reads, prompts: int = 300) -> dict[str, float]:
-    """`understood` for each class of wording."""
-    classes = {name: wordings(name, prompts, torch.Generator().manual_seed(SEED + 102)) for name in WORDINGS}
-    return {f"understood_{name}": understood(read, worded) for name, worded in classes.items()}
-
-
-def understood(read: Reads, worded: list[tuple[str, Meaning]]) -> float:
-    """The share of prompts of which the nearest of all plain prompts means what they do."""
-    all_meanings = [Meaning(k, c, background=b) for k, c, b in product(kinds.KINDS, kinds.COLOURS, kinds.BACKGROUNDS)]
-    chance = python_rng(torch.Generator().manual_seed(SEED + 101))
-    plain = read([word(meaning, chance, "phrase", STRAIGHT) for meaning in all_meanings])
-    nearest = (read([text for text, _ in worded]) @ plain.T).argmax(1).tolist()
-    hits = [all_meanings[i] == meaning for i, (_, meaning) in zip(nearest, worded, strict=True)]
-    return sum(hits) / len(hits)
-
-
-def _told_apart(read: Reads, look: Callable[[kinds.Scenes], Tensor]) -> dict[str, float]:
-    """How well one threshold of the score tells known prompts from unknown ones, each at the best of 2,000 pictures."""
-    rng = torch.Generator().manual_seed(SEED + 103)
-    scenes = [kinds.sample(500, rng, two_objects=0.0, shaded=1.0) for _ in range(4)]
-    pictures = torch.cat([look(part) for part in scenes])
-    known = [text for text, _ in known_prompts(200, rng)]
-    scores = [(read(list(texts)) @ pictures.T).amax(1) for texts in (known, EVALUATION_UNKNOWN_PROMPTS)]
-    limits = torch.cat(scores)
-    right = [((scores[0] >= limit).float().mean() + (scores[1] < limit).float().mean()) / 2 for limit in limits]
-    return {"told_apart": torch.stack(right).max().item(), "threshold": limits[torch.stack(right).argmax()].item()}

@@ -26,7 +26,7 @@ from ..language.fillers import lengthened
 from ..language.slips import with_typo
 from ..language.writer import python_rng
 from ..scenes import kinds
-from . import clip
+from . import clip, clip_data, clip_measures
 from .training import Recipe, cosine, set_learning_rate
 
 FOLDERS = (clip.FOLDER, MODELS / "clip_robust")
@@ -49,7 +49,7 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 20))
         rng = draws.rng(SEED, "step", i)
-        captions = describe(kinds.sample(BATCH, rng, two_objects=clip.TWO_OBJECTS), rng, habits=PLAIN).texts
+        captions = describe(kinds.sample(BATCH, rng, two_objects=clip_data.TWO_OBJECTS), rng, habits=PLAIN).texts
         chance = python_rng(rng)
         typos = [_misspelt(text, chance) for text in captions]
         long = [_filled(text, tokenizer, chance) for text in captions]
@@ -74,8 +74,8 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
         for folder in FOLDERS:
             model = models[folder.name].eval()
             clip.keep(model, folder)
-            found = clip.measure(model, tokenizer, device)
-            found["understood_long"] = clip.understood(clip.reads(model, tokenizer, device), long)
+            found = clip_measures.measure(model, tokenizer, device)
+            found["understood_long"] = clip_measures.understood(clip_measures.reads(model, tokenizer, device), long)
             figures |= {f"{folder.name}_{figure}": value for figure, value in found.items()}
         return figures
 

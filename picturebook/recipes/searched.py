@@ -26,7 +26,7 @@ from ...training.average import follow
 from .. import MODELS
 from ..language import PLAIN, describe, tokens
 from ..scenes import kinds, render
-from . import clip
+from . import clip, clip_data, clip_measures
 from .blocks import on
 from .changes import blemish, turn, worsen
 from .training import Recipe, cosine, lowered, set_learning_rate
@@ -96,11 +96,11 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
 
     def begin(number: int, step: int) -> Searches:
         rng = draws.rng(SEED, "searches", number, step)
-        scenes = clip.shown(kinds.sample(4 * SEARCHES, rng, two_objects=0.15, shaded=0.9))[:SEARCHES]
+        scenes = clip_data.shown(kinds.sample(4 * SEARCHES, rng, two_objects=0.15, shaded=0.9))[:SEARCHES]
         words = in_pieces(describe(scenes, rng, PLAIN).texts, rng).to(device)
         return Searches(vqgan, scenes, clip.read(model, words), rng)
 
-    batches = clip.batches_of(tokenizer, device, BATCH, UNKNOWN, SEED, turn)
+    batches = clip_data.batches_of(tokenizer, device, BATCH, UNKNOWN, SEED, turn)
     groups: dict[int, Searches] = {}  # not part of a checkpoint: a resumed training begins them anew
 
     def step(i: int) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
 
     def finish() -> dict[str, float]:
         clip.keep(average.eval(), FOLDER)
-        return clip.measure(average, tokenizer, device)
+        return clip_measures.measure(average, tokenizer, device)
 
     modules: dict[str, nn.Module] = {"model": model, "average": average}
     return Recipe("clip_searched", steps, modules, {"adam": adam}, torch.Generator(), step, finish)
