@@ -27,7 +27,7 @@ from ..core import clip
 from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..picturebook import MODELS
-from ..picturebook.recipes import captioned, classifier, gan, reworded, searched, stylegan_t, upscaler, vqgan
+from ..picturebook.recipes import captioned, classifier, clip_data, gan, reworded, searched, stylegan_t, upscaler, vqgan
 from ..picturebook.recipes import clip as clip_recipe
 from ..picturebook.recipes.__main__ import recipes
 from ..picturebook.recipes.blocks import Blocks
@@ -127,7 +127,7 @@ def small(tiny: bool) -> Iterator[None]:
             for name, value in values.items():
                 changes.enter_context(mock.patch.object(module, name, value))
 
-        for module in (classifier, gan, vqgan, clip_recipe, stylegan_t):
+        for module in (classifier, gan, vqgan, clip_data, stylegan_t):
             change(module, Blocks=Single)
         change(gan, EARLY=())
         change(stylegan_t, STOCK=512)
