@@ -27,7 +27,7 @@ from .weightings import of_latent
 CHUNK = 16  # candidates that are decoded and scored together
 CANDIDATES, STARTS = 256, 4  # random latents to compare, and how many of the best to start searches from
 PIXELS = 1.0  # weight of the pixel distance
-OPTIONS = Options(steps=50, lr=0.1, latent_noise=0.0, schedule="cosine")
+OPTIONS = Options(steps=100, lr=0.1, latent_noise=0.0, schedule="cosine")
 
 Progress = Callable[[int, int], None]  # candidates scored, and their number
 
