@@ -142,8 +142,8 @@ class DecodeCutOut(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="1 where a picture is transparent, 0 where it is opaque, as of Load Image. For Join Image "
-                    "with Alpha, or by Invert Mask for Image Composite Masked.",
+                    tooltip="1 where a picture is transparent, 0 where it is opaque, like Load Image's mask. For Join "
+                    "Image with Alpha; for Image Composite Masked, put Invert Mask in between.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],

@@ -199,9 +199,7 @@ def test_a_cut_out_shows_the_thing_on_any_background_and_nothing_else(host):
     for colour in ("#f0e0c8", "#7fb0e0"):
         on = Image.new("RGBA", found.size, colour)
         on.alpha_composite(found)
-        pixels = torch.from_numpy(np.asarray(on.convert("RGB")).copy()).movedim(-1, 0)[None] / 127.5 - 1
-        things = torch.tensor([[[KINDS.index("apple"), COLOURS.index("red")]]])
-        assert judging.finds(pixels, things).all(), f"not both judges see a red apple on {colour}"
+        assert found_in(on, "red apple"), f"not both judges see a red apple on {colour}"
 
 
 def test_a_film_shows_each_prompt_of_its_schedule_in_its_own_frames(host):
@@ -238,10 +236,15 @@ def embedded(picture, name, tag):
 
 def sees(file, frame, thing):
     """Whether both judges see a thing, such as "yellow boat", in a frame of a file."""
-    colour, kind = thing.split()
     with Image.open(file) as picture:
         picture.seek(frame)
-        pixels = torch.from_numpy(np.asarray(picture.convert("RGB")).copy())
+        return found_in(picture, thing)
+
+
+def found_in(picture, thing):
+    """Whether both judges see a thing in a picture."""
+    colour, kind = thing.split()
+    pixels = torch.from_numpy(np.asarray(picture.convert("RGB")).copy())
     things = torch.tensor([[[KINDS.index(kind), COLOURS.index(colour)]]])
     return bool(judging.finds(pixels.movedim(-1, 0)[None] / 127.5 - 1, things).all())
 

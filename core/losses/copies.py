@@ -160,7 +160,7 @@ class CopiesLoss:
     def _vectors(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Unit vectors [N, C, D] of augmented copies."""
         shape = parameters.shape[:2]
-        if images.shape[1] > 3:
+        if images.shape[1] > 3:  # candidates of a start are embedded without a latent, on white
             backgrounds, parameters = parameters.tensor_split([transparent.BACKGROUND], -1)
             images = transparent.over(images, backgrounds)
             parameters = parameters.flatten(0, 1)[:, None]
