@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -15,33 +16,34 @@ from ..types import Autoencoder, Generator, Latent, Managed
 
 
 class Shape(Protocol):
-    """What is done to pictures beyond what their generator does. says: suffix of the generator's name."""
+    """What is done to pictures beyond what their generator does. Unless told otherwise, any generator supports it."""
 
     @property
-    def says(self) -> str: ...
+    @abstractmethod
+    def says(self) -> str:
+        """Suffix of the generator's name."""
 
-    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
-        """What latents have in addition to those of the generator, name -> initial value, without the batch axis."""
-        ...
-
-    def check(self, generator: Generator) -> None:
-        """Raise a PackError if the generator does not support this shape."""
-        ...
-
-    def settings(self, own: Settings) -> Settings:
-        """The search settings for a generator of this shape, from those of the underlying one."""
-        ...
-
+    @abstractmethod
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """Pictures of this shape, [N, 3, H, W] in [-1, 1], of the underlying generator's latent; differentiable.
 
         added: name -> [N, *shape], the tensors of `adds`.
         """
-        ...
+
+    def check(self, generator: Generator) -> None:
+        """Raise a PackError if the generator does not support this shape."""
+
+    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
+        """What latents have in addition to those of the generator, name -> initial value, without the batch axis."""
+        return {}
+
+    def settings(self, own: Settings) -> Settings:
+        """The search settings for a generator of this shape, from those of the underlying one."""
+        return own
 
     def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
         """Latents of the underlying generator for pictures [N, 3, any, any] in [-1, 1], as its `encode`."""
-        ...
+        return generator.encode(images)
 
 
 class Shaped(Managed):

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ChoiceError, PackError
-from ..settings import Settings
-from ..types import Autoencoder, Generator, Latent
+from ..types import Generator, Latent
+from .shaped import Shape
 
 SEAM = 4  # the shorter side divided by this limits the width over which a rotated side fades into the other
 
@@ -76,7 +76,7 @@ SYMMETRIES: dict[str, Row] = {
 
 
 @dataclass(frozen=True)
-class Symmetry:
+class Symmetry(Shape):
     """A `Shape`: pictures with one of SYMMETRIES.
 
     Raises:
@@ -107,21 +107,9 @@ class Symmetry:
                 f"{height}: set one size for both sides, or take a symmetry of halves."
             )
 
-    def settings(self, own: Settings) -> Settings:
-        """The settings of the generator itself."""
-        return own
-
-    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
-        """Nothing."""
-        return {}
-
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, made symmetric."""
         return symmetric(generator.decode(latent), self.name)
-
-    def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """As `encode` of the generator itself."""
-        return generator.encode(images)
 
 
 def symmetric(images: Tensor, name: str) -> Tensor:

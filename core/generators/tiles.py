@@ -19,10 +19,11 @@ from ..errors import ChoiceError, PackError
 from ..pictures import resample
 from ..settings import Settings
 from ..types import Autoencoder, Generator, Latent
+from .shaped import Shape
 
 
 @dataclass(frozen=True)
-class Tiles:
+class Tiles(Shape):
     """A `Shape`: pictures that continue across opposite sides.
 
     sides: which sides, a name of `resample.SIDES`.
@@ -57,10 +58,6 @@ class Tiles:
     def settings(self, own: Settings) -> Settings:
         """The settings of the generator itself, with `wraps`, by which losses are adapted."""
         return replace(own, wraps=self.sides, composition=own.composition and self.settings(own.composition))
-
-    def adds(self, generator: Generator) -> Mapping[str, Tensor]:
-        """Nothing."""
-        return {}
 
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, with circular padding."""

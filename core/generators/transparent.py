@@ -16,8 +16,8 @@ from torch import Tensor
 from ..errors import PackError
 from ..pictures.resample import enlarged
 from ..settings import Settings
-from ..types import Autoencoder, Generator, Latent
-from .shaped import Shaped
+from ..types import Generator, Latent
+from .shaped import Shape, Shaped
 
 ALPHA = "alpha"  # name of the latent's tensor
 CELLS = 8  # of the alpha channel's grid along the shorter side: so few that cut-outs hold together
@@ -29,13 +29,13 @@ _WHITE = 1.0
 
 
 @dataclass(frozen=True)
-class Transparent:
+class Transparent(Shape):
     """A `Shape`: pictures with an alpha channel. `decode` shows them on white, `cut_out` without a background."""
 
-    says = "with an alpha channel"
-
-    def check(self, generator: Generator) -> None:
-        """Nothing is required; that only one shape adds an alpha channel, `Shaped` checks."""
+    @property
+    def says(self) -> str:
+        """Suffix of the generator's name."""
+        return "with an alpha channel"
 
     def settings(self, own: Settings) -> Settings:
         """The settings of the generator itself, with `transparent`, by which losses are adapted."""
@@ -50,11 +50,6 @@ class Transparent:
         """The generator's pictures on white."""
         images = generator.decode(latent)
         return torch.lerp(torch.full_like(images, _WHITE), images, _alpha(added[ALPHA], images))
-
-    def encode(self, generator: Autoencoder, images: Tensor) -> Latent:
-        """As `encode` of the generator itself."""
-        return generator.encode(images)
-
 
 def cut_out(generator: Generator, latent: Latent) -> tuple[Tensor, Tensor]:
     """The colours [N, 3, H, W] in [-1, 1], without a background, and the alpha channel [N, 1, H, W] in [0, 1].
