@@ -78,19 +78,33 @@ def test_the_searched_clips_image_tower_learns_from_searches_that_go_on(monkeypa
 
 
 def test_text_towers_learn_to_read_typos_and_fillers_and_pictures_are_seen_as_before(monkeypatch):
-    for name, value in {"BATCH": 4, "UNKNOWN": 2}.items():
+    for name, value in {"BATCH": 4, "UNKNOWN": 2, "PICTURES": 20}.items():
         monkeypatch.setattr(reworded, name, value)
     recipe = reworded.clip_reworded(40, torch.device("cpu"))
     before = copy.deepcopy(recipe.modules)
     figures = recipe.step(20)
-    assert set(figures) == {f"{name}_{what}" for name in ("clip", "clip_robust") for what in ("same", "typos", "long")}
-    assert all(0.5 < value <= 1 for value in figures.values())
+    cosines = {f"{name}_{what}" for name in ("clip", "clip_robust") for what in ("same", "typos", "long")}
+    assert set(figures) == cosines | {"clip_unknown", "clip_robust_unknown"}
+    assert all(0.5 < figures[name] <= 1 for name in cosines)
     for name, model in recipe.modules.items():
         moved = {
             part for part, value in model.named_parameters() if not torch.equal(value, before[name].get_parameter(part))
         }
         assert bool(moved) is not name.endswith("_teacher")
         assert not any(part.startswith("visual.") or part == "logit_scale" for part in moved)
+
+
+def test_unknown_captions_are_penalised_that_score_nearly_as_high_as_known_ones():
+    known = torch.tensor([0.5, 0.6])
+    low, near, high = (torch.tensor([score], requires_grad=True) for score in (0.0, 0.45, 0.8))
+    losses = [reworded.rank_loss(unknown, known) for unknown in (low, near, high)]
+    assert losses[0] < 0.002 < losses[1] < losses[2]
+    torch.testing.assert_close(losses[2], torch.tensor(0.25 + reworded.MARGIN), atol=2e-3, rtol=0)
+    slopes = [
+        torch.autograd.grad(loss, unknown)[0].item() for loss, unknown in zip(losses, (low, near, high), strict=True)
+    ]
+    assert 0 <= slopes[0] < 0.01
+    assert 0.5 < slopes[2] <= 1
 
 
 def test_captions_are_read_as_the_model_reads_them_whole():

@@ -51,6 +51,7 @@ class Transparent(Shape):
         images = generator.decode(latent)
         return torch.lerp(torch.full_like(images, _WHITE), images, _alpha(added[ALPHA], images))
 
+
 def cut_out(generator: Generator, latent: Latent) -> tuple[Tensor, Tensor]:
     """The colours [N, 3, H, W] in [-1, 1], without a background, and the alpha channel [N, 1, H, W] in [0, 1].
 

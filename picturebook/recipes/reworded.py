@@ -2,9 +2,9 @@
 
 People misspell words and put much around what they ask for ("..., highly detailed, trending on artstation"). A caption
 with a typo or with fillers is to be read as the caption alone was before: distillation, with the former tower as the
-teacher. Captions as they are, and those of what the world does not have, keep their embeddings, so that what was
-trained with the tower still fits it. No picture is needed, so a step sees more wordings than one of the contrastive
-training.
+teacher. Captions as they are keep their embeddings, so that what was trained with the tower still fits it. Those of
+what the world does not have are to score lower than any of these, each by the nearest of many pictures. Those are
+embedded once, so a step sees more wordings than one of the contrastive training.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load_model
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...core import draws
 from .. import MODELS
@@ -25,7 +26,7 @@ from ..language import TRAINING, describe, tokens, unknown_captions, wordings
 from ..language.fillers import lengthened
 from ..language.slips import with_typo
 from ..language.writer import python_rng
-from ..scenes import kinds
+from ..scenes import kinds, render
 from . import clip, clip_data, clip_measures
 from .training import Recipe, cosine, set_learning_rate
 
@@ -33,6 +34,10 @@ FOLDERS = (clip.FOLDER, MODELS / "clip_robust")
 BATCH, UNKNOWN = 64, 32  # captions of a step, and those of what the world does not have
 RATE = 5e-4
 LEAST, MOST = 20, tokens.CONTEXT - 2  # tokens of a caption with fillers
+PICTURES = 6000  # through which unknown captions are told from known ones
+# Cosine by which a known caption's best picture should be nearer than an unknown one's, and the sharpness of the loss.
+MARGIN, SHARPNESS = 0.15, 15.0
+SAME = 4.0  # weight of captions as they are: models learned with the embeddings of these
 TWICE = 0.3  # share of the captions with typos that have two, and of those with fillers that also have one
 PLAIN = replace(TRAINING, typo=0)
 SEED = 47
@@ -45,6 +50,7 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
     models = {folder.name: _opened(folder, device) for folder in FOLDERS}
     teachers = {folder.name: _opened(folder, device).requires_grad_(False) for folder in FOLDERS}
     adam = torch.optim.AdamW(clip.groups(*models.values()), betas=(0.9, 0.98), fused=True)
+    pictures = _looked_at({name: model.eval() for name, model in teachers.items()}, device)
 
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 20))
@@ -53,16 +59,23 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
         chance = python_rng(rng)
         typos = [_misspelt(text, chance) for text in captions]
         long = [_filled(text, tokenizer, chance) for text in captions]
-        same = [*captions, *unknown_captions(UNKNOWN, rng)]
+        unknown = unknown_captions(UNKNOWN, rng)
         adam.zero_grad()
         figures = {}
         for name, model in models.items():
             with torch.no_grad():
-                meant = clip.read(teachers[name], tokenizer(same).to(device))
-            for what, texts in (("same", same), ("typos", typos), ("long", long)):
-                cosines = (clip.read(model, in_pieces(texts, rng).to(device)) * meant[: len(texts)]).sum(1)
-                (1 - cosines.mean()).backward()
+                meant = clip.read(teachers[name], tokenizer(captions).to(device))
+            known = []
+            for what, texts in (("same", captions), ("typos", typos), ("long", long)):
+                said = clip.read(model, in_pieces(texts, rng).to(device))
+                cosines = (said * meant).sum(1)
+                ((SAME if what == "same" else 1) * (1 - cosines.mean())).backward()
+                known.append(_best(said.detach(), pictures[name]))
                 figures[f"{name}_{what}"] = cosines.detach().mean()
+            nearest = _best(clip.read(model, in_pieces(unknown, rng).to(device)), pictures[name])
+            ranked = rank_loss(nearest, torch.cat(known))
+            ranked.backward()
+            figures[f"{name}_unknown"] = ranked.detach()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
         return figures
@@ -81,6 +94,29 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
 
     modules: dict[str, nn.Module] = {**models, **{f"{name}_teacher": teacher for name, teacher in teachers.items()}}
     return Recipe("clip_reworded", steps, modules, {"adam": adam}, torch.Generator(), step, finish)
+
+
+def rank_loss(unknown: Tensor, known: Tensor) -> Tensor:
+    """Penalty on scores [U] that come up to less than MARGIN below scores [K], a soft hinge over all pairs."""
+    above = unknown[:, None] - known + MARGIN
+    return F.softplus(SHARPNESS * above).mean() / SHARPNESS
+
+
+def _best(said: Tensor, pictures: Tensor) -> Tensor:
+    """Cosines [N] of texts [N, D] to the nearest of pictures [P, D], all of unit length."""
+    return (said @ pictures.T).amax(1)
+
+
+@torch.no_grad()
+def _looked_at(models: dict[str, CLIP], device: torch.device) -> dict[str, Tensor]:
+    """Unit vectors [PICTURES, D] of scenes of one object, as each of the models sees them."""
+    scenes = kinds.sample(PICTURES, torch.Generator().manual_seed(SEED + 1), two_objects=0.0)
+    seen: dict[str, list[Tensor]] = {name: [] for name in models}
+    for i in range(0, PICTURES, 500):
+        pictures = render.render(scenes[i : i + 500].to(device))
+        for name, model in models.items():
+            seen[name].append(F.normalize(clip.see(model, pictures), dim=1))
+    return {name: torch.cat(parts) for name, parts in seen.items()}
 
 
 def _opened(folder: Path, device: torch.device) -> CLIP:
