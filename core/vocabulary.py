@@ -1,32 +1,77 @@
-"""The words that a CLIP was trained on, where its folder lists them, so that users are told of unknown words."""
+"""The words that a CLIP was trained on, where its folder lists them: misspelt ones are mended, unknown ones named."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from .errors import CheckpointError, shortened
 from .types import JointEncoder
 
-FILE = "vocabulary.json"  # {"name": the model's name in messages, "words": [...]}
+# {"name": the model's name in messages, "words": [...]}, and perhaps "telling" and "unheard": [...].
+FILE = "vocabulary.json"
 _MOST_BYTES = 10_000_000
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """The name of a model, and the words in lower case that it was trained on."""
+    """The name of a model, and the words in lower case that it was trained on.
+
+    telling: words that a misspelt one is taken for first. unheard: words that it was not trained on and that are spelt
+    right, though one may be a letter away: a coat is no boat. Without any of those, no word is taken for misspelt.
+    """
 
     name: str
     words: frozenset[str]
+    telling: frozenset[str] = frozenset()
+    unheard: frozenset[str] = frozenset()
+
+    def nearest(self, word: str) -> str | None:
+        """A word in lower case as it was meant: itself, or the only known one that is an edit away and begins alike.
+
+        An edit is one of the restricted Damerau-Levenshtein distance.
+        """
+        if word in self.words:
+            return word
+        if len(word) < 3 or word in self.unheard or not self.unheard:
+            return None
+        sizes = range(len(word) - 1, len(word) + 2)
+        near = [other for size in sizes for other in self._alike.get((word[0], size), ()) if one_edit(word, other)]
+        first = [other for other in near if other in self.telling]
+        if len(word) < 4 or len(first) == 1:  # "two" is no misspelt "to"
+            near = first
+        return near[0] if len(near) == 1 else None
+
+    def mended(self, text: str) -> str:
+        """The text with each misspelt word replaced by the one that was meant."""
+        return _WORD.sub(lambda found: self._reads(found[0]) or found[0], text)
+
+    def misspelt(self, texts: Sequence[str]) -> dict[str, str]:
+        """Each misspelt word of the texts -> what it is taken for."""
+        return {word: meant for word in _words(texts) if (meant := self._reads(word))}
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
-        """The words of the texts that are not in the vocabulary, in order, each once."""
-        found = (word.lower() for text in texts for word in _WORD.findall(text))
-        return [word for word in dict.fromkeys(found) if word not in self.words]
+        """The words of the texts that are neither in the vocabulary nor misspelt, in order, each once."""
+        return [word for word in _words(texts) if self.nearest(word) is None]
+
+    def _reads(self, word: str) -> str | None:
+        """What a word is taken for, if for another one."""
+        meant = self.nearest(word.lower())
+        return None if meant == word.lower() else meant
+
+    @cached_property
+    def _alike(self) -> Mapping[tuple[str, int], Sequence[str]]:
+        """The words by first letter and length."""
+        out: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for word in sorted(self.words - {""}):
+            out[word[0], len(word)].append(word)
+        return out
 
 
 def read(folder: Path) -> Vocabulary | None:
@@ -41,9 +86,11 @@ def read(folder: Path) -> Vocabulary | None:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
-        match json.loads(path.read_text(encoding="utf-8-sig")):
-            case {"name": str(name), "words": [*words]} if all(isinstance(word, str) for word in words):
-                return Vocabulary(name, frozenset(word.lower() for word in words))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        match content:
+            case {"name": str(name), "words": [*_]}:
+                lists = (content.get(key, []) for key in ("words", "telling", "unheard"))
+                return Vocabulary(name, *map(_lowered, lists))
         raise ValueError("it lacks a name or a list of words")
     except (OSError, RecursionError, ValueError) as error:
         raise CheckpointError(
@@ -52,8 +99,37 @@ def read(folder: Path) -> Vocabulary | None:
         ) from error
 
 
-def unknown(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
-    """The unknown words of some texts, a line for each model: "picturebook does not know: kitty, scarlet"."""
-    vocabularies = dict.fromkeys(getattr(model, "vocabulary", None) for model in encoder.models)
-    lines = ((known.name, known.unknown(texts)) for known in vocabularies if known is not None)
-    return [f"{shortened(name)} does not know: {shortened(', '.join(words), 300)}" for name, words in lines if words]
+def remarks(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
+    """What to tell of the words of texts, in lines such as "picturebook reads: sonw as snow", of each model."""
+    lines = []
+    for known in dict.fromkeys(getattr(model, "vocabulary", None) for model in encoder.models):
+        if known is None:
+            continue
+        read = [f"{word} as {meant}" for word, meant in known.misspelt(texts).items()]
+        for what, words in (("reads", read), ("does not know", known.unknown(texts))):
+            if words:
+                lines.append(f"{shortened(known.name)} {what}: {shortened(', '.join(words), 300)}")
+    return lines
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    """The words of texts in lower case, in order, each once."""
+    return list(dict.fromkeys(word.lower() for text in texts for word in _WORD.findall(text)))
+
+
+def _lowered(words: object) -> frozenset[str]:
+    if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+        raise ValueError("words must be a list of texts")
+    return frozenset(word.lower() for word in words)
+
+
+def one_edit(a: str, b: str) -> bool:
+    """Whether two words are one edit apart, as `Vocabulary.nearest` counts."""
+    if len(a) != len(b):
+        short, long = sorted((a, b), key=len)
+        return len(long) - len(short) == 1 and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+    wrong = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    if len(wrong) == 2:
+        i, j = wrong
+        return j == i + 1 and a[i] == b[j] and a[j] == b[i]
+    return len(wrong) == 1

@@ -236,6 +236,6 @@ def _as_read(prompt: prompts.Prompt) -> str:
 
 
 def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
-    """Show on the running node the words of texts that a CLIP does not know, after `more` lines."""
-    if lines := [*more, *(vocabulary.unknown(clip, texts) if clip else [])]:
+    """Show on the running node the words of texts that a CLIP reads as others or does not know, after `more` lines."""
+    if lines := [*more, *(vocabulary.remarks(clip, texts) if clip else [])]:
         host.say_here("\n".join(lines))

@@ -70,11 +70,15 @@ class Judge(nn.Module):
 
 
 class PatchJudge(nn.Module):
-    """The second judge, of another architecture: a transformer on overlapping patches, 8 x 8 of them."""
+    """The second judge, of another architecture: a transformer on 8 x 8 places of a picture.
+
+    Three convolutions make these, which trains better than a projection of patches (Xiao et al. 2021, "Early
+    Convolutions Help Transformers See Better").
+    """
 
     def __init__(self, width: int = 128, depth: int = 4, heads: int = 4) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(3, width, 12, stride=8, padding=2)
+        self.patches = nn.Sequential(*_halving(3, 32), *_halving(32, 64), nn.Conv2d(64, width, 3, stride=2, padding=1))
         self.places = nn.Parameter(0.02 * torch.randn(64, width))
         self.blocks = nn.Sequential(*(_Attention(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
@@ -85,6 +89,11 @@ class PatchJudge(nn.Module):
         """images: [N, 3, 64, 64] in [-1, 1]."""
         x = self.patches(images).flatten(2).transpose(1, 2) + self.places
         return self.heads.everywhere(self.norm(self.blocks(x)))
+
+
+def _halving(before: int, after: int) -> tuple[nn.Module, ...]:
+    """Layers that halve the side of a map of `before` channels, and make it one of `after`."""
+    return nn.Conv2d(before, after, 3, stride=2, padding=1), GroupNorm(8, after), nn.GELU()
 
 
 class _Attention(nn.Module):

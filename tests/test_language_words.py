@@ -10,6 +10,7 @@ import torch
 from captions import many_scenes, said_of_scenes, share, words_of  # noqa: F401 (two are fixtures)
 from toys import seeded
 
+from guided_gan.core import vocabulary
 from guided_gan.core.vocabulary import Vocabulary
 from guided_gan.picturebook import language
 from guided_gan.picturebook.language import fillers, lexicon, slips, tokens, words
@@ -165,10 +166,10 @@ def test_the_nearest_word_is_an_edit_away():
     for word in rng.sample(known, 60):
         other = rng.choice(known)
         if word != other:
-            assert lexicon._one_edit(word, other) == (edits(word, other) == 1)
+            assert vocabulary.one_edit(word, other) == (edits(word, other) == 1)
         typo = slips.misspelt(word, rng.choice(slips.SLIPS), rng.randrange(len(word)), rng) if word.isalpha() else word
         if typo != word:
-            assert lexicon._one_edit(word, typo)
+            assert vocabulary.one_edit(word, typo)
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a model does not know is named, by the list beside its weights."""
+"""What a model does not know is named, and what is misspelt is read as it was meant, by the list beside its weights."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from toys import ToyEncoder, seeded
 from guided_gan.core import clip, vocabulary
 from guided_gan.core.errors import CheckpointError
 from guided_gan.picturebook import MODELS, language
+from guided_gan.picturebook.language import lexicon
 from guided_gan.picturebook.scenes import kinds
 
 CLIPS = ("clip", "clip_robust")
@@ -21,6 +22,9 @@ def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
     assert known is not None
     assert known.name == "picturebook"
     assert known.words == language.vocabulary()
+    assert known.telling == lexicon.telling()
+    assert known.unheard == lexicon.unheard()
+    assert not known.unheard & known.words
     assert known.unknown(language.describe(kinds.sample(2000, seeded(0)), seeded(1), habits=SPELT_RIGHT).texts) == []
 
 
@@ -28,13 +32,59 @@ def test_unknown_words_are_named_once_and_in_their_order():
     encoder = clip.load(MODELS / "clip")
     texts = ["A unicorn on a Scarlet sofa", "the kitten's 2 SOFAS by the sea, unicorn"]
     expected = ["picturebook does not know: unicorn, sofa, kitten's, sofas"]
-    assert vocabulary.unknown(encoder, texts) == expected
-    assert vocabulary.unknown(clip.Ensemble([encoder, clip.load(MODELS / "clip_robust")], [1, 1]), texts) == expected
-    assert vocabulary.unknown(encoder, ["a blue tree in the snow"]) == []
+    assert vocabulary.remarks(encoder, texts) == expected
+    assert vocabulary.remarks(clip.Ensemble([encoder, clip.load(MODELS / "clip_robust")], [1, 1]), texts) == expected
+    assert vocabulary.remarks(encoder, ["a blue tree in the snow"]) == []
+
+
+@pytest.mark.parametrize("folder", CLIPS)
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Desert, pruple star", "Desert, purple star"),
+        ("A RDE APPLE, mountians", "A red APPLE, mountains"),
+        ("two hous by the sea", "two house by the sea"),
+        ("a coat, a goat and a boar by the sea", "a coat, a goat and a boar by the sea"),  # none is a misspelt boat
+        ("an elefant", "an elefant"),
+        ("three good walks of the same world", "three good walks of the same world"),
+        ("a blue tree in the snow", "a blue tree in the snow"),
+    ],
+)
+def test_misspelt_words_are_read_as_they_were_meant(folder, typed, meant):
+    encoder = clip.load(MODELS / folder)
+    known = encoder.vocabulary
+    assert known is not None
+    assert known.mended(typed) == meant
+    assert torch.equal(*(encoder.encode_text([text]) for text in (typed, meant)))
+    assert encoder.encode_text([typed]).isfinite().all()
+
+
+def test_all_typos_of_the_evaluation_are_mended():
+    known = vocabulary.read(MODELS / "clip")
+    assert known is not None
+    for text, meaning in language.wordings("typo", 100, seeded(3)):
+        assert language.parse(known.mended(text)).meaning == meaning, text
+        assert known.mended(text) != text
+        assert known.unknown([text]) == []
+
+
+def test_what_a_misspelt_word_is_read_as_is_told():
+    encoder = clip.load(MODELS / "clip")
+    texts = ["A RDE apple on a sofa", "pruple sonw, rde"]
+    lines = ["picturebook reads: rde as red, pruple as purple, sonw as snow", "picturebook does not know: sofa"]
+    assert vocabulary.remarks(encoder, texts) == lines
+
+
+def test_nothing_is_taken_for_misspelt_by_a_list_of_known_words_alone(tmp_path):
+    (tmp_path / vocabulary.FILE).write_text('{"name": "mine", "words": ["boat"]}')
+    known = vocabulary.read(tmp_path)
+    assert known is not None
+    assert known.mended("a baot") == "a baot"
+    assert known.unknown(["a baot"]) == ["a", "baot"]
 
 
 def test_a_model_that_lists_nothing_is_taken_to_know_everything(tmp_path):
-    assert vocabulary.unknown(ToyEncoder(), ["a kitty"]) == []
+    assert vocabulary.remarks(ToyEncoder(), ["a kitty"]) == []
     assert vocabulary.read(tmp_path) is None
 
 
@@ -47,7 +97,15 @@ def test_any_folder_may_have_a_list(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"name": "a"}', '{"name": 1, "words": []}', '{"name": "a", "words": [1]}', "[" * 10**6],
+    [
+        "",
+        "[]",
+        '{"name": "a"}',
+        '{"name": 1, "words": []}',
+        '{"name": "a", "words": [1]}',
+        '{"name": "a", "words": [], "unheard": 3}',
+        "[" * 10**6,
+    ],
 )
 def test_a_broken_list_is_refused(tmp_path, text):
     (tmp_path / vocabulary.FILE).write_text(text)

@@ -76,7 +76,7 @@ class OpenCLIP(Managed):
 
     def excess(self, text: str) -> str:
         """The length, such as "90 tokens", of a text that is longer than it reads; otherwise ""."""
-        return excess(text, self.tokenizer)
+        return excess(self._mended(text), self.tokenizer)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -84,18 +84,22 @@ class OpenCLIP(Managed):
         return (self,)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors [len(texts), D] on the CPU.
+        """Unit vectors [len(texts), D] on the CPU. Misspelt words are mended where the model's vocabulary tells them.
 
         Raises:
             PackError: a text is empty, or has more tokens than the model reads.
         """
+        texts = [self._mended(text) for text in texts]
         for text in texts:
             check_prompt(text, self.tokenizer, f"this CLIP ({self.name})")
         with model_folder.panics_as_errors(f"The tokenizer of {self.name}"):
-            tokens = self.tokenizer(list(texts)).to(next(self.module.parameters()).device)
+            tokens = self.tokenizer(texts).to(next(self.module.parameters()).device)
         with torch.no_grad(), precision.autocast(self):
             vectors = self.module.encode_text(tokens)
         return F.normalize(vectors.float(), dim=1).cpu()
+
+    def _mended(self, text: str) -> str:
+        return self.vocabulary.mended(text) if self.vocabulary else text
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""

@@ -6,9 +6,10 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from ...core.vocabulary import Vocabulary
 from . import phrases, words
 from .heldout import EVALUATION_PLURALS
-from .unknown import EVALUATION_UNKNOWN_PROMPTS, TRAINING_UNKNOWN
+from .unknown import EVALUATION_UNKNOWN_PROMPTS, SIMILAR, TRAINING_UNKNOWN
 
 NOT = frozenset({"not", "no", "without"})
 ENDS = frozenset(",.;:|/!?")
@@ -67,34 +68,19 @@ def vocabulary() -> frozenset[str]:
 
 
 @cache
-def nearest(word: str) -> str | None:
-    """The one word of captions that is at most an edit away and begins alike; those that tell things apart come first.
-
-    An edit is one of the restricted Damerau-Levenshtein distance.
-    """
-    if word in vocabulary() or word in _naming():
-        return word
-    if len(word) < 3 or word in _unheard():
-        return None
-    near = [other for other in vocabulary() if other[0] == word[0] and _one_edit(word, other)]
-    first = [other for other in near if other in telling()]
-    if len(word) < 4 or len(first) == 1:  # "two" is no misspelt "to"
-        near = first
-    return near[0] if len(near) == 1 else None
+def unheard() -> frozenset[str]:
+    """Words of English that are in no caption, though one may be a letter away, but those of evaluation's prompts."""
+    return frozenset({*TRAINING_UNKNOWN, *SIMILAR})
 
 
 @cache
-def _unheard() -> frozenset[str]:
-    """Words of English that are in no caption, though one may be an edit away: a coat is no boat."""
-    return frozenset(TRAINING_UNKNOWN).union(*map(split, EVALUATION_UNKNOWN_PROMPTS))
+def spelling() -> Vocabulary:
+    """How misspelt words are read."""
+    asked = (word for prompt in EVALUATION_UNKNOWN_PROMPTS for word in split(prompt))
+    return Vocabulary("picturebook", vocabulary(), telling(), unheard().union(asked))
 
 
-def _one_edit(a: str, b: str) -> bool:
-    if len(a) != len(b):
-        short, long = sorted((a, b), key=len)
-        return len(long) - len(short) == 1 and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
-    wrong = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
-    if len(wrong) == 2:
-        i, j = wrong
-        return j == i + 1 and a[i] == b[j] and a[j] == b[i]
-    return len(wrong) == 1
+@cache
+def nearest(word: str) -> str | None:
+    """The word of captions that was meant (`Vocabulary.nearest`), or the word itself where it names something."""
+    return word if word in _naming() else spelling().nearest(word)

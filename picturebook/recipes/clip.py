@@ -28,6 +28,7 @@ from ...core import draws, towers, vocabulary
 from .. import MODELS
 from ..language import tokens
 from ..language import vocabulary as known_words
+from ..language.lexicon import telling, unheard
 from ..networks import Heads
 from .blocks import on
 from .changes import shift, turn, worsen
@@ -133,14 +134,15 @@ def groups(*modules: nn.Module) -> list[dict[str, object]]:
 
 
 def keep(model: CLIP, folder: Path) -> None:
-    """Save a model, what open_clip reads of it, and the words that it knows."""
+    """Save a model, what open_clip reads of it, and the words that it knows and that it does not."""
     ship(model, folder / WEIGHTS, half=True)
     config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
     if folder != FOLDER:
         (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
-    words = {"name": "picturebook", "words": sorted(known_words())}
-    (folder / vocabulary.FILE).write_text(json.dumps(words, indent=1) + "\n")
+    lists = {"words": known_words(), "telling": telling(), "unheard": unheard()}
+    content = {"name": "picturebook", **{name: sorted(words) for name, words in lists.items()}}
+    (folder / vocabulary.FILE).write_text(json.dumps(content, indent=1) + "\n")
 
 
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
