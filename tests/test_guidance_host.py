@@ -57,7 +57,7 @@ def test_a_photograph_is_edited_at_its_own_size(client):
     encoded = graph.add("EncodeImage", generator=generator, image=photograph, keep_size=True)
     basis = graph.add("MaskLatent", generator=encoded, latent=encoded[1], mask=face)
     loss = graph.add("CutoutLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a blue cat"), cutouts=2)
-    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, lr=0.15)
+    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=3, lr=0.1)
     pasted = graph.add(
         "ImageCompositeMasked", destination=photograph, source=search, x=0, y=0, resize_source=True, mask=face
     )
