@@ -1,4 +1,4 @@
-"""The words that a CLIP was trained on, where its folder lists them: misspelt ones are mended, unknown ones named."""
+"""The words that a CLIP was trained on, where its folder lists them: misspelt ones are corrected, others named."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 class Vocabulary:
     """The name of a model, and the words in lower case that it was trained on.
 
-    telling: words that a misspelt one is taken for first. unheard: words that it was not trained on and that are spelt
-    right, though one may be a letter away: a coat is no boat. Without any of those, no word is taken for misspelt.
+    telling: words that are preferred as corrections. unheard: correctly spelt words that it was not trained on; these
+    are never corrected, so that a coat does not become a boat. Without any of them, no word is.
     """
 
     name: str
@@ -33,9 +33,10 @@ class Vocabulary:
     unheard: frozenset[str] = frozenset()
 
     def nearest(self, word: str) -> str | None:
-        """A word in lower case as it was meant: itself, or the only known one that is an edit away and begins alike.
+        """The known word that was meant by one in lower case, or None if that cannot be told.
 
-        An edit is one of the restricted Damerau-Levenshtein distance.
+        It is the word itself, or the only known one with the same first letter at a restricted Damerau-Levenshtein
+        distance of 1.
         """
         if word in self.words:
             return word
@@ -48,7 +49,7 @@ class Vocabulary:
             near = first
         return near[0] if len(near) == 1 else None
 
-    def mended(self, text: str) -> str:
+    def corrected(self, text: str) -> str:
         """The text with each misspelt word replaced by the one that was meant."""
         return _WORD.sub(lambda found: self._reads(found[0]) or found[0], text)
 

@@ -89,7 +89,7 @@ class Interpolate(io.ComfyNode):
         with host.models(*models), torch.no_grad():
             stops = _stops(latent_a, latent_b, generator, prompts, clip)
             walk = interpolate.walk(stops, frames, path=path, there_and_back=there_and_back)
-        prompt.tell_unknown(clip, prompts.splitlines())
+        prompt.tell_words(clip, prompts.splitlines())
         return io.NodeOutput(walk)
 
 

@@ -113,7 +113,7 @@ class PromptSchedule(io.ComfyNode):
     def execute(cls, clip: JointEncoder, schedule: str, fade: int, weight: float) -> io.NodeOutput:
         with host.models(*clip.models):
             target = targets.from_schedule(clip, schedule, weight, fade)
-        tell_unknown(clip, list(target.says))
+        tell_words(clip, list(target.says))
         return io.NodeOutput(target)
 
 
@@ -224,10 +224,10 @@ def lines(prompts: str) -> list[str]:
 
 
 def tell(clip: JointEncoder, text: str, *more: str) -> None:
-    """As `tell_unknown` for a text of weighted prompts; also shows how it was parsed, unless it is a single prompt."""
+    """As `tell_words` for a text of weighted prompts; also shows how it was parsed, unless it is a single prompt."""
     parts = prompts.parse(text)
     read = [_as_read(prompt) for prompt in parts if len(parts) > 1 or prompt != prompts.Prompt(prompt.says)]
-    tell_unknown(clip, [prompt.says for prompt in parts], *more, *read)
+    tell_words(clip, [prompt.says for prompt in parts], *more, *read)
 
 
 def _as_read(prompt: prompts.Prompt) -> str:
@@ -235,7 +235,7 @@ def _as_read(prompt: prompts.Prompt) -> str:
     return f"{says}: weight {weight:g}" + (f", loss floor {stop:g}" if stop > -math.inf else "")
 
 
-def tell_unknown(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
+def tell_words(clip: JointEncoder | None, texts: Sequence[str], *more: str) -> None:
     """Show on the running node the words of texts that a CLIP reads as others or does not know, after `more` lines."""
     if lines := [*more, *(vocabulary.remarks(clip, texts) if clip else [])]:
         host.say_here("\n".join(lines))

@@ -75,7 +75,7 @@ class StyleGANTSample(io.ComfyNode):
             latent = model.draw(c.expand(batch, -1), draws.rngs(each, "latent"))
             draw = list(zip(latent.split(), draws.rngs(each, "noise"), strict=True))
             pictures = [model.decode(one, noise, [rng]) for one, rng in host.each(draw, cls.hidden.unique_id)]
-        prompt.tell_unknown(clip, texts)
+        prompt.tell_words(clip, texts)
         return io.NodeOutput(latent, host.to_image(torch.cat(pictures)), model.of(c))
 
 
@@ -173,5 +173,5 @@ class EditLatent(io.ComfyNode):
         with host.models(generator, *(clip.models if clip else ())), torch.no_grad():
             model = text_to_image(generator)
             edited = truncate.edit(model, latent, model.embed(prompt.lines(prompts), clip), strength)
-        prompt.tell_unknown(clip, prompt.lines(prompts))
+        prompt.tell_words(clip, prompt.lines(prompts))
         return io.NodeOutput(edited)

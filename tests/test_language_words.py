@@ -13,7 +13,7 @@ from toys import seeded
 from guided_gan.core import vocabulary
 from guided_gan.core.vocabulary import Vocabulary
 from guided_gan.picturebook import language
-from guided_gan.picturebook.language import fillers, lexicon, slips, tokens, words
+from guided_gan.picturebook.language import fillers, lexicon, slips, spelling, tokens, words
 from guided_gan.picturebook.language.meaning import Meaning
 from guided_gan.picturebook.language.prompts import STRAIGHT
 from guided_gan.picturebook.language.speaker import TRAINING, with_article
@@ -155,7 +155,7 @@ def test_a_typo_is_one_letter_of_one_word():
         for right, typo in pairs:
             assert edits(right, typo) == 1
             assert typo not in language.vocabulary()
-            assert lexicon.nearest(typo) == right
+            assert spelling.nearest(typo) == right
             kinds_of_slips[len(typo) - len(right), sorted(typo) == sorted(right)] += 1
     assert {(-1, False), (1, False), (0, True), (0, False)} == kinds_of_slips.keys()
     assert sum(kinds_of_slips.values()) > 380

@@ -263,5 +263,7 @@ def test_the_shipped_clip_reads_the_captions(tmp_path):
     trainer, batches = trainer_of(tmp_path)
     encoder = clip.load(MODELS / "clip")
     assert encoder.vocabulary is not None
-    texts = [encoder.vocabulary.mended(text) for text in batches[0].texts]  # which training's tower reads as they are
+    texts = [
+        encoder.vocabulary.corrected(text) for text in batches[0].texts
+    ]  # which training's tower reads as they are
     torch.testing.assert_close(trainer.clip_text(texts), encoder.encode_text(texts))

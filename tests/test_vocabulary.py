@@ -9,7 +9,7 @@ from toys import ToyEncoder, seeded
 from guided_gan.core import clip, vocabulary
 from guided_gan.core.errors import CheckpointError
 from guided_gan.picturebook import MODELS, language
-from guided_gan.picturebook.language import lexicon
+from guided_gan.picturebook.language import lexicon, spelling
 from guided_gan.picturebook.scenes import kinds
 
 CLIPS = ("clip", "clip_robust")
@@ -23,7 +23,7 @@ def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
     assert known.name == "picturebook"
     assert known.words == language.vocabulary()
     assert known.telling == lexicon.telling()
-    assert known.unheard == lexicon.unheard()
+    assert known.unheard == spelling.unheard()
     assert not known.unheard & known.words
     assert known.unknown(language.describe(kinds.sample(2000, seeded(0)), seeded(1), habits=SPELT_RIGHT).texts) == []
 
@@ -54,17 +54,17 @@ def test_misspelt_words_are_read_as_they_were_meant(folder, typed, meant):
     encoder = clip.load(MODELS / folder)
     known = encoder.vocabulary
     assert known is not None
-    assert known.mended(typed) == meant
+    assert known.corrected(typed) == meant
     assert torch.equal(*(encoder.encode_text([text]) for text in (typed, meant)))
     assert encoder.encode_text([typed]).isfinite().all()
 
 
-def test_all_typos_of_the_evaluation_are_mended():
+def test_all_typos_of_the_evaluation_are_corrected():
     known = vocabulary.read(MODELS / "clip")
     assert known is not None
     for text, meaning in language.wordings("typo", 100, seeded(3)):
-        assert language.parse(known.mended(text)).meaning == meaning, text
-        assert known.mended(text) != text
+        assert language.parse(known.corrected(text)).meaning == meaning, text
+        assert known.corrected(text) != text
         assert known.unknown([text]) == []
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_taken_for_misspelt_by_a_list_of_known_words_alone(tmp_path):
     (tmp_path / vocabulary.FILE).write_text('{"name": "mine", "words": ["boat"]}')
     known = vocabulary.read(tmp_path)
     assert known is not None
-    assert known.mended("a baot") == "a baot"
+    assert known.corrected("a baot") == "a baot"
     assert known.unknown(["a baot"]) == ["a", "baot"]
 
 

@@ -76,7 +76,7 @@ class OpenCLIP(Managed):
 
     def excess(self, text: str) -> str:
         """The length, such as "90 tokens", of a text that is longer than it reads; otherwise ""."""
-        return excess(self._mended(text), self.tokenizer)
+        return excess(self._corrected(text), self.tokenizer)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -84,12 +84,12 @@ class OpenCLIP(Managed):
         return (self,)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors [len(texts), D] on the CPU. Misspelt words are mended where the model's vocabulary tells them.
+        """Unit vectors [len(texts), D] on the CPU. The vocabulary, if there is one, corrects the texts' spelling first.
 
         Raises:
             PackError: a text is empty, or has more tokens than the model reads.
         """
-        texts = [self._mended(text) for text in texts]
+        texts = [self._corrected(text) for text in texts]
         for text in texts:
             check_prompt(text, self.tokenizer, f"this CLIP ({self.name})")
         with model_folder.panics_as_errors(f"The tokenizer of {self.name}"):
@@ -98,15 +98,15 @@ class OpenCLIP(Managed):
             vectors = self.module.encode_text(tokens)
         return F.normalize(vectors.float(), dim=1).cpu()
 
-    def _mended(self, text: str) -> str:
-        return self.vocabulary.mended(text) if self.vocabulary else text
-
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit vectors [N, D] of pictures [N, 3, H, W] in [-1, 1], differentiable."""
         x = resize_to(images, *self.image_size) * constant(self._gain, images) + constant(self._offset, images)
         with precision.autocast(self):
             vectors = self.module.encode_image(x)
         return F.normalize(vectors.float(), dim=1)
+
+    def _corrected(self, text: str) -> str:
+        return self.vocabulary.corrected(text) if self.vocabulary else text
 
 
 class Ensemble:

@@ -1,4 +1,4 @@
-"""All words that captions are made of: which phrase names what, which words there are, and which one was meant."""
+"""All words that captions are made of: which phrase names what, and which words there are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from ...core.vocabulary import Vocabulary
 from . import phrases, words
 from .heldout import EVALUATION_PLURALS
-from .unknown import EVALUATION_UNKNOWN_PROMPTS, SIMILAR, TRAINING_UNKNOWN
 
 NOT = frozenset({"not", "no", "without"})
 ENDS = frozenset(",.;:|/!?")
@@ -46,7 +44,8 @@ def split(text: str) -> list[str]:
 
 
 @cache
-def _naming() -> frozenset[str]:
+def naming() -> frozenset[str]:
+    """The words of phrases that name something."""
     return frozenset(word for phrase in named() for word in phrase)
 
 
@@ -63,24 +62,5 @@ def vocabulary() -> frozenset[str]:
     """Every word of training captions, typos aside, in lower case and in both spellings."""
     frames = (word for frame in phrases.every() for word in split(re.sub(r"\{\w*\}", " ", frame)))
     unsaid = {words.plural(noun) for noun in EVALUATION_PLURALS.values()}
-    british = {*_naming(), *NOT, *frames} - ENDS - unsaid
+    british = {*naming(), *NOT, *frames} - ENDS - unsaid
     return frozenset(british | {words.AMERICAN[word] for word in british & words.AMERICAN.keys()})
-
-
-@cache
-def unheard() -> frozenset[str]:
-    """Words of English that are in no caption, though one may be a letter away, but those of evaluation's prompts."""
-    return frozenset({*TRAINING_UNKNOWN, *SIMILAR})
-
-
-@cache
-def spelling() -> Vocabulary:
-    """How misspelt words are read."""
-    asked = (word for prompt in EVALUATION_UNKNOWN_PROMPTS for word in split(prompt))
-    return Vocabulary("picturebook", vocabulary(), telling(), unheard().union(asked))
-
-
-@cache
-def nearest(word: str) -> str | None:
-    """The word of captions that was meant (`Vocabulary.nearest`), or the word itself where it names something."""
-    return word if word in _naming() else spelling().nearest(word)

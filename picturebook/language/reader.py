@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .lexicon import BRITISH, ENDS, LONGEST, NOT, Item, named, nearest, split
+from .lexicon import BRITISH, ENDS, LONGEST, NOT, Item, named, split
 from .meaning import Meaning
 from .speaker import INVERSE
+from .spelling import nearest
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """What the words of a text say, each read as the `lexicon.nearest` one; of what is said twice, the first."""
+    """What the words of a text say, each read as the `spelling.nearest` one; of what is said twice, the first."""
     tokens = split(text)
     meant = [token if token in ENDS else nearest(token) for token in tokens]
     unknown = tuple(token for token, word in zip(tokens, meant, strict=True) if word is None)

@@ -7,8 +7,9 @@ import re
 from functools import cache
 
 from .heldout import is_typo_held_out
-from .lexicon import nearest, vocabulary
+from .lexicon import vocabulary
 from .speaker import Habits
+from .spelling import nearest
 from .words import AMERICAN
 
 SLIPS = ("drop", "double", "swap", "neighbour")

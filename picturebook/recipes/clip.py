@@ -28,7 +28,8 @@ from ...core import draws, towers, vocabulary
 from .. import MODELS
 from ..language import tokens
 from ..language import vocabulary as known_words
-from ..language.lexicon import telling, unheard
+from ..language.lexicon import telling
+from ..language.spelling import unheard
 from ..networks import Heads
 from .blocks import on
 from .changes import shift, turn, worsen

@@ -66,10 +66,10 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
             with torch.no_grad():
                 meant = clip.read(teachers[name], tokenizer(captions).to(device))
             known = []
-            for what, texts in (("same", captions), ("typos", typos), ("long", long)):
+            for what, weight, texts in (("same", SAME, captions), ("typos", 1, typos), ("long", 1, long)):
                 said = clip.read(model, in_pieces(texts, rng).to(device))
                 cosines = (said * meant).sum(1)
-                ((SAME if what == "same" else 1) * (1 - cosines.mean())).backward()
+                (weight * (1 - cosines.mean())).backward()
                 known.append(_best(said.detach(), pictures[name]))
                 figures[f"{name}_{what}"] = cosines.detach().mean()
             nearest = _best(clip.read(model, in_pieces(unknown, rng).to(device)), pictures[name])
