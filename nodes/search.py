@@ -172,7 +172,8 @@ def run(
         going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
         done = steps - going.left
         try:
-            while going.left and not (going.stopped or going.converged or show.finishing):
+            # A request to finish may come before the first step, when there is nothing to hand on yet.
+            while going.left and not (going.stopped or going.converged or (show.finishing and going.best)):
                 losses, pictures = going.step()
                 done = steps - going.left
                 read = preview_every or done % every == 0 or not going.left  # reading the losses waits for the device
