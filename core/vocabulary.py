@@ -1,4 +1,7 @@
-"""The words that a CLIP was trained on, where its folder lists them: misspelt ones are corrected, others named."""
+"""The words that a CLIP was trained on, where its folder lists them.
+
+Synonyms and misspelt words in a prompt are read as one of these; other words are named.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from .errors import CheckpointError, shortened
 from .types import JointEncoder
 
-# {"name": the model's name in messages, "words": [...]}, and perhaps "telling" and "unheard": [...].
+# {"name": the model's name in messages, "words": [...]}, and perhaps "telling" and "unheard": [...] and
+# "synonyms": {a word: a known one}.
 FILE = "vocabulary.json"
 _MOST_BYTES = 10_000_000
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -24,22 +28,26 @@ class Vocabulary:
     """The name of a model, and the words in lower case that it was trained on.
 
     telling: words that are preferred as corrections. unheard: correctly spelt words that it was not trained on; these
-    are never corrected, so that a coat does not become a boat. Without any of them, no word is.
+    are never corrected, so that a coat does not become a boat. Without any of them, no word is. synonyms: words that it
+    was not trained on -> the known words as which they are read.
     """
 
     name: str
     words: frozenset[str]
     telling: frozenset[str] = frozenset()
     unheard: frozenset[str] = frozenset()
+    synonyms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def nearest(self, word: str) -> str | None:
         """The known word that was meant by one in lower case, or None if that cannot be told.
 
-        It is the word itself, or the only known one with the same first letter at a restricted Damerau-Levenshtein
-        distance of 1.
+        It is the word itself, its synonym, or the only known one with the same first letter at a restricted
+        Damerau-Levenshtein distance of 1.
         """
         if word in self.words:
             return word
+        if word in self.synonyms:
+            return self.synonyms[word]
         if len(word) < 3 or word in self.unheard or not self.unheard:
             return None
         sizes = range(len(word) - 1, len(word) + 2)
@@ -49,20 +57,20 @@ class Vocabulary:
             near = first
         return near[0] if len(near) == 1 else None
 
-    def corrected(self, text: str) -> str:
-        """The text with each misspelt word replaced by the one that was meant."""
+    def in_known_words(self, text: str) -> str:
+        """The text with each synonym and each misspelt word replaced by the known word that was meant."""
         return _WORD.sub(lambda found: self._reads(found[0]) or found[0], text)
 
-    def misspelt(self, texts: Sequence[str]) -> dict[str, str]:
-        """Each misspelt word of the texts -> what it is taken for."""
+    def replaced(self, texts: Sequence[str]) -> dict[str, str]:
+        """Each synonym and each misspelt word of the texts -> the known word as which it is read."""
         return {word: meant for word in _words(texts) if (meant := self._reads(word))}
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
-        """The words of the texts that are neither in the vocabulary nor misspelt, in order, each once."""
+        """The words of the texts for which no known one was meant, in order, each once."""
         return [word for word in _words(texts) if self.nearest(word) is None]
 
     def _reads(self, word: str) -> str | None:
-        """What a word is taken for, if for another one."""
+        """The known word as which a word is read, if it is another one."""
         meant = self.nearest(word.lower())
         return None if meant == word.lower() else meant
 
@@ -90,8 +98,8 @@ def read(folder: Path) -> Vocabulary | None:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         match content:
             case {"name": str(name), "words": [*_]}:
-                lists = (content.get(key, []) for key in ("words", "telling", "unheard"))
-                return Vocabulary(name, *map(_lowered, lists))
+                words, telling, unheard = (_lowered(content.get(key, [])) for key in ("words", "telling", "unheard"))
+                return Vocabulary(name, words, telling, unheard, _synonyms(content.get("synonyms", {})))
         raise ValueError("it lacks a name or a list of words")
     except (OSError, RecursionError, ValueError) as error:
         raise CheckpointError(
@@ -106,7 +114,7 @@ def remarks(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
     for known in dict.fromkeys(getattr(model, "vocabulary", None) for model in encoder.models):
         if known is None:
             continue
-        read = [f"{word} as {meant}" for word, meant in known.misspelt(texts).items()]
+        read = [f"{word} as {meant}" for word, meant in known.replaced(texts).items()]
         for what, words in (("reads", read), ("does not know", known.unknown(texts))):
             if words:
                 lines.append(f"{shortened(known.name)} {what}: {shortened(', '.join(words), 300)}")
@@ -122,6 +130,12 @@ def _lowered(words: object) -> frozenset[str]:
     if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
         raise ValueError("words must be a list of texts")
     return frozenset(word.lower() for word in words)
+
+
+def _synonyms(pairs: object) -> dict[str, str]:
+    if not (isinstance(pairs, dict) and all(isinstance(known, str) for known in pairs.values())):
+        raise ValueError("synonyms must be an object of texts")
+    return {word.lower(): known.lower() for word, known in pairs.items()}
 
 
 def one_edit(a: str, b: str) -> bool:

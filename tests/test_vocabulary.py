@@ -1,4 +1,4 @@
-"""What a model does not know is named, and what is misspelt is read as it was meant, by the list beside its weights."""
+"""What a model does not know is named, and synonyms and misspelt words are read as meant, by the list beside it."""
 
 from dataclasses import replace
 
@@ -9,7 +9,8 @@ from toys import ToyEncoder, seeded
 from guided_gan.core import clip, vocabulary
 from guided_gan.core.errors import CheckpointError
 from guided_gan.picturebook import MODELS, language
-from guided_gan.picturebook.language import lexicon, spelling
+from guided_gan.picturebook.language import lexicon, spelling, unknown
+from guided_gan.picturebook.language.synonyms import synonyms
 from guided_gan.picturebook.scenes import kinds
 
 CLIPS = ("clip", "clip_robust")
@@ -24,6 +25,7 @@ def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
     assert known.words == language.vocabulary()
     assert known.telling == lexicon.telling()
     assert known.unheard == spelling.unheard()
+    assert known.synonyms == synonyms()
     assert not known.unheard & known.words
     assert known.unknown(language.describe(kinds.sample(2000, seeded(0)), seeded(1), habits=SPELT_RIGHT).texts) == []
 
@@ -54,7 +56,7 @@ def test_misspelt_words_are_read_as_they_were_meant(folder, typed, meant):
     encoder = clip.load(MODELS / folder)
     known = encoder.vocabulary
     assert known is not None
-    assert known.corrected(typed) == meant
+    assert known.in_known_words(typed) == meant
     assert torch.equal(*(encoder.encode_text([text]) for text in (typed, meant)))
     assert encoder.encode_text([typed]).isfinite().all()
 
@@ -63,15 +65,39 @@ def test_all_typos_of_the_evaluation_are_corrected():
     known = vocabulary.read(MODELS / "clip")
     assert known is not None
     for text, meaning in language.wordings("typo", 100, seeded(3)):
-        assert language.parse(known.corrected(text)).meaning == meaning, text
-        assert known.corrected(text) != text
+        assert language.parse(known.in_known_words(text)).meaning == meaning, text
+        assert known.in_known_words(text) != text
         assert known.unknown([text]) == []
 
 
-def test_what_a_misspelt_word_is_read_as_is_told():
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("a Turquoise taxi by the river at dawn", "a blue car by the lake at dusk"),
+        ("two poodles in the jungle", "two dogs in the forest"),
+        ("a maroon canoe with a view of the peaks", "a red boat with a view of the mountains"),
+        ("a sunflower and a dolphin", "a sunflower and a dolphin"),  # the one would lose its colour
+    ],
+)
+def test_synonyms_are_read_as_the_words_of_captions(typed, meant):
+    known = vocabulary.read(MODELS / "clip")
+    assert known is not None
+    assert known.in_known_words(typed) == meant
+    assert language.parse(typed).meaning == language.parse(meant).meaning
+
+
+def test_synonyms_are_new_words_for_known_ones():
+    assert not synonyms().keys() & lexicon.vocabulary()
+    assert set(synonyms().values()) <= lexicon.vocabulary()
+    asked = {word for prompt in unknown.EVALUATION_UNKNOWN_PROMPTS for word in lexicon.split(prompt)}
+    assert not synonyms().keys() & asked, "what tells unknown prompts apart would be measured on known ones"
+
+
+def test_what_a_word_is_read_as_is_told():
     encoder = clip.load(MODELS / "clip")
-    texts = ["A RDE apple on a sofa", "pruple sonw, rde"]
-    lines = ["picturebook reads: rde as red, pruple as purple, sonw as snow", "picturebook does not know: sofa"]
+    texts = ["A RDE apple on a sofa", "pruple sonw, rde, Maroon"]
+    read = "rde as red, pruple as purple, sonw as snow, maroon as red"
+    lines = [f"picturebook reads: {read}", "picturebook does not know: sofa"]
     assert vocabulary.remarks(encoder, texts) == lines
 
 
@@ -79,7 +105,7 @@ def test_nothing_is_taken_for_misspelt_by_a_list_of_known_words_alone(tmp_path):
     (tmp_path / vocabulary.FILE).write_text('{"name": "mine", "words": ["boat"]}')
     known = vocabulary.read(tmp_path)
     assert known is not None
-    assert known.corrected("a baot") == "a baot"
+    assert known.in_known_words("a baot") == "a baot"
     assert known.unknown(["a baot"]) == ["a", "baot"]
 
 
@@ -104,6 +130,8 @@ def test_any_folder_may_have_a_list(tmp_path):
         '{"name": 1, "words": []}',
         '{"name": "a", "words": [1]}',
         '{"name": "a", "words": [], "unheard": 3}',
+        '{"name": "a", "words": [], "synonyms": ["b"]}',
+        '{"name": "a", "words": [], "synonyms": {"b": 3}}',
         "[" * 10**6,
     ],
 )

@@ -76,7 +76,7 @@ class OpenCLIP(Managed):
 
     def excess(self, text: str) -> str:
         """The length, such as "90 tokens", of a text that is longer than it reads; otherwise ""."""
-        return excess(self._corrected(text), self.tokenizer)
+        return excess(self._in_known_words(text), self.tokenizer)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -84,12 +84,12 @@ class OpenCLIP(Managed):
         return (self,)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors [len(texts), D] on the CPU. The vocabulary, if there is one, corrects the texts' spelling first.
+        """Unit vectors [len(texts), D] on the CPU. A vocabulary first replaces synonyms and misspelt words.
 
         Raises:
             PackError: a text is empty, or has more tokens than the model reads.
         """
-        texts = [self._corrected(text) for text in texts]
+        texts = [self._in_known_words(text) for text in texts]
         for text in texts:
             check_prompt(text, self.tokenizer, f"this CLIP ({self.name})")
         with model_folder.panics_as_errors(f"The tokenizer of {self.name}"):
@@ -105,8 +105,8 @@ class OpenCLIP(Managed):
             vectors = self.module.encode_image(x)
         return F.normalize(vectors.float(), dim=1)
 
-    def _corrected(self, text: str) -> str:
-        return self.vocabulary.corrected(text) if self.vocabulary else text
+    def _in_known_words(self, text: str) -> str:
+        return self.vocabulary.in_known_words(text) if self.vocabulary else text
 
 
 class Ensemble:

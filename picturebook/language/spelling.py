@@ -6,6 +6,7 @@ from functools import cache
 
 from ...core.vocabulary import Vocabulary
 from .lexicon import naming, split, telling, vocabulary
+from .synonyms import synonyms
 from .unknown import EVALUATION_UNKNOWN_PROMPTS, TRAINING_UNKNOWN
 
 # Words of English that differ by one letter from a word of captions.
@@ -74,9 +75,9 @@ def unheard() -> frozenset[str]:
 
 @cache
 def spelling() -> Vocabulary:
-    """The words of captions and, as spelt right, `unheard` and the words of evaluation's prompts."""
+    """The words of captions, their synonyms and, as spelt right, `unheard` and the words of evaluation's prompts."""
     asked = (word for prompt in EVALUATION_UNKNOWN_PROMPTS for word in split(prompt))
-    return Vocabulary("picturebook", vocabulary(), telling(), unheard().union(asked))
+    return Vocabulary("picturebook", vocabulary(), telling(), unheard().union(asked), synonyms())
 
 
 @cache

@@ -57,7 +57,14 @@ SIZES = _words(
     medium="medium sized, middle sized",
     big="big, large, huge, giant, enormous, very big, gigantic",
 )
-_IRREGULAR = {"fungus": "fungi", "gateau": "gateaux", "fish": "fish", "spacecraft": "spacecraft", "fruit": "fruit"}
+_IRREGULAR = {
+    "fungus": "fungi",
+    "gateau": "gateaux",
+    "fish": "fish",
+    "spacecraft": "spacecraft",
+    "fruit": "fruit",
+    "goose": "geese",
+}
 
 
 def plural(noun: str) -> str:

@@ -30,6 +30,7 @@ from ..language import tokens
 from ..language import vocabulary as known_words
 from ..language.lexicon import telling
 from ..language.spelling import unheard
+from ..language.synonyms import synonyms
 from ..networks import Heads
 from .blocks import on
 from .changes import shift, turn, worsen
@@ -135,7 +136,7 @@ def groups(*modules: nn.Module) -> list[dict[str, object]]:
 
 
 def keep(model: CLIP, folder: Path) -> None:
-    """Save a model, what open_clip reads of it, and the words that it knows and that it does not."""
+    """Save a model, what open_clip reads of it, and its vocabulary."""
     ship(model, folder / WEIGHTS, half=True)
     config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -143,6 +144,7 @@ def keep(model: CLIP, folder: Path) -> None:
         (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
     lists = {"words": known_words(), "telling": telling(), "unheard": unheard()}
     content = {"name": "picturebook", **{name: sorted(words) for name, words in lists.items()}}
+    content["synonyms"] = dict(sorted(synonyms().items()))
     (folder / vocabulary.FILE).write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -1,0 +1,79 @@
+"""Words that no caption says, and the word of captions as which prompts with them are read.
+
+They name what this world has, a sort of it, or what would look like it here. No model was trained on them; some are
+among those that training says for what the world does not have (`unknown`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from . import words
+from .heldout import EVALUATION_PLURALS
+
+_KINDS = {
+    "house": "building chalet lodge shack manor homestead residence dwelling townhouse farmstead",
+    "castle": "chateau stronghold fortification",
+    "oak": "birch elm willow spruce sycamore poplar cedar larch conifer fir sapling",
+    "flower": "poppy lily orchid daffodil dandelion pansy peony marigold carnation buttercup petunia geranium primrose "
+    "bluebell",
+    "mushroom": "chanterelle champignon porcini morel",
+    "cat": "tabby moggy siamese calico puss",
+    "dog": "poodle terrier spaniel labrador retriever beagle bulldog dachshund husky collie corgi dalmatian greyhound "
+    "sheepdog mutt mongrel doggo chihuahua pug samoyed malamute alsatian mastiff whippet setter schnauzer pomeranian "
+    "doberman",
+    "rabbit": "cottontail",
+    "bird": "robin thrush starling wren lark nightingale warbler dove pigeon gull seagull swan duck goose parrot "
+    "parakeet toucan crow raven magpie eagle hawk falcon stork heron pelican kingfisher hummingbird woodpecker",
+    "fish": "goldfish trout tuna carp cod herring guppy clownfish angelfish koi piranha",
+    "boat": "canoe rowboat ferry schooner galleon catamaran skiff trawler steamer steamboat tugboat motorboat "
+    "speedboat lifeboat sloop gondola barge steamship freighter frigate liner longboat",
+    "car": "taxi cab limousine limo coupe convertible roadster cabriolet jeep vehicle suv "
+    "ferrari cadillac porsche lamborghini corvette chevrolet mercedes tesla",
+    "bus": "autobus trolleybus",
+    "rocket": "starship shuttle",
+    "cake": "cupcake cheesecake fruitcake",
+    "umbrella": "sunshade",
+}
+_OTHERS = {
+    "red": "maroon burgundy claret carmine cerise reddish",
+    "orange": "orangey orangish",
+    "yellow": "mustard yellowish",
+    "green": "chartreuse mint greenish",
+    "blue": "teal turquoise cyan aqua aquamarine cerulean ultramarine bluish",
+    "purple": "indigo purplish",
+    "pink": "magenta bubblegum pinkish",
+    "white": "alabaster whitish",
+    "brown": "bronze copper mahogany auburn beige brownish",
+    "black": "charcoal onyx inky obsidian blackish",
+    "garden": "yard backyard",
+    "meadow": "paddock prairie valley",
+    "sea": "harbour harbor lagoon bay",
+    "lake": "river pond",
+    "shore": "shoreline seashore",
+    "coast": "coastline",
+    "seaside": "lakeside riverside",
+    "beach": "beachside",
+    "starry": "starlit",
+    "night": "nightfall",
+    "snow": "snowdrift snowdrifts snowfall snowstorm snowfield",
+    "snowy": "arctic tundra frosty icy frozen",
+    "forest": "jungle rainforest grove thicket copse",
+    "woods": "woodlands",
+    "mountain": "peak summit mountainside hilltop",
+    "mountains": "peaks highlands",
+    "alps": "himalayas rockies andes",
+    "background": "backdrop",
+    "dusk": "dawn gloaming",
+    "sunset": "sunrise daybreak",
+}
+
+
+@cache
+def synonyms() -> dict[str, str]:
+    """Each of these words, singular and plural -> the word of captions as which it is read."""
+    singular = {word: known for known, row in _KINDS.items() for word in row.split()}
+    plural = {words.plural(word): words.plural(known) for word, known in singular.items()}
+    plural |= {words.plural(noun): words.plural(kind) for kind, noun in EVALUATION_PLURALS.items()}
+    others = {word: known for known, row in _OTHERS.items() for word in row.split()}
+    return plural | singular | others
