@@ -70,11 +70,34 @@ def cache_folder(name: str) -> Path:
 
 
 def fingerprint(*paths: Path) -> str:
-    """A text that changes when one of the files, or a file in one of the folders, does; paths need not exist."""
+    """A text that changes when one of the files, or a file in one of the folders, does; paths need not exist.
+
+    It does not change when a file comes by `downloading`.
+    """
+    return repr([state for state in _states(*paths) if state not in _downloaded])
+
+
+_FileState = tuple[str, int, int]  # name, time of writing, size
+_downloaded: set[_FileState] = set()
+
+
+@contextlib.contextmanager
+def downloading(*folders: Path) -> Iterator[None]:
+    """A context in which a node downloads files to these folders, which need not exist.
+
+    A node's fingerprint is taken before it runs. Would the files count, then the next run would find another one, load
+    the model again and repeat all searches with it.
+    """
+    before = set(_states(*folders))
+    yield
+    _downloaded.update(set(_states(*folders)) - before)
+
+
+def _states(*paths: Path) -> list[_FileState]:
     files: list[Path] = []
     for path in paths:
         files += sorted(path.iterdir()) if path.is_dir() else [path]
-    return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()])
+    return [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]
 
 
 # --- models and memory -----------------------------------------------------------------------------------------------

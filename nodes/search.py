@@ -158,9 +158,9 @@ def run(
     says: str = "",
     **search: Any,
 ) -> Result:
-    """Search to the end, resuming an equal search that stopped or ended before; an interrupted search is saved.
+    """Search to the end, resuming an equal search that stopped or ended before.
 
-    found: result -> what to save of an interrupted search. best_first: sort previews. says: text to show above the
+    A search that is interrupted or fails is saved. found: result -> what to save of it then. best_first: sort previews. says: text to show above the
     progress. search: the other arguments of `Search`.
     """
     steps, every = search["options"].steps, search["options"].evaluate_every
@@ -183,27 +183,29 @@ def run(
                     partial(_said, says, done, steps, losses) if read else None,
                     partial(_preview, done, going.best, losses, pictures, best_first),
                 )
-        except mm.InterruptProcessingException:
+        except (mm.InterruptProcessingException, Exception):
             with suppress(PackError):  # there is no result yet
                 state = going.state()  # updates `going.left` from the device
                 kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
-        result = going.result()  # updates `going.left` from the device
-        if going.left and going.converged and not result.stopped:
-            done = steps - going.left
-            kept.finish(done, going.state(), measured, hidden)
-            why = f"no better score in {going.options.patience} steps; ended at step {done} of {steps}."
-            result = replace(result, stopped=why)
-        elif going.left and not result.stopped:
-            finish.early(hidden.unique_id)
-            done = steps - going.left
-            said = kept.cut(done, going.state(), measured)
-            result = replace(result, stopped=f"finished at step {done} of {steps}. {said}")
-        elif not result.stopped:
-            kept.finish(steps, going.state(), measured, hidden)
+        result = _ended(going, kept, measured, hidden)
     if result.stopped:
         host.say("\n".join([says] * bool(says) + [f"Stopped: {result.stopped}"]), hidden.unique_id)
     return result
+
+
+def _ended(going: Search, kept: stopped.Kept[State], measured: Mapping[str, str], hidden: io.HiddenHolder) -> Result:
+    """The result of a search, which says why it ended before its last step; its state is saved."""
+    result, patience, steps = going.result(), going.options.patience, going.options.steps
+    done = steps - going.left  # once the result has been read from the device
+    if result.stopped:
+        return replace(result, stopped=f"{result.stopped} The best picture so far is kept.")
+    if going.left and not going.converged:
+        finish.early(hidden.unique_id)
+        return replace(result, stopped=f"finished at step {done} of {steps}. {kept.cut(done, going.state(), measured)}")
+    kept.finish(done, going.state(), measured, hidden)
+    why = f"no better score in {patience} steps; ended at step {done} of {steps}." if going.left else ""
+    return replace(result, stopped=why)
 
 
 def _said(above: str, done: int, steps: int, losses: Tensor) -> str:
@@ -222,6 +224,6 @@ def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, bes
 
 
 def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
-    """The state of an equal search, from before `steps`; without its best if evaluations have changed since."""
+    """The state of an equal search, up to `steps`; without its best if evaluations have changed since."""
     state, recipe = kept.furthest(steps) or (None, {})
     return replace(state, best=None, curve=Curve()) if state and recipe != measured else state

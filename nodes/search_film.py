@@ -50,7 +50,9 @@ def run(
     first_steps: int,
     hidden: io.HiddenHolder,
 ) -> tuple[Film, dict[str, Any]]:
-    """Make a film to the end, after the frames of an equal one that stopped or ended; an interrupted one is saved.
+    """Make a film to the end, after the frames of an equal one that stopped or ended before.
+
+    One that is interrupted or fails is saved.
 
     key: of the film, see `stopped.Kept`. film: its frames, the first of which may be given. count: how many. steps:
     for each, first_steps: for the first. Returns the film and the UI output.
@@ -76,13 +78,13 @@ def run(
             )
 
         unfinished, _ = kept.furthest(count) or (None, {})
-        done = []
+        known, done = len(unfinished or ()), []
         try:
             for frame in film(unfinished, report):
                 done.append(frame)
-                if show.finishing:
+                if show.finishing and len(done) >= known:
                     break
-        except mm.InterruptProcessingException:
+        except (mm.InterruptProcessingException, Exception):
             if done:
                 so_far = _film(done)
                 kept.stop(len(so_far), so_far, {}, stopped.Found({"": so_far.latents}, so_far.images), hidden)

@@ -1,4 +1,4 @@
-"""Saves the state of searches, to resume them, and the results of a search that the user interrupts."""
+"""Saves the state of searches, to resume them, and the results of a search that is interrupted or fails."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
             self.key, self._problem = "", str(error)
 
     def furthest(self, end: int) -> tuple[Kind, Mapping[str, object]] | None:
-        """The state with the most progress below `end`, and its recipe; None without one."""
+        """The state with the most progress up to `end`, and its recipe; None without one."""
         for reached in sorted(self._reached(), reverse=True):
-            if reached < end:
+            if reached <= end:
                 with contextlib.suppress(OSError, PackError):  # skip files that are gone or broken
                     path = self._path(reached)
                     self.enter_context(self._shelf.using(path))
@@ -79,7 +79,7 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
     def stop(
         self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder
     ) -> None:
-        """Save the state and the results of a search that the user interrupts; show where on the node."""
+        """Save the state and the results of a search that is interrupted or fails; show where on the node."""
         said = self.cut(reached, state, recipe)
         host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
 

@@ -65,11 +65,12 @@ def test_going_on_from_a_basis_takes_the_steps_of_an_unbroken_search(generator, 
     assert whole.curve.steps[-1] == 12
 
 
-@pytest.mark.parametrize("after", [1, 4, 6, 11])
-def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, loss, after):
+@pytest.mark.parametrize(("steps", "after"), [(12, 1), (12, 4), (12, 6), (12, 11), (12, 12), (11, 11)])
+def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, loss, steps, after):
+    """Also one that stopped with its last step, whether or not a longer search looks there as well."""
     start = start_of(generator, loss, [7, 8])
     held_out = AugCLIPLoss(encoder, targets.from_text(encoder, "a fish"), copies=2)
-    options = Options(12, lr=0.05, evaluate_every=4)
+    options = Options(steps, lr=0.05, evaluate_every=4)
 
     def search(state=None):
         return Search(generator, loss, start, seeds=[7, 8], options=options, held_out=held_out, state=state)
@@ -80,7 +81,7 @@ def test_a_stopped_search_that_goes_on_ends_as_if_unbroken(generator, encoder, l
     for _ in range(after):
         stopped.step()
     resumed = search(stopped.state())
-    assert resumed.left == 12 - after
+    assert resumed.left == steps - after
     while resumed.left:
         resumed.step()
     assert_equal(resumed.result(), unbroken.result())

@@ -52,7 +52,7 @@ def frames(
         first_steps: of the search from `first`, in place of `options.steps`; 0 for none.
         smooth: share of the latent before in each frame's, 0 to 1, once it is found.
         before: the frame before the first, which is not in the film.
-        unfinished: the first frames of the film, fewer than `count`; they are yielded first.
+        unfinished: the first frames of the film, at most `count`; they are yielded first.
         callback: called after each step with (frame, steps done for it, mean loss, pictures).
 
     Raises:

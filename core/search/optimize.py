@@ -233,7 +233,7 @@ class Search:
     def _stop(self, what: str) -> None:
         self.stopped = f"the {what} is not a number at step {self.done}."
         if self.best is not None:
-            self.stopped += " The best picture so far is kept. Lower lr or the weights of the losses."
+            self.stopped += " Lower lr or the weights of the losses."
 
     def result(self) -> Result:
         """The result so far, on the CPU.
@@ -257,6 +257,8 @@ class Search:
 
     def _found(self) -> Best:
         self._settle()
+        if not (self.left or self.stopped or self.done in self.curve.steps):  # resumed at its end
+            self._evaluate()
         if self.best is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")
