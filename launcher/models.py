@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core import clip, generators
 from ..core.errors import PackError
 from ..core.files import formats
-from ..core.files.download import in_words
+from ..core.files.download import WAITING, in_words
 from ..core.losses import perceptual
 from ..core.published import catalogue, convert, fetch
 from . import LauncherError, cli
@@ -57,12 +57,12 @@ def show(models: Path) -> int:
 def get(models: Path, name: str) -> Path:
     """Download published weights to where the loaders look; returns where."""
     entry, bar = catalogue.find(name), Progress()
+
+    def show(done: int, total: int) -> None:
+        bar.update(name, done // 1_000_000, total // 1_000_000, "MB" if total else WAITING)
+
     try:
-        path = fetch.obtain(
-            entry,
-            models / entry.kind,
-            lambda done, total: bar.update(name, done // 1_000_000, total // 1_000_000, "MB"),
-        )
+        path = fetch.obtain(entry, models / entry.kind, show)
     finally:
         bar.close()
     print(f"{path}  licence: {entry.licence}")

@@ -67,6 +67,9 @@ class _Bar:
         self._name, self._node_id, self._shown = name, node_id, -1
 
     def __call__(self, done: int, total: int) -> None:
+        if not total:
+            host.Progress(1, self._node_id)(0, f"{self._name}: {download.WAITING}")
+            return
         share = done * 100 // total
         text = f"downloading {self._name}: {share} % of {download.in_words(total)}" if share > self._shown else ""
         self._shown = max(self._shown, share)

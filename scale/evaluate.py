@@ -42,6 +42,7 @@ from .table import PROMPT
 from .worker import Plan, Worker
 
 T = TypeVar("T")
+LEAST = 4  # pictures of a system for metrics: precision and recall take three neighbours of each
 
 
 def parser() -> argparse.ArgumentParser:
@@ -187,20 +188,28 @@ def judge(
     guides: Mapping[str, set[str]],
     options: argparse.Namespace,
 ) -> list[report.Measured]:
-    """The metrics of every system, computed by tasks of the cluster, in parts of a thousand pictures."""
+    """The metrics of every system, computed by tasks of the cluster, in parts of a thousand pictures.
+
+    A system that drew fewer than LEAST has none.
+    """
     real = [_real.remote(said, part, [texts[n] for n in part], judges) for part in _parts(range(len(texts)))]
     drawn = [_drawn(folder_of(out, system), texts, said.side, judges) for system in asked]
     true = ray.put(_joined(ray.get(real)))
-    tasks = []
+    tasks = {}
     for system, (records, views) in zip(asked, drawn, strict=True):
-        rows, own_guides = [record.row for record in records], guides.get(system.name, set())
-        tasks.append(_figures.remote(rows, true, texts, judges, own_guides, options.resamples, options.seed, *views))
+        rows, own = [record.row for record in records], guides.get(system.name, set())
+        if len(rows) >= LEAST:
+            tasks[system.name] = _figures.remote(
+                rows, true, texts, judges, own, options.resamples, options.seed, *views
+            )
+    figures = dict(zip(tasks, ray.get(list(tasks.values())), strict=True))
     measured = []
-    for system, (records, _), figures in zip(asked, drawn, ray.get(tasks), strict=True):
-        seconds = sum(record.seconds for record in records) / max(1, len(records))
-        failed, own_guides = len(texts) - len(records), sorted(guides.get(system.name, ()))
+    for system, (records, _) in zip(asked, drawn, strict=True):
+        seconds = sum(record.seconds for record in records) / len(records) if records else None
+        failed, own = len(texts) - len(records), sorted(guides.get(system.name, ()))
+        found = figures.get(system.name, {})
         measured.append(
-            report.Measured(system.name, len(records), failed, seconds, own_guides, figures, system.method, system.psi)
+            report.Measured(system.name, len(records), failed, seconds, own, found, system.method, system.psi)
         )
     return measured
 

@@ -37,7 +37,10 @@ class Ledger:
                 self._open[shard] = len(jobs)
             else:
                 self._results.pack(shard)
-            yield from jobs
+            for job in jobs:
+                if former := kept.get(job.number):  # only now: a run that is stopped before keeps its pictures
+                    self._results.forget(former)
+                yield job
 
     def end(self, job: Job, error: Exception | None) -> None:
         """Record that a row has ended, successfully or with an error.
@@ -67,8 +70,6 @@ class Ledger:
         if kept and kept.key == job.key and kept.error is None:
             self.before += 1
             return None
-        if kept:
-            self._results.remove_pictures(kept)
         return job
 
     def _fail(self, job: Job, reason: str) -> None:

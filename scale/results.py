@@ -13,7 +13,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,13 @@ class Results:
                 rows.append(json.loads(path.read_text(encoding="utf-8")))
         return {row["row"]: Record(**row) for row in rows}
 
-    def remove_pictures(self, record: Record) -> None:
-        """Remove the pictures of a row that is to be done again."""
+    def forget(self, record: Record) -> None:
+        """Remove the pictures of a row that is to be done again; from then on it counts as failed.
+
+        Raises:
+            OSError: as `keep`.
+        """
+        self.keep(replace(record, key="", files=[], scores=[], error="it is to be done again"))
         for file in record.files:
             (self.folder / file).unlink(missing_ok=True)
 

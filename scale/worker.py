@@ -146,6 +146,8 @@ class Worker:
             return RowFailed(f"it took longer than {self._row_timeout:g} s.")
         if isinstance(error, aiohttp.ClientError):
             return RowFailed("ComfyUI stopped during the run.")
+        if isinstance(error, FileNotFoundError):  # the host remembers a picture that was moved: another one will not
+            self.stop()
         if isinstance(error, OSError):
             return error if error.errno in (errno.ENOSPC, errno.EDQUOT) else RowFailed(str(error))
         found = failure(self._folder, str(error))

@@ -1,6 +1,7 @@
 """Downloads from servers on this machine that behave badly: the right file or a clear error, and nothing broken."""
 
 import threading
+import time
 
 import pytest
 from download_server import (  # noqa: F401 (two are fixtures)
@@ -17,6 +18,7 @@ from download_server import (  # noqa: F401 (two are fixtures)
 )
 
 from guided_gan.core.errors import CheckpointError
+from guided_gan.core.files import download
 from guided_gan.core.files.download import File, Hub, fetch, in_words
 
 
@@ -211,12 +213,30 @@ def test_a_file_from_the_hub_is_checked_by_the_hash_that_the_hub_tells(server, f
     assert server.asked[0][0] == "/someone/models/resolve/abc/vqgan/last.ckpt"
 
 
-def test_two_programs_do_not_fetch_one_file(server, folder):
-    def second(done, total):
-        with pytest.raises(CheckpointError, match="another program"):
-            fetch(file(f"{server.url}/w"), folder)
+def test_a_second_program_waits_for_the_first_unless_it_is_stopped(server, folder, monkeypatch):
+    monkeypatch.setattr(download, "LOOK", 0.01)
+    path, waits, others = folder / "weights.bin", [], []
 
-    fetch(file(f"{server.url}/w"), folder, second)
+    def wait(done, total):
+        assert (done, total) == (0, 0)
+        waits.append(path.exists())
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    def first(done, total):
+        if not others:
+            with pytest.raises(KeyboardInterrupt):
+                fetch(file(f"{server.url}/w"), folder, stop)
+            others.append(threading.Thread(target=fetch, args=(file(f"{server.url}/w"), folder, wait)))
+            others[0].start()
+            while not waits:
+                time.sleep(0.001)
+
+    assert fetch(file(f"{server.url}/w"), folder, first) == path
+    others[0].join()
+    assert path.read_bytes() == BODY
+    assert len(server.asked) == 1
     assert left(folder) == ["weights.bin"]
 
 

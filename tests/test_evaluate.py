@@ -1,6 +1,7 @@
 """run.py evaluate: what is measured, who may judge, the figures, and their report."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from guided_gan.picturebook.scenes.render import render
 from guided_gan.scale import evaluate, measure, report, systems
 from guided_gan.scale.captions import captions
 from guided_gan.scale.measure import Judges
+from guided_gan.scale.results import Record, Results
 
 
 def test_a_preset_is_the_packs_workflow_up_to_the_pictures_that_it_is_judged_by():
@@ -125,6 +127,32 @@ def test_pictures_of_files_are_brought_to_the_side_of_the_real_ones(scenes, tmp_
         save_image(picture / 2 + 0.5, file)
     seen = measure.made(files, texts[:2], 64, judges).outputs
     assert seen.features.shape == view.outputs.features[:2].shape
+
+
+def test_a_system_that_drew_nothing_takes_no_figures_from_the_others(scenes, tmp_path, monkeypatch):
+    from torchvision.utils import save_image
+
+    for name in ("_real", "_made", "_figures"):
+        monkeypatch.setattr(evaluate, name, SimpleNamespace(remote=getattr(evaluate, name)._function))
+    for name in ("get", "put"):
+        monkeypatch.setattr(evaluate.ray, name, lambda given: given)  # no cluster
+    said, texts, judges, _ = scenes
+    asked = systems.systems(["stylegan-t", "fusedream"])
+    good = Results(evaluate.folder_of(tmp_path, asked[0]))
+    good.folder.mkdir(parents=True)
+    for row, picture in enumerate(render(kinds.sample(6, seeded(0)))):
+        save_image(picture / 2 + 0.5, good.folder / f"{row}.png")
+        good.keep(Record(row, "k", "{}", [], [], [f"{row}.png"], [], 2.0, ""))
+    bad = Results(evaluate.folder_of(tmp_path, asked[1]))
+    bad.keep(Record(0, "k", "{}", [], [], [], [], 0.0, "", "it failed"))
+    for results in (good, bad):
+        results.join(len(texts))
+    options = SimpleNamespace(resamples=2, seed=0)
+    first, second = evaluate.judge(asked, said, list(texts), tmp_path, judges, {}, options)
+    assert (first.captions, first.seconds) == (6, 2.0)
+    assert first.figures
+    assert (second.captions, second.seconds, second.figures) == (0, None, {})
+    assert "| - |" in report.write([first, second], {}, tmp_path)[0].read_text()
 
 
 # ---- The report

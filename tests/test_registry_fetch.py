@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import shutil
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -120,17 +122,22 @@ def test_a_second_program_takes_no_other_form_of_a_clip_that_is_coming(server, t
     files = tuple(File(name, (Hub("someone/tiny", name),)) for name in clip.WEIGHTS)
     entry = catalogue.Published("tiny", "clip_joint", files, "MIT", "tests", ("tiny", "openai"))
     server.behaviours = [whole(body)]
-    second = []
+    monkeypatch.setattr(download, "LOOK", 0.01)
+    waits, found = [], []
 
-    def ask(done, total):
-        with pytest.raises(
-            CheckpointError, match=rf"{tmp_path / 'tiny'} is being downloaded by another program: wait"
-        ) as caught:
-            fetch.obtain(entry, tmp_path, endpoint=server.url)
-        second.append(caught.value)
+    def second():
+        found.append(fetch.obtain(entry, tmp_path, lambda *told: waits.append(told), endpoint=server.url))
 
-    folder = fetch.obtain(entry, tmp_path, ask, endpoint=server.url)
-    assert second
+    def first(done, total):
+        if not other.is_alive() and not found:
+            other.start()
+            while not waits:
+                time.sleep(0.001)
+
+    other = threading.Thread(target=second)
+    folder = fetch.obtain(entry, tmp_path, first, endpoint=server.url)
+    other.join()
+    assert found == [folder]
     assert len({path for path, _ in server.asked}) == 1
     assert sorted(path.name for path in folder.iterdir()) == [clip.CONFIG, clip.WEIGHTS[0]]
     assert fetch.obtain(entry, tmp_path, endpoint=server.url) == folder

@@ -107,6 +107,16 @@ def test_changed_rows_are_done_anew_and_new_ones_besides(tmp_path):
     assert [each.prompts for each in Results(tmp_path).records()] == [["a"]]
 
 
+def test_a_stopped_run_with_other_rows_takes_no_pictures_from_those_that_it_did_not_come_to(tmp_path):
+    prompts = ["a", "b", "c", "d"]
+    run(tmp_path, prompts)
+    before = outcome(tmp_path)
+    run(tmp_path, ["A", "B", "C", "D"], stop_after=0)
+    again = run(tmp_path, prompts)
+    assert again.before > 0
+    assert outcome(tmp_path) == before
+
+
 def test_what_failed_is_reported_and_tried_again_by_the_next_run(tmp_path, capsys):
     first = run(tmp_path, ["a", "fail", "c"])
     assert (first.done, first.failed) == (2, 1)
@@ -169,7 +179,8 @@ def test_what_does_not_fit_is_told_before_any_worker_starts(tmp_path, capsys, mo
 
 
 def test_a_worker_does_rows_in_its_host(host, host_folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker.demo, "start", lambda output: nullcontext(host))
+    starts = []
+    monkeypatch.setattr(worker.demo, "start", lambda output: starts.append(output) or nullcontext(host))
     monkeypatch.setattr(worker.tempfile, "tempdir", None)
     graph = batch.load("stylegan_t")
     columns = Columns(graph, 3)
@@ -191,6 +202,11 @@ def test_a_worker_does_rows_in_its_host(host, host_folders, tmp_path, monkeypatc
     assert len(set(pictures)) == 3
     does.do(plan, columns.job(0, rows[0]))  # as after a worker that died once it had the picture
     assert [(tmp_path / file).read_bytes() for n in (0, 1) for file in kept[n].files] == pictures
+    assert len(starts) == 1
+    with pytest.raises(worker.RowFailed, match="No such file"):  # the host remembers a picture that was moved
+        does.do(plan, columns.job(0, rows[0]))
+    does.ready()
+    assert len(starts) == 2, "the next try has a new host"
     with pytest.raises(worker.RowFailed, match="batch"):
         does.do(plan, columns.job(2, {"prompt": "a cat", "GuidedGAN_StyleGANTSample.batch": "0"}))
     Results(tmp_path).pack(0)

@@ -28,7 +28,11 @@ TIMEOUT = 30.0  # seconds without data from a server
 CHUNK = 1 << 20
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
-Progress = Callable[[int, int], None]  # called with bytes received and total bytes; may raise to stop the download
+LOOK = 0.5  # seconds between two looks whether another program has ended its download
+
+# Called with bytes received and total bytes, which are 0 while another program downloads; may raise to stop.
+Progress = Callable[[int, int], None]
+WAITING = "waiting for another program that downloads it"
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,7 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
         endpoint: address of the hub; None for the default.
 
     Raises:
-        CheckpointError: no source has the file, another program is downloading it, or it cannot be saved. The message
-            says how to get it by hand.
+        CheckpointError: no source has the file, or it cannot be saved. The message says how to get it by hand.
     """
     target = folder / file.name
     if target.is_file():
@@ -95,7 +98,7 @@ def fetch(file: File, folder: Path, progress: Progress = silent, endpoint: str |
         )
     reasons = []
     try:
-        with alone(target):
+        with alone(target, progress):
             for source in file.sources if not target.is_file() else ():  # another program may have been quicker
                 address, headers = _locate(source, endpoint)
                 try:
@@ -139,23 +142,24 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def alone(target: Path) -> Iterator[None]:
+def alone(target: Path, progress: Progress) -> Iterator[None]:
     """A context in which this program alone downloads a file, or the files of a folder; makes the parent folder.
 
+    It first waits for another program that downloads them.
+
     Raises:
-        CheckpointError: another program is downloading it.
         OSError: the parent folder cannot be made or written.
     """
     from filelock import FileLock, Timeout
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise CheckpointError(
-            f"{target} is being downloaded by another program: wait until that is done, and try again."
-        ) from error
+    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=LOOK)
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout:
+            progress(0, 0)
     try:
         yield
     finally:

@@ -43,8 +43,7 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
         endpoint: address of the hub; None for the default.
 
     Raises:
-        CheckpointError: it cannot be downloaded; the message says how to get it by hand, or that another program is
-            downloading it.
+        CheckpointError: it cannot be downloaded; the message says how to get it by hand.
     """
     path = place(entry, folder)
     if is_there(entry, folder):
@@ -59,7 +58,7 @@ def obtain(entry: Published, folder: Path, progress: Progress = silent, endpoint
 def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: str | None) -> None:
     """Download the weights in the first available format, and write open_clip's configuration for them."""
     try:
-        with alone(folder):  # for the whole folder: otherwise two programs could download two formats
+        with alone(folder, progress):  # for the whole folder: otherwise two programs could download two formats
             if not any((folder / name).is_file() for name in clip.WEIGHTS):
                 _fetch_weights(entry, folder, progress, endpoint)
             _fetch_beside(entry, folder, progress, endpoint)
