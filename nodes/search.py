@@ -160,7 +160,9 @@ def run(
 ) -> Result:
     """Search to the end, resuming an equal search that stopped or ended before.
 
-    A search that is interrupted or fails is saved. found: result -> what to save of it then. best_first: sort previews. says: text to show above the
+    A search that is interrupted or fails is saved.
+
+    found: result -> what to save of an interrupted search. best_first: sort previews. says: text to show above the
     progress. search: the other arguments of `Search`.
     """
     steps, every = search["options"].steps, search["options"].evaluate_every

@@ -1,6 +1,7 @@
 """run.py evaluate: what is measured, who may judge, the figures, and their report."""
 
 import json
+from argparse import Namespace
 from types import SimpleNamespace
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_system_that_drew_nothing_takes_no_figures_from_the_others(scenes, tmp
     bad.keep(Record(0, "k", "{}", [], [], [], [], 0.0, "", "it failed"))
     for results in (good, bad):
         results.join(len(texts))
-    options = SimpleNamespace(resamples=2, seed=0)
+    options = Namespace(resamples=2, seed=0)
     first, second = evaluate.judge(asked, said, list(texts), tmp_path, judges, {}, options)
     assert (first.captions, first.seconds) == (6, 2.0)
     assert first.figures
