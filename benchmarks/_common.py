@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from ..core import clip, generators
 from ..core.generators.vqgan import VQGANGenerator
+from ..core.losses import perceptual
 from ..core.search import optimizers
 from ..core.types import Generator
-from ..picturebook import MODELS, judging, language
+from ..picturebook import BACKBONE, MODELS, judging, language
 from ..picturebook.language import Meaning
 from ..picturebook.scenes import kinds
 from ._tables import table as table
@@ -71,6 +72,12 @@ def vqgan() -> VQGANGenerator:
     generator = generators.load(MODELS / "vqgan")
     assert isinstance(generator, VQGANGenerator)
     return generator
+
+
+@cache
+def metric() -> perceptual.Perceptual:
+    """The shipped perceptual distance."""
+    return perceptual.load(BACKBONE)
 
 
 def prompts(seen: bool, count: int, seed: int, wording: str = "plain") -> list[Prompt]:

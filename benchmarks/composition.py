@@ -14,7 +14,6 @@ import argparse
 import random
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
@@ -24,15 +23,15 @@ import torch
 from torch import Tensor
 
 from ..core import draws
-from ..core.losses import perceptual, targets
+from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.seam import Seam
 from ..core.search import basis_init, bilevel, compose, optimize
 from ..core.types import Basis
-from ..picturebook import MODELS, language
+from ..picturebook import language
 from ..picturebook.language import Meaning
 from ..picturebook.scenes.kinds import BACKGROUNDS, COLOURS, KINDS
-from ._common import each, models, robust, save_sheet, share, shows, table
+from ._common import each, metric, models, robust, save_sheet, share, shows, table
 
 Thing = tuple[int, int]  # kind, colour
 METHODS = ("single image", "composition, no perceptual loss", "composition, bi-level")
@@ -84,12 +83,6 @@ def things(count: int, seed: int) -> list[tuple[Thing, Thing]]:
 def text_of(*things: Thing) -> str:
     """Such as: a red house and a blue fish."""
     return " and ".join(language.plain(Meaning(KINDS[kind], COLOURS[colour])) for kind, colour in things)
-
-
-@cache
-def metric() -> perceptual.Perceptual:
-    """Picturebook's own backbone."""
-    return perceptual.load(MODELS / "perceptual" / "model.safetensors")
 
 
 def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> dict[str, Made]:

@@ -10,19 +10,16 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..core.losses import perceptual
 from ..core.search import invert
 from ..core.search.optimize import Options, optimize
 from ..core.search.weightings import mix
-from ..picturebook import MODELS
 from ..picturebook.scenes import kinds, render
-from ._common import each, models, save_sheet, shows, table, wilson
+from ._common import each, metric, models, save_sheet, shows, table, wilson
 
 Item = tuple[int, kinds.Scenes]  # seed of the inversion, and the scene
 
@@ -38,12 +35,6 @@ class Found:
     distances: tuple[float, float]
     seconds: float
     pictures: Tensor
-
-
-@cache
-def metric() -> perceptual.Perceptual:
-    """The shipped perceptual distance."""
-    return perceptual.load(MODELS / "perceptual" / "model.safetensors")
 
 
 def scenes(count: int, seed: int) -> kinds.Scenes:

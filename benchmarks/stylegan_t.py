@@ -18,7 +18,7 @@ from torch import Tensor
 from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import FULL, Network, text_to_image
 from ..core.losses import perceptual
-from ..picturebook import MODELS, judging
+from ..picturebook import BACKBONE, MODELS, judging
 from ..picturebook.recipes.captioned import Pictures
 from ..picturebook.scenes import render
 from ._common import save_sheet, table
@@ -26,7 +26,6 @@ from ._curves import draw_psi_curve
 
 SHOWN = (6, 5)  # prompts and pictures of each in a trade-off sheet, as in the paper
 HEAD = ["FID", "KID", "CLIP score", "object and colour right", "variety"]
-BACKBONE = MODELS / "perceptual" / "model.safetensors"
 
 
 @dataclass(frozen=True)

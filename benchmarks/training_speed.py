@@ -26,7 +26,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from ..core import clip
 from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
-from ..picturebook import MODELS
+from ..picturebook import BACKBONE, MODELS
 from ..picturebook.recipes import captioned, classifier, clip_data, gan, reworded, searched, stylegan_t, upscaler, vqgan
 from ..picturebook.recipes import clip as clip_recipe
 from ..picturebook.recipes.__main__ import recipes
@@ -80,7 +80,7 @@ def trainer(tiny: bool) -> Work:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Network(shape)
-    eyes, reader = features.load(MODELS / "perceptual" / "model.safetensors"), clip.load(MODELS / "clip")
+    eyes, reader = features.load(BACKBONE), clip.load(MODELS / "clip")
     made = Trainer(network, eyes, reader, Settings(batch=batch), accelerated(CPU))
     source = captioned.Pictures(0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MOST = 1000  # characters of a message
 _QUOTED = 60  # characters of a text that a message repeats
 
@@ -39,6 +41,17 @@ class LatentError(PackError):
 
 class IdentityError(PackError):
     """A value has no content from which a lasting digest could be computed, such as a function or an open file."""
+
+
+def check_choice(what: str, known: Iterable[str], *names: str) -> None:
+    """Check that names are among the known ones. what: they are, for the message.
+
+    Raises:
+        ChoiceError: one is not; the message lists the known ones.
+    """
+    choices = list(known)
+    if unknown := [name for name in names if name not in choices]:
+        raise ChoiceError(f"Unknown {what} {shortened(', '.join(unknown))}: choose from {', '.join(choices)}.")
 
 
 def quoted(text: object, most: int = _QUOTED) -> str:

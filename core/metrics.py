@@ -1,4 +1,4 @@
-"""Metrics of sets of pictures: FID, KID, precision, recall, Inception Score, CLIP score, R-precision; intervals."""
+"""Metrics of sets of pictures: FID, KID, precision, recall, Inception Score, CLIP score, R-precision, edges."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..core import clip, generators
@@ -13,8 +13,7 @@ from ..core.files import formats
 from ..core.files.download import WAITING, in_words
 from ..core.losses import perceptual
 from ..core.published import catalogue, convert, fetch
-from . import LauncherError, cli
-from . import in_words as error_in_words
+from . import LauncherError, cli, program
 from .progress import Progress
 
 LOADERS = {"gan": generators.load, "lpips": perceptual.load}
@@ -22,24 +21,23 @@ LOADERS = {"gan": generators.load, "lpips": perceptual.load}
 
 def main(arguments: list[str]) -> int:
     options = cli.parser().parse_args(arguments)
+    program.stop_on_signals()
+    stopped = "Stopped; a download goes on from there when it is asked for again."
+    return program.exit_status(lambda: run(options.action, options.names), PackError, stopped=stopped)
+
+
+def run(action: str, names: Sequence[str]) -> int:
     models = Path(os.environ["GUIDED_GAN_MODELS"])
-    try:
-        if options.action == "list":
-            return show(models)
-        if options.action == "check":
-            return check(models)
-        actions: dict[str, Callable[[Path, str], object]] = {"get": get, "convert": to_safetensors}
-        if not options.names:
-            raise LauncherError(f"models {options.action}: say which, as `run.py models list` shows them.")
-        for name in options.names:
-            actions[options.action](models, name)
-        return 0
-    except (PackError, LauncherError, OSError) as error:
-        print(f"run.py: {error_in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped; a download goes on from there when it is asked for again.", file=sys.stderr)
-        return 130
+    if action == "list":
+        return show(models)
+    if action == "check":
+        return check(models)
+    actions: dict[str, Callable[[Path, str], object]] = {"get": get, "convert": to_safetensors}
+    if not names:
+        raise LauncherError(f"models {action}: say which, as `run.py models list` shows them.")
+    for name in names:
+        actions[action](models, name)
+    return 0
 
 
 def show(models: Path) -> int:

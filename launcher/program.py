@@ -20,16 +20,17 @@ def stop_on_signals(names: Iterable[str] = ("SIGTERM", "SIGHUP")) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def exit_status(work: Callable[[], int]) -> int:
+def exit_status(work: Callable[[], int], *errors: type[Exception], stopped: str = "Stopped.") -> int:
     """The exit status of some work: its own, 1 for an error that the user or the disk caused, 130 if it was stopped.
 
-    Such an error is printed as a sentence, without a traceback.
+    Such an error is printed as a sentence, without a traceback. errors: further kinds of them. stopped: what to say of
+    work that was stopped.
     """
     try:
         return work()
-    except (LauncherError, OSError) as error:
+    except (LauncherError, OSError, *errors) as error:
         print(f"run.py: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        print(f"\n{stopped}", file=sys.stderr)
         return 130

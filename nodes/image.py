@@ -23,7 +23,7 @@ class TextMask(io.ComfyNode):
             display_name="Text Mask",
             category="guided GAN/image",
             description="Finds what a phrase names in a picture: CLIP scores many random crops, and each pixel's "
-            "heat is the mean weight of the crops that cover it. Look at the heat map, then set the threshold.",
+            "heat tells how well the crops over it fit. Look at the heat map, then set the threshold.",
             search_aliases=["segment", "CLIP mask", "self-masking", "VQGAN-CLIP"],
             is_output_node=True,
             inputs=[
@@ -189,7 +189,7 @@ class PoissonBlend(io.ComfyNode):
     @classmethod
     def execute(cls, source: Tensor, destination: Tensor, mask: Tensor, gradients: str) -> io.NodeOutput:
         canvas = host.from_image(destination)
-        mask = mask.reshape(-1, *mask.shape[-2:]).to(canvas)
+        mask = host.from_mask(mask).to(canvas)
         progress = host.Progress(max(len(source), len(canvas), len(mask)), cls.hidden.unique_id)
         blended = poisson.blend(host.from_image(source), canvas, mask, mixed=gradients == "mixed", progress=progress)
         image = host.to_image(blended)

@@ -9,10 +9,10 @@ from torch import Tensor
 from ..core.losses import perceptual
 from ..core.losses.by_generator import ByGenerator
 from ..core.settings import Settings
-from ..picturebook import MODELS
+from ..picturebook import BACKBONE
 from . import host, published, sockets, suited
 
-_SHIPPED = {host.SHIPPED: MODELS / "perceptual" / "model.safetensors"}
+_SHIPPED = {host.SHIPPED: BACKBONE}
 
 
 def choices() -> list[str]:

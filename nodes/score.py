@@ -139,7 +139,7 @@ class Grid(io.ComfyNode):
                     "column_labels", multiline=True, default="", tooltip="One line for each column, or nothing."
                 ),
                 sockets.Loss.Input(
-                    "loss", optional=True, tooltip="What to score the rows by, such as CLIP Loss; higher is better."
+                    "loss", optional=True, tooltip="What to score the rows by, such as AugCLIP Loss; higher is better."
                 ),
                 io.Int.Input("seed", optional=True, tooltip="Decides the augmentations of the loss.", **sockets.SEED),
             ],

@@ -10,5 +10,6 @@ GENERATORS = {
     "picturebook VQGAN": MODELS / "vqgan",
     "picturebook StyleGAN-T": MODELS / "stylegan_t",
 }
+BACKBONE = MODELS / "perceptual" / "model.safetensors"  # of perceptual losses
 UPSCALER = MODELS / "upscaler" / "picturebook x4.safetensors"
 CLIPS = {"picturebook": MODELS / "clip", "picturebook robust": MODELS / "clip_robust"}

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core.compute.feature_maps import GroupNorm
-from . import MODELS
+from . import BACKBONE
 from .scenes.kinds import BACKGROUNDS, COLOURS, KINDS, STYLES
 
 PAIRS = len(KINDS) * len(COLOURS)
@@ -168,7 +168,7 @@ class PerceptualBackbone(nn.Module):
     def shipped(cls, device: torch.device) -> PerceptualBackbone:
         """The shipped backbone, frozen, on a device."""
         backbone = cls()
-        load_model(backbone, str(MODELS / "perceptual" / "model.safetensors"))
+        load_model(backbone, str(BACKBONE))
         return backbone.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

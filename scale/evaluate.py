@@ -86,15 +86,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     program.stop_on_signals()
-    return program.exit_status(lambda: run(options))
-
-
-def run(options: argparse.Namespace) -> int:
-    """As `evaluate`, with errors of the library as those of the launcher."""
-    try:
-        return evaluate(options)
-    except PackError as error:
-        raise LauncherError(str(error)) from error
+    return program.exit_status(lambda: evaluate(options), PackError)
 
 
 def evaluate(options: argparse.Namespace) -> int:

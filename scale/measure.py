@@ -14,11 +14,13 @@ from ..core import clip, metrics
 from ..core.files.picture_files import read
 from ..core.losses import perceptual
 from ..core.types import JointEncoder
-from ..picturebook import MODELS, judging
+from ..picturebook import BACKBONE, judging
 from .captions import Captions
 
-NETWORKS = ("judge", "backbone")  # of the picture book; any other name is a file with Inception's weights
-BACKBONE = MODELS / "perceptual" / "model.safetensors"
+NETWORKS: Mapping[str, Callable[[], metrics.FeatureNetwork]] = {  # of the picture book
+    "judge": judging.feature_network,
+    "backbone": lambda: metrics.backbone(perceptual.load(BACKBONE)),
+}
 BATCH = 50  # pictures that go through a network at once
 FEW = 10_000  # captions up to which KID gets an interval, as its cost is quadratic
 
@@ -66,9 +68,7 @@ class View:
 @cache
 def feature_network(name: str) -> metrics.FeatureNetwork:
     """The network for metrics of pictures alone: one of NETWORKS, or Inception from a file."""
-    if name == "judge":
-        return judging.feature_network()
-    return metrics.backbone(perceptual.load(BACKBONE)) if name == "backbone" else metrics.inception(name)
+    return NETWORKS[name]() if name in NETWORKS else metrics.inception(name)
 
 
 @cache

@@ -109,5 +109,5 @@ def test_a_generator_without_classes_is_not_held(generator):
 
 def test_an_unknown_constraint_is_refused(generator):
     start = weightings.of_latent(Latent(generator.name, {"z": torch.zeros(1, 3), "y": torch.zeros(1, 2, 2)}))
-    with pytest.raises(ChoiceError, match="Unknown constraint 'leash': choose from none, cap"):
+    with pytest.raises(ChoiceError, match="Unknown constraint leash: choose from none, cap"):
         Search(generator, Bright(), start, seeds=[0], options=Options(1, constraint="leash"))

@@ -111,7 +111,7 @@ def test_a_latent_belongs_to_the_shape_that_it_was_made_in():
 
 
 def test_a_symmetry_that_cannot_be_is_refused():
-    with pytest.raises(ChoiceError, match="Unknown symmetry 'spiral': choose from left and right"):
+    with pytest.raises(ChoiceError, match="Unknown symmetry spiral: choose from left and right"):
         Symmetry("spiral")
     for name in ("quarter turns", "kaleidoscope"):
         square = autoencoder(shaped(toy_autoencoder(24, 24), Symmetry(name)))

@@ -92,7 +92,7 @@ def test_every_convolution_sees_around_the_edges(kernel, padding, stride):
 def test_a_generator_that_knows_its_edges_is_refused():
     with pytest.raises(PackError, match="learned what lies at a picture's edge: give a VQGAN"):
         shaped(ToyGenerator(), Tiles())
-    with pytest.raises(ChoiceError, match="Unknown sides 'top': choose from none, both"):
+    with pytest.raises(ChoiceError, match="Unknown sides top: choose from none, both"):
         Tiles("top")
 
 

@@ -190,7 +190,7 @@ def test_what_cannot_work_is_refused(encoder, images):
         ({"micro_batch": 0}, few),
         ({"smallest": 0.0}, sides),
         ({"smallest": 0.8, "largest": 0.5}, sides),
-        ({"method": "middle"}, "Unknown method 'middle': choose from cover, centres"),
+        ({"method": "middle"}, "Unknown method middle: choose from cover, centres"),
     ]
     for wrong, words in wrongs:
         with pytest.raises(PackError, match=words):

@@ -24,9 +24,9 @@ from ..core.compute import precision
 from ..core.errors import PackError
 from ..core.files import latent_files, model_card
 from ..core.files.model_card import Card
+from ..core.files.whole import whole
 from ..core.generators.stylegan_t.network import Network
 from ..launcher import locks
-from ..picturebook.recipes.training import save_atomically
 from . import evaluation, features, plan, preflight, ship, starts
 from .adaptive import FEW
 from .data import Files, Source, batches
@@ -138,7 +138,8 @@ class Training:
                     log.add_scalar(name.partition(" (")[0], value, i)
                 bar.write(f"{i + 1:,} steps at {stage.side} pixels: {model_card.in_words(self.figures)}")
             if last or time.monotonic() - saved > self.options.checkpoint_every:
-                save_atomically(self._state(trainer, stage, i + 1), self._checkpoint(number))
+                with whole(self._checkpoint(number)) as part:
+                    torch.save(self._state(trainer, stage, i + 1), part)
                 saved = time.monotonic()
         bar.close()
         if log is not None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.errors import PackError
-from ..picturebook import CLIPS, MODELS
+from ..picturebook import BACKBONE, CLIPS
 from .adaptive import FEW
 from .trainer import Settings
 
@@ -21,9 +21,9 @@ SMALLEST = 16  # side of a first stage, as the paper's
 TOYS = {
     "stages": ["64:25000"],
     "size": "tiny",
-    "clip": str(MODELS / "clip"),
-    "features": str(MODELS / "perceptual" / "model.safetensors"),
-    "fid_network": str(MODELS / "perceptual" / "model.safetensors"),
+    "clip": str(CLIPS["picturebook"]),
+    "features": str(BACKBONE),
+    "fid_network": str(BACKBONE),
     "judge": str(CLIPS["picturebook robust"]),
     "batch": 64,
     "measure_every": 0,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import draws
-from ..errors import ChoiceError
+from ..errors import check_choice
 
 Counts = Mapping[str, int]
 
@@ -30,6 +30,4 @@ def split(counts: Counts, parameters: Tensor) -> dict[str, Tensor]:
 
 def check(names: Iterable[str], known: Iterable[str]) -> None:
     """Raise ChoiceError for a name that is not in `known`."""
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise ChoiceError(f"Unknown augmentation {', '.join(unknown)}: choose from {', '.join(known)}.")
+    check_choice("augmentation", known, *sorted(set(names)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from ..types import Generator, Latent
 from .shaped import Shape
 
@@ -86,8 +86,7 @@ class Symmetry(Shape):
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in SYMMETRIES:
-            raise ChoiceError(f"Unknown symmetry {self.name!r}: choose from {', '.join(SYMMETRIES)}.")
+        check_choice("symmetry", SYMMETRIES, self.name)
 
     @property
     def says(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from ..pictures import resample
 from ..settings import Settings
 from ..types import Autoencoder, Generator, Latent
@@ -35,8 +35,7 @@ class Tiles(Shape):
     sides: str = "both"
 
     def __post_init__(self) -> None:
-        if self.sides not in resample.SIDES:
-            raise ChoiceError(f"Unknown sides {self.sides!r}: choose from {', '.join(resample.SIDES)}.")
+        check_choice("sides", resample.SIDES, self.sides)
 
     @property
     def says(self) -> str:

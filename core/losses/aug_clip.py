@@ -51,9 +51,8 @@ class AugCLIPLoss(CopiesLoss):
     @classmethod
     def of(cls, encoder: JointEncoder, target: Target, settings: AugCLIPSettings, micro_batch: int = 0) -> AugCLIPLoss:
         """The loss with the given settings."""
-        policies = [name for name in diffaug.POLICIES if getattr(settings, name)]
-        if settings.released:
-            policies = [diffaug.RELEASED_RESIZE if name == "resize" else name for name in policies]
+        names = zip(diffaug.POLICIES, diffaug.RELEASED if settings.released else diffaug.POLICIES, strict=True)
+        policies = [policy for name, policy in names if getattr(settings, name)]
         return cls(
             encoder,
             target,

@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import draws
 from ..compute import precision
 from ..compute.memory import batches_of, constant
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from ..generators import transparent
 from ..pictures import resample
 from ..settings import Settings
@@ -63,8 +63,7 @@ class CopiesLoss:
     transparent = False  # whether latents have an alpha channel, as `generators.transparent`
 
     def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
-        if distance not in DISTANCES:
-            raise ChoiceError(f"Unknown distance {distance}: choose from {', '.join(DISTANCES)}.")
+        check_choice("distance", DISTANCES, distance)
         if copies < 1 or micro_batch < 0:
             raise PackError(f"copies must be at least 1 and micro_batch at least 0; got {copies} and {micro_batch}.")
         if target.encoder != encoder.name:

@@ -74,7 +74,7 @@ class LatentRegularization(_WithoutModel):
         """The loss [N] with weights [N].
 
         Raises:
-            LatentError: the latent to stay near belongs to another generator.
+            LatentError: the latent to stay near belongs to another generator, or the tensors to keep small are missing.
         """
         z = self._values(latent)
         if self.toward is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from .. import clip
 from ..errors import CheckpointError
 from ..files.download import Progress, alone, fetch, in_words, offline, sha256, silent
+from ..files.whole import whole
 from ..types import Model
 from . import convert
 from .catalogue import TABLE, Published
@@ -62,9 +63,8 @@ def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: st
             if not any((folder / name).is_file() for name in clip.WEIGHTS):
                 _fetch_weights(entry, folder, progress, endpoint)
             _fetch_beside(entry, folder, progress, endpoint)
-            aside = folder / f"{clip.CONFIG}.part"
-            aside.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
-            aside.replace(folder / clip.CONFIG)
+            with whole(folder / clip.CONFIG) as part:
+                part.write_text(json.dumps(clip_config(entry), indent=2), encoding="utf-8")
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}): make room there.") from error
 

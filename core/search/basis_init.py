@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import draws
-from ..errors import ChoiceError, PackError, shortened
+from ..errors import PackError, check_choice, shortened
 from ..losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from ..types import SCALAR, Basis, Generator, Latent, Loss
 from .bank import Report
@@ -72,9 +72,8 @@ def initialise(
         PackError: k, count or seeds are out of range, there is no AugCLIP term, or no class vector for gaussian_y.
     """
     terms = _terms(loss)
-    for what, name, known in (("weighting", weighting, WEIGHTINGS), ("ranking", ranking, RANKINGS)):
-        if name not in known:
-            raise ChoiceError(f"Unknown {what} {name}: choose from {', '.join(known)}.")
+    check_choice("weighting", WEIGHTINGS, weighting)
+    check_choice("ranking", RANKINGS, ranking)
     if ranking == "CLIP":
         terms = [(weight, term.plain()) for weight, term in terms]
     check_counts(k, count)

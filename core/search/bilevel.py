@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from ..types import Loss
 
 _WITH_DOUBLE = ("cuda", "xpu")  # devices that support float64
@@ -71,8 +71,7 @@ class Tradeoff:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ChoiceError(f"Unknown rule {self.rule}: choose from {', '.join(RULES)}.")
+        check_choice("rule", RULES, self.rule)
         if self.rule == "linear" and not 0 <= self.strength <= 1:
             raise PackError(f"The strength of the linear rule, lambda, must be from 0 to 1; got {self.strength}.")
         if not 0 <= self.strength < math.inf or (self.strength == 0 and self.rule != "linear"):

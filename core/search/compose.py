@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ..errors import ChoiceError, PackError, shortened
+from ..errors import PackError, check_choice, shortened
 from ..pictures import resample
 from ..types import Basis, Generator, Latent
 
@@ -136,8 +136,7 @@ def placements(
             positions nor rectangles are given.
         ChoiceError: a position is not in PLACES.
     """
-    if unknown := [place for place in places if place not in PLACES]:
-        raise ChoiceError(f"Unknown place {shortened(', '.join(unknown))}: choose from {', '.join(PLACES)}.")
+    check_choice("place", PLACES, *places)
     if len(scales) > MOST_SCALES or len(rectangles) > MOST_RECTANGLES:
         raise PackError(
             f"Composing takes at most {MOST_SCALES} scales and {MOST_RECTANGLES} rectangles of the foreground; got "

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ..errors import ChoiceError, LatentError, PackError, ShapeError
+from ..errors import LatentError, PackError, ShapeError, check_choice
 from ..types import Latent
 
 
@@ -33,7 +33,11 @@ PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": _linea
 def interpolate(
     start: Latent, end: Latent, frames: int, *, path: str = "linear", there_and_back: bool = False
 ) -> Latent:
-    """Interpolation from each latent of `start` to that of `end`: `walk` with two stops."""
+    """Interpolation from each latent of `start` to that of `end`: `walk` with two stops.
+
+    Raises:
+        PackError: as `walk`.
+    """
     return walk([start, end], frames, path=path, there_and_back=there_and_back)
 
 
@@ -64,8 +68,7 @@ def walk(stops: Sequence[Latent], frames: int, *, path: str = "linear", there_an
         ChoiceError: an unknown path.
         PackError: frames is below 2, or there are fewer than two stops.
     """
-    if path not in PATHS:
-        raise ChoiceError(f"Unknown path {path}: choose from {', '.join(PATHS)}.")
+    check_choice("path", PATHS, path)
     if frames < 2:
         raise PackError(f"A walk needs at least 2 frames, its start and its end; got {frames}.")
     if len(stops) < 2:

@@ -123,7 +123,11 @@ def invert(
     starts: int = STARTS,
     options: Options = OPTIONS,
 ) -> tuple[Latent, Tensor]:
-    """The latent, [1], whose picture, [1, 3, H, W], is nearest to a given one; see `distance` and `start`."""
+    """The latent, [1], whose picture, [1, 3, H, W], is nearest to a given one; see `distance` and `start`.
+
+    Raises:
+        PackError: as `distance` and `start`.
+    """
     loss = distance(generator, metric, picture, pixels)
     basis = start(generator, picture, loss, seed=seed, candidates=candidates, starts=starts)
     return nearest(optimize(generator, loss, basis, seeds=[seed] * len(basis), options=options))

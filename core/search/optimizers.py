@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..errors import ChoiceError, LatentError
+from ..errors import LatentError, check_choice
 
 Leaves = Mapping[str, Tensor]
 CAPTURABLE = ("cuda", "xpu")  # devices on which torch's optimisers can keep their step counts
@@ -66,9 +66,8 @@ def check(optimizer: str, schedule: str) -> None:
     Raises:
         ChoiceError: one is unknown; the message lists the known ones.
     """
-    for what, name, known in (("optimiser", optimizer, OPTIMIZERS), ("schedule", schedule, SCHEDULES)):
-        if name not in known:
-            raise ChoiceError(f"Unknown {what} {name!r}: choose from {', '.join(known)}.")
+    check_choice("optimiser", OPTIMIZERS, optimizer)
+    check_choice("schedule", SCHEDULES, schedule)
 
 
 def make(name: str, leaves: list[Tensor], lr: float) -> Optimizer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from . import optimizers
 
 # Constraints on the class vector of class-conditional GANs; without effect on other generators.
@@ -45,12 +45,8 @@ class Options:
             PackError: a number is out of its range.
         """
         optimizers.check(self.optimizer, self.schedule)
-        for what, name, known in (
-            ("constraint", self.constraint, CONSTRAINTS),
-            ("grid_scales", self.grid_scales, GRID_SCALES),
-        ):
-            if name not in known:
-                raise ChoiceError(f"Unknown {what} {name!r}: choose from {', '.join(known)}.")
+        check_choice("constraint", CONSTRAINTS, self.constraint)
+        check_choice("grid_scales", GRID_SCALES, self.grid_scales)
         if self.patience < 0:
             raise PackError(f"patience must be at least 0 steps; got {self.patience}.")
         if self.at_once is not None and self.at_once < 0:

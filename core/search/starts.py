@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..errors import ChoiceError
+from ..errors import check_choice
 from ..generators.latent_grid import autoencoder
 from ..pictures.patterns import PATTERNS
 from ..types import Generator, Latent
@@ -27,7 +27,6 @@ def start(generator: Generator, name: str, rng: torch.Generator) -> Latent:
     """
     if name == MODEL:
         return generator.sample(1, rng)
-    if name not in PATTERNS:
-        raise ChoiceError(f"Unknown start {name}: choose from {', '.join(STARTS)}.")
+    check_choice("start", STARTS, name)
     encoder = autoencoder(generator)
     return encoder.encode(PATTERNS[name](*generator.resolution, rng))

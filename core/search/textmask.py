@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .. import pictures, prompts
 from ..compute.memory import Batches
-from ..errors import ChoiceError, PackError
+from ..errors import PackError, check_choice
 from ..losses import targets
 from ..pictures.resample import crop
 from ..types import JointEncoder
@@ -71,8 +71,7 @@ def text_mask(
             nothing.
     """
     pictures.check(images)
-    if method not in METHODS:
-        raise ChoiceError(f"Unknown method {method!r}: choose from {', '.join(METHODS)}.")
+    check_choice("method", METHODS, method)
     check(text, smallest, largest)
     if crops < 2 or micro_batch < 1:
         raise PackError(f"crops must be at least 2 and micro_batch at least 1; got {crops} and {micro_batch}.")

@@ -95,7 +95,7 @@ def recipe(name: str, steps: int, device: torch.device, early: Path | None = Non
         ship(model.eval(), MODELS / name / "model.safetensors", half=True)
         return measure(model, device, lesson.seed + 1000, others)
 
-    return Recipe(name, steps, {"model": model}, {"adam": adam}, torch.Generator(), step, finish)
+    return Recipe(name, steps, {"model": model}, {"adam": adam}, step, finish)
 
 
 def draw(n: int, rng: torch.Generator, two_objects: float) -> kinds.Scenes:

@@ -100,7 +100,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         keep(model.eval(), folder)
         return measure(model, tokenizer, device)
 
-    return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, torch.Generator(), step, finish)
+    return Recipe(folder.name, steps, {"model": model, "heads": heads}, {"adam": adam}, step, finish)
 
 
 def build(tokenizer: SimpleTokenizer, device: torch.device) -> CLIP:

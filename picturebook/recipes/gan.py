@@ -132,7 +132,7 @@ def gan(steps: int, device: torch.device, early: Path) -> Recipe:
         return measure()
 
     modules = {"model": model, "average": average, "critic": critic}
-    return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, torch.Generator(), step, finish)
+    return Recipe("gan", steps, modules, {"adam": adam, "critic": critic_adam}, step, finish)
 
 
 def criticise(

@@ -93,7 +93,7 @@ def clip_reworded(steps: int, device: torch.device) -> Recipe:
         return figures
 
     modules: dict[str, nn.Module] = {**models, **{f"{name}_teacher": teacher for name, teacher in teachers.items()}}
-    return Recipe("clip_reworded", steps, modules, {"adam": adam}, torch.Generator(), step, finish)
+    return Recipe("clip_reworded", steps, modules, {"adam": adam}, step, finish)
 
 
 def rank_loss(unknown: Tensor, known: Tensor) -> Tensor:

@@ -138,7 +138,7 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
         return clip_measures.measure(average, tokenizer, device)
 
     modules: dict[str, nn.Module] = {"model": model, "average": average}
-    return Recipe("clip_searched", steps, modules, {"adam": adam}, torch.Generator(), step, finish)
+    return Recipe("clip_searched", steps, modules, {"adam": adam}, step, finish)
 
 
 def _look(model: CLIP, pictures: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from ...core import clip, draws, metrics
 from ...core.generators.stylegan_t.network import Network, Shape
 from ...training import features
 from ...training.trainer import VIEWS, Settings, TextEncoder, Trainer, accelerated
-from .. import MODELS, judging
+from .. import BACKBONE, MODELS, judging
 from ..language import Meanings
 from ..networks import PerceptualBackbone
 from ..scenes import render
@@ -48,7 +48,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     # Styles move 0.7 times as far by the noise as by the text.
     network = untrained(SHAPE, noise=0.7 * (SHAPE.w_dim / numbers) ** 0.5)
     choices.fix(network.mapping, functions())
-    eyes = features.load(MODELS / "perceptual" / "model.safetensors")
+    eyes = features.load(BACKBONE)
     trainer = Trainer(network, eyes, guide, SETTINGS, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
     lessons = lessons_of(trainer.clip_text, TextEncoder(reader).to(device), device)
@@ -89,7 +89,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         return measure(trainer.average.eval(), reader, device)
 
     optimizers = {"painter": painter, **trainer.optimizers}
-    return Recipe("stylegan_t", steps, trainer.modules, optimizers, torch.Generator(), step, finish)
+    return Recipe("stylegan_t", steps, trainer.modules, optimizers, step, finish)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ...core.compute import precision
+from ...core.files.whole import whole
 
 CHECKPOINT_SECONDS = 60
 SHOW_SECONDS = 2
@@ -24,17 +24,17 @@ SHOW_SECONDS = 2
 class Recipe:
     """A training: its state, one step, and how to save and measure the result.
 
-    `step(i)` performs step i and returns figures for the progress bar. Every random draw must come from `rng`, whose
-    state is saved with the rest.
+    `step(i)` performs step i and returns figures for the progress bar. What it draws at random must depend on i alone
+    (`draws.rng`) or come from `rng`, whose state is saved with the rest.
     """
 
     name: str
     steps: int
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
-    rng: torch.Generator
     step: Callable[[int], Mapping[str, float | Tensor]]
     finish: Callable[[], dict[str, float]]
+    rng: torch.Generator = field(default_factory=torch.Generator)
 
     def state(self, done: int) -> dict:
         return {
@@ -67,16 +67,10 @@ def train(recipe: Recipe, folder: Path) -> dict[str, float]:
                 shown = time.monotonic()
             bar.update()
             if time.monotonic() - saved > CHECKPOINT_SECONDS or i + 1 == recipe.steps:
-                save_atomically(recipe.state(i + 1), checkpoint)
+                with whole(checkpoint) as part:
+                    torch.save(recipe.state(i + 1), part)
                 saved = time.monotonic()
     return recipe.finish()
-
-
-def save_atomically(state: dict, path: Path) -> None:
-    """Write to a temporary file and rename it, so that a file of this name is always complete."""
-    aside = path.with_suffix(".part")
-    torch.save(state, aside)
-    os.replace(aside, path)
 
 
 def lowered(device: torch.device) -> AbstractContextManager[object]:

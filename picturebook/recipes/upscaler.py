@@ -22,7 +22,7 @@ from ...core.generators.stylegan_t import text_to_image
 from ...core.types import Autoencoder, Generator, Latent
 from ...training import features, objectives
 from ...training.discriminator import Heads
-from .. import MODELS, UPSCALER
+from .. import BACKBONE, MODELS, UPSCALER
 from ..language import Meanings
 from ..networks import PerceptualBackbone
 from ..scenes import kinds, render
@@ -46,7 +46,7 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
     rng = torch.Generator().manual_seed(SEED)
     model = Compact(num_feat=64, num_conv=8, upscale=FACTOR).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone.shipped(device)
-    eyes = features.load(MODELS / "perceptual" / "model.safetensors").to(device)
+    eyes = features.load(BACKBONE).to(device)
     heads = Heads(eyes.widths, 1).to(device)
     no_text = torch.ones(BATCH, 1, device=device)  # in place of text embeddings
     adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99), fused=True)
@@ -82,7 +82,7 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
         return measure(model, device)
 
     optimizers: dict[str, torch.optim.Optimizer] = {"adam": adam, "critic": critic}
-    return Recipe("upscaler", steps, {"model": model, "heads": heads}, optimizers, rng, step, finish)
+    return Recipe("upscaler", steps, {"model": model, "heads": heads}, optimizers, step, finish, rng)
 
 
 def _gradient(images: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         (FOLDER / "model.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
         return measure()
 
-    return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, rng, step, finish)
+    return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, step, finish, rng)
 
 
 @torch.no_grad()

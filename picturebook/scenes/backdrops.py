@@ -6,7 +6,6 @@ that only change from top to bottom are columns [n, 3, R, 1]; only what differs 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -60,9 +59,6 @@ class _View:
         """Paint a colour or column where the distance [n, R, R] (in picture sides) is negative."""
         cover = torch.rsub(distance * self.resolution, 0.5).clamp_(0, 1)
         self.picture.lerp_(paint, (cover if strength == 1 else cover * strength)[:, None])
-
-    def lay_rows(self, top: float, bottom: float) -> slice:
-        return slice(int(top * self.resolution), math.ceil(bottom * self.resolution))
 
     def glow(self, x: Tensor, y: Tensor, r: float, rgb: Colour, strength: float) -> None:
         """A halo that fades with distance."""

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ... import draws
 from ...compute import precision
 from ...compute.feature_maps import activate, group_norm
-from ...errors import CheckpointError, ChoiceError
+from ...errors import CheckpointError, ChoiceError, check_choice
 
 FIRST_SIDE = 8  # side of the Fourier features, the first feature map
 BANDWIDTH = 2.0  # their highest frequency, in periods per side of the map
@@ -392,8 +392,7 @@ class Noise:
     """Provides the layers of a forward pass with noise maps."""
 
     def __init__(self, kind: str, rngs: Sequence[torch.Generator] | None, rows: int) -> None:
-        if kind not in NOISES:
-            raise ChoiceError(f"Unknown noise {kind}: choose from {', '.join(NOISES)}.")
+        check_choice("noise", NOISES, kind)
         if kind == "random" and len(rngs or ()) != rows:
             raise ChoiceError(f"Random noise needs one generator for each of {rows} pictures; got {len(rngs or ())}.")
         self._kind, self._rngs = kind, rngs or ()
