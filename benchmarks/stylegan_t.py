@@ -19,8 +19,8 @@ from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import FULL, Network, text_to_image
 from ..core.losses import perceptual
 from ..picturebook import BACKBONE, MODELS, judging
-from ..picturebook.recipes.captioned import Pictures
 from ..picturebook.scenes import render
+from ..training.sources import Pictures
 from ._common import save_sheet, table
 from ._curves import draw_psi_curve
 

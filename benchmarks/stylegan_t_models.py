@@ -24,9 +24,9 @@ from ..core import clip, draws, generators, metrics
 from ..core.generators.stylegan_t import Network, text_to_image
 from ..core.losses import perceptual
 from ..picturebook import MODELS, judging, language
+from ..picturebook.captioned import Z_DIM, scene_of, stock
 from ..picturebook.language import Captions, Meaning, Meanings
 from ..picturebook.language.meaning import FIELDS, OPEN
-from ..picturebook.recipes.captioned import Z_DIM, scene_of, stock
 from ..picturebook.scenes import render
 from ..picturebook.scenes.kinds import KINDS
 from ._common import save_sheet, table

@@ -17,9 +17,9 @@ from tqdm import trange
 from ..core import clip, generators
 from ..core.generators.stylegan_t import Network, text_to_image
 from ..picturebook import MODELS
-from ..picturebook.recipes.captioned import Pictures
 from ..picturebook.recipes.stylegan_t import SETTINGS
 from ..training import features
+from ..training.sources import Pictures
 from ..training.text import TextEncoder
 from ..training.trainer import Settings, Trainer, accelerated
 from ._common import table

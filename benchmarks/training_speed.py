@@ -27,12 +27,13 @@ from ..core import clip
 from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..picturebook import BACKBONE, MODELS
-from ..picturebook.recipes import captioned, classifier, clip_data, gan, reworded, searched, stylegan_t, upscaler, vqgan
+from ..picturebook.recipes import classifier, clip_data, gan, reworded, searched, stylegan_t, upscaler, vqgan
 from ..picturebook.recipes import clip as clip_recipe
 from ..picturebook.recipes.__main__ import recipes
 from ..picturebook.recipes.blocks import Blocks
 from ..picturebook.scenes import render
 from ..training import features
+from ..training.sources import Pictures
 from ..training.trainer import Settings, Trainer, accelerated
 from ._tables import table
 
@@ -82,7 +83,7 @@ def trainer(tiny: bool) -> Work:
         network = Network(shape)
     eyes, reader = features.load(BACKBONE), clip.load(MODELS / "clip")
     made = Trainer(network, eyes, reader, Settings(batch=batch), accelerated(CPU))
-    source = captioned.Pictures(0)
+    source = Pictures(0)
 
     def step() -> None:
         drawn = source.__getitems__(range(batch))

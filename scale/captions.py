@@ -13,8 +13,8 @@ from torch import Tensor
 from ..core.errors import PackError
 from ..core.files.picture_files import read
 from ..launcher import LauncherError
-from ..picturebook.recipes.captioned import Pictures
 from ..training.data import Files
+from ..training.sources import Pictures
 from . import table
 
 

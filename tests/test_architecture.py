@@ -10,13 +10,14 @@ from architecture import INSIDE, LAYERS, REST, imported
 import guided_gan.core
 from guided_gan.launcher import ROOT
 
-MODULES = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py")]
+FOLDERS = {part.split("/")[0] for part in LAYERS}
+MODULES = [path for folder in FOLDERS for path in ROOT.glob(f"{folder}/**/*.py")]
 
 
 def part_of(path):
     """The part that a module or a folder lies in; None for a folder above the parts."""
     names = path.relative_to(ROOT).with_suffix("").parts
-    return next(("/".join(names[:count]) for count in (1, 2) if "/".join(names[:count]) in LAYERS), None)
+    return next(("/".join(names[:count]) for count in (2, 1) if "/".join(names[:count]) in LAYERS), None)
 
 
 # ---- The map

@@ -12,12 +12,13 @@ from toys import seeded
 from guided_gan.core import clip, generators
 from guided_gan.core.generators.stylegan_t import text_to_image
 from guided_gan.core.types import Latent
-from guided_gan.picturebook import MODELS, UPSCALER, judging, language
+from guided_gan.picturebook import MODELS, UPSCALER, captioned, judging, language
 from guided_gan.picturebook.language import Meaning, Meanings
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import captioned, gan, pasted, stylegan_t
+from guided_gan.picturebook.recipes import gan, pasted, stylegan_t
 from guided_gan.picturebook.scenes import kinds, render
 from guided_gan.picturebook.scenes.kinds import BACKGROUNDS, COLOURS, GAN_COLOURS, KINDS
+from guided_gan.training.sources import Pictures
 from guided_gan.training.text import TextEncoder
 
 
@@ -51,7 +52,7 @@ def test_clip_sees_every_pair_of_attributes_and_misses_something_of_each():
 
 
 def test_captioned_pictures_show_what_they_say_and_nothing_that_clip_never_saw():
-    scenes, said = captioned.Pictures(3).draw(range(60))
+    scenes, said = Pictures(3).draw(range(60))
     assert said.meanings.fits(scenes).diagonal().all()
     kind, colour, background = (said.meanings.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background"))
     named = (colour != OPEN) & (background != OPEN)
@@ -60,7 +61,7 @@ def test_captioned_pictures_show_what_they_say_and_nothing_that_clip_never_saw()
 
 
 def test_held_out_pictures_show_nothing_but_what_clip_never_saw():
-    scenes, said = captioned.Pictures(3, held_out=True).draw(range(40))
+    scenes, said = Pictures(3, held_out=True).draw(range(40))
     assert said.meanings.fits(scenes).diagonal().all()
     says = [said.meanings.says[:, FIELDS.index(name)] for name in ("kind", "colour", "background")]
     assert (torch.stack(says) != OPEN).all()

@@ -9,20 +9,10 @@ import torch
 from toys import seeded
 
 from guided_gan.core.generators.stylegan_t.network import Mapping
-from guided_gan.picturebook import MODELS, judging, networks
+from guided_gan.picturebook import MODELS, captioned, choices, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import (
-    broken,
-    captioned,
-    changes,
-    choices,
-    classifier,
-    clip_data,
-    gan,
-    pasted,
-    upscaler,
-)
+from guided_gan.picturebook.recipes import broken, changes, classifier, clip_data, gan, pasted, upscaler
 from guided_gan.picturebook.scenes import kinds, render
 
 # --- what latents mean -----------------------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from guided_gan.benchmarks import stylegan_t_ablation as ablation
 from guided_gan.core import clip, draws, metrics
 from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
 from guided_gan.picturebook import MODELS, language
+from guided_gan.picturebook.captioned import scene_of, stock
 from guided_gan.picturebook.language import Meaning, Meanings
-from guided_gan.picturebook.recipes.captioned import Pictures, scene_of, stock
 from guided_gan.picturebook.recipes.stylegan_t import SETTINGS, SHAPE
 from guided_gan.picturebook.scenes.kinds import KINDS
 from guided_gan.picturebook.scenes.render import render
 from guided_gan.training.discriminator import Heads
+from guided_gan.training.sources import Pictures
 
 pytestmark = pytest.mark.usefixtures("accelerate")
 TOY = Shape(channels=(16, 16, 8, 8), num_res_blocks=1, z_dim=SHAPE.z_dim, c_dim=SHAPE.c_dim)

@@ -16,11 +16,11 @@ from guided_gan.core import clip, metrics
 from guided_gan.core.errors import PackError
 from guided_gan.core.files import model_card
 from guided_gan.picturebook import CLIPS
-from guided_gan.picturebook.recipes.captioned import Pictures
 from guided_gan.training import __main__ as command
 from guided_gan.training import evaluation, options, shards, starts
 from guided_gan.training.evaluation import Evaluator
 from guided_gan.training.shards import Shards
+from guided_gan.training.sources import Pictures
 
 pytest.importorskip("webdataset")
 

@@ -20,13 +20,12 @@ from ...core import clip, draws, metrics
 from ...core.generators.stylegan_t.network import Network, Shape
 from ...training import features
 from ...training.trainer import VIEWS, Settings, TextEncoder, Trainer, accelerated
-from .. import BACKBONE, MODELS, judging
+from .. import BACKBONE, MODELS, choices, judging
+from ..captioned import Z_DIM, functions, scene_of, stock
 from ..language import Meanings
 from ..networks import PerceptualBackbone
 from ..scenes import render
-from . import choices
 from .blocks import Blocks
-from .captioned import Z_DIM, functions, scene_of, stock
 from .training import Recipe, cosine, set_learning_rate, ship
 
 SHAPE = Shape(channels=(256, 128, 64, 32), num_res_blocks=1, z_dim=Z_DIM, c_dim=192)

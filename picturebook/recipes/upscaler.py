@@ -22,11 +22,11 @@ from ...core.generators.stylegan_t import text_to_image
 from ...core.types import Autoencoder, Generator, Latent
 from ...training import features, objectives
 from ...training.discriminator import Heads
-from .. import BACKBONE, MODELS, UPSCALER
+from .. import BACKBONE, MODELS, UPSCALER, captioned
 from ..language import Meanings
 from ..networks import PerceptualBackbone
 from ..scenes import kinds, render
-from . import captioned, gan
+from . import gan
 from .stylegan_t import READER
 from .training import Recipe, cosine, lowered, psnr, set_learning_rate, ship
 

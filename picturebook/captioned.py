@@ -9,14 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...core import draws
-from ...core.clip import excess
-from ...training.data import Batch
-from .. import MODELS
-from ..language import PLAIN, Captions, Meanings, describe
-from ..language.meaning import FIELDS, MEDIUM, OPEN
-from ..scenes import kinds, render
-from . import choices
+from ..core.clip import excess
+from . import MODELS, choices
+from .language import PLAIN, Captions, Meanings, describe
+from .language.meaning import FIELDS, MEDIUM, OPEN
+from .scenes import kinds
 
 Z_DIM = 96
 # How often captions say what they can; often enough not, for noise to decide it.
@@ -98,36 +95,6 @@ def stock(n: int, rng: torch.Generator, *, held_out: bool = False) -> Captions:
 @cache
 def _tokenizer() -> Any:
     """The shipped CLIP's, which is open_clip's."""
-    from ..language import tokens
+    from .language import tokens
 
     return tokens.read(MODELS / "clip")
-
-
-class Pictures:
-    """Shaded scenes of one object with captions, without the combinations that CLIP was never shown.
-
-    Each sample is a caption, and the scene that it and the sample's noise stand for (`scene_of`). A
-    `training.data.Source`. held_out: nothing but those combinations.
-    """
-
-    name = "the picture book"
-
-    def __init__(self, seed: int, *, side: int = render.RESOLUTION, held_out: bool = False) -> None:
-        self.seed, self.side, self.held_out = seed, side, held_out
-
-    def __getitems__(self, samples: Sequence[int]) -> Batch:
-        scenes, said = self.draw(samples)
-        return Batch(render.render(scenes, self.side), said.texts)
-
-    def at(self, side: int) -> Pictures:
-        return Pictures(self.seed, side=side, held_out=self.held_out)
-
-    def draw(self, samples: Sequence[int]) -> tuple[kinds.Scenes, Captions]:
-        """The scenes of these sample numbers, and the attributes their captions mention."""
-        parts = [stock(1, draws.rng(self.seed, "scene", sample), held_out=self.held_out) for sample in samples]
-        texts = [text for part in parts for text in part.texts]
-        said = Captions(texts, Meanings(torch.cat([part.meanings.says for part in parts])))
-        return scene_of(self.noise(samples), said.meanings), said
-
-    def noise(self, samples: Sequence[int]) -> Tensor:
-        return draws.normal([draws.rng(self.seed, "z", sample) for sample in samples], Z_DIM)
