@@ -274,6 +274,12 @@ def display_node(node_id: str) -> str:
     return get_progress_state().dynprompt.get_display_node_id(node_id)
 
 
+def workflow(hidden: io.HiddenHolder) -> str | None:
+    """The id of the user's graph, which the page sends with a prompt; None without one."""
+    graph = (hidden.extra_pnginfo or {}).get("workflow")
+    return graph.get("id") if isinstance(graph, dict) else None
+
+
 def send(event: str, data: Mapping[str, Any]) -> None:
     """Send a message to the page that queued the running prompt, if there is one."""
     server = PromptServer.instance

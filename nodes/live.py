@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.pace import Pace, duration
@@ -28,16 +29,19 @@ _MOST_PICTURES = 4  # of a batch in a preview
 class Live(ExitStack):
     """Shows a search on its node, and receives the request to finish; a context for the duration of the search.
 
-    total: number of steps of the search. preview_every: steps between previews, 0 for none.
+    total: number of steps of the search. hidden: the node's, of `stopped.HIDDEN`. preview_every: steps between
+    previews, 0 for none.
     """
 
-    def __init__(self, total: int, node_id: str, preview_every: int) -> None:
+    def __init__(self, total: int, hidden: io.HiddenHolder, preview_every: int) -> None:
         super().__init__()
+        node_id = hidden.unique_id
         self._bar, self._pace = host.Progress(total, node_id, preview_every), Pace()
         place = host.place(node_id)
         self._asked = self.enter_context(finish.asked(place))
         ids = dict(zip(finish.IDS, place, strict=True))
-        self._message: dict[str, Any] = {**ids, "display_node": host.display_node(node_id), "total": total}
+        shown = {"display_node": host.display_node(node_id), "workflow": host.workflow(hidden)}
+        self._message: dict[str, Any] = {**ids, **shown, "total": total}
         self._sent = -math.inf
         self.callback(lambda: self._send(going=False))
 

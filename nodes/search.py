@@ -168,7 +168,7 @@ def run(
     steps, every = search["options"].steps, search["options"].evaluate_every
     with (
         stopped.Kept(State, lambda: resume.key(generator, loss, start, **search)) as kept,
-        live.Live(steps, hidden.unique_id, preview_every) as show,
+        live.Live(steps, hidden, preview_every) as show,
     ):
         measured = {"evaluations": resume.evaluation_key(loss, start.steps + steps)} if kept.key else {}
         going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))

@@ -61,7 +61,7 @@ def run(
     with (
         host.models(generator, *loss.models),
         stopped.Kept(Film, key) as kept,
-        live.Live(first_steps + (count - 1) * steps, hidden.unique_id, preview_every=1) as show,
+        live.Live(first_steps + (count - 1) * steps, hidden, preview_every=1) as show,
     ):
 
         def report(frame: int, done: int, value: float, pictures: Tensor) -> None:

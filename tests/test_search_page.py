@@ -95,6 +95,23 @@ def test_scores_stay_where_the_host_remembers_the_search(page):
         page.tab.wait_for_function(POINTS, arg=2, timeout=20_000)
 
 
+def test_scores_are_not_shown_in_another_graph_with_the_same_nodes(page):
+    first, second = fusedream_with(**{"settings.steps": 5_000, "seed": 46 + page.nodes2}), fusedream_with()
+    second["id"] = "00000000-1111-4222-8333-444444444444"
+    page.tab.set_default_timeout(SECONDS * 1000)
+    page.open(first)
+    page.tab.evaluate(START)
+    page.tab.wait_for_function(POINTS, arg=2)
+    page.open(second)
+    page.tab.wait_for_timeout(1500)
+    assert not page.tab.evaluate(POINTS, 1)
+    assert not page.tab.locator(".guided-gan-search").get_by_role("button", name="Finish now").is_visible()
+    page.open(first)
+    page.tab.wait_for_function(POINTS, arg=2)
+    page.tab.evaluate("() => app.api.interrupt()")
+    assert page.tab.evaluate("() => window.ended")[0] == "interrupted"
+
+
 def test_a_search_inside_a_subgraph_shows_its_scores(page):
     page.open(fusedream_with(seed=44 + page.nodes2))
     page.tab.evaluate(

@@ -97,17 +97,19 @@ function inWords(seconds) {
   return seconds < 6000 ? say("{0} min", Math.round(seconds / 60)) : say("{0} h", Math.round(seconds / 3600))
 }
 
-/** The node of an id such as "5:3", which is node 3 of the subgraph that node 5 stands for. */
-function nodeAt(path) {
-  const ids = path.split(":")
-  const graph = ids.slice(0, -1).reduce((graph, id) => graph?.getNodeById(id)?.subgraph, app.rootGraph ?? app.graph)
+/** The node of a message, unless another graph is open; "5:3" is node 3 of the subgraph that node 5 stands for. */
+function nodeOf({ workflow, display_node }) {
+  const root = app.rootGraph ?? app.graph
+  if (workflow && workflow !== root.id) return null
+  const ids = display_node.split(":")
+  const graph = ids.slice(0, -1).reduce((graph, id) => graph?.getNodeById(id)?.subgraph, root)
   return graph?.getNodeById(ids.at(-1))
 }
 
 app.registerExtension({
   name: "GuidedGAN.Search",
   setup() {
-    api.addEventListener(EVENT, ({ detail }) => nodeAt(detail.display_node)?.guidedGanScores?.tell(detail))
+    api.addEventListener(EVENT, ({ detail }) => nodeOf(detail)?.guidedGanScores?.tell(detail))
   },
   nodeCreated(node) {
     if (NODES.includes(node.comfyClass)) node.guidedGanScores = new Scores(node)
