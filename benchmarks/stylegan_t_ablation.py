@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core import clip
-from ..core.generators.stylegan_t.network import Block, Layer, Linear, Mapping, Network, Shape, Synthesis, ToRGB
+from ..core.generators.stylegan_t.layers import Layer, Linear, ToRGB
+from ..core.generators.stylegan_t.network import Block, Mapping, Network, Shape, Synthesis
 from ..picturebook import MODELS
 from ..picturebook.recipes.stylegan_t import SETTINGS, SHAPE, untrained
 from ..training.discriminator import TEXT_WIDTH, Heads

@@ -7,7 +7,7 @@ interrupted and resumed draws what an uninterrupted one would.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -24,7 +24,7 @@ def rng(seed: int, *place: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def rngs(seeds: list[int], *place: str | int) -> list[torch.Generator]:
+def rngs(seeds: Sequence[int], *place: str | int) -> list[torch.Generator]:
     """One generator, as `rng` gives it, for each sample of a batch."""
     return [rng(seed, *place) for seed in seeds]
 

@@ -8,6 +8,7 @@ from ..core.generators import symmetry as symmetries
 from ..core.generators import tiles
 from ..core.generators.shaped import shaped
 from ..core.generators.transparent import Transparent
+from ..core.pictures import resample
 from ..core.types import Generator
 from . import grids, sockets
 
@@ -30,7 +31,7 @@ class SeamlessTiles(io.ComfyNode):
                 sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
                 io.Combo.Input(
                     "sides",
-                    options=["both", "left and right", "top and bottom"],
+                    options=[name for name in resample.SIDES if name != "none"],
                     default="both",
                     tooltip="Which sides go on at the opposite one. left and right alone makes a border or panorama.",
                 ),

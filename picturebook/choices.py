@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..core.generators.stylegan_t.network import Linear, Mapping
+from ..core.generators.stylegan_t.layers import Linear
+from ..core.generators.stylegan_t.network import Mapping
 
 # What some numbers of f(z) say of one of z: the number of z, knots [K] as shares, and values [K, numbers] at them.
 # Each is linear in the normal number between knots, and constant beyond the outermost.

@@ -12,7 +12,8 @@ from toys import seeded
 from guided_gan.benchmarks import stylegan_t, stylegan_t_models, stylegan_t_training
 from guided_gan.benchmarks import stylegan_t_ablation as ablation
 from guided_gan.core import clip, draws, metrics
-from guided_gan.core.generators.stylegan_t.network import Layer, Network, ResidualLayer, Shape, ToRGB
+from guided_gan.core.generators.stylegan_t.layers import Layer, ResidualLayer, ToRGB
+from guided_gan.core.generators.stylegan_t.network import Network, Shape
 from guided_gan.picturebook import MODELS, language
 from guided_gan.picturebook.captioned import scene_of, stock
 from guided_gan.picturebook.language import Meaning, Meanings

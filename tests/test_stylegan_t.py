@@ -21,7 +21,7 @@ from guided_gan.core.generators.stylegan_t import (
     text_to_image,
     truncate,
 )
-from guided_gan.core.generators.stylegan_t.network import Layer, Noise, ResidualLayer, _double, fir_filter
+from guided_gan.core.generators.stylegan_t.layers import Layer, Noise, ResidualLayer, double, fir_filter
 from guided_gan.core.search import interpolate
 from guided_gan.core.types import Latent
 
@@ -76,7 +76,7 @@ def test_doubling_a_picture_is_its_definition(side):
     spread[:, :, ::2, ::2] = image
     kernel = 4 * fir_filter().expand(3, 1, 4, 4)
     expected = F.conv2d(F.pad(spread, (2, 1, 2, 1)), kernel, groups=3)
-    assert torch.allclose(_double(image, fir_filter()), expected, atol=1e-6)
+    assert torch.allclose(double(image, fir_filter()), expected, atol=1e-6)
 
 
 def test_every_side_adds_to_the_picture():

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ..core.pictures import resample
 
-NUMBERS = 21  # uniform numbers per picture: ten decide whether to apply an augmentation, eleven its strength
+GATES, MOVES = 10, 5  # augmentations, and those of them that move the picture, which have a number more than GATES
+NUMBERS = 2 * GATES + 1  # uniform numbers per picture: whether to apply each augmentation, and how strongly
 FEW = 20_000  # pictures: smaller data sets are augmented by default
 TARGET = 0.6  # target of the mean sign of the scores of real pictures (r_t)
 REACH = 500_000  # number of pictures over which p can rise from 0 to 1
@@ -36,8 +37,9 @@ class Adaptive(nn.Module):
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
         """Augment pictures [N, 3, H, H] in [-1, 1], differentiably; numbers: [N, 21] in [0, 1)."""
-        gates, amounts = numbers[:, :10] < self.p, numbers[:, 10:]
-        return _recolour(_move(images, gates[:, :5], amounts[:, :6]), gates[:, 5:], amounts[:, 6:])
+        gates, amounts = numbers[:, :GATES] < self.p, numbers[:, GATES:]
+        moved = _move(images, gates[:, :MOVES], amounts[:, : MOVES + 1])
+        return _recolour(moved, gates[:, MOVES:], amounts[:, MOVES + 1 :])
 
     @torch.no_grad()
     def follow(self, sure: Tensor, pictures: int) -> None:

@@ -18,7 +18,7 @@ VIRTUAL_BATCH = 8  # samples that share the statistics of a norm, however many p
 TAPS = 9
 TEXT_WIDTH = 64
 POLICIES = ("color", "translation", "cutout")
-NUMBERS = 11  # uniform numbers that decide the view of one picture: eight of `augment`, three of the crop
+NUMBERS = diffaug.NUMBERS + 3  # uniform numbers that decide the view of one picture: `augment`'s, and of the crop
 
 
 class _VirtualBatchNorm(nn.Module):
@@ -85,11 +85,11 @@ def check_batch(batch: int, processes: int, at_once: int) -> None:
 
 
 def extract(features: Features, images: Tensor, numbers: Tensor) -> list[Tensor]:
-    """Tokens of the frozen network for pictures augmented by `numbers` [N, 11] in [0, 1); differentiable."""
-    images = diffaug.augment(images, numbers[:, None, :8], POLICIES)
+    """Tokens of the frozen network for pictures augmented by `numbers` [N, NUMBERS] in [0, 1); differentiable."""
+    images = diffaug.augment(images, numbers[:, None, : diffaug.NUMBERS], POLICIES)
     side = int(min(max(images.shape[-1], features.least), features.most))
     if images.shape[-1] != side:
-        images = crop(images, side, numbers[:, 8:])
+        images = crop(images, side, numbers[:, diffaug.NUMBERS :])
     return features(images)
 
 

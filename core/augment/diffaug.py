@@ -25,6 +25,7 @@ TRANSLATION = 0.125  # of the side
 RESIZE = (0.8, 1.2)
 CUTOUT = 0.5  # of the side
 _COUNTS = {"color": 3, "translation": 2, "resize": 1, "cutout": 2}  # parameters per copy, in order of application
+NUMBERS = sum(_COUNTS.values())
 POLICIES = tuple(_COUNTS)
 RELEASED_RESIZE = "resize as released"  # instead of "resize"
 RELEASED = tuple(RELEASED_RESIZE if name == "resize" else name for name in POLICIES)  # those of the released code

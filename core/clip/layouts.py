@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..files.checkpoints import below
 from ..files.weights import count, prefix_of
 
 NOTES = {"input_resolution", "context_length", "vocab_size"}  # scalars beside the weights in OpenAI's archives
@@ -68,9 +69,7 @@ def arranged(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     wanted = sum(value.numel() for value in (*model.parameters(), *model.buffers()))
     if wanted > 2 * found + _ROOM:
         raise CheckpointError(f"it describes a model of {wanted} numbers, but the weights have {found}")
-    prefix = prefix_of(("visual.*",), tensors) or ""
-    state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-    state = convert_state_dict(model, state)
+    state = convert_state_dict(model, below(tensors, prefix_of(("visual.*",), tensors) or ""))
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
     for name in ("logit_scale", "logit_bias"):
@@ -89,8 +88,7 @@ def of_openai(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     prefix = prefix_of(_OPENAI, tensors)
     if prefix is None:
         return None
-    inside = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-    return {name: value for name, value in inside.items() if name not in NOTES}
+    return {name: value for name, value in below(tensors, prefix).items() if name not in NOTES}
 
 
 def openai_settings(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

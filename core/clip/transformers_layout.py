@@ -49,7 +49,7 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     prefix = prefix_of(_KEYS, tensors)
     if prefix is None:
         return None
-    inside = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    inside = checkpoints.below(tensors, prefix)
     state: dict[str, Tensor] = {}
     for name, value in inside.items():
         if match := _QUERY.fullmatch(name):

@@ -34,14 +34,18 @@ class Checkpoint:
 
     def below(self, prefix: str) -> Checkpoint:
         """The tensors whose names begin with a prefix, under names without it."""
-        tensors = {name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)}
-        return Checkpoint(tensors, self.metadata, self.path)
+        return Checkpoint(below(self.tensors, prefix), self.metadata, self.path)
 
     def take(self) -> dict[str, Tensor]:
         """Remove and return the tensors, so that they are freed once a model has taken or converted them."""
         tensors = dict(self.tensors)
         self.tensors.clear()
         return tensors
+
+
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, under names without it."""
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def read(path: str | Path) -> Checkpoint:

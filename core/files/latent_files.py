@@ -14,6 +14,7 @@ from ..errors import PackError, quoted
 from ..results import Best, Curve, Film, State
 from ..types import Basis, Latent
 from . import wellformed
+from .checkpoints import below
 from .whole import whole
 
 FORMAT = "guided-gan"
@@ -179,4 +180,4 @@ def _prefixed(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{group}."): value for name, value in tensors.items() if name.startswith(f"{group}.")}
+    return below(tensors, f"{group}.")

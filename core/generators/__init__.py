@@ -14,7 +14,7 @@ from pkgutil import iter_modules
 import torch
 
 from ..compute import precision
-from ..errors import CheckpointError
+from ..errors import CheckpointError, first_line
 from ..files import search_settings
 from ..files.checkpoints import Checkpoint, find, read
 from ..files.weights import prefix_of
@@ -60,8 +60,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Generator:
             generator.name_classes(checkpoint.path)
         return generator
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # unexpected names or shapes
-        lines = (str(error) or repr(error)).splitlines()
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else lines[0].rstrip(".")
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
         raise CheckpointError(
             f"{checkpoint.path} looks like {backend.name} but does not fit it: {reason}. "
             "Use the file as published, with its own configuration beside it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..files.checkpoints import Checkpoint
+from ..files.weights import count
 from .backend import Backend
 from .biggan import assemble
 from .biggan_tfhub import EPS, in_published_order
@@ -42,8 +43,7 @@ def build(checkpoint: Checkpoint) -> ClassConditionalGenerator:
         CheckpointError: the tensors do not fit together.
     """
     tensors = published(checkpoint)
-    blocks = {name.split(".")[1] for name in tensors if name.startswith("blocks.")}
-    output_eps = OUTPUT_EPS.get(4 * 2 ** len(blocks), EPS)
+    output_eps = OUTPUT_EPS.get(4 * 2 ** count(tensors, "blocks"), EPS)
     return assemble(tensors, _sigma, EPS, output_eps, "v1", EPS, output_eps)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import PackError, quoted
-from . import check
+from . import check, from_pil
 from .lettering import Font, font_for
 
 SHOWN = 256  # a good height for pictures on a node
@@ -67,11 +66,10 @@ def sheet(
         draw.multiline_text((x + width // 2, top), label, "black", font, anchor="md", align="center")
     for label, (x, y) in zip(below, corners, strict=False):
         draw.multiline_text((x + width // 2, y + height + _GAP), label, "black", font, anchor="ma", align="center")
-    pixels = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(canvas.height, canvas.width, 3)
-    result = pixels.permute(2, 0, 1).float() / 127.5 - 1
+    (result,) = drawn = from_pil(canvas)
     for picture, (x, y) in zip(pictures, corners, strict=False):
         result[:, y : y + height, x : x + width] = picture.cpu()
-    return result[None]
+    return drawn
 
 
 def font_of(

@@ -82,19 +82,20 @@ def _plan(
         (kind for kind in perceptual.KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None
     )
     if kind is not None:
-        return perceptual.KINDS[kind][0], perceptual.load, lambda tensors: _below(f"{kind}.", tensors)
+        return perceptual.KINDS[kind][0], perceptual.load, partial(_of_backbone, f"{kind}.")
     raise CheckpointError(f"{checkpoint.path} is neither a generator nor a perceptual backbone known here.")
 
 
 def _of_generator(family: str, prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     needless = _NEEDLESS.get(family, ())
-    inside = {name.removeprefix(prefix): value for name, value in _below(prefix, tensors).items()}
     return {
-        name: value for name, value in inside.items() if not any(fnmatchcase(name, pattern) for pattern in needless)
+        name: value
+        for name, value in checkpoints.below(tensors, prefix).items()
+        if not any(fnmatchcase(name, pattern) for pattern in needless)
     }
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _of_backbone(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in tensors.items() if name.startswith(prefix)}
 
 

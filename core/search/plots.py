@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..errors import PackError
+from ..pictures import from_pil
 from ..results import Curve
 
 _INKS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14), (23, 190, 207))
@@ -42,8 +42,7 @@ def plot_curve(curve: Curve, apart: bool = False) -> Tensor:
     picture = Image.new("RGB", (_WIDTH, height * len(panels)), "white")
     for i, panel in enumerate(panels):
         _draw_panel(ImageDraw.Draw(picture), i * height, height, curve, panel, inks)
-    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
-    return pixels.permute(2, 0, 1)[None].float() / 127.5 - 1
+    return from_pil(picture)
 
 
 def _draw_panel(

@@ -25,7 +25,7 @@ def _scalar_mix(vectors: Tensor, weights: dict[str, Tensor], name: str) -> Tenso
 
 def _softmax_start(vectors: dict[str, Tensor], seeds: Sequence[int]) -> dict[str, Tensor]:
     def normal(name: str, value: Tensor) -> Tensor:
-        return draws.normal(draws.rngs(list(seeds), "weights", name), *value.shape[1:])
+        return draws.normal(draws.rngs(seeds, "weights", name), *value.shape[1:])
 
     return {name: normal(name, value) for name, value in vectors.items()}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..backend import Backend
 from .generator import StyleGANTGenerator, build, text_to_image
-from .network import FULL, LITE, NOISES, Network, Shape
+from .layers import NOISES
+from .network import FULL, LITE, Network, Shape
 
 __all__ = ["BACKEND", "FULL", "LITE", "NOISES", "Network", "Shape", "StyleGANTGenerator", "text_to_image"]
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from ...clip import check_prompt
 from ...errors import CheckpointError
-from ...files.weights import fit, hollow
+from ...files.checkpoints import below
+from ...files.weights import count, fit, hollow
 from ...towers import quicken
 
 PLACE = "mapping.clip.model."  # prefix of its tensors in a snapshot
@@ -47,7 +48,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTow
     Raises:
         CheckpointError: the tensors do not fit together.
     """
-    own = {name.removeprefix(PLACE): value for name, value in tensors.items() if name.startswith(PLACE)}
+    own = below(tensors, PLACE)
     if not own:
         return None
     from open_clip.tokenizer import SimpleTokenizer
@@ -64,7 +65,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> TextTow
             vocab_size=len(own["token_embedding.weight"]),
             width=width,
             heads=heads,
-            layers=len({name.split(".")[2] for name in own if name.startswith("transformer.resblocks.")}),
+            layers=count(own, "transformer.resblocks"),
             output_dim=own["text_projection"].shape[1],
             act_layer=QuickGELU if metadata.get("quick_gelu") == "True" else nn.GELU,
         )
