@@ -81,8 +81,8 @@ def trainer(tiny: bool) -> Work:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Network(shape)
-    eyes, reader = features.load(BACKBONE), clip.load(MODELS / "clip")
-    made = Trainer(network, eyes, reader, Settings(batch=batch), accelerated(CPU))
+    backbone, reader = features.load(BACKBONE), clip.load(MODELS / "clip")
+    made = Trainer(network, backbone, reader, Settings(batch=batch), accelerated(CPU))
     source = Pictures(0)
 
     def step() -> None:

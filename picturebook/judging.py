@@ -16,21 +16,21 @@ from .networks import Judge, PatchJudge
 from .scenes.kinds import COLOURS
 from .scenes.render import RESOLUTION
 
-SURE = 0.5  # what a judge holds less likely than this, it does not see
+LEAST = 0.5  # what a judge holds less likely than this, it does not see
 
 
 @cache
-def court() -> tuple[nn.Module, ...]:
+def judges() -> tuple[nn.Module, ...]:
     """The shipped judges."""
-    judges = {"judge": Judge(), "patch_judge": PatchJudge()}
-    for name, judge in judges.items():
+    networks = {"judge": Judge(), "patch_judge": PatchJudge()}
+    for name, judge in networks.items():
         load_model(judge, str(MODELS / name / "model.safetensors"))
-    return tuple(judge.eval().requires_grad_(False) for judge in judges.values())
+    return tuple(judge.eval().requires_grad_(False) for judge in networks.values())
 
 
 def feature_network() -> FeatureNetwork:
     """The first judge as a network that sets of pictures are compared through; its classes are objects in colours."""
-    judge = court()[0]
+    judge = judges()[0]
     assert isinstance(judge, Judge)
 
     @torch.no_grad()
@@ -56,7 +56,7 @@ def _finds(likely: Tensor, things: Tensor) -> Tensor:
     rows = torch.arange(len(likely))[:, None]
     kind, colour = things.unbind(-1)
     any_colour = table[rows, kind].amax(-1)
-    return (torch.where(colour < 0, any_colour, table[rows, kind, colour.clamp(min=0)]) > SURE).all(1)
+    return (torch.where(colour < 0, any_colour, table[rows, kind, colour.clamp(min=0)]) > LEAST).all(1)
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def agreement(images: Tensor, things: Tensor, background: Tensor | None = None) 
 
 
 def _said(images: Tensor) -> list[dict[str, Tensor]]:
-    parts = [[judge(part.float().cpu()) for part in _resized(images).split(250)] for judge in court()]
+    parts = [[judge(part.float().cpu()) for part in _resized(images).split(250)] for judge in judges()]
     return [{name: torch.cat([part[name] for part in judged]) for name in judged[0]} for judged in parts]
 
 

@@ -97,13 +97,13 @@ def test_gradients_pass_through(images):
 def test_the_probability_follows_how_sure_the_discriminator_is():
     augment = Adaptive()
     for _ in range(10):
-        augment.follow(torch.tensor(0.9), 25_000)
+        augment.adapt(torch.tensor(0.9), 25_000)
     assert augment.p.item() == pytest.approx(0.5)
-    augment.follow(torch.tensor(0.5), 50_000)
+    augment.adapt(torch.tensor(0.5), 50_000)
     assert augment.p.item() == pytest.approx(0.4)
     for sure, end in ((1.0, adaptive.MOST), (-1.0, 0.0)):
         for _ in range(30):
-            augment.follow(torch.tensor(sure), 50_000)
+            augment.adapt(torch.tensor(sure), 50_000)
         assert augment.p.item() == pytest.approx(end)
 
 

@@ -42,7 +42,7 @@ class Adaptive(nn.Module):
         return _recolour(moved, gates[:, MOVES:], amounts[:, MOVES + 1 :])
 
     @torch.no_grad()
-    def follow(self, sure: Tensor, pictures: int) -> None:
+    def adapt(self, sure: Tensor, pictures: int) -> None:
         """After a step on so many pictures: p rises where the mean sign of their scores is above TARGET, or falls."""
         self.p.add_(torch.sign(sure - TARGET) * pictures / REACH).clamp_(0, MOST)
 

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Update an exponential moving average of a model: decay * average + (1 - decay) * model; buffers are copied."""
     get_ema_multi_avg_fn(decay)(list(average.parameters()), list(model.parameters()), 0)
     for mean, value in zip(average.buffers(), model.buffers(), strict=True):

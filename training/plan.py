@@ -149,8 +149,8 @@ def published(device: str) -> tuple[Features, OpenCLIP]:
         vit = timm.create_model("vit_small_patch16_224.dino", pretrained=False, num_classes=0)
         shape: Any = open_clip.get_model_config("ViT-L-14-quickgelu")
         model: Any = open_clip.CLIP(**shape)
-        eyes = DINO(vit.state_dict(), "dino").eval().requires_grad_(False)
-    return eyes, OpenCLIP(model, None, (0.5,) * 3, (0.5,) * 3, "ViT-L-14")
+        features = DINO(vit.state_dict(), "dino").eval().requires_grad_(False)
+    return features, OpenCLIP(model, None, (0.5,) * 3, (0.5,) * 3, "ViT-L-14")
 
 
 def network(size: str, side: int, c_dim: int) -> Network:
@@ -170,7 +170,7 @@ class Speed:
 
 def show(options: Namespace) -> None:
     """Print what the paper's sizes would take in the stages of a command line, on 1, 8 and 64 cards."""
-    eyes, clip = published("meta")
+    features, clip = published("meta")
     card = speed(options)
     print(
         f"Batches of {options.batch:,}. At once: pictures that go through a card together.\n\n"
@@ -183,7 +183,7 @@ def show(options: Namespace) -> None:
         for stage in stages(words):
             with torch.device("meta"):
                 own = network(size, stage.side, 768)
-            work = count(own, eyes, clip, stage.trained, number_bytes=2)
+            work = count(own, features, clip, stage.trained, number_bytes=2)
             days = [_days(work, stage, options.batch, cards, card) for cards in CARDS]
             total = [a + b for a, b in zip(total, days, strict=True)]
             memory = [_memory(work, max(VIRTUAL_BATCH, options.batch // cards), card.room) for cards in CARDS]
@@ -211,10 +211,10 @@ def speed(options: Namespace) -> Speed:
             f"{REACHED:.0%} of their {PEAK / 1e12:.0f} TFLOP/s, about the share that sampling reached on an H200.",
         )
     device = torch.device("cuda")
-    eyes, clip = published("cpu")
+    features, clip = published("cpu")
     own = network("lite", 64, 768)
-    work, at_once = count(own, eyes, clip, "generator", number_bytes=2), 4 * VIRTUAL_BATCH
-    trainer = Trainer(own, eyes, clip, Settings(batch=at_once), accelerated(device))
+    work, at_once = count(own, features, clip, "generator", number_bytes=2), 4 * VIRTUAL_BATCH
+    trainer = Trainer(own, features, clip, Settings(batch=at_once), accelerated(device))
     seconds = measured(trainer, steps=5)
     room, name = torch.cuda.mem_get_info()[1], torch.cuda.get_device_name()
     flops, peak = work.flops * at_once / seconds, torch.cuda.max_memory_allocated()

@@ -17,7 +17,7 @@ from ..core.generators.stylegan_t.network import Network
 from . import objectives, starts
 from .adaptive import NUMBERS as AUGMENTS
 from .adaptive import Adaptive
-from .average import follow
+from .average import update_average
 from .discriminator import NUMBERS, Heads, check_batch, extract
 from .features import Features
 from .text import TextEncoder
@@ -257,9 +257,9 @@ class Trainer:
 
     def _figures(self, i: int, f: Tensor, sign: Tensor, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """The figures of step i, over all processes; moving averages and the probability of ADA are updated."""
-        self.follow(i, f)
+        self.update_averages(i, f)
         if self.adaptive is not None:
-            self.adaptive.follow(self._mean(sign), self.settings.batch)
+            self.adaptive.adapt(self._mean(sign), self.settings.batch)
             losses = {**losses, "augmentation": self.adaptive.p}
         return {name: self._mean(value.detach()) for name, value in losses.items()}
 
@@ -287,10 +287,10 @@ class Trainer:
         return cast(Tensor, self.accelerator.reduce(value, reduction="mean"))
 
     @torch.no_grad()
-    def follow(self, i: int, f: Tensor) -> None:
+    def update_averages(self, i: int, f: Tensor) -> None:
         """After step i: move the running mean of f(z) [N, z_dim], then the moving averages, faster at first."""
         self.network.mapping.x_avg.lerp_(self._mean(f.float().mean(0)), 1 - MEAN_KEEPS)
-        follow(self.average, self.network, min(self.settings.ema_decay, (1 + i) / (10 + i)))
+        update_average(self.average, self.network, min(self.settings.ema_decay, (1 + i) / (10 + i)))
 
 
 def accelerated(device: torch.device) -> Accelerator:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...training.average import follow
+from ...training.average import update_average
 from .. import MODELS
 from ..networks import Discriminator, PerceptualBackbone
 from ..scenes import kinds, render
@@ -119,7 +119,7 @@ def gan(steps: int, device: torch.device, early: Path) -> Recipe:
         adam.zero_grad()
         loss.backward()
         adam.step()
-        follow(average, model, min(EMA, (1 + i) / (10 + i)))
+        update_average(average, model, min(EMA, (1 + i) / (10 + i)))
         if i in [int(share * steps) for share in EARLY]:
             _remember(early, image)
         return {"paint": paint.detach(), "look": look.detach(), **figures}

@@ -22,7 +22,7 @@ from ...core.losses.regularisers import LatentRegularization
 from ...core.search.parameters import Parameters
 from ...core.search.weightings import at_all_scales, of_latent
 from ...core.types import Autoencoder
-from ...training.average import follow
+from ...training.average import update_average
 from .. import MODELS
 from ..language import PLAIN, describe, tokens
 from ..scenes import kinds, render
@@ -130,7 +130,7 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.visual.parameters(), 1.0)
         adam.step()
-        follow(average, model, EMA)
+        update_average(average, model, EMA)
         return figures
 
     def finish() -> dict[str, float]:

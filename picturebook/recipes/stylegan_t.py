@@ -47,8 +47,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
     # Styles move 0.7 times as far by the noise as by the text.
     network = untrained(SHAPE, noise=0.7 * (SHAPE.w_dim / numbers) ** 0.5)
     choices.fix(network.mapping, functions())
-    eyes = features.load(BACKBONE)
-    trainer = Trainer(network, eyes, guide, SETTINGS, accelerator)
+    trainer = Trainer(network, features.load(BACKBONE), guide, SETTINGS, accelerator)
     painter = torch.optim.Adam(trainer.network.parameters(), betas=(0.5, 0.99), fused=True)
     lessons = lessons_of(trainer.clip_text, TextEncoder(reader).to(device), device)
     paints = int(PAINTS * steps)
@@ -66,7 +65,7 @@ def stylegan_t(steps: int, device: torch.device) -> Recipe:
         painter.zero_grad()
         (stroke + look).backward()
         painter.step()
-        trainer.follow(i, f)
+        trainer.update_averages(i, f)
         return {"paint": stroke.detach(), "look": look.detach()}
 
     def play(i: int, lesson: Lesson) -> dict[str, Tensor]:

@@ -46,8 +46,8 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
     rng = torch.Generator().manual_seed(SEED)
     model = Compact(num_feat=64, num_conv=8, upscale=FACTOR).to(device).to(memory_format=torch.channels_last)
     backbone = PerceptualBackbone.shipped(device)
-    eyes = features.load(BACKBONE).to(device)
-    heads = Heads(eyes.widths, 1).to(device)
+    extractor = features.load(BACKBONE).to(device)
+    heads = Heads(extractor.widths, 1).to(device)
     no_text = torch.ones(BATCH, 1, device=device)  # in place of text embeddings
     adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99), fused=True)
     critic = torch.optim.Adam(heads.parameters(), betas=(0.0, 0.99), fused=True)
@@ -63,8 +63,8 @@ def upscaler(steps: int, device: torch.device) -> Recipe:
             image = 2 * model((small + 1) / 2) - 1
             look = backbone.distance(image, wanted)
             with torch.no_grad():
-                true = eyes(wanted)
-            drawn = eyes(image)
+                true = extractor(wanted)
+            drawn = extractor(image)
         image = image.float()
         paint = (image - wanted).abs().mean() + GRADIENT * _gradient(image - wanted)
         sharp = objectives.adversarial(heads, drawn, no_text)

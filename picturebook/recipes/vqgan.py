@@ -65,7 +65,7 @@ class Census(nn.Module):
         self.register_buffer("total", torch.zeros_like(codebook))
 
     @torch.no_grad()
-    def follow(self, codebook: Tensor, h: Tensor, tokens: Tensor, rng: torch.Generator) -> None:
+    def update(self, codebook: Tensor, h: Tensor, tokens: Tensor, rng: torch.Generator) -> None:
         """Move the codebook [K, C] toward the vectors h [M, C] assigned to the codes `tokens` [M]."""
         taken = F.one_hot(tokens, len(codebook)).to(h)
         self.count.lerp_(taken.sum(0), 0.01)
@@ -116,7 +116,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         adam.zero_grad()
         loss.backward()
         adam.step()
-        census.follow(codebook, h.detach().movedim(1, -1).flatten(0, 2), tokens.flatten(), rng)
+        census.update(codebook, h.detach().movedim(1, -1).flatten(0, 2), tokens.flatten(), rng)
         return {"psnr": psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
 
     def finish() -> dict[str, float]:
