@@ -10,7 +10,7 @@ import torch
 from searches import loss_of
 from toys import ToyEncoder, ToyGenerator
 
-from guided_gan.core.files import latent_files
+from guided_gan.core.files import tensor_files
 from guided_gan.core.search import bank, bank_file
 from guided_gan.core.search.bank import Bank
 
@@ -113,8 +113,8 @@ def test_a_bank_that_is_whole_but_wrong_is_computed_anew_and_kept(generator, enc
     right = vectors(generator, encoder, tmp_path, 200)
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
-    tensors, recipe = latent_files.read_tensors(path)
-    latent_files.write_tensors(path, spoil(tensors), recipe)
+    tensors, recipe = tensor_files.read(path)
+    tensor_files.write(path, spoil(tensors), recipe)
     said = []
     again = vectors(generator, encoder, tmp_path, 200, warn=said.append)
     assert len(said) == 1
@@ -196,7 +196,7 @@ def test_a_full_disk_costs_a_word_and_nothing_else(generator, encoder, tmp_path,
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(bank_file, "write_tensors", full)
+    monkeypatch.setattr(bank_file.tensor_files, "write", full)
     monkeypatch.setattr(bank, "SAVE_SECONDS", -1)  # try to save after every chunk
     with pytest.warns(UserWarning, match="could not be kept .No space left on device.") as said:
         found = vectors(generator, encoder, tmp_path, 300)

@@ -9,7 +9,7 @@ from searches import latent, state
 from toys import ToyGenerator
 
 from guided_gan.core.errors import LatentError, PackError
-from guided_gan.core.files import latent_files
+from guided_gan.core.files import latent_files, tensor_files
 from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.regularisers import TotalVariation
 from guided_gan.core.results import Curve, Film, Result
@@ -142,9 +142,9 @@ def test_states_from_before_curves_said_what_is_kept_are_read(tmp_path):
     path = tmp_path / "state.safetensors"
     latent_files.save(path, kept, {})
     assert latent_files.load(path)[0].curve == kept.curve  # type: ignore[union-attr]
-    tensors, metadata = latent_files.read_tensors(path)
+    tensors, metadata = tensor_files.read(path)
     notes = json.loads(metadata["notes"])
     for name in ("curve", "trace"):
         notes[name] = notes[name][:2]
-    latent_files.write_tensors(path, tensors, {**metadata, "notes": json.dumps(notes)})
+    tensor_files.write(path, tensors, {**metadata, "notes": json.dumps(notes)})
     assert latent_files.load(path)[0].curve == replace(kept.curve, kept=())  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..core import clip
 from ..core.compute import precision
 from ..core.errors import PackError
-from ..core.files import latent_files, model_card
+from ..core.files import model_card, tensor_files
 from ..core.files.model_card import Card
 from ..core.files.whole import whole
 from ..core.generators.stylegan_t.network import Network
@@ -244,7 +244,7 @@ class Training:
         if trainer.text is not None and (self.clip_path / clip.CONFIG).is_file():
             folder = self.out / "clip"
             tensors = {**self.clip.module.state_dict(), **trainer.text.tower.state_dict()}
-            latent_files.write_tensors(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
+            tensor_files.write(folder / clip.WEIGHTS[0], tensors, {"format": "pt"})
             for path in clip.companions(self.clip_path):
                 shutil.copy(path, folder)
 

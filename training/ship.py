@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ..core.errors import PackError
-from ..core.files import latent_files
+from ..core.files import tensor_files
 from ..core.files.model_card import Card
 from ..core.generators.stylegan_t.text import PLACE
 from ..core.towers import QuickGELU
@@ -28,7 +28,7 @@ def menu_place(name: str, out: Path) -> Path:
     if not name or Path(name).name != name:
         raise PackError(f"--name {name!r} cannot be the name of a file: leave out slashes.")
     path = Path(os.environ["GUIDED_GAN_MODELS"]) / "gan" / f"{name}.safetensors"
-    if path.exists() and latent_files.read_metadata(path).get(ORIGIN) != str(out.resolve()):
+    if path.exists() and tensor_files.read_metadata(path).get(ORIGIN) != str(out.resolve()):
         raise PackError(f"{path} is there already, and not of this training: choose another --name.")
     return path
 
@@ -44,7 +44,7 @@ def write(
     tensors, settings = tower(text)
     tensors = {**generator, **{f"{PLACE}{name}": value for name, value in tensors.items()}}
     for place in places:
-        latent_files.write_tensors(place, tensors, {**notes, **settings, **card.written()})
+        tensor_files.write(place, tensors, {**notes, **settings, **card.written()})
 
 
 def tower(text: TextEncoder) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -13,66 +13,10 @@ from torch import Tensor
 from ..errors import PackError, quoted
 from ..results import Best, Curve, Film, State
 from ..types import Basis, Latent
-from . import wellformed
+from . import tensor_files, wellformed
 from .checkpoints import below
-from .whole import whole
 
 FORMAT = "guided-gan"
-
-
-def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True
-) -> None:
-    """Write a safetensors file atomically, by `whole`.
-
-    Raises:
-        OSError: as `whole`.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    # Copies: the format refuses tensors that share memory, such as a masked latent and its anchor.
-    copies = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
-    }
-    with whole(path, replace=replace) as part:
-        try:
-            save_file(copies, str(part), dict(metadata))
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises:
-        PackError: the file is missing or incomplete.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as file:
-            # Copies: get_tensor's results are mapped from the file, which Windows could then not replace.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise PackError(
-            f"{path} cannot be read ({error}): it must be a whole .safetensors file. Save or copy it again."
-        ) from error
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, without its tensors.
-
-    Raises:
-        PackError: the file is missing or not whole.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise PackError(f"{path} cannot be read ({error}): it must be a whole .safetensors file.") from error
 
 
 def save(
@@ -85,7 +29,7 @@ def save(
     """
     tensors, notes = _pack(value)
     texts = {"notes": json.dumps(notes), "recipe": json.dumps(recipe)}
-    write_tensors(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts}, replace=replace)
+    tensor_files.write(path, tensors, {"format": FORMAT, "kind": type(value).__name__, **texts}, replace=replace)
 
 
 def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
@@ -94,7 +38,7 @@ def load(path: Path) -> tuple[Latent | Basis | State | Film, dict[str, object]]:
     Raises:
         PackError: the file is missing, broken, or was not written by `save`.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = tensor_files.read(path)
     try:
         if metadata["format"] != FORMAT:
             raise ValueError(f"its format is {quoted(metadata['format'])}")

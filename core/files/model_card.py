@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import shortened
-from . import latent_files
+from . import tensor_files
 
 KEY = "card"
 _MOST = 100_000  # longest card that is read, in characters
@@ -54,7 +54,7 @@ def read(path: Path) -> Card | None:
     if path.suffix != ".safetensors" or not path.is_file():
         return None
     try:
-        return _card(json.loads(latent_files.read_metadata(path)[KEY][:_MOST]))
+        return _card(json.loads(tensor_files.read_metadata(path)[KEY][:_MOST]))
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError):  # PackError is one of these
         return None
 

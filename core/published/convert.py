@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import clip, generators
 from ..errors import CheckpointError
-from ..files import checkpoints, latent_files
+from ..files import checkpoints, tensor_files
 from ..files.download import sha256
 from ..losses import perceptual
 from . import catalogue
@@ -101,7 +101,7 @@ def _of_backbone(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def _write(target: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     try:
-        latent_files.write_tensors(target, tensors, metadata)
+        tensor_files.write(target, tensors, metadata)
     except OSError as error:
         raise CheckpointError(
             f"{target} cannot be written ({error}): make room, or make the folder writable."

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import clip
 from ..errors import CheckpointError
+from ..files import tensor_files
 from ..files.download import Progress, alone, fetch, in_words, offline, sha256, silent
 from ..files.whole import whole
 from ..types import Model
@@ -127,10 +128,7 @@ def licence(path: Path) -> str:
     by_name = next((entry.licence for entry in TABLE if _is_of(path, entry)), "")
     if by_name or path.suffix != ".safetensors":
         return by_name
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get("licence", "")
+    return tensor_files.read_metadata(path).get("licence", "")
 
 
 def remarks(path: Path) -> list[str]:

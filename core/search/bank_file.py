@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import PackError
+from ..files import tensor_files
 from ..files.checkpoints import finite
-from ..files.latent_files import read_tensors, write_tensors
 from ..files.shelf import Shelf, touch
 
 MOST_BYTES = 4 * 10**9  # limit for all banks in a folder; 10,000 candidates take 20 MB with vectors of length 512
@@ -92,7 +92,7 @@ class BankFile:
         if self._path is None or not self._seen:
             return Rows.none(self._width)
         try:
-            tensors, recipe = read_tensors(self._path)
+            tensors, recipe = tensor_files.read(self._path)
             rows = Rows.of(tensors, self._width)
             if recipe.get("bank") != self._recipe or rows is None:
                 raise PackError(f"{self._path} does not hold mean vectors of these candidates.")
@@ -136,7 +136,9 @@ class BankFile:
             if len(rows.numbers) == self._count:
                 return rows
             try:
-                write_tensors(self._path, {"numbers": rows.numbers, "vectors": rows.vectors}, {"bank": self._recipe})
+                tensor_files.write(
+                    self._path, {"numbers": rows.numbers, "vectors": rows.vectors}, {"bank": self._recipe}
+                )
             except OSError as error:
                 self._warn(f"The candidates' bank could not be kept ({error}): the next search will compute it again.")
                 self._path = None
