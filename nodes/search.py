@@ -188,7 +188,8 @@ def run(
         except (mm.InterruptProcessingException, Exception):
             with suppress(PackError):  # there is no result yet
                 state = going.state()  # updates `going.left` from the device
-                kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
+                if going.left < steps:
+                    kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
             raise
         result = _ended(going, kept, measured, hidden)
     if result.stopped:
