@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from .errors import CheckpointError, shortened
@@ -58,8 +59,21 @@ class Vocabulary:
         return near[0] if len(near) == 1 else None
 
     def in_known_words(self, text: str) -> str:
-        """The text with each synonym and each misspelt word replaced by the known word that was meant."""
-        return _WORD.sub(lambda found: self._reads(found[0]) or found[0], text)
+        """The text with each synonym and each misspelt word replaced by the known word that was meant.
+
+        One that says what the next word says is left out: a "siamese cat" is a cat, not two.
+        """
+        found = list(_WORD.finditer(text))
+        parts, at = [], 0
+        for word, following in zip_longest(found, found[1:]):
+            reads = self._reads(word[0])
+            parts.append(text[at : word.start()])
+            at = word.end()
+            if reads and following and text[at : following.start()].isspace() and reads == self._meant(following[0]):
+                at = following.start()
+            else:
+                parts.append(reads or word[0])
+        return "".join([*parts, text[at:]])
 
     def replaced(self, texts: Sequence[str]) -> dict[str, str]:
         """Each synonym and each misspelt word of the texts -> the known word as which it is read."""
@@ -69,9 +83,12 @@ class Vocabulary:
         """The words of the texts for which no known one was meant, in order, each once."""
         return [word for word in _words(texts) if self.nearest(word) is None]
 
+    def _meant(self, word: str) -> str | None:
+        return self.nearest(word.lower())
+
     def _reads(self, word: str) -> str | None:
         """The known word as which a word is read, if it is another one."""
-        meant = self.nearest(word.lower())
+        meant = self._meant(word)
         return None if meant == word.lower() else meant
 
     @cached_property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,8 +86,8 @@ _downloaded: set[_FileState] = set()
 def downloading(*folders: Path) -> Iterator[None]:
     """A context in which a node downloads files to these folders, which need not exist.
 
-    A node's fingerprint is taken before it runs. Would the files count, then the next run would find another one, load
-    the model again and repeat all searches with it.
+    A node's fingerprint is taken before it runs. If the files counted, the next run would find another fingerprint,
+    load the model again and repeat all searches with it.
     """
     before = set(_states(*folders))
     yield
@@ -97,7 +98,13 @@ def _states(*paths: Path) -> list[_FileState]:
     files: list[Path] = []
     for path in paths:
         files += sorted(path.iterdir()) if path.is_dir() else [path]
-    return [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # not there, or gone since
+            state = file.stat()
+            if stat.S_ISREG(state.st_mode):
+                found.append((file.name, state.st_mtime_ns, state.st_size))
+    return found
 
 
 # --- models and memory -----------------------------------------------------------------------------------------------

@@ -52,10 +52,11 @@ def obtain(kind: str, name: str, node_id: str | None) -> Path:
         CheckpointError: they cannot be downloaded; the message says how to get them by hand.
     """
     there = path(kind, name)
-    with host.downloading(there.parent, there):
-        if entry := _entry(kind, name):
+    if entry := _entry(kind, name):
+        with host.downloading(there.parent, there):
             return fetch.obtain(entry, _folder(kind, entry), _Bar(name, node_id))
-        if archive := catalogue.archive(kind, name):
+    if archive := catalogue.archive(kind, name):
+        with host.downloading(there.parent, there):
             return download.fetch(archive, there.parent, _Bar(name, node_id))
     return there
 

@@ -156,6 +156,7 @@ def run(
     found: Callable[[Result], stopped.Found] = lambda result: stopped.Found({"": result.best}, result.images),
     best_first: bool = False,
     says: str = "",
+    ended: bool = False,
     **search: Any,
 ) -> Result:
     """Search to the end, resuming an equal search that stopped or ended before.
@@ -163,7 +164,7 @@ def run(
     A search that is interrupted or fails is saved.
 
     found: result -> what to save of an interrupted search. best_first: sort previews. says: text to show above the
-    progress. search: the other arguments of `Search`.
+    progress. ended: whether to take the result of an equal search that ended. search: the other arguments of `Search`.
     """
     steps, every = search["options"].steps, search["options"].evaluate_every
     with (
@@ -171,7 +172,7 @@ def run(
         live.Live(steps, hidden, preview_every) as show,
     ):
         measured = {"evaluations": resume.evaluation_key(loss, start.steps + steps)} if kept.key else {}
-        going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured))
+        going = Search(generator, loss, start, **search, state=_resumed(kept, steps, measured, ended))
         done = steps - going.left
         try:
             # A request to finish may come before the first step, when there is nothing to hand on yet.
@@ -185,16 +186,31 @@ def run(
                     partial(_said, says, done, steps, losses) if read else None,
                     partial(_preview, done, going.best, losses, pictures, best_first),
                 )
-        except (mm.InterruptProcessingException, Exception):
+        except mm.InterruptProcessingException:
             with suppress(PackError):  # there is no result yet
-                state = going.state()  # updates `going.left` from the device
-                if going.left < steps:
-                    kept.stop(steps - going.left, state, measured, found(going.result()), hidden)
+                _stop(going, kept, measured, found, hidden)
+            raise
+        except Exception:
+            with suppress(Exception):  # the first error is the one to tell
+                _stop(going, kept, measured, found, hidden)
             raise
         result = _ended(going, kept, measured, hidden)
     if result.stopped:
         host.say("\n".join([says] * bool(says) + [f"Stopped: {result.stopped}"]), hidden.unique_id)
     return result
+
+
+def _stop(
+    going: Search,
+    kept: stopped.Kept[State],
+    measured: Mapping[str, str],
+    found: Callable[[Result], stopped.Found],
+    hidden: io.HiddenHolder,
+) -> None:
+    """Save a search that is interrupted or fails, if it has taken a step."""
+    state, steps = going.state(), going.options.steps
+    if going.left < steps:  # once the state has been read from the device
+        kept.stop(steps - going.left, state, measured, lambda: found(going.result()), hidden)
 
 
 def _ended(going: Search, kept: stopped.Kept[State], measured: Mapping[str, str], hidden: io.HiddenHolder) -> Result:
@@ -226,7 +242,8 @@ def _preview(step: int, best: Best | None, losses: Tensor, pictures: Tensor, bes
     return live.side_by_side({"best so far": kept, f"step {step}": pictures})
 
 
-def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str]) -> State | None:
+def _resumed(kept: stopped.Kept[State], steps: int, measured: Mapping[str, str], ended: bool) -> State | None:
     """The state of an equal search, up to `steps`; without its best if evaluations have changed since."""
-    state, recipe = kept.furthest(steps) or (None, {})
-    return replace(state, best=None, curve=Curve()) if state and recipe != measured else state
+    state, recipe = kept.furthest(steps, ended=ended) or (None, {})
+    same = measured.items() <= recipe.items()
+    return state if state is None or same else replace(state, best=None, curve=Curve())

@@ -87,7 +87,7 @@ def run(
         except (mm.InterruptProcessingException, Exception):
             if done:
                 so_far = _film(done)
-                kept.stop(len(so_far), so_far, {}, stopped.Found({"": so_far.latents}, so_far.images), hidden)
+                kept.stop(len(so_far), so_far, {}, lambda: stopped.Found({"": so_far.latents}, so_far.images), hidden)
             raise
         whole = _film(done)
         if len(whole) < count:

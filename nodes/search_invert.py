@@ -141,6 +141,7 @@ class Invert(io.ComfyNode):
                     preview_every=preview_every,
                     found=_found,
                     best_first=True,
+                    ended=len(image) > 1,  # stopped at a picture of a batch, those before it are not searched again
                 )
                 found.append(invert.nearest(result))
             latents, pictures = zip(*found, strict=True)

@@ -31,6 +31,7 @@ HIDDEN = [
 ]  # hidden inputs of a node that uses `Kept`
 
 Kind = TypeVar("Kind", State, Film)
+_ENDED = "ended"  # in the recipe of a state with nothing left to do
 _UNITS = {State: "step", Film: "frame"}  # of progress
 
 
@@ -56,32 +57,40 @@ class Kept(contextlib.ExitStack, Generic[Kind]):
         except IdentityError as error:
             self.key, self._problem = "", str(error)
 
-    def furthest(self, end: int) -> tuple[Kind, Mapping[str, object]] | None:
-        """The state with the most progress up to `end`, and its recipe; None without one."""
+    def furthest(self, end: int, *, ended: bool = False) -> tuple[Kind, Mapping[str, object]] | None:
+        """The state with the most progress up to `end`, and its recipe; None without one.
+
+        ended: whether that of a search that ended there counts, too.
+        """
         for reached in sorted(self._reached(), reverse=True):
             if reached <= end:
                 with contextlib.suppress(OSError, PackError):  # skip files that are gone or broken
                     path = self._path(reached)
                     self.enter_context(self._shelf.using(path))
                     state, recipe = latent_files.load(path)
-                    if isinstance(state, self._kind):
+                    if isinstance(state, self._kind) and (ended or reached < end or not recipe.get(_ENDED)):
                         return state, recipe
         return None
 
     def finish(self, reached: int, state: Kind, recipe: Mapping[str, object], hidden: io.HiddenHolder) -> None:
         """Save the state of a search that has ended, so that a search with more steps can resume from it."""
-        problem = self._save(reached, state, recipe)
+        problem = self._save(reached, state, {**recipe, _ENDED: True})
         if problem:
             host.say(
                 f"Done, but more of the same would start anew: its state could not be kept. {problem}", hidden.unique_id
             )
 
     def stop(
-        self, reached: int, state: Kind, recipe: Mapping[str, object], found: Found, hidden: io.HiddenHolder
+        self,
+        reached: int,
+        state: Kind,
+        recipe: Mapping[str, object],
+        found: Callable[[], Found],
+        hidden: io.HiddenHolder,
     ) -> None:
         """Save the state and the results of a search that is interrupted or fails; show where on the node."""
         said = self.cut(reached, state, recipe)
-        host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found, hidden)}", hidden.unique_id)
+        host.say(f"Stopped. {said} {_leave(self.key or secrets.token_hex(4), found(), hidden)}", hidden.unique_id)
 
     def cut(self, reached: int, state: Kind, recipe: Mapping[str, object]) -> str:
         """Save the state of a search that ends before its last step; returns a message for the user."""

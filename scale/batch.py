@@ -169,7 +169,7 @@ def work(
     workers.follow(plan, first)
     progress, pace = Progress(), Pace(0)
     try:
-        for job, error in work_off(chain([first], pending), workers):
+        for job, error in work_off(chain([first], pending), workers, ledger.begin):
             ledger.end(job, error)
             ended = ledger.before + ledger.done + ledger.failed
             progress.update(label, ended, total, _speed(pace, ledger.done, total - ended))

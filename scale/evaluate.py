@@ -187,21 +187,16 @@ def judge(
     real = [_real.remote(said, part, [texts[n] for n in part], judges) for part in _parts(range(len(texts)))]
     drawn = [_drawn(folder_of(out, system), texts, said.side, judges) for system in asked]
     true = ray.put(_joined(ray.get(real)))
-    tasks = {}
+    tasks = []
     for system, (records, views) in zip(asked, drawn, strict=True):
         rows, own = [record.row for record in records], guides.get(system.name, set())
-        if len(rows) >= LEAST:
-            tasks[system.name] = _figures.remote(
-                rows, true, texts, judges, own, options.resamples, options.seed, *views
-            )
-    figures = dict(zip(tasks, ray.get(list(tasks.values())), strict=True))
+        tasks.append(_figures.remote(rows, true, texts, judges, own, options.resamples, options.seed, *views))
     measured = []
-    for system, (records, _) in zip(asked, drawn, strict=True):
+    for system, (records, _), figures in zip(asked, drawn, ray.get(tasks), strict=True):
         seconds = sum(record.seconds for record in records) / len(records) if records else None
         failed, own = len(texts) - len(records), sorted(guides.get(system.name, ()))
-        found = figures.get(system.name, {})
         measured.append(
-            report.Measured(system.name, len(records), failed, seconds, own, found, system.method, system.psi)
+            report.Measured(system.name, len(records), failed, seconds, own, figures, system.method, system.psi)
         )
     return measured
 
@@ -243,6 +238,8 @@ def _figures(
     seed: int,
     *views: View,
 ) -> dict[tuple[str, str], Estimate]:
+    if len(rows) < LEAST:
+        return {}
     drawn = [texts[row] for row in rows]
     of_drawn = true.rows(rows) if true else None
     return measure.figures(View.joined(views), of_drawn, drawn, judges, guides, resamples, seed)

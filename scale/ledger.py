@@ -26,6 +26,7 @@ class Ledger:
         self.before = self.done = self.failed = 0
         self._columns, self._results = columns, results
         self._open: Counter[int] = Counter()  # shard -> number of rows in progress
+        self._former: dict[int, Record] = {}  # of rows that are to be done again, by number
 
     def pending(self, rows: Iterable[Row]) -> Iterator[Job]:
         """The jobs of the rows that are not done, in order."""
@@ -37,10 +38,16 @@ class Ledger:
                 self._open[shard] = len(jobs)
             else:
                 self._results.pack(shard)
-            for job in jobs:
-                if former := kept.get(job.number):  # only now: a run that is stopped before keeps its pictures
-                    self._results.forget(former)
-                yield job
+            yield from jobs
+
+    def begin(self, job: Job) -> None:
+        """Remove what an earlier run drew for a row, which a worker is about to draw again.
+
+        Raises:
+            OSError: as `Results.keep`.
+        """
+        if former := self._former.pop(job.number, None):
+            self._results.forget(former)
 
     def end(self, job: Job, error: Exception | None) -> None:
         """Record that a row has ended, successfully or with an error.
@@ -70,6 +77,8 @@ class Ledger:
         if kept and kept.key == job.key and kept.error is None:
             self.before += 1
             return None
+        if kept and kept.files:
+            self._former[number] = kept
         return job
 
     def _fail(self, job: Job, reason: str) -> None:

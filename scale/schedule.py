@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from .jobs import Job
@@ -32,11 +32,15 @@ class Crew(Protocol):
         ...
 
 
-def work_off(jobs: Iterable[Job], crew: Crew) -> Iterator[Ended]:
-    """Process all rows, each by the first free worker; yields them as they end. Rows are read only when needed."""
+def work_off(jobs: Iterable[Job], crew: Crew, begin: Callable[[Job], None]) -> Iterator[Ended]:
+    """Process all rows, each by the first free worker; yields them as they end. Rows are read only when needed.
+
+    begin: called before a worker starts a row.
+    """
     for job in jobs:
         while not crew.free:
             yield from crew.wait()
+        begin(job)
         crew.give(job)
     while crew.busy:
         yield from crew.wait()

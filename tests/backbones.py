@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 from toys import seeded
 
 from guided_gan.core.losses import perceptual
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE
 
-SHIPPED = MODELS / "perceptual" / "model.safetensors"
+SHIPPED = BACKBONE
 NETWORKS = {"alexnet": ("alex", 31), "vgg16": ("vgg", 16)}  # what lpips calls them, and the smallest side that they see
 
 

@@ -28,7 +28,7 @@ from guided_gan.core import clip, generators
 from guided_gan.core.clip import CONFIG, VOCABULARY, WEIGHTS
 from guided_gan.core.errors import CheckpointError
 from guided_gan.core.losses import perceptual
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE, MODELS
 
 
 def bring_code(folder, marker):
@@ -261,7 +261,7 @@ def test_loading_opens_no_connection(plain, tower):
         (generators.load, MODELS / "biggan"),
         (generators.load, MODELS / "vqgan"),
         (generators.load, MODELS / "stylegan_t"),
-        (perceptual.load, MODELS / "perceptual" / "model.safetensors"),
+        (perceptual.load, BACKBONE),
     ):
         load(path)
 

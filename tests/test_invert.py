@@ -16,7 +16,7 @@ from guided_gan.core.search import invert
 from guided_gan.core.search.optimize import Options
 from guided_gan.core.search.weightings import mix
 from guided_gan.core.types import Latent
-from guided_gan.picturebook import MODELS, judging
+from guided_gan.picturebook import BACKBONE, MODELS, judging
 from guided_gan.picturebook.scenes import kinds, render
 
 SHORT = Options(steps=30, lr=0.1, latent_noise=0.0, schedule="cosine")
@@ -108,7 +108,7 @@ def test_the_shipped_generators_draw_a_scene_again(folder, lr, name):
         generator = text_to_image(generator)
         said = generator.embed(["a red thing", f"a {name}", "a cat", "a green boat"], clip.load(MODELS / "clip"))
         generator = generator.of(said)
-    metric = perceptual.load(MODELS / "perceptual" / "model.safetensors")
+    metric = perceptual.load(BACKBONE)
     thing = torch.tensor([[kinds.KINDS.index(name), kinds.COLOURS.index("red")]])
     kind, colour, background, facing = torch.tensor([*thing[0].tolist(), kinds.BACKGROUNDS.index("snow"), 0])[:, None]
     x, y, size = (torch.tensor([value]) for value in (0.5, 0.6, 0.3))

@@ -50,6 +50,23 @@ def test_a_stopped_inversion_goes_on_where_it_was(client):
     assert not any(text.startswith("step 5 ") for text in steps)
 
 
+def test_a_stopped_batch_does_not_search_again_for_the_pictures_that_are_done(client):
+    graph = client.graph()
+    generator, pictures = drawn(graph, class_name="blue house", batch=2)
+    save = graph.add("SaveImage", images=inverted(graph, generator, pictures, steps=20, starts=1, preview_every=5))
+    ends = "step 20 of 20"
+
+    def in_the_second(run):
+        steps = [line for line in said(run, "Invert") if line.startswith("step ")]
+        return any(line.startswith(ends) for line in steps[:-1])
+
+    assert client.run(graph.prompt, watch=in_the_second).status == "interrupted"
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    assert len(saved(client, run, save)) == 2
+    assert sum(line.startswith(ends) for line in said(run, "Invert")) == 1
+
+
 def class_latent(graph, model="picturebook", **inputs):
     generator = graph.add("LoadGenerator", model=model)
     latent = graph.add("ClassLatent", generator=generator, **inputs)

@@ -7,7 +7,7 @@ from toys import seeded
 from guided_gan.core import metrics
 from guided_gan.core.errors import PackError
 from guided_gan.core.losses import perceptual
-from guided_gan.picturebook import MODELS, judging
+from guided_gan.picturebook import BACKBONE, judging
 from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import render
 
@@ -57,7 +57,7 @@ def test_batches_do_not_matter(network):
 
 
 def test_the_backbone_finds_blurred_pictures_farther_than_fresh_ones():
-    network = metrics.backbone(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
+    network = metrics.backbone(perceptual.load(BACKBONE))
     real, fresh = (render(kinds.sample(48, seeded(seed))) for seed in (0, 1))
     blurred = torch.nn.functional.avg_pool2d(fresh, 9, stride=1, padding=4)
     near, far = (metrics.distances(network, [real], [made]) for made in (fresh, blurred))

@@ -10,7 +10,7 @@ from guided_gan.core.losses import perceptual, targets
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.search import optimize
 from guided_gan.core.search.basis_init import initialise
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE, MODELS
 
 HALVES = {torch.bfloat16: 0.7, torch.float16: 0.9}  # and how alike gradients toward pixels, the roughest, must be
 
@@ -40,7 +40,7 @@ def encoded(dtype):
 
 
 def compared(dtype):
-    metric = precision.compute_in(perceptual.load(MODELS / "perceptual" / "model.safetensors"), dtype)
+    metric = precision.compute_in(perceptual.load(BACKBONE), dtype)
     images = scenes().requires_grad_()
     distances = metric(images, images.detach().flip(0))
     return distances, precision.gradient(distances, [images])
@@ -91,7 +91,7 @@ def test_where_nothing_leads_the_gradient_is_zero():
 LOADS = {
     "biggan": lambda **options: generators.load(MODELS / "biggan", **options),
     "clip": lambda **options: clip.load(MODELS / "clip", **options),
-    "perceptual": lambda **options: perceptual.load(MODELS / "perceptual" / "model.safetensors", **options),
+    "perceptual": lambda **options: perceptual.load(BACKBONE, **options),
 }
 
 

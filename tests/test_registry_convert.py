@@ -18,7 +18,7 @@ from guided_gan.core.errors import CheckpointError
 from guided_gan.core.files.download import File
 from guided_gan.core.losses import perceptual
 from guided_gan.core.published import catalogue, convert, fetch
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE, MODELS
 
 
 def biggan_with_log(folder):
@@ -124,7 +124,7 @@ def test_a_model_is_described_by_its_numbers(tmp_path):
     text = fetch.describe(generator, ["licence: MIT"])
     assert text == f"{generator.name}: {count / 1e6:.1f} M parameters, 0.1 MB, 32 x 32 pixels, float32, licence: MIT"
     assert "pixels" in fetch.describe(clip.load(MODELS / "clip"))
-    assert "pixels" not in fetch.describe(perceptual.load(MODELS / "perceptual" / "model.safetensors"))
+    assert "pixels" not in fetch.describe(perceptual.load(BACKBONE))
 
 
 def test_a_file_under_a_published_name_is_held_to_its_hash(tmp_path):

@@ -60,7 +60,7 @@ def run(folder, prompts, stop_after=None):
     """Rows through two workers; a driver that is killed after so many of them leaves off in the middle."""
     told = Ledger(Columns(GRAPH, 0), Results(folder))
     pending = told.pending({"prompt": text} for text in prompts)
-    for count, ended in enumerate(work_off(pending, Crew(StandIn(0.0), Plan(folder, GRAPH)))):
+    for count, ended in enumerate(work_off(pending, Crew(StandIn(0.0), Plan(folder, GRAPH)), told.begin)):
         if count == stop_after:
             return told  # this row was done, and nobody was told
         told.end(*ended)
@@ -152,7 +152,7 @@ def test_rows_are_asked_for_as_they_are_begun():
         def do(self, plan, job):
             assert len(asked) <= job.number + 4
 
-    assert len(list(work_off(rows(), Crew(Nothing(), None)))) == 100
+    assert len(list(work_off(rows(), Crew(Nothing(), None), lambda job: None))) == 100
 
 
 # ---- The command

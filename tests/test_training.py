@@ -12,13 +12,12 @@ from trainings import TOY, changed, copies, curves, trainer_of, training
 
 from guided_gan.core import clip
 from guided_gan.core.errors import PackError
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE, MODELS
 from guided_gan.training import __main__ as command
 from guided_gan.training import features, objectives, options, starts
 from guided_gan.training.discriminator import VIRTUAL_BATCH, Heads, crop, extract
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKBONE = MODELS / "perceptual" / "model.safetensors"
 # --- discriminator ---------------------------------------------------------------------------------------------------
 
 

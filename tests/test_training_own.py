@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file
 from trainings import Run, curves
 
-from guided_gan.picturebook import MODELS
+from guided_gan.picturebook import BACKBONE, MODELS
 from guided_gan.training import __main__ as command
 from guided_gan.training import job, options, starts
 from guided_gan.training.data import Files
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = ["--clip", str(MODELS / "clip"), "--features", str(MODELS / "perceptual" / "model.safetensors")]
+SMALL = ["--clip", str(MODELS / "clip"), "--features", str(BACKBONE)]
 SMALL += ["--size", "tiny", "--cpu", "--precision", "no", "--workers", "1", "--measure-every", "0"]
 
 

@@ -76,6 +76,8 @@ def test_all_typos_of_the_evaluation_are_corrected():
         ("a Turquoise taxi by the river at dawn", "a blue car by the lake at dusk"),
         ("two poodles in the jungle", "two dogs in the forest"),
         ("a maroon canoe with a view of the peaks", "a red boat with a view of the mountains"),
+        ("a siamese cat, a Red Ferrari car and a mint green husky", "a cat, a Red car and a green dog"),
+        ("a charcoal drawing of a cottage by a frozen lake", "a charcoal drawing of a cottage by a frozen lake"),
         ("a sunflower and a dolphin", "a sunflower and a dolphin"),  # the one would lose its colour
     ],
 )

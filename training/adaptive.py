@@ -36,7 +36,7 @@ class Adaptive(nn.Module):
         self.register_buffer("p", torch.zeros(()))
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """Augment pictures [N, 3, H, H] in [-1, 1], differentiably; numbers: [N, 21] in [0, 1)."""
+        """Augment pictures [N, 3, H, H] in [-1, 1], differentiably; numbers: [N, NUMBERS] in [0, 1)."""
         gates, amounts = numbers[:, :GATES] < self.p, numbers[:, GATES:]
         moved = _move(images, gates[:, :MOVES], amounts[:, : MOVES + 1])
         return _recolour(moved, gates[:, MOVES:], amounts[:, MOVES + 1 :])

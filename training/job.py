@@ -138,7 +138,7 @@ class Training:
                     log.add_scalar(name.partition(" (")[0], value, i)
                 bar.write(f"{i + 1:,} steps at {stage.side} pixels: {model_card.in_words(self.figures)}")
             if last or time.monotonic() - saved > self.options.checkpoint_every:
-                with whole(self._checkpoint(number)) as part:
+                with whole(self._checkpoint(number), alone=True) as part:
                     torch.save(self._state(trainer, stage, i + 1), part)
                 saved = time.monotonic()
         bar.close()

@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import ChoiceError
+from ..errors import ChoiceError, check_choice
 from ..pictures import resample
 from . import table
 
@@ -38,7 +38,7 @@ def check_policies(policies: Collection[str]) -> None:
     Raises:
         ChoiceError: a name is not in KNOWN, or both ways to resize are chosen.
     """
-    table.check(policies, KNOWN)
+    check_choice("augmentation", KNOWN, *sorted(policies))
     if {"resize", RELEASED_RESIZE} <= set(policies):
         raise ChoiceError(f"Choose either resize or {RELEASED_RESIZE}, not both.")
 

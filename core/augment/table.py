@@ -6,13 +6,12 @@ parameters. The parameters of all are concatenated in the table's order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from .. import draws
-from ..errors import check_choice
 
 Counts = Mapping[str, int]
 
@@ -26,8 +25,3 @@ def draw(counts: Counts, copies: int, rngs: Sequence[torch.Generator]) -> Tensor
 def split(counts: Counts, parameters: Tensor) -> dict[str, Tensor]:
     """Parameters [..., sum of counts] by augmentation, name -> [..., count]."""
     return dict(zip(counts, parameters.split(list(counts.values()), -1), strict=True))
-
-
-def check(names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ChoiceError for a name that is not in `known`."""
-    check_choice("augmentation", known, *sorted(set(names)))

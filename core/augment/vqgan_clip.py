@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .. import draws
 from ..compute.memory import constant
-from ..errors import PackError
+from ..errors import PackError, check_choice
 from . import table
 
 STRONGEST = 5.0  # the largest strength: perspective may then move all corners to the centre
@@ -56,7 +56,7 @@ def check_strengths(strengths: Mapping[str, float]) -> dict[str, float]:
         ChoiceError: a name is not in AUGMENTATIONS.
         PackError: a strength is not from 0 to STRONGEST.
     """
-    table.check(strengths, AUGMENTATIONS)
+    check_choice("augmentation", AUGMENTATIONS, *sorted(strengths))
     for name, strength in strengths.items():
         if not 0 <= strength <= STRONGEST:
             raise PackError(f"The strength of {name} must be from 0 (off) to {STRONGEST:g}; got {strength}.")

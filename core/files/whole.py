@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,16 +13,19 @@ PART = ".part"  # suffix of an incomplete file
 
 
 @contextlib.contextmanager
-def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
+def whole(path: Path, *, replace: bool = True, alone: bool = False) -> Iterator[Path]:
     """A context that gives a temporary path to write to, which is renamed to `path` at the end.
 
-    replace: whether an existing file of that name is replaced.
+    replace: whether an existing file of that name is replaced. alone: whether no other process writes this file, so
+    that what killed processes have left of it is removed.
 
     Raises:
         FileExistsError: the file exists and is not to be replaced; checked atomically.
         OSError: the disk is full or the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*{PART}") if alone else ():
+        left.unlink(missing_ok=True)
     part = path.with_name(
         f"{path.name}.{secrets.token_hex(8)}{PART}"
     )  # a process's number is not its own across machines

@@ -61,6 +61,8 @@ def _fetch_clip(entry: Published, folder: Path, progress: Progress, endpoint: st
     """Download the weights in the first available format, and write open_clip's configuration for them."""
     try:
         with alone(folder, progress):  # for the whole folder: otherwise two programs could download two formats
+            if is_there(entry, folder.parent):  # another program was quicker
+                return
             if not any((folder / name).is_file() for name in clip.WEIGHTS):
                 _fetch_weights(entry, folder, progress, endpoint)
             _fetch_beside(entry, folder, progress, endpoint)

@@ -241,6 +241,9 @@ class Search:
         Raises:
             PackError: there is none: no step was taken, or the start's loss is not finite.
         """
+        self._settle()
+        if not (self.left or self.stopped or self.done in self.curve.steps):  # resumed at its end
+            self._evaluate()
         best = self._found()
         latents, images, losses = best.latents.map(home), home(best.images), best.losses.float()
         return Result(latents, images, losses, self._basis(), self.curve, self._trace, self.stopped)
@@ -257,8 +260,6 @@ class Search:
 
     def _found(self) -> Best:
         self._settle()
-        if not (self.left or self.stopped or self.done in self.curve.steps):  # resumed at its end
-            self._evaluate()
         if self.best is None:
             why = self.stopped or "it has not taken a step."
             raise PackError(f"The search found nothing: {why} Check the start and the losses.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .lexicon import BRITISH, ENDS, LONGEST, NOT, Item, named, split
 from .meaning import Meaning
 from .speaker import INVERSE
-from .spelling import nearest
+from .spelling import nearest, spelling
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Parsed:
 
 def parse(text: str) -> Parsed:
     """What the words of a text say, each read as the `spelling.nearest` one; of what is said twice, the first."""
-    tokens = split(text)
+    tokens = split(spelling().in_known_words(text))
     meant = [token if token in ENDS else nearest(token) for token in tokens]
     unknown = tuple(token for token, word in zip(tokens, meant, strict=True) if word is None)
     return Parsed(_meaning(list(_items([BRITISH.get(word, word) for word in (w or "" for w in meant)]))), unknown)

@@ -12,15 +12,15 @@ from . import words
 from .heldout import EVALUATION_PLURALS
 
 _KINDS = {
-    "house": "building chalet lodge shack manor homestead residence dwelling townhouse farmstead",
+    "house": "chalet lodge shack manor homestead residence dwelling townhouse farmstead",
     "castle": "chateau stronghold fortification",
-    "oak": "birch elm willow spruce sycamore poplar cedar larch conifer fir sapling",
+    "oak": "elm willow sycamore poplar cedar larch sapling",
     "flower": "poppy lily orchid daffodil dandelion pansy peony marigold carnation buttercup petunia geranium primrose "
     "bluebell",
     "mushroom": "chanterelle champignon porcini morel",
     "cat": "tabby moggy siamese calico puss",
     "dog": "poodle terrier spaniel labrador retriever beagle bulldog dachshund husky collie corgi dalmatian greyhound "
-    "sheepdog mutt mongrel doggo chihuahua pug samoyed malamute alsatian mastiff whippet setter schnauzer pomeranian "
+    "sheepdog mutt mongrel doggo chihuahua pug samoyed malamute alsatian mastiff whippet schnauzer pomeranian "
     "doberman",
     "rabbit": "cottontail",
     "bird": "robin thrush starling wren lark nightingale warbler dove pigeon gull seagull swan duck goose parrot "
@@ -31,7 +31,7 @@ _KINDS = {
     "car": "taxi cab limousine limo coupe convertible roadster cabriolet jeep vehicle suv "
     "ferrari cadillac porsche lamborghini corvette chevrolet mercedes tesla",
     "bus": "autobus trolleybus",
-    "rocket": "starship shuttle",
+    "rocket": "starship",
     "cake": "cupcake cheesecake fruitcake",
     "umbrella": "sunshade",
 }
@@ -41,14 +41,14 @@ _OTHERS = {
     "yellow": "mustard yellowish",
     "green": "chartreuse mint greenish",
     "blue": "teal turquoise cyan aqua aquamarine cerulean ultramarine bluish",
-    "purple": "indigo purplish",
+    "purple": "purplish",
     "pink": "magenta bubblegum pinkish",
     "white": "alabaster whitish",
     "brown": "bronze copper mahogany auburn beige brownish",
-    "black": "charcoal onyx inky obsidian blackish",
+    "black": "onyx inky obsidian blackish",
     "garden": "yard backyard",
-    "meadow": "paddock prairie valley",
-    "sea": "harbour harbor lagoon bay",
+    "meadow": "paddock prairie",
+    "sea": "harbour harbor lagoon",
     "lake": "river pond",
     "shore": "shoreline seashore",
     "coast": "coastline",
@@ -56,8 +56,7 @@ _OTHERS = {
     "beach": "beachside",
     "starry": "starlit",
     "night": "nightfall",
-    "snow": "snowdrift snowdrifts snowfall snowstorm snowfield",
-    "snowy": "arctic tundra frosty icy frozen",
+    "snow": "snowdrift snowdrifts snowfall snowstorm snowfield arctic tundra",
     "forest": "jungle rainforest grove thicket copse",
     "woods": "woodlands",
     "mountain": "peak summit mountainside hilltop",

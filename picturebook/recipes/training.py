@@ -67,7 +67,7 @@ def train(recipe: Recipe, folder: Path) -> dict[str, float]:
                 shown = time.monotonic()
             bar.update()
             if time.monotonic() - saved > CHECKPOINT_SECONDS or i + 1 == recipe.steps:
-                with whole(checkpoint) as part:
+                with whole(checkpoint, alone=True) as part:
                     torch.save(recipe.state(i + 1), part)
                 saved = time.monotonic()
     return recipe.finish()
