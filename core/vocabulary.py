@@ -30,7 +30,7 @@ class Vocabulary:
 
     telling: words that are preferred as corrections. unheard: correctly spelt words that it was not trained on; these
     are never corrected, so that a coat does not become a boat. Without any of them, no word is. synonyms: words that it
-    was not trained on -> the known words as which they are read.
+    was not trained on -> the known words that replace them.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Vocabulary:
     def in_known_words(self, text: str) -> str:
         """The text with each synonym and each misspelt word replaced by the known word that was meant.
 
-        One that says what the next word says is left out: a "siamese cat" is a cat, not two.
+        It is left out if the next word means the same: "siamese cat" becomes "cat", not "cat cat".
         """
         found = list(_WORD.finditer(text))
         parts, at = [], 0
@@ -76,18 +76,18 @@ class Vocabulary:
         return "".join([*parts, text[at:]])
 
     def replaced(self, texts: Sequence[str]) -> dict[str, str]:
-        """Each synonym and each misspelt word of the texts -> the known word as which it is read."""
+        """Each synonym and each misspelt word of the texts -> the known word that replaces it."""
         return {word: meant for word in _words(texts) if (meant := self._reads(word))}
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
-        """The words of the texts for which no known one was meant, in order, each once."""
+        """The words of the texts that are neither known nor replaced, in order, each once."""
         return [word for word in _words(texts) if self.nearest(word) is None]
 
     def _meant(self, word: str) -> str | None:
         return self.nearest(word.lower())
 
     def _reads(self, word: str) -> str | None:
-        """The known word as which a word is read, if it is another one."""
+        """The known word that replaces a word, or None."""
         meant = self._meant(word)
         return None if meant == word.lower() else meant
 

@@ -56,11 +56,11 @@ def get(models: Path, name: str) -> Path:
     """Download published weights to where the loaders look; returns where."""
     entry, bar = catalogue.find(name), Progress()
 
-    def show(done: int, total: int) -> None:
+    def tell(done: int, total: int) -> None:
         bar.update(name, done // 1_000_000, total // 1_000_000, "MB" if total else WAITING)
 
     try:
-        path = fetch.obtain(entry, models / entry.kind, show)
+        path = fetch.obtain(entry, models / entry.kind, tell)
     finally:
         bar.close()
     print(f"{path}  licence: {entry.licence}")

@@ -15,7 +15,7 @@ from ..core.files import latent_files
 from ..core.results import Film, State
 from ..core.search import weightings
 from ..core.types import Basis, Latent
-from . import checks, host, names, sockets
+from . import checks, files, host, names, sockets
 
 
 class SaveLatent(io.ComfyNode):
@@ -105,7 +105,7 @@ class LoadLatent(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str) -> str:
-        return host.fingerprint(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
+        return files.fingerprint(Path(folder_paths.get_full_path_or_raise("gan_latents", file)))
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:

@@ -19,7 +19,7 @@ from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
 from ..picturebook import CLIPS, GENERATORS
-from . import checks, grids, growing, host, host_vae, published, sockets
+from . import checks, files, grids, growing, host, host_vae, published, sockets
 
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.01, 100.0  # of one CLIP among several
 
@@ -63,7 +63,7 @@ class LoadGenerator(io.ComfyNode):
     def fingerprint_inputs(cls, model: str) -> str:
         path = GENERATORS.get(model) or published.path("gan", model)
         beside = (configs.beside(path, family.ENDINGS, family.CONFIGS) for family in (vqgan, biggan_deep, class_names))
-        return host.fingerprint(path, search_settings.path(path), *itertools.chain(*beside))
+        return files.fingerprint(path, search_settings.path(path), *itertools.chain(*beside))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -216,7 +216,7 @@ class LoadCLIP(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
         path = CLIPS.get(model) or published.path("clip_joint", model)
-        return host.fingerprint(path, *map(path.with_name, clip.BESIDE))
+        return files.fingerprint(path, *map(path.with_name, clip.BESIDE))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -230,9 +230,9 @@ class LoadCLIP(io.ComfyNode):
 
 def _encoder_names() -> list[str]:
     """Model folders, recognised by the configuration in them, and weight files outside of such folders."""
-    files = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
-    folders = [file.parent for file in files if file.name == clip.CONFIG and file.parent.name]
-    weights = [file for file in files if formats.is_named_as_weights(file) and not set(file.parents) & set(folders)]
+    listed = [Path(name) for name in folder_paths.get_filename_list("clip_joint")]
+    folders = [file.parent for file in listed if file.name == clip.CONFIG and file.parent.name]
+    weights = [file for file in listed if formats.is_named_as_weights(file) and not set(file.parents) & set(folders)]
     return [path.as_posix() for path in (*folders, *weights)]
 
 

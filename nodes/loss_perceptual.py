@@ -10,7 +10,7 @@ from ..core.losses import perceptual
 from ..core.losses.by_generator import ByGenerator
 from ..core.settings import Settings
 from ..picturebook import BACKBONE
-from . import host, published, sockets, suited
+from . import files, host, published, sockets, suited
 
 _SHIPPED = {host.SHIPPED: BACKBONE}
 
@@ -24,7 +24,7 @@ def fingerprint(name: str) -> str:
     """A text that changes when a backbone's file does."""
     if name == suited.SUITS:
         return name
-    return host.fingerprint(_SHIPPED.get(name) or published.path("lpips", name))
+    return files.fingerprint(_SHIPPED.get(name) or published.path("lpips", name))
 
 
 def load(name: str, settings: Settings, node_id: str | None) -> perceptual.Perceptual:

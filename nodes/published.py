@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..core import clip
 from ..core.files import download, formats
 from ..core.published import catalogue, fetch
-from . import host
+from . import files, host
 
 
 def options(kind: str, found: Iterable[str]) -> list[str]:
@@ -53,10 +53,10 @@ def obtain(kind: str, name: str, node_id: str | None) -> Path:
     """
     there = path(kind, name)
     if entry := _entry(kind, name):
-        with host.downloading(there.parent, there):
+        with files.downloading(there.parent, there):
             return fetch.obtain(entry, _folder(kind, entry), _Bar(name, node_id))
     if archive := catalogue.archive(kind, name):
-        with host.downloading(there.parent, there):
+        with files.downloading(there.parent, there):
             return download.fetch(archive, there.parent, _Bar(name, node_id))
     return there
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ..core.pictures import resample
 
-GATES, MOVES = 10, 5  # augmentations, and those of them that move the picture, which have a number more than GATES
-NUMBERS = 2 * GATES + 1  # uniform numbers per picture: whether to apply each augmentation, and how strongly
+GATES = 10  # augmentations, each applied or not
+MOVES = 5  # those of them that move the picture; their strengths are MOVES + 1 numbers, since a shift has two
+NUMBERS = GATES + GATES + 1  # uniform numbers per picture: whether to apply each augmentation, and the strengths
 FEW = 20_000  # pictures: smaller data sets are augmented by default
 TARGET = 0.6  # target of the mean sign of the scores of real pictures (r_t)
 REACH = 500_000  # number of pictures over which p can rise from 0 to 1

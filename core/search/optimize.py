@@ -241,7 +241,6 @@ class Search:
         Raises:
             PackError: there is none: no step was taken, or the start's loss is not finite.
         """
-        self._settle()
         if not (self.left or self.stopped or self.done in self.curve.steps):  # resumed at its end
             self._evaluate()
         best = self._found()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .lexicon import BRITISH, ENDS, LONGEST, NOT, Item, named, split
+from .lexicon import BRITISH, ENDS, LONGEST, NOT, Item, named, naming, split, vocabulary
 from .meaning import Meaning
 from .speaker import INVERSE
-from .spelling import nearest, spelling
+from .spelling import spelling
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,12 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """What the words of a text say, each read as the `spelling.nearest` one; of what is said twice, the first."""
-    tokens = split(spelling().in_known_words(text))
-    meant = [token if token in ENDS else nearest(token) for token in tokens]
-    unknown = tuple(token for token, word in zip(tokens, meant, strict=True) if word is None)
-    return Parsed(_meaning(list(_items([BRITISH.get(word, word) for word in (w or "" for w in meant)]))), unknown)
+    """What a text says, in the words as which a model reads it; of what is said twice, the first."""
+    tokens, known = split(spelling().in_known_words(text)), vocabulary() | naming() | ENDS
+    unknown = tuple(token for token in tokens if token not in known)
+    return Parsed(
+        _meaning(list(_items([BRITISH.get(token, token) if token in known else "" for token in tokens]))), unknown
+    )
 
 
 def _items(tokens: list[str]) -> Iterator[Item]:

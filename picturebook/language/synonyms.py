@@ -1,7 +1,7 @@
-"""Words that no caption says, and the word of captions as which prompts with them are read.
+"""Synonyms: words that are in no caption, and the word of captions that replaces each of them in a prompt.
 
-They name what this world has, a sort of it, or what would look like it here. No model was trained on them; some are
-among those that training says for what the world does not have (`unknown`).
+They are other names and sorts of what the world has, or of what would look like it there. No model was trained to
+understand them. Training used some of them as unknown words (`unknown`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _OTHERS = {
 
 @cache
 def synonyms() -> dict[str, str]:
-    """Each of these words, singular and plural -> the word of captions as which it is read."""
+    """Each synonym, and the plurals of nouns -> the word of captions that replaces it."""
     singular = {word: known for known, row in _KINDS.items() for word in row.split()}
     plural = {words.plural(word): words.plural(known) for word, known in singular.items()}
     plural |= {words.plural(noun): words.plural(kind) for kind, noun in EVALUATION_PLURALS.items()}
