@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 
 from ..core import draws
-from ..core.compute import precision
+from ..core.compute import memory, precision
 from ..core.search.bank import DECODE
 from ..core.search.pool import shortlisted
 from ..core.types import Latent
@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="models of a few numbers: does the script work?")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    memory.keep_freed()  # as a search does
     found: dict[str, list[list[str]]] = {}
     for name in options.jobs:
         found[name] = measured(name, TINY if options.tiny else PUBLISHED, options.precisions, options.rounds)

@@ -29,8 +29,7 @@ from PIL.PngImagePlugin import PngInfo
 from server import PromptServer
 from torch import Tensor, nn
 
-from ..core.compute import precision
-from ..core.compute.memory import ran_out
+from ..core.compute import memory, precision
 from ..core.errors import first_line, printable
 from ..core.files import formats
 from ..core.files.whole import whole
@@ -92,7 +91,7 @@ def _precision(device: torch.device, size: int) -> torch.dtype:
 @contextlib.contextmanager
 def models(*wanted: Model) -> Iterator[None]:
     """A context with models on the device and gradients enabled; an out-of-memory error says what to reduce."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), memory.freed_kept():
         try:
             patchers = list({id(model.module): model.patcher for model in wanted}.values())
             mm.load_models_gpu(patchers, force_full_load=True)
@@ -100,7 +99,7 @@ def models(*wanted: Model) -> Iterator[None]:
                 _heal(model.module)
             yield
         except RuntimeError as error:
-            if not (mm.is_oom(error) or ran_out(error)):
+            if not (mm.is_oom(error) or memory.ran_out(error)):
                 raise
             mm.soft_empty_cache()
             raise type(error)(

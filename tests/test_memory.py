@@ -1,12 +1,16 @@
-"""Batches whose size is halved when memory runs out."""
+"""Batches whose size is halved when memory runs out, and memory that is kept for reuse."""
 
 import gc
+import os
+import platform
+import resource
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
 
-from guided_gan.core.compute.memory import Batches, batches_of
+from guided_gan.core.compute.memory import Batches, batches_of, freed_kept
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.targets import from_text
 from guided_gan.core.search.basis_init import initialise
@@ -122,3 +126,41 @@ def test_a_bank_finds_how_many_candidates_and_copies_fit(generator, encoder, nar
     torch.testing.assert_close(found.scores, ample.scores)
     assert torch.equal(found.vectors["z"], ample.vectors["z"])
     assert said[-1][:2] == (100, 100)
+
+
+def resident():
+    """The memory of this process, in MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def allocate():
+    """Write 64 MiB, and free them."""
+    torch.ones(2**24)
+
+
+@pytest.fixture
+def glibc(monkeypatch):
+    """The environment without settings of the allocator."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_"))]:
+        monkeypatch.delenv(name)
+
+
+def test_freed_memory_is_kept_within_a_context_and_returned_after_the_outermost(glibc):
+    before = resident()
+    with freed_kept():
+        with freed_kept():
+            allocate()
+        assert resident() > before + 48
+    assert resident() < before + 16
+    allocate()
+    assert resident() < before + 16
+
+
+def test_an_allocator_that_the_user_configured_is_left_alone(glibc, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    before = resident()
+    with freed_kept():
+        allocate()
+        assert resident() < before + 16

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,20 +15,48 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 T = TypeVar("T")
 
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's names for what `mallopt` sets
+# Parameters of glibc's `mallopt`, and what glibc itself sets once a process has freed blocks of 32 MiB.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+_AS_IT_COMES = {M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 2**25, M_TRIM_THRESHOLD: 2**26}
+_KEEPING = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1}
+_keepers = 0  # calls of `keep_freed`, less contexts of `freed_kept` that ended
 
 
 def keep_freed() -> None:
-    """Have this process keep freed memory for reuse, for a process that trains and then ends.
+    """Have this process keep freed memory for reuse, until it ends.
 
     By default glibc returns each large tensor's memory to the system, which clears every page when it is requested
-    again: a third of the time of training on large feature maps. Other C libraries are left as they are.
+    again: up to a third of the time of work on large feature maps. Other C libraries, and settings that the user made
+    by environment variables, are left as they are.
     """
+    global _keepers
+    _keepers += 1
+    _set(_KEEPING)
+
+
+@contextlib.contextmanager
+def freed_kept() -> Iterator[None]:
+    """A context in which this process keeps freed memory for reuse, as by `keep_freed`; it is returned afterwards."""
+    global _keepers
+    keep_freed()
+    try:
+        yield
+    finally:
+        _keepers -= 1
+        if not _keepers:
+            _set(_AS_IT_COMES, trim=True)
+
+
+def _set(parameters: Mapping[int, int], trim: bool = False) -> None:
+    """Set parameters of glibc's allocator, unless the user has; trim: return freed memory to the system."""
+    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+        return
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        library = ctypes.CDLL(None)
+        for parameter in parameters.items():
+            library.mallopt(*parameter)
+        if trim:
+            library.malloc_trim(0)
 
 
 def ran_out(error: RuntimeError) -> bool:

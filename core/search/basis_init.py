@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import draws
+from ..compute.memory import freed_kept
 from ..errors import PackError, check_choice, shortened
 from ..losses.aug_clip import AugCLIPLoss, aug_clip_terms
 from ..types import SCALAR, Basis, Generator, Latent, Loss
@@ -30,6 +31,7 @@ RANKINGS = {
 Progress = Callable[[int, int, str], None]  # candidates scored, their total, and a description of the work
 
 
+@freed_kept()
 def initialise(
     generator: Generator,
     loss: Loss,

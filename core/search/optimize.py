@@ -25,7 +25,7 @@ from torch import Tensor
 
 from .. import draws
 from ..compute import precision
-from ..compute.memory import Batches, at_once
+from ..compute.memory import Batches, at_once, freed_kept
 from ..errors import PackError
 from ..losses.base import SumLoss, at
 from ..results import Best, Result, State
@@ -268,6 +268,7 @@ class Search:
         return self._parameters.basis(self.done, self._descent.moments())
 
 
+@freed_kept()
 def optimize(
     generator: Generator,
     loss: Loss,
