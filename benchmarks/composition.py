@@ -90,7 +90,7 @@ def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> d
     prompt, seed = task
     generator, encoder = models()[0], robust()
     composite = compose.Composite(generator)
-    place = compose.placements(options.scales, options.places)
+    places = compose.placements(options.scales, options.places)
 
     def toward(text: str) -> AugCLIPLoss:
         return AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
@@ -116,11 +116,14 @@ def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> d
         return optimize.optimize(generator, toward(text), begun, seeds=[seed + number], options=alone).basis
 
     def composed(rule: str, strength: float) -> tuple[Tensor, float]:
-        foreground, background = layer(prompt.foreground, 0), layer(prompt.background, 1)
+        layers = layer(prompt.foreground, 0), layer(prompt.background, 1)
+        place = places
+        if options.search_best:
+            place = compose.best_places(composite, whole, *layers, place, seeds=[seed], count=options.search_best)[0]
         result = optimize.optimize(
             composite,
             whole,
-            compose.start(composite, foreground, background, place),
+            compose.start(composite, *layers, place),
             seeds=[seed] * len(place),
             options=replace(search, steps=options.steps - options.alone),
             tradeoff=bilevel.Tradeoff(Seam(composite, metric()), rule, strength),
@@ -150,7 +153,8 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
-    parser.add_argument("--places", nargs="+", default=["middle left"])
+    parser.add_argument("--places", nargs="+", default=["middle left"], choices=list(compose.PLACES), metavar="PLACE")
+    parser.add_argument("--search-best", type=int, default=0, help="places searched, by the score at the start; 0: all")
     parser.add_argument("--backdrop", default="meadow", choices=BACKGROUNDS, help="of both layers")
     parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")
     parser.add_argument("--candidates", type=int, default=1000)
@@ -180,7 +184,7 @@ def main() -> None:
         f"{len(wanted)} prompts, {options.searches} searches each, {options.wording} wording, {options.steps} steps "
         f"({options.alone} of each layer alone), {options.copies} copies, k = {options.k}, M = {options.candidates}, "
         f"lr {options.lr}, noise {options.noise}, beta {options.beta}, "
-        f"{len(options.scales) * len(options.places)} places\n"
+        f"{len(options.scales) * len(options.places)} places, {options.search_best or 'all'} of them searched\n"
     )
     lines = []
     for name in options.methods:

@@ -107,6 +107,15 @@ class ComposeOptimize(io.ComfyNode):
                 search.SCHEDULE,
                 search.CONSTRAINT,
                 search.PATIENCE,
+                io.Int.Input(
+                    "search_best",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    optional=True,
+                    tooltip="How many of the places to search: those where the layers score best together as they "
+                    "are, so that the foreground hides little of the other thing. 0 searches all places.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The best composition of each search."),
@@ -167,13 +176,13 @@ class ComposeOptimize(io.ComfyNode):
         rule: io.DynamicCombo.Type | str = Tradeoff.rule,
         constraint: str = suited.SUITS,
         patience: int = Options.patience,
+        search_best: int = 0,
         settings: suited.Given = None,
         **older: Any,
     ) -> io.NodeOutput:
         place = _placements(scales, places)
         composite = compose.Composite(generator)
-        start = compose.start(composite, foreground, background, place)
-        seeds = [s for s in host.seeds(seed, len(foreground)) for _ in place]
+        seeds, at_once = host.seeds(seed, len(foreground)), at_once or host.rows_at_once()
         choice = search.COMPOSITION.choose(settings, older)
         own = search.chosen(choice, composite.settings, constraint=constraint, schedule=schedule)
         loss, taken = suited.bound(loss, composite.settings)
@@ -182,21 +191,27 @@ class ComposeOptimize(io.ComfyNode):
         metric = loss_perceptual.load(backbone, composite.settings, cls.hidden.unique_id)
         tradeoff = Tradeoff(Seam(composite, metric, [metric]), *_ruled(rule, older.get("strength")))
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
+            if 0 < search_best < len(place):
+                place = compose.best_places(
+                    composite, loss, foreground, background, place, seeds=seeds, count=search_best, batch=at_once
+                )
+            start = compose.start(composite, foreground, background, place)
+            tried = len(start) // len(seeds)
             result = search.run(
                 composite,
                 loss,
                 start,
-                seeds=seeds,
-                options=search.options(own, evaluate_every, optimizer, patience, at_once or host.rows_at_once()),
+                seeds=[one for one in seeds for _ in range(tried)],
+                options=search.options(own, evaluate_every, optimizer, patience, at_once),
                 tradeoff=tradeoff,
                 held_out=held_out,
                 hidden=cls.hidden,
                 preview_every=preview_every,
-                found=lambda result: _found(composite, result, len(place)),
+                found=lambda result: _found(composite, result, tried),
                 best_first=True,
                 says=says,
             )
-            winners, others = compose.ranked(result.losses, len(place))
+            winners, others = compose.ranked(result.losses, tried)
             best = result.best[winners]
             with torch.no_grad():
                 behind = composite.layers(best)[1]

@@ -15,9 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ..compute.memory import Batches
 from ..errors import PackError, check_choice, shortened
 from ..pictures import resample
-from ..types import Basis, Generator, Latent
+from ..types import Basis, Generator, Latent, Loss
+from .evaluation import fixed_rngs
+from .parameters import Parameters
 
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
@@ -172,7 +175,9 @@ def _row(rectangle: Rectangle) -> tuple[float, float, float, float]:
 
 
 def start(composite: Composite, foreground: Basis, background: Basis, place: Tensor) -> Basis:
-    """The basis for searches of two bases of N rows at P places [P, 4]: N * P rows, grouped by row of the bases.
+    """The basis for searches of two bases of N rows at P places each: N * P rows, grouped by row of the bases.
+
+    place: [P, 4], or [N, P, 4] as `best_places` gives it.
 
     Raises:
         PackError: the bases differ in the number of rows or in weighting.
@@ -192,10 +197,11 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
         parts = {
             f"{layer}.{name}": value for layer, basis in layers.items() for name, value in getattr(basis, group).items()
         }
-        return {name: value.repeat_interleave(len(place), 0) for name, value in parts.items()}
+        return {name: value.repeat_interleave(place.shape[1], 0) for name, value in parts.items()}
 
-    scores = torch.cat([basis.scores for basis in layers.values()], 1).repeat_interleave(len(place), 0)
-    fixed = {"place": place.repeat(len(foreground), 1)}
+    place = place.expand(len(foreground), -1, -1)
+    scores = torch.cat([basis.scores for basis in layers.values()], 1).repeat_interleave(place.shape[1], 0)
+    fixed = {"place": place.flatten(0, 1)}
     return Basis(
         composite.name,
         joined("vectors"),
@@ -206,6 +212,48 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
         anchor=joined("anchor"),
         mask=joined("mask"),
     )
+
+
+@torch.no_grad()
+def best_places(
+    composite: Composite,
+    loss: Loss,
+    foreground: Basis,
+    background: Basis,
+    place: Tensor,
+    *,
+    seeds: Sequence[int],
+    count: int,
+    batch: int = 1,
+) -> Tensor:
+    """The places at which two layers, as they are, score best together: [N, count, 4], best first.
+
+    So the foreground comes to where it hides little of what the background is to show, at the price of one evaluation
+    of each place instead of a search. The paper searches at all of them.
+
+    Args:
+        composite: draws the compositions.
+        loss: of a composition.
+        foreground: basis of N rows.
+        background: as the foreground.
+        place: [P, 4].
+        seeds: one for each of the N rows of the bases, for the augmentations.
+        count: 1 to P.
+        batch: compositions that are evaluated at once, 0 for all; fewer on out of memory.
+
+    Raises:
+        PackError, LatentError: as `start`.
+    """
+    basis = start(composite, foreground, background, place)
+    parameters = Parameters.of(basis, next(composite.module.parameters()).device)
+    of_row = [seed for seed in seeds for _ in place]
+
+    def losses(rows: slice) -> Tensor:
+        latent = parameters.rows(rows).latent()
+        return loss(composite.decode(latent), latent, fixed_rngs(of_row[rows]))
+
+    found = torch.cat(Batches(batch).each(len(basis), losses)).cpu()
+    return place[found.view(-1, len(place)).argsort(1)[:, :count]]
 
 
 def ranked(losses: Tensor, places: int) -> tuple[Tensor, Tensor]:
