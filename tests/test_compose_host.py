@@ -54,6 +54,21 @@ def test_every_output_goes_on(client):
     assert not np.array_equal(blended[inside], picture[inside])
 
 
+def test_only_the_place_that_scores_best_at_the_start_is_searched(client):
+    def composed(**options):
+        s = composition(client, **options)
+        others = s.graph.add("SaveImage", images=s.compose[1])
+        run = client.run(s.graph.prompt)
+        assert run.status == "success", run.error
+        found = re.search(r"([a-z ]+) at (0\.\d): score", "\n".join(said(run, s.compose)))
+        return *found.groups(), *(saved(client, run, node) for node in (s.save, others))
+
+    place, scale, (picture,), (other,) = composed(places="all", scales="0.5 0.3", search_best=1)
+    assert np.array_equal(picture, other)  # there is no other place
+    *_, (alone,), _ = composed(places=place.strip(), scales=scale)
+    assert np.array_equal(picture, alone)
+
+
 def test_optimiser_and_schedule_are_chosen_on_the_node(client):
     def curve(**chosen):
         s = composition(client, places="centre", preview_every=0, **chosen)

@@ -29,12 +29,15 @@ def loss(encoder):
     return AugCLIPLoss(encoder, targets.from_text(encoder, "a tree and a house"), copies=4)
 
 
-def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
-    front, back = (
+def layers_of(composite, loss, seeds):
+    return [
         basis_init.initialise(composite.base, loss, seeds=[seed + offset for seed in seeds], k=3, count=100)
         for offset in (0, 50)
-    )
-    return compose.start(composite, front, back, compose.placements(scales, places))
+    ]
+
+
+def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
+    return compose.start(composite, *layers_of(composite, loss, seeds), compose.placements(scales, places))
 
 
 # --- a generator like any other --------------------------------------------------------------------------------------
@@ -82,6 +85,23 @@ def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, w
             for name, value in composite.layer(latent, which).tensors.items():
                 torch.testing.assert_close(value[i], wanted.tensors[name][i // 2])
     assert torch.equal(latent.tensors["place"], places.repeat(2, 1))
+
+
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_the_best_places_are_those_whose_compositions_score_best_as_they_are(composite, loss, batch):
+    seeds, places = [7, 11], compose.placements([0.5])
+    layers = layers_of(composite, loss, seeds)
+    found = compose.best_places(composite, loss, *layers, places, seeds=seeds, count=3, batch=batch)
+    latents = weightings.mix(compose.start(composite, *layers, places))
+    for row, seed in enumerate(seeds):
+        losses = []
+        for i in range(9 * row, 9 * row + 9):
+            latent = latents[i : i + 1]
+            losses.append(loss(composite.decode(latent), latent, evaluation.fixed_rngs([seed])))
+        assert torch.equal(found[row], places[torch.cat(losses).topk(3, largest=False).indices])
+    start = compose.start(composite, *layers, found)
+    assert torch.equal(start.fixed["place"], found.flatten(0, 1))
+    assert torch.equal(start.vectors["foreground.z"], layers[0].vectors["z"].repeat_interleave(3, 0))
 
 
 def search_of(composite, loss, start, seed=7, **options):
