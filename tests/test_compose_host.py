@@ -60,12 +60,13 @@ def test_only_the_place_that_scores_best_at_the_start_is_searched(client):
         others = s.graph.add("SaveImage", images=s.compose[1])
         run = client.run(s.graph.prompt)
         assert run.status == "success", run.error
-        found = re.search(r"([a-z ]+) at (0\.\d): score", "\n".join(said(run, s.compose)))
-        return *found.groups(), *(saved(client, run, node) for node in (s.save, others))
+        words = re.findall(r"([a-z][a-z ]+) at (0\.\d): score", "\n".join(said(run, s.compose)))
+        return words, *(saved(client, run, node)[0] for node in (s.save, others))
 
-    place, scale, (picture,), (other,) = composed(places="all", scales="0.5 0.3", search_best=1)
+    [(place, scale)], picture, other = composed(places="all", scales="0.5 0.3", search_best=1)
     assert np.array_equal(picture, other)  # there is no other place
-    *_, (alone,), _ = composed(places=place.strip(), scales=scale)
+    words, alone, _ = composed(places=place, scales=scale)
+    assert words == [(place, scale)]
     assert np.array_equal(picture, alone)
 
 

@@ -30,10 +30,11 @@ def loss(encoder):
 
 
 def layers_of(composite, loss, seeds):
-    return [
+    front, back = (
         basis_init.initialise(composite.base, loss, seeds=[seed + offset for seed in seeds], k=3, count=100)
         for offset in (0, 50)
-    ]
+    )
+    return front, back
 
 
 def start_of(composite, loss, seeds=(7,), places=("centre", "top left"), scales=(0.5,)):
