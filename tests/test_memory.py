@@ -1,16 +1,18 @@
 """Batches whose size is halved when memory runs out, and memory that is kept for reuse."""
 
 import gc
+import json
 import os
 import platform
-import resource
+import subprocess
+import sys
 import weakref
-from pathlib import Path
 
 import pytest
 import torch
 
-from guided_gan.core.compute.memory import Batches, batches_of, freed_kept
+from guided_gan.core.compute import memory
+from guided_gan.core.compute.memory import Batches, batches_of
 from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.targets import from_text
 from guided_gan.core.search.basis_init import initialise
@@ -128,39 +130,33 @@ def test_a_bank_finds_how_many_candidates_and_copies_fit(generator, encoder, nar
     assert said[-1][:2] == (100, 100)
 
 
+RESIDENT = """
+import importlib.util, json, pathlib, resource, sys, torch
+spec = importlib.util.spec_from_file_location("memory", sys.argv[1])
+memory = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(memory)
+
 def resident():
-    """The memory of this process, in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    torch.ones(2**24)  # 64 MiB, written and freed
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+found = [resident()]
+with memory.freed_kept():
+    with memory.freed_kept():
+        found.append(resident())
+    found.append(resident())
+found.append(resident())
+print(json.dumps([round(value - found[0]) for value in found[1:]]))
+"""
 
 
-def allocate():
-    """Write 64 MiB, and free them."""
-    torch.ones(2**24)
-
-
-@pytest.fixture
-def glibc(monkeypatch):
-    """The environment without settings of the allocator."""
-    if platform.libc_ver()[0] != "glibc":
-        pytest.skip("another C library")
-    for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_"))]:
-        monkeypatch.delenv(name)
-
-
-def test_freed_memory_is_kept_within_a_context_and_returned_after_the_outermost(glibc):
-    before = resident()
-    with freed_kept():
-        with freed_kept():
-            allocate()
-        assert resident() > before + 48
-    assert resident() < before + 16
-    allocate()
-    assert resident() < before + 16
-
-
-def test_an_allocator_that_the_user_configured_is_left_alone(glibc, monkeypatch):
-    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
-    before = resident()
-    with freed_kept():
-        allocate()
-        assert resident() < before + 16
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.parametrize("configured", [False, True])
+def test_freed_memory_is_kept_until_the_outermost_context_ends_unless_the_user_configured_it(configured):
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    environment = {**others, **({"MALLOC_TRIM_THRESHOLD_": "131072"} if configured else {})}
+    command = [sys.executable, "-c", RESIDENT, memory.__file__]
+    said = subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
+    inner, outer, after = json.loads(said)
+    assert (inner > 48, outer > 48) == (not configured, not configured)
+    assert after < 16
