@@ -93,7 +93,7 @@ def _check_text(one: Any, value: Any) -> None:
 
 
 def _check_choice(one: Any, value: Any) -> None:
-    if value not in one.options and value not in getattr(one, "also", ()):
+    if value not in [*one.options, *getattr(one, "also", ())]:  # in a list: a value need not be hashable
         raise PackError(f"{one.id} must be one of {', '.join(map(str, one.options[:20]))}; got {quoted(value)}.")
 
 
