@@ -113,8 +113,8 @@ class ComposeOptimize(io.ComfyNode):
                     min=0,
                     max=1024,
                     optional=True,
-                    tooltip="How many of the places to search: those where the layers score best together as they "
-                    "are, so that the foreground hides little of the other thing. 0 searches all places.",
+                    tooltip="The number of places to search: those with the best scores before the search, where the "
+                    "foreground hides little of the background's object. 0 searches all places.",
                 ),
             ],
             outputs=[

@@ -20,7 +20,7 @@ from ..errors import PackError, check_choice, shortened
 from ..pictures import resample
 from ..types import Basis, Generator, Latent, Loss
 from .evaluation import fixed_rngs
-from .parameters import Parameters
+from .weightings import mix
 
 LAYERS = ("foreground", "background")
 SCALES = (0.65, 0.5)  # the paper's alphas
@@ -226,14 +226,14 @@ def best_places(
     count: int,
     batch: int = 1,
 ) -> Tensor:
-    """The places at which two layers, as they are, score best together: [N, count, 4], best first.
+    """The places with the best scores before the search: [N, count, 4], best first.
 
-    So the foreground comes to where it hides little of what the background is to show, at the price of one evaluation
-    of each place instead of a search. The paper searches at all of them.
+    There the foreground hides little of what the background is to show. Each place costs one evaluation instead of a
+    search; the paper searches at all of them.
 
     Args:
         composite: draws the compositions.
-        loss: of a composition.
+        loss: of a composition; a scheduled one is evaluated as it is at step 0.
         foreground: basis of N rows.
         background: as the foreground.
         place: [P, 4].
@@ -245,12 +245,12 @@ def best_places(
         PackError, LatentError: as `start`.
     """
     basis = start(composite, foreground, background, place)
-    parameters = Parameters.of(basis, next(composite.module.parameters()).device)
+    device = next(composite.module.parameters()).device
+    latents = mix(basis).map(lambda value: value.to(device))
     of_row = [seed for seed in seeds for _ in place]
 
     def losses(rows: slice) -> Tensor:
-        latent = parameters.rows(rows).latent()
-        return loss(composite.decode(latent), latent, fixed_rngs(of_row[rows]))
+        return loss(composite.decode(latents[rows]), latents[rows], fixed_rngs(of_row[rows]))
 
     found = torch.cat(Batches(batch).each(len(basis), losses)).cpu()
     return place[found.view(-1, len(place)).argsort(1)[:, :count]]
