@@ -26,6 +26,7 @@ from ..core import draws
 from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.losses.seam import Seam
+from ..core.pictures import pasting
 from ..core.search import basis_init, bilevel, compose, optimize
 from ..core.types import Basis
 from ..picturebook import language
@@ -90,7 +91,7 @@ def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> d
     prompt, seed = task
     generator, encoder = models()[0], robust()
     composite = compose.Composite(generator)
-    places = compose.placements(options.scales, options.places)
+    places = pasting.placements(options.scales, options.places)
 
     def toward(text: str) -> AugCLIPLoss:
         return AugCLIPLoss(encoder, targets.from_text(encoder, text), copies=options.copies)
@@ -130,7 +131,7 @@ def made(task: tuple[Pair, int], options: argparse.Namespace, folder: Path) -> d
         )
         (winner,), _ = compose.ranked(result.losses, len(place))
         picture = result.images[winner : winner + 1]
-        return picture, compose.seam(picture, place[winner : winner + 1]).item()
+        return picture, pasting.seam(picture, place[winner : winner + 1]).item()
 
     makers = dict(
         zip(METHODS, (single, lambda: composed("linear", 1.0), lambda: composed("bi-level", options.beta)), strict=True)
@@ -153,7 +154,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5])
-    parser.add_argument("--places", nargs="+", default=["middle left"], choices=list(compose.PLACES), metavar="PLACE")
+    parser.add_argument("--places", nargs="+", default=["middle left"], choices=list(pasting.PLACES), metavar="PLACE")
     parser.add_argument("--search-best", type=int, default=0, help="places searched, by the score at the start; 0: all")
     parser.add_argument("--backdrop", default="meadow", choices=BACKGROUNDS, help="of both layers")
     parser.add_argument("--beta", type=float, default=20.0, help="of the bi-level rule; the paper takes 1")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import PackError, quoted
 from ..core.losses.seam import Seam
+from ..core.pictures import pasting
 from ..core.results import Result
 from ..core.search import compose
 from ..core.search.bilevel import Tradeoff
@@ -70,14 +71,14 @@ class ComposeOptimize(io.ComfyNode):
                 ),
                 io.String.Input(
                     "scales",
-                    default=" ".join(f"{scale:g}" for scale in compose.SCALES),
+                    default=" ".join(f"{scale:g}" for scale in pasting.SCALES),
                     tooltip="How big the foreground is, as shares of the whole side between 0 and 1: each is tried.",
                 ),
                 io.String.Input(
                     "places",
                     default=_ALL,
                     tooltip=f"Where the foreground may lie: '{_ALL}', or some of these with commas: "
-                    f"{', '.join(compose.PLACES)}; or rectangles of its own size, as left, top, width and height in "
+                    f"{', '.join(pasting.PLACES)}; or rectangles of its own size, as left, top, width and height in "
                     "shares of the picture: '0.1 0.3 0.5 0.5'. Draw them on the node.",
                 ),
                 io.Combo.Input(
@@ -221,7 +222,7 @@ class ComposeOptimize(io.ComfyNode):
             host.to_image(result.images[winners]),
             host.to_image(result.images[others if len(others) else winners]),
             host.to_image(behind),
-            host.to_mask(compose.interior(best.tensors["place"], behind)),
+            host.to_mask(pasting.interior(best.tensors["place"], behind)),
             *(composite.layer(best, which) for which in compose.LAYERS),
             result.curve,
             result.trace,
@@ -250,11 +251,11 @@ def _ruled(rule: io.DynamicCombo.Type | str, strength: Any) -> tuple[str, float]
 
 
 def _placements(scales: str, places: str) -> Tensor:
-    """The rows of "place" for the texts of the inputs, see `compose.placements`."""
+    """The rows of "place" for the texts of the inputs, see `pasting.placements`."""
     parts = [part.strip().lower() for part in places.split(",") if part.strip()]
     rectangles = [part for part in parts if part[0] not in string.ascii_lowercase]
-    names = [name for part in parts if part not in rectangles for name in (compose.PLACES if part == _ALL else [part])]
-    return compose.placements(_scales(scales), names, [_rectangle(part) for part in rectangles])
+    names = [name for part in parts if part not in rectangles for name in (pasting.PLACES if part == _ALL else [part])]
+    return pasting.placements(_scales(scales), names, [_rectangle(part) for part in rectangles])
 
 
 def _scales(text: str) -> list[float]:
@@ -265,7 +266,7 @@ def _scales(text: str) -> list[float]:
         raise PackError(f"scales must be numbers between 0 and 1, such as '0.65 0.5'; got {quoted(text)}.") from error
 
 
-def _rectangle(text: str) -> compose.Rectangle:
+def _rectangle(text: str) -> pasting.Rectangle:
     """A text such as '0.1 0.3 0.5 0.5' as a rectangle: left, top, width and height."""
     try:
         left, top, width, height = map(float, text.split())
@@ -273,9 +274,9 @@ def _rectangle(text: str) -> compose.Rectangle:
         raise PackError(
             f"places must be names or rectangles, with commas, such as 'top left, 0.1 0.3 0.5 0.5'; got {quoted(text)}."
         ) from error
-    return compose.Rectangle(left, top, width, height)
+    return pasting.Rectangle(left, top, width, height)
 
 
 def _summary(stopped: str, scores: Tensor, place: Tensor) -> str:
-    lines = [f"{compose.named(row)}: score {score:.3f}" for score, row in zip(scores.tolist(), place, strict=True)]
+    lines = [f"{pasting.named(row)}: score {score:.3f}" for score, row in zip(scores.tolist(), place, strict=True)]
     return "\n".join([f"Stopped: {stopped}"] * bool(stopped) + lines)

@@ -8,6 +8,7 @@ from toy_losses import Bright
 from toys import ToyGenerator
 
 from guided_gan.core.errors import ChoiceError
+from guided_gan.core.pictures import pasting
 from guided_gan.core.search import compose, optimize, weightings
 from guided_gan.core.search.optimize import Options, Search
 from guided_gan.core.types import Basis, Latent
@@ -85,7 +86,7 @@ def test_short_vectors_stay_what_they_are():
 def test_a_composition_holds_the_class_vectors_of_both_layers():
     generator = Classes()
     composite = compose.Composite(generator)
-    place = compose.placements([0.5], ["centre"])
+    place = pasting.placements([0.5], ["centre"])
     start = compose.start(composite, basis(generator, "softmax"), basis(generator, "softmax"), place)
     found = optimize.optimize(
         composite, Bright(), start, seeds=[0, 1], options=Options(30, lr=0.3, latent_noise=0.0, constraint="cap")

@@ -22,6 +22,7 @@ from guided_gan.core.losses.base import SumLoss
 from guided_gan.core.losses.cutout_loss import CutoutLoss
 from guided_gan.core.losses.regularisers import InitialImage, LatentRegularization, TotalVariation
 from guided_gan.core.losses.seam import Seam
+from guided_gan.core.pictures import pasting
 from guided_gan.core.results import Best, State
 from guided_gan.core.search import bilevel, compose, optimizers, weightings
 from guided_gan.core.search.bilevel import Tradeoff
@@ -111,7 +112,7 @@ def composition(abroad):
     composite = compose.Composite(generator)
     metric = perceptual.load(ROOT / "picturebook" / "models" / "perceptual" / "model.safetensors")
     abroad(generator, *loss.models, metric)
-    place = compose.placements([0.5], ["centre", "top left"])
+    place = pasting.placements([0.5], ["centre", "top left"])
     aug_clip = SumLoss([(1.0, loss.terms[0][1]), (0.1, TotalVariation())])
     tradeoff = Tradeoff(Seam(composite, metric, [metric]))
     return composite, aug_clip, compose.start(composite, start, start, place), {"tradeoff": tradeoff}

@@ -18,6 +18,7 @@ from statistics import median
 from torch import Tensor
 
 from ...core.losses.seam import Seam
+from ...core.pictures import pasting
 from ...core.search import bilevel, compose, optimize
 from .._common import each, models, shows, table
 from ..composition import Thing, metric, text_of, things
@@ -65,7 +66,7 @@ def composed(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: P
     seam = Seam(composite, metric())
     text = text_of(*prompt)
     loss = aug_clip(text, options.copies)
-    place = compose.placements([options.scale], options.places)
+    place = pasting.placements([options.scale], options.places)
     foreground, background = [
         start(text_of(thing), options, folder, seeds=[options.seed + i]) for i, thing in enumerate(prompt[::-1])
     ]
@@ -86,7 +87,7 @@ def composed(prompt: tuple[Thing, Thing], options: argparse.Namespace, folder: P
             picture,
             score(aug_clip(text), picture).item(),
             seam(picture, result.best[winner], []).item(),
-            compose.seam(picture, place[winner]).item(),
+            pasting.seam(picture, place[winner]).item(),
             shows(picture, *prompt),
         )
     return out
@@ -106,7 +107,7 @@ def main() -> None:
     options.add_argument("--betas", type=float, nargs="+", default=[1, 5], help="of Eq. 6; the paper takes 1")
     options.add_argument("--lambdas", type=float, nargs="+", default=[0.1, 0.5, 0.9], help="of Eq. 7; the paper: nine")
     options.add_argument("--scale", type=float, default=0.5, help="of the foreground")
-    options.add_argument("--places", nargs="+", default=["middle left", "middle right"], choices=list(compose.PLACES))
+    options.add_argument("--places", nargs="+", default=["middle left", "middle right"], choices=list(pasting.PLACES))
     options = options.parse_args()
     wanted = things(options.prompts, options.seed)
     with banks(options, {}, {"seeds": [options.seed + 1]}) as folder:

@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...core.pictures import poisson
-from ...core.search import compose
+from ...core.pictures import pasting, poisson
 from ..scenes import kinds, render
 
 HIDDEN = 0.33  # most of an object that may be hidden while a judge should still name it
@@ -19,8 +18,8 @@ def composed(pictures: Tensor, scenes: kinds.Scenes, share: float, rng: torch.Ge
 
     `scenes` is told of the second object. Where no place leaves enough of the first in sight, nothing is pasted.
     """
-    places = compose.placements()
-    hides = compose.covered(places, pictures[:1])[:, 0].float()  # [P, 64, 64]
+    places = pasting.placements()
+    hides = pasting.covered(places, pictures[:1])[:, 0].float()  # [P, 64, 64]
     objects = render.layers(scenes)[:, 0]
     hidden = torch.einsum("nhw,phw->np", objects, hides) / objects.sum((1, 2)).clamp(min=1)[:, None]
     allowed = (hidden < HIDDEN).float()
@@ -32,9 +31,9 @@ def composed(pictures: Tensor, scenes: kinds.Scenes, share: float, rng: torch.Ge
     blended, alike = torch.rand(2, len(place), generator=rng) < torch.tensor([[0.5], [0.7]])
     # Blending two backgrounds of different colours would change the object's: a search makes them alike first.
     background = torch.where(blended | alike, scenes.background[there], second.background)
-    images = compose.paste(render.render(replace(second, background=background)), below, place)
+    images = pasting.paste(render.render(replace(second, background=background)), below, place)
     if blended.any():
-        masks = compose.interior(place, below)[:, 0].float()
+        masks = pasting.interior(place, below)[:, 0].float()
         images[blended] = poisson.blend(images[blended], below[blended], masks[blended])
     pictures[there] = images.to(pictures)
     scenes.kind[there, 1], scenes.colour[there, 1] = second.kind[:, 0], second.colour[:, 0]
