@@ -38,9 +38,10 @@ SHOWN = ("a cat", "a red cat in the snow", "a boat", "a tree at night", "a blue 
 
 
 class Examiner:
-    """Gives one network its figures."""
+    """Gives one network its figures, with pictures truncated by psi."""
 
-    def __init__(self) -> None:
+    def __init__(self, psi: float = 1.0) -> None:
+        self._psi = psi
         self._reader, self._second = clip.load(MODELS / "clip"), clip.load(MODELS / "clip_robust")
         self._metric = perceptual.load(BACKBONE)
         self._network = metrics.backbone(self._metric)
@@ -50,7 +51,7 @@ class Examiner:
         """A picture of each text with each noise."""
         c = self._reader.encode_text(texts)
         parts = zip(z.split(100), c.split(100), strict=True)
-        return torch.cat([network(*part).clamp(-1, 1) for part in parts])
+        return torch.cat([network(*part, self._psi).clamp(-1, 1) for part in parts])
 
     @torch.no_grad()
     def figures(self, network: Network, prompts: int, seed: int) -> dict[str, float]:
@@ -145,10 +146,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, nargs="+", default=[MODELS / "stylegan_t"])
     parser.add_argument("--prompts", type=int, default=200, help="captions of each sort for each seed (default: 200)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--psi", type=float, default=1.0, help="truncation (default: 1, none)")
     parser.add_argument("--output", type=Path, default=Path("output") / "stylegan_t_models")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    examiner = Examiner()
+    examiner = Examiner(options.psi)
     found = []
     for number, path in enumerate(options.models):
         network = text_to_image(generators.load(path)).network
@@ -161,7 +163,8 @@ def main() -> None:
         values = [[figures[name] for figures in each] for each in found]
         less = [[a - b for a, b in zip(each, values[0], strict=True)] for each in values[1:]]
         rows.append([name, *(str(Interval.of(each)) for each in [*values, *less])])
-    print(f"{options.prompts} captions of each sort for each of the seeds {', '.join(map(str, options.seeds))}\n")
+    seeds = ", ".join(map(str, options.seeds))
+    print(f"{options.prompts} captions of each sort for each of the seeds {seeds}, psi {options.psi:g}\n")
     print(table(head, rows))
 
 

@@ -64,9 +64,9 @@ class Work:
 
 def count(network: Network, features: Features, clip: OpenCLIP, trained: str, number_bytes: int) -> Work:
     """The work of a step with these networks, of whose weights only the shapes count."""
-    seen, guide = hollow(features), copy.copy(clip)
-    guide.module, guide.dtype = hollow(clip.module), torch.float32
-    own, n = hollow(network), VIRTUAL_BATCH
+    seen, guide = on_meta(features), copy.copy(clip)
+    guide.module, guide.dtype = on_meta(clip.module), torch.float32
+    own, n = on_meta(network), VIRTUAL_BATCH
     alone = SimpleNamespace(
         device=torch.device("meta"),
         num_processes=1,
@@ -125,7 +125,7 @@ def _storage(value: Tensor) -> int:
     return value.untyped_storage()._cdata
 
 
-def hollow(module: Any) -> Any:
+def on_meta(module: Any) -> Any:
     """A copy of a module on the meta device."""
     given = [*module.parameters(), *module.buffers()]
     memo: dict[int, Any] = {
