@@ -43,10 +43,12 @@ def parse(text: str) -> list[Prompt]:
 
     Raises:
         PackError: a prompt is empty, has three numbers, a weight that is 0, not finite or beyond MOST_WEIGHT, or a loss
-            floor that is neither finite nor -inf; there are more than MOST_PROMPTS, or an unresolved choice
+            floor that is neither finite nor -inf; there are none, or more than MOST_PROMPTS, or an unresolved choice
             "{red|blue}". The message gives the position, from 1.
     """
     check_made(text)
+    if not text.strip():
+        raise PackError("There is no prompt: write some words, such as 'a red house'.")
     if (count := text.count("|") + 1) > MOST_PROMPTS:
         raise PackError(f"A text may hold at most {MOST_PROMPTS} prompts; got {count}.")
     parts, start = [], 0

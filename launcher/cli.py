@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--json",
         action="store_true",
-        help="end with one line of JSON: images, prompts and seed of each, scores, seconds",
+        help="end with one line of JSON: images, prompts and seed of each, scores, what nodes say, seconds",
     )
     serve = add("serve", "start ComfyUI with this pack, for the browser", output)
     serve.add_argument("--port", type=int, default=8188, metavar="N", help="default: 8188")

@@ -30,12 +30,14 @@ class Result:
         images: the saved files, in the order of saving.
         made_with: for each of them, its prompts by name and the seed that reproduces it.
         scores: for each node that reported something other than pictures: its id, title and report.
+        texts: for each node that showed a text on itself: its id, title and last text.
         seconds: from queueing to the end.
     """
 
     images: list[str] = field(default_factory=list)
     made_with: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -102,11 +104,14 @@ async def _follow(
 ) -> Result:
     result, started = Result(), time.monotonic()
     label, reached, total, begun = "waiting", 0.0, 0.0, 0
+    texts: dict[str, str] = {}
     try:
         async for message in socket:
             note = ""
             if message.type is aiohttp.WSMsgType.BINARY:
-                note = progress_text(message.data)
+                if shown := shown_text(message.data):
+                    texts.update([shown])
+                    note = shown[1]
             else:
                 event = json.loads(message.data)
                 data = event["data"]
@@ -133,6 +138,9 @@ async def _follow(
                         result.seconds = round(time.monotonic() - started, 2)
                         order = next((report["order"] for report in result.scores if "order" in report), ())
                         result.made_with = workflow.made_with(len(result.images), order)
+                        result.texts = [
+                            {"node": node, "title": workflow.title(node), "text": text} for node, text in texts.items()
+                        ]
                         return result
             if progress:
                 progress.update(label, reached, total, note)
@@ -142,12 +150,13 @@ async def _follow(
     raise LauncherError(f"ComfyUI stopped during the run.\n{host.last_words()}".rstrip())
 
 
-def progress_text(frame: bytes) -> str:
-    """The text in a binary event of the host, without Markdown's spaces at line ends; empty for other events."""
+def shown_text(frame: bytes) -> tuple[str, str] | None:
+    """The node and its text, without Markdown's spaces at line ends, in a binary event of the host; None in others."""
     if struct.unpack_from(">I", frame)[0] != TEXT_EVENT:
-        return ""
+        return None
     (length,) = struct.unpack_from(">I", frame, 4)
-    return frame[8 + length :].decode(errors="replace").replace("  \n", "\n")
+    node, text = frame[8 : 8 + length], frame[8 + length :]
+    return node.decode(), text.decode(errors="replace").replace("  \n", "\n")
 
 
 def _collect(result: Result, data: Mapping[str, Any], output: Path, workflow: Workflow) -> None:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Run a workflow and print the paths of its pictures."""
+    """Run a workflow, and print what its nodes say and the paths of its pictures."""
     graph = json.loads(cli.workflow_file(options.workflow).read_text(encoding="utf-8"))
     if options.prompts:
         Fields.of(graph).fill(options.prompts)  # raises errors before the host is started
@@ -33,6 +33,8 @@ def demo(options: argparse.Namespace) -> int:
         workflow = Workflow(graph, asyncio.run(client.definitions(running)))
         workflow.change(options.prompts, options.seed, options.settings)
         result = asyncio.run(client.run(running, workflow))
+    for said in result.texts:
+        print(f"{said['title']}: {said['text']}", file=sys.stderr)
     for image in result.images:
         print(image)
     if not result.images:

@@ -124,10 +124,22 @@ def _expanded(asked: str) -> Iterator[System]:
             raise LauncherError(f"{name} has no option {lacking[0]!r}, only {there}, and inputs as NODE.INPUT.")
         label = name + ":" * bool(chosen) + ",".join(f"{key}={value}" for key, value in chosen.items())
         places = {preset.options.get(key, key) if preset else key: value for key, value in chosen.items()}
-        graph = saving(load(preset.workflow), preset.pictures) if preset else load(name)
+        graph = saving(load(preset.workflow), preset.pictures) if preset else _own(name)
         settings = {**(preset.fixed if preset else {}), **places}
         psi = float(settings[_PSI]) if _PSI in settings else None
         yield System(label, graph, [f"{place}={value}" for place, value in settings.items()], name, psi)
+
+
+def _own(name: str) -> dict[str, Any]:
+    """The graph of a workflow that is no preset.
+
+    Raises:
+        LauncherError: as `load`; the message lists the presets too.
+    """
+    try:
+        return load(name)
+    except LauncherError as error:
+        raise LauncherError(f"{name} is none of {', '.join(PRESETS)}, and {error}") from error
 
 
 _PSI = PRESETS["stylegan-t"].options["psi"]

@@ -16,7 +16,7 @@ import aiohttp
 import numpy as np
 from PIL import Image
 
-from guided_gan.launcher.client import TEXT_EVENT, progress_text
+from guided_gan.launcher.client import shown_text
 from guided_gan.launcher.widgets import default, widgets
 
 PREVIEW_EVENT = 4
@@ -219,12 +219,13 @@ class Client:
 
 def _keep(run: Run, message: Any, job: str) -> None:
     if message.type is aiohttp.WSMsgType.BINARY:
+        if shown := shown_text(message.data):
+            run.texts.append(shown)
+            return
         (kind,) = struct.unpack_from(">I", message.data)
         (length,) = struct.unpack_from(">I", message.data, 4)
         head, rest = message.data[8 : 8 + length], message.data[8 + length :]
-        if kind == TEXT_EVENT:
-            run.texts.append((head.decode(), progress_text(message.data)))
-        elif kind == PREVIEW_EVENT:
+        if kind == PREVIEW_EVENT:
             run.previews.append((json.loads(head)["node_id"], Image.open(io.BytesIO(rest))))
         return
     event = json.loads(message.data)

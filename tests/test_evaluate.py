@@ -50,7 +50,7 @@ def test_alternatives_are_a_system_each():
     ("asked", "told"),
     [
         ("fusedream:psi=1", "has no option 'psi', only k, candidates"),
-        ("dalle", "it has: .*composition"),
+        ("dalle", "dalle is none of fusedream, best-of, .* it has: .*composition"),
         ("fusedream", "asked for twice"),
     ],
 )

@@ -145,7 +145,7 @@ def test_what_cannot_work_is_refused_in_words(client, marker, change, node, word
         (changed("basis", **{"settings.k": 9, "settings.candidates": 8}), "BasisInit", "8 candidates for k = 9"),
         (changed("basis", pick="7"), "BasisInit", "from 1 to 3"),
         (changed("basis", pick="one"), "BasisInit", "pick must be"),
-        (changed("text", text=" "), "EncodeText", "no text at character 1"),
+        (changed("text", text=" "), "EncodeText", "There is no prompt"),
         (changed("text", text="a {red|blue} house"), "EncodeText", "still to be made"),
         (changed("text", text="Blade Runner: 2049"), "EncodeText", "got 2049 at character 15"),
         (changed("text", text="a tree \ud800"), "EncodeText", "half of a character"),

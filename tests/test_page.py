@@ -90,7 +90,7 @@ def test_places_are_drawn_with_the_mouse_and_come_back_from_the_picture(page, ho
     page.tab.keyboard.up("Shift")
     page.tab.get_by_role("button", name="top right", exact=True).click()
     assert page.value(compose, "places") == "top right, 0 0 0.4 0.4, 0.6 0.7 0.3 0.2"
-    assert "3 places" in page.tab.locator(".guided-gan-placement").inner_text()
+    assert "the best 1 of 3 places" in page.tab.locator(".guided-gan-placement").inner_text()
     page.tab.locator(".guided-gan-drop").first.click()
     assert corner.count() == 1
     assert page.prompt()[str(compose)]["inputs"]["places"] == "top right, 0.6 0.7 0.3 0.2"

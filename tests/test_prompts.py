@@ -37,7 +37,8 @@ def test_a_number_after_the_last_colon_is_the_weight_unless_it_tells_the_time(te
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"no text at character 1 "),
+        ("", "There is no prompt: "),
+        (" ", "There is no prompt: "),
         ("a farm | | snow", r"no text at character 9 "),
         ("a farm|", r"no text at character 8 "),
         ("a farm| :2", r'no text at character 8 \(":2"\)'),

@@ -51,7 +51,7 @@ def test_each_line_has_its_time_and_its_prompts():
         ("0: a house\n9: a boat\n4: a fish", "later than the one before.*got 4 after 9 in line 3"),
         ("0: a house\n1000001: a boat", "by 1,000,000; got 1000001"),
         ("0: a house\n" + "9" * 100 + ": a boat", "Line 2 of the schedule must begin"),
-        ("0: a house\n4: ", "Line 2 of the schedule, after its colon: A prompt has no text at character 1 "),
+        ("0: a house\n4: ", "Line 2 of the schedule, after its colon: There is no prompt: "),
         ("0: a house\n4: a boat | a fish:0", "Line 2 .*other than 0; got 0 at character 18"),
         ("0: a {red|blue} house", r'The choice "\{red\|blue\}" at character 6'),
     ],

@@ -195,7 +195,7 @@ def test_what_cannot_work_is_refused(encoder, images):
     for wrong, words in wrongs:
         with pytest.raises(PackError, match=words):
             text_mask(encoder, images, "a tree", rngs(1, 2), **wrong)
-    with pytest.raises(PackError, match="no text at character 1"):
+    with pytest.raises(PackError, match="There is no prompt"):
         text_mask(encoder, images, " ", rngs(1, 2))
 
 

@@ -1,6 +1,7 @@
 """The shipped graphs: they name what is there, are laid out to be read, and run."""
 
 import asyncio
+import contextlib
 import copy
 import json
 import re
@@ -12,6 +13,7 @@ from PIL import Image
 from templates import BIRD, BOAT, CAR, FILES, FISH, GIVEN, GRAPHS, QUICK, QUICKER, TOLD
 
 from guided_gan.launcher import client as launcher
+from guided_gan.launcher import demo
 from guided_gan.launcher.fields import Fields
 from guided_gan.launcher.subgraphs import BYPASSED
 from guided_gan.launcher.workflow import EDITOR_ONLY, Workflow
@@ -60,6 +62,15 @@ def test_templates_are_named_for_people_and_in_an_order():
     assert all(re.fullmatch(r"\d\d [A-Z][\w-]+( [\w-]+)* - [a-z][\w ,-]+", path.stem) for path in FILES.values())
     assert len(set(numbers)) == len(numbers)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]+", name) for name in FILES)
+
+
+def test_the_demo_tells_what_nodes_say(host, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "start", lambda *_, **__: contextlib.nullcontext(host))
+    assert demo.main(["demo", "a unicorn", "--workflow", "stylegan_t", "--json"]) == 0
+    told = capsys.readouterr()
+    said = {each["title"]: each["text"] for each in json.loads(told.out.splitlines()[-1])["texts"]}
+    assert said["StyleGAN-T Sample: in one pass"] == "picturebook does not know: unicorn"
+    assert all(f"{title}: {text}\n" in told.err for title, text in said.items())
 
 
 def test_names_what_is_there(graph, client):

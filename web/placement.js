@@ -21,7 +21,8 @@ class Placement {
     this.box = element("div", "placement", {}, element("div", "head", {}, this.says, this.clear), this.area)
     this.places = new Text(node, "places", () => this.show())
     this.scales = node.widgets.find((one) => one.name === "scales")
-    chain(this.scales, "callback", () => this.show())
+    this.best = node.widgets.find((one) => one.name === "search_best")
+    for (const one of [this.scales, this.best]) chain(one, "callback", () => this.show())
     place(node, "placement", this.box, (width) => HEAD + Math.min(width, SIDE))
     grow(node)
     this.show()
@@ -51,8 +52,14 @@ class Placement {
       : parse(this.places.value) === null
         ? say("places cannot be read: a click begins anew")
         : count
-          ? say(count === 1 ? "1 place to try" : "{0} places to try", count)
+          ? this.counted(count)
           : say("click a dot, or draw a place")
+  }
+
+  counted(count) {
+    const best = Number(this.best.value)
+    if (best > 0 && best < count) return say("the best {1} of {0} places", count, best)
+    return say(count === 1 ? "1 place to try" : "{0} places to try", count)
   }
 
   dot(name, taken, scale) {
