@@ -23,6 +23,9 @@ LIKELY = {"kind": 1.0, "colour": 0.6, "background": 0.6, "size": 0.3, "place": 0
 SIZE, X, Y, COLOUR, BACKGROUND = range(5)
 VARIETY = range(5, 5 + kinds.NUM_VARIETY)
 JITTER = range(VARIETY.stop, VARIETY.stop + kinds.NUM_JITTER)
+# How far proportions, tints and grounds vary about their middle, as a share of what they do in the world. A generator
+# that saw them vary as far learned nothing of what z says of them, and drew the blurred mean.
+VARIES = 0.2
 LEVELS, ROUGH = 3, 2  # knots of size and place, and of everything else (`choices.level`)
 # Half extents of small, medium and big objects: the least, the greatest, and the greatest where a side is said. Where
 # no size is said, an object is medium.
@@ -61,7 +64,7 @@ def scene_of(z: Tensor, meanings: Meanings) -> kinds.Scenes:
     background = open_or_said("background", kinds.BACKGROUNDS, BACKGROUND)
     # All face right where nothing is said: which of the two way noise chose is not learned in the steps that there are.
     facing = torch.where(said["facing"] == OPEN, kinds.FACINGS.index("right"), said["facing"])
-    variety, jitter = rough[:, list(VARIETY)], rough[:, list(JITTER)]
+    variety, jitter = (0.5 + VARIES * (rough[:, list(of)] - 0.5) for of in (VARIETY, JITTER))
     cx, cy = centre
     return kinds.single(said["kind"], colour, background, facing, cx, cy, size, variety, jitter)
 
