@@ -42,7 +42,7 @@ class Rectangle(NamedTuple):
 def placements(
     scales: Sequence[float] = SCALES, places: Sequence[str] = tuple(PLACES), rectangles: Sequence[Rectangle] = ()
 ) -> Tensor:
-    """Rows of "place": every scale at every position, then the rectangles, [scales * places + rectangles, 4].
+    """Places: every scale at every position, then the rectangles, [scales * places + rectangles, 4].
 
     Raises:
         PackError: a scale is not between 0 and 1, there is none for the positions, or more than MOST_SCALES; a
@@ -66,7 +66,7 @@ def placements(
 
 
 def _row(rectangle: Rectangle) -> tuple[float, float, float, float]:
-    """A rectangle as a row of "place".
+    """The place of a rectangle.
 
     Raises:
         PackError: it is not within the picture, or covers all of it.
