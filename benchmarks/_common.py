@@ -19,7 +19,7 @@ from ..core import clip, generators
 from ..core.generators.vqgan import VQGANGenerator
 from ..core.losses import perceptual
 from ..core.search import optimizers
-from ..core.types import Generator
+from ..core.types import Generator, JointEncoder
 from ..picturebook import BACKBONE, MODELS, judging, language
 from ..picturebook.language import Meaning
 from ..picturebook.scenes import kinds
@@ -64,6 +64,18 @@ def models() -> tuple[Generator, clip.OpenCLIP]:
 def robust() -> clip.OpenCLIP:
     """The shipped CLIP that is harder to fool."""
     return clip.load(MODELS / "clip_robust")
+
+
+def guide(name: str) -> JointEncoder:
+    """What guides a search or ranks for it, by a name of GUIDES."""
+    return GUIDES[name]()
+
+
+GUIDES: dict[str, Callable[[], JointEncoder]] = {
+    "plain": lambda: models()[1],
+    "robust": robust,
+    "both": lambda: clip.Ensemble([models()[1], robust()], [1.0, 1.0]),
+}
 
 
 @cache
@@ -139,10 +151,11 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
-def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
+def add_cutout_search(to: argparse.ArgumentParser, steps: int, clip: str) -> None:
     """The options of benchmarks that search a VQGAN by cutouts; `search_in_words` says them."""
     to.add_argument("--steps", type=int, default=steps)
-    to.add_argument("--copies", type=int, default=12, help="cutouts per step")
+    to.add_argument("--clip", default=clip, choices=GUIDES, help="which shipped one guides")
+    to.add_argument("--copies", type=int, default=8, help="cutouts per step")
     to.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
     to.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")
     to.add_argument("--lr", type=float, default=0.2)
@@ -154,7 +167,7 @@ def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
 def search_in_words(options: argparse.Namespace) -> str:
     """How a benchmark searched by cutouts."""
     return (
-        f"{options.copies} cutouts from {options.smallest} of the side, {options.whole} of them whole, "
+        f"{options.clip} CLIP, {options.copies} cutouts from {options.smallest} of the side, {options.whole} whole, "
         f"{options.steps} steps, lr {options.lr} ({options.schedule}), noise {options.noise}"
     )
 

@@ -23,7 +23,7 @@ from ..core.search import masking, optimize
 from ..core.search.options import ALL
 from ..core.search.textmask import text_mask
 from ..picturebook.scenes import kinds, render
-from ._common import Prompt, add_cutout_search, each, robust, save_sheet, search_in_words, shows, table, vqgan
+from ._common import Prompt, add_cutout_search, each, guide, save_sheet, search_in_words, shows, table, vqgan
 from .composition import text_of
 
 Item = tuple[int, kinds.Scenes, Prompt]  # number, the scene, and what it is to show
@@ -56,10 +56,10 @@ def scenes(count: int, seed: int) -> list[Item]:
     return [(i, drawn[i : i + 1], Prompt.plain(*prompt)) for i, prompt in enumerate(prompts)]
 
 
-def found(picture: Tensor, scene: kinds.Scenes, seed: int, crops: int) -> Tensor:
+def found(picture: Tensor, scene: kinds.Scenes, seed: int, options: argparse.Namespace) -> Tensor:
     """The mask [1, H, W] of the scene's object by its name."""
     name = text_of((int(scene.kind[0, 0]), int(scene.colour[0, 0])))
-    return text_mask(robust(), picture, name, [draws.rng(seed, "crops")], crops=crops)[1]
+    return text_mask(guide(options.clip), picture, name, [draws.rng(seed, "crops")], crops=options.crops)[1]
 
 
 def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
@@ -67,14 +67,14 @@ def edited(item: Item, options: argparse.Namespace) -> dict[str, Edit]:
     number, scene, prompt = item
     seed = options.seed + number
     picture, truth = render.render(scene), render.layers(scene)[:, 0] > 0
-    makers = {"given": lambda: truth.float(), "text": lambda: found(picture, scene, seed, options.crops)}
+    makers = {"given": lambda: truth.float(), "text": lambda: found(picture, scene, seed, options)}
     return {name: _edited(picture, makers[name](), truth, prompt, seed, options) for name in options.masks}
 
 
 def _edited(
     picture: Tensor, mask: Tensor, truth: Tensor, prompt: Prompt, seed: int, options: argparse.Namespace
 ) -> Edit:
-    generator, encoder = vqgan(), robust()
+    generator, encoder = vqgan(), guide(options.clip)
     target = targets.from_text(encoder, prompt.text)
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
     latent = generator.encode(picture)
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
-    add_cutout_search(parser, steps=60)
+    add_cutout_search(parser, steps=60, clip="robust")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search, paste")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)

@@ -21,15 +21,14 @@ from ..core.compute import precision
 from ..core.losses import targets
 from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init, optimize, weightings
-from ._common import WORDINGS, Prompt, each, models, prompts, right, robust, save_sheet, share, table
+from ._common import GUIDES, WORDINGS, Prompt, each, guide, models, prompts, right, save_sheet, share, table
 
 METHODS = ("random sample", "best of M", "CLIP, k = 5", "AugCLIP, k = 1", "AugCLIP, k = 5", "AugCLIP, k = 10")
 
 
 def pictures(prompt: Prompt, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, tuple[Tensor, float]]:
     """One picture [1, 3, H, W] of each method, and the seconds that it took."""
-    generator, plain = models()
-    encoder = robust() if options.clip == "robust" else plain
+    generator, encoder = models()[0], guide(options.clip)
     for model in (generator, *encoder.models):
         precision.compute_in(model, getattr(torch, options.precision) if options.precision else None)
     target = targets.from_text(encoder, prompt.text)
@@ -79,7 +78,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
-    parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which shipped one guides")
+    parser.add_argument("--clip", default="robust", choices=GUIDES, help="which shipped one guides")
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=150)

@@ -24,7 +24,7 @@ from ..core.losses.aug_clip import AugCLIPLoss
 from ..core.search import basis_init
 from ..core.search.bank import Bank
 from ..core.search.pool import Pool, shortlist
-from ._common import Prompt, each, models, prompts, robust, table
+from ._common import GUIDES, Prompt, each, guide, models, prompts, table
 
 SHARES = (0.2, 0.3, basis_init.SHARE, 0.5, 1.0)
 PLAIN = 500  # candidates that the released way is timed with
@@ -38,7 +38,7 @@ def wanted(options: argparse.Namespace) -> list[Prompt]:
 
 def aug_clip(prompt: Prompt, options: argparse.Namespace) -> AugCLIPLoss:
     """The loss that ranks for a prompt."""
-    encoder = robust() if options.clip == "robust" else models()[1]
+    encoder = guide(options.clip)
     return AugCLIPLoss(encoder, targets.from_text(encoder, prompt.text), copies=options.copies)
 
 
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--pools", type=int, default=3, help="seeds of pools")
     parser.add_argument("--seeds", type=int, default=6, help="seeds that choose from each")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts")
-    parser.add_argument("--clip", default="robust", choices=["plain", "robust"], help="which shipped one ranks")
+    parser.add_argument("--clip", default="robust", choices=GUIDES, help="which shipped one ranks")
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     options = parser.parse_args()
     torch.set_num_threads(1)

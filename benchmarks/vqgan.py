@@ -35,9 +35,9 @@ from ._common import (
     Prompt,
     add_cutout_search,
     each,
+    guide,
     held_out,
     right,
-    robust,
     save_sheet,
     search_in_words,
     share,
@@ -92,7 +92,7 @@ LARGE = {"steps": 60, "lr": 0.1, "smallest": 0.3}
 
 def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_loss.CutoutLoss:
     """What a row searches by, but for how it holds the latent."""
-    encoder = robust()
+    encoder = guide(options.clip)
     return cutout_loss.CutoutLoss(
         encoder,
         targets.from_text(encoder, prompt.text),
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
-    add_cutout_search(parser, steps=250)
+    add_cutout_search(parser, steps=250, clip="both")
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per search")
     options = parser.parse_args()

@@ -18,7 +18,7 @@ from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
-from ..picturebook import CLIPS, GENERATORS
+from ..picturebook import CLIPS, GENERATORS, PAIRS
 from . import checks, files, grids, growing, host, host_vae, published, sockets
 
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.01, 100.0  # of one CLIP among several
@@ -190,17 +190,19 @@ class LoadCLIP(io.ComfyNode):
             display_name="Load CLIP (joint)",
             category="guided GAN/load",
             description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and "
-            "knows its world only; 'picturebook robust' is harder to fool. Others are read from models/clip_joint: "
-            "open_clip model folders (open_clip_config.json and weights), OpenAI's archives, such as ViT-B-32.pt, and "
-            "CLIPs as transformers saves them (model.safetensors with its config.json).",
+            "knows its world only; 'picturebook robust' is harder to fool, and 'picturebook both' is the two as one. "
+            "Others are read from models/clip_joint: open_clip model folders (open_clip_config.json and weights), "
+            "OpenAI's archives, such as ViT-B-32.pt, and CLIPs as transformers saves them (model.safetensors with its "
+            "config.json).",
             search_aliases=["CLIP", "open_clip", "FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 published.Menu(
                     "model",
                     "clip_joint",
-                    [*CLIPS, *_encoder_names()],
-                    tooltip="'picturebook'; 'picturebook robust' for VQGAN-CLIP; one that is published, downloaded "
-                    "at first use; or an open_clip folder or an archive of OpenAI's in models/clip_joint.",
+                    [*CLIPS, *PAIRS, *_encoder_names()],
+                    tooltip="'picturebook' for the StyleGAN-T; 'picturebook robust' for searches; 'picturebook both' "
+                    "for VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder or an "
+                    "archive of OpenAI's in models/clip_joint.",
                 )
             ],
             outputs=[
@@ -215,17 +217,24 @@ class LoadCLIP(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model: str) -> str:
-        path = CLIPS.get(model) or published.path("clip_joint", model)
-        return files.fingerprint(path, *map(path.with_name, clip.BESIDE))
+        paths = _shipped(model) or [published.path("clip_joint", model)]
+        return files.fingerprint(*(file for path in paths for file in (path, *map(path.with_name, clip.BESIDE))))
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        path = CLIPS.get(model) or published.obtain("clip_joint", model, cls.hidden.unique_id)
+        paths = _shipped(model) or [published.obtain("clip_joint", model, cls.hidden.unique_id)]
         with host.models():
-            encoder = clip.load(path)
-            host.adopt(encoder)
-        host.say(weights.describe(encoder, weights.remarks(path)), cls.hidden.unique_id)
-        return io.NodeOutput(encoder)
+            encoders = [clip.load(path) for path in paths]
+            for encoder in encoders:
+                host.adopt(encoder)
+        said = [weights.describe(each, weights.remarks(path)) for each, path in zip(encoders, paths, strict=True)]
+        host.say("\n".join(said), cls.hidden.unique_id)
+        return io.NodeOutput(encoders[0] if len(encoders) == 1 else clip.Ensemble(encoders, [1.0] * len(encoders)))
+
+
+def _shipped(model: str) -> list[Path]:
+    """The folders of an entry that comes with the pack; none for others."""
+    return [CLIPS[name] for name in PAIRS.get(model, (model,)) if name in CLIPS]
 
 
 def _encoder_names() -> list[str]:

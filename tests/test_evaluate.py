@@ -32,6 +32,8 @@ def test_a_preset_is_the_packs_workflow_up_to_the_pictures_that_it_is_judged_by(
     assert found.settings == ["GuidedGAN_BasisInit.k=1", "GuidedGAN_BasisInit.candidates=500"]
     assert Fields.of(found.graph).seeds == {"5.seed": 0}
     assert found.clips == {"picturebook robust"}
+    (both,) = systems.systems(["best-of:GuidedGAN_LoadCLIP.model=picturebook both"])
+    assert both.clips == {"picturebook", "picturebook robust"}
 
 
 def test_alternatives_are_a_system_each():

@@ -52,12 +52,16 @@ def test_targets(client, parts):
 
 def test_encoders(client, parts):
     graph, (a, b), _ = parts
-    chain = graph.add("CombineCLIP", clip_1=a, clip_2=b)
-    chain = graph.add("CombineCLIP", clip_1=chain, clip_2=b, weight_1=2.0, weight_2=0.5)
+    two = graph.add("CombineCLIP", clip_1=a, clip_2=b)
+    shipped = graph.add("LoadCLIP", model="picturebook both")
+    chain = graph.add("CombineCLIP", clip_1=two, clip_2=b, weight_1=2.0, weight_2=0.5)
     grown = graph.add("CombineCLIP", clip_1=a, clip_2=b, weights="0.5", **{"more.clip_3": b})
-    losses = (plain(graph, clip, graph.add("EncodeText", clip=clip, text="a boat")) for clip in (chain, grown))
-    one, other = scored(client, graph, *losses)
-    assert one == pytest.approx(other, abs=1e-6)
+    clips = (two, shipped, chain, grown)
+    losses = (plain(graph, clip, graph.add("EncodeText", clip=clip, text="a boat")) for clip in clips)
+    scores = scored(client, graph, *losses)
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert scores[2] == pytest.approx(scores[3], abs=1e-6)
+    assert scores[0] != pytest.approx(scores[2], abs=1e-3)
 
 
 @pytest.mark.parametrize(

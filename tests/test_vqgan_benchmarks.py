@@ -13,7 +13,7 @@ from guided_gan.picturebook.scenes import kinds
 from guided_gan.picturebook.scenes.render import layers
 
 LOSS = {"copies": 2, "smallest": 0.5, "whole": 0.0}
-SEARCH = {"seed": 1, "steps": 2, "lr": 0.15, "schedule": "cosine", "noise": 0.0, "crops": 40, **LOSS}
+SEARCH = {"clip": "both", "seed": 1, "steps": 2, "lr": 0.15, "schedule": "cosine", "noise": 0.0, "crops": 40, **LOSS}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def toys(monkeypatch):
     """A toy encoder, and no further processes."""
     encoder = ToyEncoder()
     for module in (_common, edit, vqgan):
-        monkeypatch.setattr(module, "robust", lambda: encoder)
+        monkeypatch.setattr(module, "guide", lambda name: encoder)
         monkeypatch.setattr(
             module, "each", lambda work, items, *arguments, jobs: [work(item, *arguments) for item in items]
         )
