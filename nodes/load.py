@@ -33,9 +33,9 @@ class LoadGenerator(io.ComfyNode):
             node_id="GuidedGAN_LoadGenerator",
             display_name="Load Generator",
             category="guided GAN/load",
-            description="Loads a GAN. 'picturebook', a BigGAN, 'picturebook VQGAN' and 'picturebook StyleGAN-T' come "
-            "with the pack: 64-pixel picture-book scenes of one object. Others are read from models/gan; the family "
-            "is recognised by the file's contents.",
+            description="Loads a GAN. With the pack come 'picturebook', a BigGAN, and 'picturebook StyleGAN-T', which "
+            "draw 64-pixel picture-book scenes of one object, and 'picturebook VQGAN', which draws any of such scenes, "
+            "at any size. Others are read from models/gan; the family is recognised by the file's contents.",
             search_aliases=["BigGAN", "GAN", "FuseDream", "VQGAN-CLIP", "StyleGAN-T"],
             inputs=[
                 published.Menu(

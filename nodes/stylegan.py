@@ -11,7 +11,10 @@ from ..core.generators.stylegan_t import NOISES, text_to_image, truncate
 from ..core.types import Generator, JointEncoder, Latent
 from . import checks, host, prompt, sockets
 
-CLIP = "The CLIP that the generator was trained with. Not needed where the generator's file has its own text encoder."
+CLIP = (
+    "The CLIP that the generator was trained with: 'picturebook' for 'picturebook StyleGAN-T'. Not needed where the "
+    "generator's file has its own text encoder."
+)
 
 
 class StyleGANTSample(io.ComfyNode):
