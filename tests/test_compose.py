@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from toy_losses import distance
-from toys import ToyGenerator, seeded
+from toys import ToyGenerator, seeded, toy_autoencoder
 
 from guided_gan.core.errors import LatentError, PackError
 from guided_gan.core.files import latent_files
@@ -87,6 +87,24 @@ def test_the_start_is_what_the_two_bases_stand_for(composite, generator, loss, w
             for name, value in composite.layer(latent, which).tensors.items():
                 torch.testing.assert_close(value[i], wanted.tensors[name][i // 2])
     assert torch.equal(latent.tensors["place"], places.repeat(2, 1))
+
+
+@pytest.mark.parametrize("scaled", [(True, True), (True, False)])
+def test_layers_that_were_searched_at_all_scales_start_as_the_pictures_that_they_decode_to(scaled):
+    generator = toy_autoencoder()
+
+    def layer(seed, all_scales):
+        basis = weightings.of_latent(generator.sample(2, seeded(seed)))
+        coarse = weightings.at_all_scales(basis).coarse if all_scales else {}
+        drawn = {name: torch.randn(grid.shape, generator=seeded(2)) for name, grid in coarse.items()}
+        return replace(basis, coarse=drawn)
+
+    front, back = map(layer, (0, 1), scaled)
+    place = pasting.placements([0.5], ["centre"])
+    composite = compose.Composite(generator)
+    found = composite.decode(weightings.mix(compose.start(composite, front, back, place)))
+    shown, behind = (generator.decode(weightings.mix(basis)) for basis in (front, back))
+    torch.testing.assert_close(found, pasting.paste(shown, behind, place.expand(2, -1)))
 
 
 @pytest.mark.parametrize("batch", [0, 1, 4])

@@ -141,6 +141,7 @@ def start(composite: Composite, foreground: Basis, background: Basis, place: Ten
         fixed=fixed,
         anchor=joined("anchor"),
         mask=joined("mask"),
+        coarse=joined("coarse"),
     )
 
 
