@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from searches import assert_equal
+from searches import Failing, assert_equal
 from toys import ToyGenerator, seeded, small_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import ChoiceError
 from guided_gan.core.files import latent_files
 from guided_gan.core.pictures.resample import enlarged
+from guided_gan.core.search import optimizers
 from guided_gan.core.search.masking import masked
 from guided_gan.core.search.optimize import Options, Search, optimize
-from guided_gan.core.search.options import ALL
-from guided_gan.core.search.weightings import at_all_scales, mix, of_latent
+from guided_gan.core.search.options import ALL, FINEST
+from guided_gan.core.search.weightings import WEIGHTINGS, at_all_scales, at_finest_scale, mix, of_latent
+from guided_gan.core.types import Basis
 
 
 class OnePixel:
@@ -105,6 +107,57 @@ def test_it_resumes_and_goes_on_as_if_unbroken(generator, start, tmp_path):
     assert_equal(resumed.result(), unbroken.result())
     half = search(generator, start, 5, grid_scales=ALL)
     assert_equal(search(generator, half.basis, 3, grid_scales=ALL).basis, unbroken.result().basis)
+
+
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+def test_a_search_of_cells_goes_on_at_all_scales_whose_grids_begin_afresh(generator, start, optimizer, tmp_path):
+    """As far as the cells go, whose moments go on, it begins with the very step that goes on with cells alone."""
+    found = search(generator, start, 3, optimizer=optimizer).basis
+    latent_files.save(tmp_path / "basis.safetensors", found, {})
+    read = latent_files.load(tmp_path / "basis.safetensors")[0]
+    cells, scaled = (search(generator, read, 1, optimizer=optimizer, grid_scales=s).basis for s in (FINEST, ALL))
+    for name, value in cells.vectors.items():
+        assert torch.equal(scaled.vectors[name], value)
+    assert all((grid != 0).any() for grid in scaled.coarse.values())
+    begun = search(generator, of_latent(mix(found)), 1, optimizer=optimizer, grid_scales=ALL).basis
+    for name, grid in begun.coarse.items():
+        torch.testing.assert_close(scaled.coarse[name], grid)
+
+
+def test_before_a_step_a_search_has_the_moments_that_it_was_given(generator, start):
+    found = search(generator, start, 3).basis
+    options = Options(2, 0.05, 0.0, grid_scales=ALL)
+    going = Search(generator, Failing(OnePixel(), 2), found, seeds=[7, 8], options=options)
+    going.step()
+    assert going.stopped
+    moments = going.state().basis.moments
+    assert moments.keys() == found.moments.keys()
+    assert all(torch.equal(value, found.moments[name]) for name, value in moments.items())
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_coarse_grids_become_part_of_the_cells_where_these_alone_are_searched(weighting):
+    vectors = {"z": torch.randn(2, 3, 4, 6, 8, generator=seeded(1)), "y": torch.randn(2, 3, 5, generator=seeded(2))}
+    weights = WEIGHTINGS[weighting][0](vectors, [1, 2])
+    weights = {name: value + torch.randn(value.shape, generator=seeded(3)) for name, value in weights.items()}
+    basis = at_all_scales(Basis("a", vectors, weights, weighting, torch.zeros(2, 3)))
+    coarse = {name: torch.randn(grid.shape, generator=seeded(4)) for name, grid in basis.coarse.items()}
+    basis = replace(basis, coarse=coarse)
+    found = at_finest_scale(basis)
+    assert not found.coarse
+    assert torch.equal(found.vectors["y"], vectors["y"])
+    torch.testing.assert_close(mix(found).tensors, mix(basis).tensors)
+
+
+def test_a_search_at_all_scales_goes_on_with_cells_alone_from_the_picture_where_it_was(generator, start):
+    found = search(generator, start, grid_scales=ALL).basis
+    going = Search(generator, OnePixel(), found, seeds=[7, 8], options=Options(3, 0.05, 0.0))
+    going.step()
+    assert going.best is not None
+    assert torch.allclose(going.best.images, generator.decode(mix(found)), atol=1e-5)
+    basis = going.result().basis
+    assert not basis.coarse
+    assert not any("coarse" in name for name in basis.moments)
 
 
 def test_seed_eight_ends_alike_alone_and_among_others(generator, start):

@@ -27,6 +27,7 @@ from guided_gan.core.results import Best, State
 from guided_gan.core.search import bilevel, compose, optimizers, weightings
 from guided_gan.core.search.bilevel import Tradeoff
 from guided_gan.core.search.optimize import Options, Search
+from guided_gan.core.search.options import ALL
 from guided_gan.core.types import Basis, Latent
 from guided_gan.launcher import ROOT
 
@@ -101,10 +102,10 @@ def fusedream(abroad):
 def vqgan_clip(abroad):
     generator, encoder = random_vqgan(TINY, CPU), random_clip(TINY, CPU)
     loss = CutoutLoss(encoder, random_target(encoder, TINY.clip["embed_dim"]), copies=3, whole=0.2)
-    start = weightings.at_all_scales(weightings.of_latent(generator.sample(2, seeded(0))))
+    start = weightings.of_latent(generator.sample(2, seeded(0)))
     whole = regularised(loss, generator)
     abroad(generator, encoder)
-    return generator, whole, start, {}
+    return generator, whole, start, {"grid_scales": ALL}
 
 
 def composition(abroad):

@@ -47,7 +47,7 @@ class Descent:
         self._leaves = list(parameters.leaves.values())
         self._optimizer = optimizers.make(name, self._leaves, lr)
         optimizers.restore(self._optimizer, name, parameters.leaves, moments)
-        self._fresh = not self._optimizer.state
+        self._before = {key: value for key, value in moments.items() if key.startswith(f"{name}/")}
         device = self._leaves[0].device
         self._finite = torch.ones((), dtype=torch.bool, device=device)  # all losses so far
         self._taken = torch.zeros((), dtype=torch.int64, device=device)
@@ -87,6 +87,6 @@ class Descent:
 
     def moments(self) -> dict[str, Tensor]:
         """The optimiser's state, as `optimizers.state_of`; waits for the device."""
-        if self._fresh and not self.taken():
-            return {}  # the initial state, although reverted steps have created entries
+        if not self.taken():
+            return self._before  # although reverted steps may have created entries
         return optimizers.state_of(self._optimizer, self._name, self._parameters.leaves)

@@ -35,7 +35,7 @@ from .descent import Descent
 from .evaluation import Evaluation, Evaluator, fixed_rngs
 from .options import ALL, Options
 from .parameters import Parameters, home
-from .weightings import at_all_scales
+from .weightings import at_all_scales, at_finest_scale
 
 Callback = Callable[[int, float, Tensor], None]
 # Key of a step's random numbers and scheduled values: ("noise", "z") for the latent's tensor z, ("first", "AugCLIP")
@@ -85,9 +85,9 @@ class Search:
         self._end = basis.steps + options.steps
         # A scheduled loss is evaluated as it is at the last step, so that evaluations are comparable.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
-        if options.grid_scales == ALL and not basis.coarse:
-            basis = at_all_scales(basis)
         state = state or State(basis, None)
+        scaled = at_all_scales if options.grid_scales == ALL else at_finest_scale
+        state = replace(state, basis=scaled(state.basis))
         self.done = state.basis.steps
         self._begun, self._ahead = self.done, deque[Mapping[Place, Tensor]]()
         self._device = next(generator.module.parameters()).device

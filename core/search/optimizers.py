@@ -99,18 +99,21 @@ def state_of(optimizer: Optimizer, name: str, leaves: Leaves) -> dict[str, Tenso
 def restore(optimizer: Optimizer, name: str, leaves: Leaves, state: Mapping[str, Tensor]) -> None:
     """Load a state that `state_of` returned; that of another optimiser is ignored.
 
+    Leaves of which it has nothing, such as grids that are searched only from now on, begin with a fresh state.
+
     Raises:
-        LatentError: a part of this optimiser's state is missing.
+        LatentError: a part of this optimiser's state of a leaf is missing.
     """
-    if not any(key.startswith(f"{name}/") for key in state):
-        return
-    wanted = {f"{name}/{leaf}/{key}" for leaf in leaves for key in _keys(name)}
-    if missing := sorted(wanted - state.keys()):
-        raise LatentError(f"The basis lacks {missing[0]} of its optimiser's state: its file is broken; make it again.")
     packed = optimizer.state_dict()
     for index, leaf in enumerate(leaves):
         start = f"{name}/{leaf}/"
-        values = {key: state[start + key] for key in _keys(name)}
+        values = {key: state[start + key] for key in _keys(name) if start + key in state}
+        if not values:
+            continue
+        if missing := [key for key in _keys(name) if key not in values]:
+            raise LatentError(
+                f"The basis lacks {start}{missing[0]} of its optimiser's state: its file is broken; make it again."
+            )
         packed["state"][index] = {key: (value if value.ndim > 1 else value[0]).clone() for key, value in values.items()}
     optimizer.load_state_dict(packed)
 
