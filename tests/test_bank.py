@@ -94,7 +94,7 @@ def test_a_corrupt_bank_is_computed_anew_with_a_word(generator, encoder, tmp_pat
 
 
 SPOILT = {
-    "nan": lambda t: {**t, "vectors": t["vectors"].clone().index_fill_(0, torch.tensor(3), float("nan"))},
+    "nan": lambda t: {**t, "vectors": t["vectors"].index_fill(1, torch.tensor(3), float("nan"))},
     "columns": lambda t: {**t, "vectors": t["vectors"][:, :5]},
     "rows": lambda t: {**t, "vectors": t["vectors"][:70]},
     "dimensions": lambda t: {**t, "vectors": t["vectors"][0]},
@@ -121,6 +121,29 @@ def test_a_bank_that_is_whole_but_wrong_is_computed_anew_and_kept(generator, enc
     assert "computed anew" in said[0]
     assert torch.equal(again, right)
     assert path.read_bytes() == content
+
+
+class Overflowing(ToyGenerator):
+    """A generator some of whose pictures have an element that is not a number."""
+
+    def decode(self, latent):
+        images = super().decode(latent)
+        images[latent.tensors["z"][:, 0] > 1, 0, 0, 0] = torch.nan
+        return images
+
+
+def test_candidates_without_a_vector_are_stored_and_not_computed_again(generator, encoder, tmp_path):
+    overflowing = Overflowing()
+    found = vectors(overflowing, encoder, tmp_path, 200)
+    unfit = found.isnan()
+    assert 0 < unfit[:, 0].sum() < 100
+    assert torch.equal(unfit.all(1), unfit.any(1))
+    torch.testing.assert_close(found[~unfit[:, 0]], vectors(generator, encoder, None, 200)[~unfit[:, 0]])
+    overflowing.decoded.clear()
+    said = []
+    again = vectors(overflowing, encoder, tmp_path, 200, warn=said.append)
+    assert torch.equal(again.nan_to_num(7), found.nan_to_num(7))
+    assert (overflowing.decoded, said) == ([], [])
 
 
 def test_banks_have_a_limit_and_the_least_recently_used_goes_first(generator, encoder, tmp_path, monkeypatch):

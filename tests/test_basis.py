@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from searches import loss_of
-from toys import toy_autoencoder
+from toys import ToyGenerator, toy_autoencoder
 
 from guided_gan.core import draws
 from guided_gan.core.errors import ChoiceError, PackError
@@ -134,6 +134,33 @@ def test_progress_only_grows_and_says_the_stage(generator, encoder, fresh, total
     assert stages[0] == "scoring 200 candidates by 3 augmented copies each"
     assert f"scoring 200 candidates by {FEW} augmented copies each" in stages
     assert stages[-1].endswith("candidates by 2 more augmented copies each")
+
+
+class Overflowing(ToyGenerator):
+    """A generator whose pictures are not finite where a function of the latent says so."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+
+    def decode(self, latent):
+        return super().decode(latent).masked_fill(self.where(latent.tensors["z"])[:, None, None, None], torch.inf)
+
+
+@pytest.mark.parametrize("copies", [3, FEW + 2])
+def test_candidates_whose_scores_are_not_finite_come_last(encoder, copies):
+    generator, loss = Overflowing(lambda z: z[:, 0] > 0), loss_of(encoder, copies=copies)
+    found = initialise(generator, loss, seeds=[7], k=4, count=150, fresh=True)
+    latents, scores = by_hand(ToyGenerator(), loss, 7, range(150))
+    check_best(found, latents, scores.masked_fill(latents.tensors["z"][:, 0] > 0, -torch.inf))
+
+
+def test_too_few_candidates_with_finite_scores_are_refused(encoder):
+    first = candidates(ToyGenerator(), 7, 0).tensors["z"]
+    generator = Overflowing(lambda z: (z[:, None] != first[:3]).any(2).all(1))  # of all but three
+    assert len(initialise(generator, loss_of(encoder), seeds=[7], k=3, count=100, fresh=True)) == 1
+    with pytest.raises(PackError, match=r"Only 3 of 24 candidates have a score that is a number, and k is 4"):
+        initialise(generator, loss_of(encoder), seeds=[7], k=4, count=100, fresh=True)
 
 
 # --- the pool that seeds share ---------------------------------------------------------------------------------------

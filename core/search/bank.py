@@ -133,7 +133,7 @@ class Bank:
 
     @torch.no_grad()
     def _compute(self, chunk: int, numbers: Tensor, tell: Callable[[slice], None]) -> Tensor:
-        """Mean vectors [n, D] of a chunk's candidates with these numbers."""
+        """Mean vectors [n, D] of a chunk's candidates with these numbers; NaN throughout for unfit ones, see `Rows`."""
         latents = candidates(self._generator, self._seed, chunk, self._gaussian_y)[numbers - chunk * CHUNK]
         device = next(self._generator.module.parameters()).device
 
@@ -145,7 +145,8 @@ class Bank:
             tell(rows)
             return torch.cat(means)
 
-        return torch.cat(self._batches.each(len(numbers), embed)).cpu()
+        vectors = torch.cat(self._batches.each(len(numbers), embed)).cpu()
+        return vectors.where(vectors.isfinite().all(1, keepdim=True), torch.nan)
 
     def _copies_in_words(self) -> str:
         """The copies of a candidate as text: "10 augmented copies"."""

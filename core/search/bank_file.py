@@ -25,7 +25,11 @@ Warn = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Rows:
-    """Vectors [R, D], float32, of the candidates with these numbers [R], ascending."""
+    """Vectors [R, D], float32, of the candidates with these numbers [R], ascending.
+
+    Candidates whose vectors are not finite, as when a model overflows in half precision, are unfit: they have NaN
+    throughout, so that they are not computed again.
+    """
 
     numbers: Tensor
     vectors: Tensor
@@ -53,14 +57,16 @@ class Rows:
 
     @staticmethod
     def of(tensors: Mapping[str, Tensor], width: int) -> Rows | None:
-        """The rows in a file's tensors; None if they are not numbered finite vectors of length `width`."""
+        """The rows in a file's tensors; None if they are not numbered vectors of length `width`, finite or unfit."""
         like = Rows.none(width)
         numbers, vectors = tensors.get("numbers", like.vectors), tensors.get("vectors", like.numbers)
         if (numbers.dtype, vectors.dtype) != (like.numbers.dtype, like.vectors.dtype):
             return None
         if numbers.ndim != 1 or vectors.shape != (len(numbers), width):
             return None
-        if (numbers < 0).any() or (numbers.diff() <= 0).any() or not finite(vectors):
+        if (numbers < 0).any() or (numbers.diff() <= 0).any():
+            return None
+        if not finite(vectors[~vectors.isnan().all(1)]):
             return None
         return Rows(numbers, vectors)
 

@@ -71,7 +71,8 @@ def initialise(
 
     Raises:
         ChoiceError: an unknown weighting or ranking.
-        PackError: k, count or seeds are out of range, there is no AugCLIP term, or no class vector for gaussian_y.
+        PackError: k, count or seeds are out of range, there is no AugCLIP term, or no class vector for gaussian_y; or
+            fewer than k of the candidates that are scored by all copies have a finite score.
     """
     terms = _terms(loss)
     check_choice("weighting", WEIGHTINGS, weighting)
@@ -93,7 +94,9 @@ def initialise(
         by_few = pool.by_few(count, bar.part)
         for part in parts:
             numbers = part[shortlist(by_few[part])]
-            best = pool.by_all(numbers, bar.part).topk(k)
+            scores = pool.by_all(numbers, bar.part)
+            _check_fit(scores, k)
+            best = scores.topk(k)
             found.append((pool.latents(numbers[best.indices]), best.values))
     vectors = {name: torch.stack([latent.tensors[name] for latent, _ in found]) for name in generator.spec}
     weights = WEIGHTINGS[weighting][0](vectors, seeds)
@@ -127,6 +130,20 @@ def _terms(loss: Loss) -> list[tuple[float, AugCLIPLoss]]:
     if not terms:
         raise PackError("Candidates are ranked by AugCLIP: give an AugCLIP loss, or a sum that has one.")
     return terms
+
+
+def _check_fit(scores: Tensor, k: int) -> None:
+    """Check that at least k of the scores [n] are finite.
+
+    Raises:
+        PackError: they are not.
+    """
+    fit = int(scores.isfinite().sum())
+    if fit < k:
+        raise PackError(
+            f"Only {fit} of {len(scores)} candidates have a score that is a number, and k is {k}: the generator or the "
+            "CLIP overflows. Have them compute in float32, or load others."
+        )
 
 
 class _Bar:

@@ -69,15 +69,18 @@ class Pool:
         self._draw = partial(candidates, generator, seed, gaussian_y=gaussian_y)
 
     def by_few(self, count: int, part: Part) -> Tensor:
-        """Scores [count] of the first `count` candidates, by the first FEW copies of each."""
+        """Scores [count] of the first `count` candidates, by the first FEW copies of each; -inf for unfit ones."""
         numbers = torch.arange(whole_chunks(count))
-        scores = [term.weight * term.loss.rank(term.few.vectors(numbers, part(len(numbers)))) for term in self._terms]
-        return torch.stack(scores).sum(0)[:count]
+        return self._scores(lambda term: term.few.vectors(numbers, part(len(numbers))))[:count]
 
     def by_all(self, numbers: Tensor, part: Part) -> Tensor:
-        """Scores [n] of the candidates with these numbers [n] by all copies."""
-        scores = [term.weight * term.loss.rank(term.means(numbers, part)) for term in self._terms]
-        return torch.stack(scores).sum(0)
+        """Scores [n] of the candidates with these numbers [n] by all copies; -inf for unfit ones."""
+        return self._scores(lambda term: term.means(numbers, part))
+
+    def _scores(self, vectors: Callable[[_Term], Tensor]) -> Tensor:
+        """Scores [n] of candidates by their mean vectors [n, D] for each term; -inf where they are not finite."""
+        scores = torch.stack([term.weight * term.loss.rank(vectors(term)) for term in self._terms]).sum(0)
+        return scores.where(scores.isfinite(), -torch.inf)
 
     def latents(self, numbers: Tensor) -> Latent:
         """The candidates with these numbers [n], in this order."""
