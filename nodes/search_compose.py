@@ -194,7 +194,15 @@ class ComposeOptimize(io.ComfyNode):
         with host.models(generator, *loss.models, metric, *(held_out.models if held_out else ())):
             if 0 < search_best < len(place):
                 place = compose.best_places(
-                    composite, loss, foreground, background, place, seeds=seeds, count=search_best, batch=at_once
+                    composite,
+                    loss,
+                    foreground,
+                    background,
+                    place,
+                    seeds=seeds,
+                    count=search_best,
+                    batch=at_once,
+                    progress=host.Progress(len(seeds) * len(place), cls.hidden.unique_id),
                 )
             start = compose.start(composite, foreground, background, place)
             tried = len(start) // len(seeds)

@@ -111,7 +111,11 @@ def test_layers_that_were_searched_at_all_scales_start_as_the_pictures_that_they
 def test_the_best_places_are_those_whose_compositions_score_best_as_they_are(composite, loss, batch):
     seeds, places = [7, 11], pasting.placements([0.5])
     layers = layers_of(composite, loss, seeds)
-    found = compose.best_places(composite, loss, *layers, places, seeds=seeds, count=3, batch=batch)
+    known = []
+    found = compose.best_places(
+        composite, loss, *layers, places, seeds=seeds, count=3, batch=batch, progress=known.append
+    )
+    assert known == [min(done, 18) for done in range(batch or 18, 18 + (batch or 18), batch or 18)]
     latents = weightings.mix(compose.start(composite, *layers, places))
     for row, seed in enumerate(seeds):
         losses = []
@@ -122,6 +126,18 @@ def test_the_best_places_are_those_whose_compositions_score_best_as_they_are(com
     start = compose.start(composite, *layers, found)
     assert torch.equal(start.fixed["place"], found.flatten(0, 1))
     assert torch.equal(start.vectors["foreground.z"], layers[0].vectors["z"].repeat_interleave(3, 0))
+
+
+def test_the_choice_of_places_can_be_interrupted(composite, loss):
+    def interrupt(done):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    layers, places = layers_of(composite, loss, [7]), pasting.placements([0.5])
+    composite.base.decoded.clear()
+    with pytest.raises(KeyboardInterrupt):
+        compose.best_places(composite, loss, *layers, places, seeds=[7], count=3, progress=interrupt)
+    assert sum(composite.base.decoded) == 2 * 2
 
 
 def search_of(composite, loss, start, seed=7, **options):

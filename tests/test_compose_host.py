@@ -70,6 +70,13 @@ def test_only_the_place_that_scores_best_at_the_start_is_searched(client):
     assert np.array_equal(picture, alone)
 
 
+def test_the_choice_of_places_shows_its_progress_and_can_be_stopped(client):
+    s = composition(client, places="all", scales=" ".join(f"0.{i}" for i in range(20, 36)), search_best=1, at_once=1)
+    run = client.run(s.graph.prompt, lambda run: len(run.progress("ComposeOptimize")) > 3)
+    assert run.status == "interrupted"
+    assert max(run.progress("ComposeOptimize")) < 9 * 16
+
+
 def test_optimiser_and_schedule_are_chosen_on_the_node(client):
     def curve(**chosen):
         s = composition(client, places="centre", preview_every=0, **chosen)

@@ -6,7 +6,7 @@ latent consists of the layers' latents and the place, which a search does not ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -156,6 +156,7 @@ def best_places(
     seeds: Sequence[int],
     count: int,
     batch: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """The places with the best scores before the search: [N, count, 4], best first.
 
@@ -171,6 +172,7 @@ def best_places(
         seeds: one for each of the N rows of the bases, for the augmentations.
         count: 1 to P.
         batch: compositions that are evaluated at once, 0 for all; fewer on out of memory.
+        progress: called with the number of compositions evaluated, out of N * P, after each batch.
 
     Raises:
         PackError, LatentError: as `start`.
@@ -181,7 +183,10 @@ def best_places(
     of_row = [seed for seed in seeds for _ in place]
 
     def losses(rows: slice) -> Tensor:
-        return loss(composite.decode(latents[rows]), latents[rows], fixed_rngs(of_row[rows]))
+        values = loss(composite.decode(latents[rows]), latents[rows], fixed_rngs(of_row[rows]))
+        if progress:
+            progress(rows.stop)
+        return values
 
     found = torch.cat(Batches(batch).each(len(basis), losses)).cpu()
     return place[found.view(-1, len(place)).argsort(1)[:, :count]]
