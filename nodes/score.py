@@ -40,8 +40,9 @@ class Score(io.ComfyNode):
                 sockets.Loss.Input("loss", tooltip="What to score by."),
                 io.Int.Input(
                     "seed",
-                    tooltip="Decides the augmentations, the same for every picture. With the seed of a search they are "
-                    "those of its evaluations: the score of its picture is then that of its curve.",
+                    tooltip="Decides the augmentations, the same for every picture. With the seed of a search, a loss "
+                    f"whose settings are '{suited.BY_HAND}' or as published gives its picture the score of its curve; "
+                    f"one that '{suited.SUITS}' need not, since none is known here.",
                     **sockets.SEED,
                 ),
             ],

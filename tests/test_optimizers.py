@@ -42,6 +42,15 @@ def test_each_goes_on_from_its_state_as_if_unbroken(generator, loss, name, sched
     assert torch.equal(resumed.images, unbroken.images)
 
 
+@pytest.mark.parametrize("schedule", optimizers.SCHEDULES)
+def test_two_in_a_row_are_one_long_search_under_a_constant_schedule_alone(generator, loss, schedule):
+    options = Options(3, lr=0.05, schedule=schedule)
+    whole = ran(generator, loss, replace(options, steps=6)).result().basis
+    second = ran(generator, loss, options, start=ran(generator, loss, options).result().basis).result().basis
+    same = [torch.equal(value, second.vectors[name]) for name, value in whole.vectors.items()]
+    assert same == [schedule == "constant"] * len(same)
+
+
 def test_another_optimisers_state_is_passed_over(generator, loss):
     basis = ran(generator, loss, Options(3, lr=0.05)).result().basis
     assert all(name.startswith("Adam/") for name in basis.moments)

@@ -249,3 +249,12 @@ def test_pictures_of_no_generator_are_scored_by_the_papers_numbers(client):
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
     assert "AugCLIP: copies 50" in told(run, "Score")
+
+
+def test_with_the_seed_of_a_search_its_picture_scores_as_its_curve_says(client):
+    prompt = search(client, {"candidates": 60, "k": 2}, {"copies": 3}, {"steps": 4, "seed": 5})
+    image, loss = (prompt[node]["inputs"][name] for node, name in (("SaveImage", "images"), ("Optimize", "loss")))
+    prompt["Score"] = {"class_type": "GuidedGAN_Score", "inputs": {"image": image, "loss": loss, "seed": 5}}
+    _, run = picture(client, prompt)
+    (curve,) = run.outputs["Optimize"]["curve"]
+    assert run.outputs["Score"]["scores"] == pytest.approx([curve["best"]["AugCLIP"]], abs=1e-3)

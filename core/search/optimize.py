@@ -46,8 +46,10 @@ Place = tuple[str, str]
 class Search:
     """A search in progress: call `step` repeatedly, and `result` at any time.
 
-    A search that continues from the basis of an earlier result takes the same steps as an uninterrupted one. `best` is
-    the best so far, on the search's device, and None before the first step; `curve` has all scores so far.
+    A search that continues from the basis of an earlier result with the same options takes the same steps as an
+    uninterrupted one if the schedule is constant; others depend on the number of all steps, those of the basis
+    included. `best` is the best so far, on the search's device, and None before the first step; `curve` has all scores
+    so far.
 
     Args:
         generator: decodes latents; its weights are frozen.
