@@ -63,6 +63,22 @@ def test_pictures_to_look_at_are_of_one_size(side, expected):
     assert torch.equal(sized[:, 0, 0, 0], given[:, 0, 0, 0])
 
 
+def strips(height, width):
+    return torch.linspace(-1, 1, width).expand(2, 3, height, width)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((300, 1), (256, 1)), ((5000, 2), (256, 1)), ((4, 4096), (4, 4096)), ((4, 100), (160, 4000)), ((4, 9000),) * 2],
+)
+def test_strips_to_look_at_have_a_size_too(size, expected):
+    sized = sheet.sized(strips(*size), 256)
+    assert sized.shape == (2, 3, *expected)
+    assert sized.isfinite().all()
+    drawn = sheet.sheet(sized, 1, captions=["0.1234 ± 0.0012", "0.0123"])
+    assert max(drawn.shape[2:]) < 10_000
+
+
 def test_large_pictures_keep_their_size():
     assert sheet.sheet(pictures(1, 200), 1).shape == (1, 3, 208, 208)
 

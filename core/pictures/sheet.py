@@ -14,6 +14,8 @@ from .lettering import Font, font_for
 
 SHOWN = 256  # a good height for pictures on a node
 _SIDE = 128  # smaller pictures are enlarged by an integer factor, so that labels fit
+_LONGEST_SIDE = 4096  # of a picture that was enlarged
+_WIDE = 4  # times as wide as high, beyond which a picture's width does not make letters larger
 _GAP, _LABEL = 4, 180  # pixels between pictures, and the least maximal width of a row's label
 _FONT, _OF_WIDTH, _OF_PICTURE = (
     14,
@@ -47,9 +49,9 @@ def sheet(
     """
     check(pictures)
     rows = -(-len(pictures) // columns) if columns > 0 else 0
-    pictures = _enlarge(pictures)
+    pictures = _enlarge(pictures, -(-_SIDE // min(pictures.shape[2:])))
     height, width = pictures.shape[2:]
-    size = max(_FONT, min(columns * width // _OF_WIDTH, width // _OF_PICTURE))
+    size = max(_FONT, min(columns * width // _OF_WIDTH, min(width, _WIDE * height) // _OF_PICTURE))
     font = font_of(row_labels, column_labels, columns, captions, size)
     _check_count("row", row_labels, rows)
     _check_count("picture", captions, len(pictures))
@@ -104,14 +106,16 @@ def _check_count(what: str, labels: Sequence[str], count: int) -> None:
 
 def sized(pictures: Tensor, height: int) -> Tensor:
     """Pictures [N, 3, H, W] resized to at most this height: enlarged by an integer factor, or shrunk."""
-    if pictures.shape[2] > height:
-        return F.interpolate(pictures, scale_factor=height / pictures.shape[2], mode="area")
-    return F.interpolate(pictures, scale_factor=height // pictures.shape[2], mode="nearest")
+    rows, columns = pictures.shape[2:]
+    if rows > height:
+        return F.interpolate(pictures, size=(height, max(1, columns * height // rows)), mode="area")
+    return _enlarge(pictures, height // rows)
 
 
-def _enlarge(pictures: Tensor) -> Tensor:
-    factor = max(1, -(-_SIDE // min(pictures.shape[2:])))
-    return F.interpolate(pictures, scale_factor=factor, mode="nearest")
+def _enlarge(pictures: Tensor, factor: int) -> Tensor:
+    """Pictures enlarged by this factor, or less where a side would exceed _LONGEST_SIDE."""
+    most = max(1, _LONGEST_SIDE // max(pictures.shape[2:]))
+    return F.interpolate(pictures, scale_factor=min(factor, most), mode="nearest")
 
 
 def _wrap(text: str, font: Font, width: int) -> str:
