@@ -77,6 +77,25 @@ def test_picks_are_kept_in_their_shares(weighting):
         assert torch.equal(value, given.vectors[name][:, 1])
 
 
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((1e300, 3e300), (0.25, 0.75)),
+        ((1.5e308, 1.5e308), (0.5, 0.5)),
+        ((1e-300, 1e-300), (0.5, 0.5)),
+        ((5e-324, 1e300), (0, 1)),
+    ],
+)
+def test_shares_of_any_size_are_finite_weights(weighting, shares, expected):
+    given = made_basis(weighting)
+    kept = choose(given, [(1, shares[0]), (2, shares[1])])
+    assert all(value.isfinite().all() for value in kept.weights.values())
+    for name, value in mix(kept).tensors.items():
+        first, second = given.vectors[name][:, 0], given.vectors[name][:, 1]
+        torch.testing.assert_close(value, expected[0] * first + expected[1] * second)
+
+
 def test_choosing_starts_a_new_search(generator):
     moments = {"mean.vectors.z": torch.ones(1, 1, 3)}
     searched = replace(of_latent(generator.sample(1, seeded(0))), steps=40, moments=moments)

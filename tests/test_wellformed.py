@@ -40,6 +40,8 @@ def with_best(**changes):
         (Latent("toy", {"z": torch.zeros(0, 3)}), "as many rows"),
         (Latent("toy", {"z": torch.zeros(2, 3), "y": torch.zeros(3, 3)}), "as many rows"),
         (Latent("toy", {"z": torch.zeros(2, 3, dtype=torch.int64)}), "not floating-point"),
+        (Latent("toy", {"z": torch.zeros(2, 3).to(torch.float8_e4m3fn)}), "not floating-point numbers of 16 bits"),
+        (Latent("toy", {"z": torch.zeros(2, 3).to(torch.float8_e5m2)}), "not floating-point numbers of 16 bits"),
         (Latent("toy", {"z": torch.full((2, 3), torch.inf)}), "not finite"),
         (Latent("\ud800", {"z": torch.zeros(2, 3)}), r'the name "\\ud800"'),
         (Latent("n" * 1001, {"z": torch.zeros(2, 3)}), "the name"),

@@ -12,6 +12,7 @@ from ..results import Best, Curve, Film, State
 from ..types import AT, SCALAR, SEARCHED, SOFTMAX, Basis, Latent
 
 _LONGEST_NAME = 1000
+_LEAST_BYTES = 2  # of a number: those of 8 bits are for storage only, and torch does not even tell which are finite
 _FIGURES = ("losses", "second", "lowest")  # fields of `Best` with a number for each search
 
 
@@ -123,13 +124,16 @@ def _whole(value: object, what: str) -> None:
 
 
 def _tensors(tensors: Mapping[str, Tensor], what: str, some: bool = True) -> None:
-    """Refuse tensors that are not floating-point or not finite, and an empty mapping, unless `some` is False."""
+    """Refuse tensors that are not floating-point, of 16 bits or more, or not finite.
+
+    some: whether to refuse an empty mapping too.
+    """
     if some and not tensors:
         raise ValueError(f"its {what} is without any tensor")
     for name, value in tensors.items():
         _name(name, "tensor")
-        if not value.is_floating_point():
-            raise ValueError(f"{quoted(name)} holds {value.dtype}, not floating-point numbers")
+        if not value.is_floating_point() or value.element_size() < _LEAST_BYTES:
+            raise ValueError(f"{quoted(name)} holds {value.dtype}, not floating-point numbers of 16 bits or more")
         if not value.isfinite().all():
             raise ValueError(f"{quoted(name)} holds numbers that are not finite")
 

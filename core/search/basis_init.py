@@ -189,13 +189,15 @@ def choose(basis: Basis, picks: Sequence[tuple[int, float]]) -> Basis:
     check_picks(picks, basis.scores.shape[1])
     places = [place for place, _ in picks]
     index = torch.tensor(places) - 1
-    shares = torch.tensor([share for _, share in picks])
-    shares = shares / shares.sum()
+    largest = max(share for _, share in picks)  # by which they are divided first: sums of numbers may overflow
+    parts = torch.tensor([share / largest for _, share in picks], dtype=torch.float64)
+    parts = parts.clamp(min=torch.finfo(torch.float64).tiny)  # those that underflow, whose logits would be infinite
+    shares = parts / parts.sum()
     vectors = {name: value[:, index] for name, value in basis.vectors.items()}
     if basis.weighting == SCALAR:
-        weights = {"all": shares.expand(len(basis), -1).clone()}
+        weights = {"all": shares.float().expand(len(basis), -1).clone()}
     else:  # logits whose softmax are the shares, in every dimension
-        logits = {name: shares.log().view(-1, *[1] * (value.ndim - 2)) for name, value in vectors.items()}
+        logits = {name: shares.log().float().view(-1, *[1] * (value.ndim - 2)) for name, value in vectors.items()}
         weights = {name: value.expand(vectors[name].shape).clone() for name, value in logits.items()}
     return Basis(basis.generator, vectors, weights, basis.weighting, basis.scores[:, index])
 
