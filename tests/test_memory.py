@@ -22,23 +22,31 @@ from guided_gan.core.types import Latent
 class Small:
     """A device with room for so many rows."""
 
-    def __init__(self, room, error=torch.OutOfMemoryError):
-        self.room, self.error, self.seen = room, error, []
+    def __init__(self, room, kind=torch.OutOfMemoryError, says="CUDA out of memory."):
+        self.room, self.kind, self.says, self.seen = room, kind, says, []
 
     def __call__(self, rows):
         self.seen.append(rows.stop - rows.start)
         if self.seen[-1] > self.room:
-            raise self.error("DefaultCPUAllocator: can't allocate memory")
+            raise self.kind(self.says)
         return list(range(rows.start, rows.stop))
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (torch.OutOfMemoryError, "CUDA out of memory."),
+        (RuntimeError, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."),
+        (RuntimeError, "DefaultCPUAllocator: not enough memory: you tried to allocate 64 bytes."),  # under Windows
+        (RuntimeError, "MPS backend out of memory (MPS allocated: 64 bytes)."),
+    ],
+)
 @pytest.mark.parametrize(
     ("size", "room", "tried"),
     [(0, 10, [10]), (4, 10, [4, 4, 2]), (0, 3, [10, 5, 3, 3, 3, 1]), (0, 1, [10, 5, 3, 2] + [1] * 10)],
 )
-def test_all_is_done_in_order_in_batches_that_fit(size, room, tried, error):
-    device = Small(room, error)
+def test_all_is_done_in_order_in_batches_that_fit(size, room, tried, kind, says):
+    device = Small(room, kind, says)
     batches = Batches(size)
     assert [row for batch in batches.each(10, device) for row in batch] == list(range(10))
     assert device.seen == tried

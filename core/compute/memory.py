@@ -61,7 +61,8 @@ def _set(parameters: Mapping[int, int], trim: bool = False) -> None:
 
 def ran_out(error: RuntimeError) -> bool:
     """Whether an error of torch means out of memory, on any device or the CPU."""
-    said = ("can't allocate memory", "backend out of memory")  # on the CPU, and on Apple's GPUs
+    # On the CPU, on that under Windows, and on Apple's GPUs.
+    said = ("can't allocate memory", "DefaultCPUAllocator: not enough memory", "backend out of memory")
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
