@@ -206,6 +206,14 @@ def test_torchscript_is_told_from_other_archives(originals):
     assert [name for name in NAMES if torchscript.is_archive(originals / name)] == ["jit.pt"]
 
 
+@pytest.mark.parametrize("name", ["a/code/x.py", "a/CODE/x.py", "a/constants.pkl", "a/Constants.PKL"])
+def test_what_torch_could_run_as_torchscript_never_reaches_it(tmp_path, monkeypatch, name):
+    path = archive(tmp_path / "a.pt", {"a/data.pkl": pickle.dumps({}, 2), "a/version": "3", name: ""})
+    monkeypatch.setattr(torch, "load", lambda *given, **named: pytest.fail("torch was asked to load it"))
+    with pytest.raises(CheckpointError, match="holds no module"):
+        read(path)
+
+
 def test_torchscript_gives_the_tensors_of_its_modules(originals):
     found = torchscript.read(originals / "jit.pt")
     for name, value in tensors().items():

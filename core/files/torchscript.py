@@ -29,12 +29,17 @@ class _Unpickler(pickles._Unpickler):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file is a zip archive with code in it, which tells TorchScript from torch's other archives."""
+    """Whether the file is a zip archive with code or constants, as TorchScript's and none of torch's others are.
+
+    Each alone is enough, in any case: torch ignores the case of names, and before 2.6 `torch.load` runs archives with
+    constants whatever it was told (CVE-2025-32434).
+    """
     if not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.partition("/")[2].startswith("code/") for name in archive.namelist())
+            names = [name.partition("/")[2].casefold() for name in archive.namelist()]
+            return any(name == "constants.pkl" or name.startswith("code/") for name in names)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         return False
 
