@@ -6,9 +6,12 @@ with the graph, so that changes apply to both.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from . import LauncherError
 
 MUTED, BYPASSED = 2, 4
 _INPUTS, _OUTPUTS = -10, -20  # ids, in a subgraph, of its inputs and outputs
@@ -25,10 +28,15 @@ class Output(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A value in a node's `widgets_values`."""
+    """A value in a node's `widgets_values`, by position, or by name where the node's pack saves them so."""
 
-    values: list[Any]
-    index: int
+    values: list[Any] | dict[str, Any]
+    index: Any
+
+    @property
+    def saved(self) -> bool:
+        """Whether the file has this value."""
+        return self.index in (self.values if isinstance(self.values, dict) else range(len(self.values)))
 
     def same(self, other: Place | None) -> bool:
         return other is not None and self.values is other.values and self.index == other.index
@@ -42,7 +50,17 @@ class Flat:
     links: dict[str, Output | Place | str | None] = field(default_factory=dict)  # a string is another link
 
     def source(self, link: str) -> Output | Place | None:
-        """The source of a link, across the boundaries of subgraphs."""
+        """The source of a link, across the boundaries of subgraphs.
+
+        Raises:
+            LauncherError: the graph does not list the link.
+        """
+        if link not in self.links:
+            at = [name for name, node in self.nodes.items() if any(i["link"] == link for i in node["inputs"])]
+            raise LauncherError(
+                f"the workflow does not list link {link}{f', an input of node {at[0]}' if at else ''}; open it in "
+                "ComfyUI, connect that input anew, and save it."
+            )
         found = self.links[link]
         return self.source(found) if isinstance(found, str) else found
 
@@ -98,7 +116,8 @@ def _from_outside(stands: Node, slot: int, outside: str) -> Place | str | None:
     if socket.get("link") is not None:
         return _key(outside, socket["link"])
     widgets = [one["name"] for one in stands["inputs"] if one.get("widget")]
-    return Place(stands["widgets_values"], widgets.index(socket["name"])) if socket.get("widget") else None
+    saved = stands.get("widgets_values") or []
+    return Place(saved, widgets.index(socket["name"])) if socket.get("widget") else None
 
 
 def _key(prefix: str, link: Any) -> str | None:
@@ -106,10 +125,17 @@ def _key(prefix: str, link: Any) -> str | None:
 
 
 def _links(graph: Mapping[str, Any]) -> Iterator[_Link]:
-    """The links of a graph, which are lists at the top level and objects in subgraphs."""
+    """The links of a graph, which are lists at the top level and objects in subgraphs.
+
+    Raises:
+        LauncherError: one is neither, or lacks something.
+    """
+    named = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
     for link in graph["links"]:
-        if isinstance(link, Mapping):
-            named = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
-            yield _Link(*(link[name] for name in named))
-        else:
-            yield _Link(*link[:6])
+        try:
+            read = _Link(*([link[name] for name in named] if isinstance(link, Mapping) else link[:6]))
+        except (KeyError, TypeError):
+            raise LauncherError(
+                f"the workflow lists {json.dumps(link)} among its links, which is none; open it in ComfyUI and save it."
+            ) from None
+        yield read

@@ -28,8 +28,9 @@ from .widgets import (
     widgets,
 )
 
+PRIMITIVE = "PrimitiveNode"  # holds a value for the inputs that it feeds
 # Nodes that exist in the editor only.
-EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute"}
+EDITOR_ONLY = {"Note", "MarkdownNote", "Reroute", PRIMITIVE}
 
 
 class Workflow:
@@ -189,6 +190,8 @@ class Workflow:
             )
         saved = node.get("widgets_values") or []
         inputs = as_saved(node, self._definitions[node["type"]]["input"])
+        if isinstance(saved, dict):
+            return self._named_values(identity, saved, inputs)
         listed = listed_places(node, saved)
         free = {at for name, at in listed.items() if not has_input(inputs, name)} if listed else set(range(len(saved)))
         values: dict[str, Any] = {}
@@ -203,14 +206,23 @@ class Workflow:
                 place += 1
         return values
 
+    def _named_values(self, identity: str, saved: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """As `_widget_values`, for a node that saves them by name; it may have widgets that only its page knows."""
+        values = {name: value for name, value in saved.items() if not isinstance(value, dict)}  # these are previews
+        self._places |= {(identity, name): Place(saved, name) for name in values}
+        for name, spec in widgets(inputs, values):
+            values.setdefault(name, default(spec))
+        return values
+
     def _linked_inputs(self, identity: str, node: Mapping[str, Any]) -> dict[str, Any]:
         """The values from a node's links: outputs of other nodes, and values of widgets outside its subgraph."""
         linked = ((i["name"], self._source(i["link"])) for i in node["inputs"] if i["link"] is not None)
         values: dict[str, Any] = {}
         for name, source in linked:
             if isinstance(source, Place):
-                self._places[identity, name] = source
-                values[name] = source.values[source.index]
+                if source.saved:
+                    self._places[identity, name] = source
+                    values[name] = source.values[source.index]
             elif source is not None:
                 values[name] = source
         return values
@@ -220,7 +232,14 @@ class Workflow:
         source = self._flat.source(link)
         if source is None or isinstance(source, Place):
             return source
+        if source.node not in self._nodes:
+            raise LauncherError(
+                f"the workflow lacks node {source.node}, from which its link {link} comes; open it in ComfyUI, connect "
+                "what that link fed anew, and save it."
+            )
         node = self._nodes[source.node]
+        if node["type"] == PRIMITIVE:  # which the editor heeds even if it is muted
+            return Place(node.get("widgets_values") or [], 0)
         if node.get("mode", 0) == MUTED:
             return None
         if node["type"] == "Reroute" or node.get("mode", 0) == BYPASSED:

@@ -27,6 +27,17 @@ def inner():
     return outer
 
 
+def primitive():
+    """The toy graph with a primitive that feeds a number to its second node, and through a reroute to its third."""
+    fed = graph()
+    fed["nodes"][1]["inputs"].append({**link("weight", 21), "widget": {"name": "weight"}})
+    fed["nodes"][2]["inputs"].append(link("steps", 23))
+    fed["nodes"].append({"id": 22, "type": "Reroute", "inputs": [link("", 22)]})
+    fed["nodes"].append({"id": 20, "type": "PrimitiveNode", "widgets_values": [4, "fixed"]})
+    fed["links"] += [[21, 20, 0, 2, 1, "FLOAT"], [22, 20, 0, 22, 0, "*"], [23, 22, 0, 3, 1, "INT"]]
+    return fed
+
+
 class TestConversion:
     def test_widgets_are_named_by_position(self, workflow):
         assert inputs(workflow, "3") == {
@@ -107,6 +118,50 @@ class TestConversion:
         linked["nodes"][1]["inputs"].append({**link("text", 14, "STRING"), "widget": {"name": "text"}})
         linked["links"].append([14, 1, 2, 2, 1, "STRING"])
         assert inputs(Workflow(linked, DEFINITIONS), "2")["text"] == ["1", 2]
+
+    def test_a_primitive_gives_its_value_to_all_that_it_feeds(self):
+        fed = primitive()
+        workflow = Workflow(fed, DEFINITIONS)
+        assert inputs(workflow, "2")["weight"] == inputs(workflow, "3")["steps"] == 4
+        assert "20" not in workflow.prompt
+        workflow.set_input("3.steps=5")
+        assert inputs(workflow, "2")["weight"] == 5
+        assert workflow.graph is not None
+        assert workflow.graph["nodes"][-1]["widgets_values"] == [5, "fixed"]
+
+    @pytest.mark.parametrize(("change", "steps"), [({"mode": 2}, 4), ({"widgets_values": []}, 50)])
+    def test_a_primitive_counts_if_it_is_muted_but_not_without_a_value(self, change, steps):
+        fed = primitive()
+        fed["nodes"][-1].update(change)
+        assert inputs(Workflow(fed, DEFINITIONS), "3")["steps"] == steps
+
+    def test_values_may_be_saved_by_name(self):
+        named = graph()
+        film = {"images": ["IMAGE"], "rate": ["FLOAT", {"default": 8.0}], "loops": ["INT", {"default": 3}]}
+        saved = {"loops": 0, "crf": 19, "preview": {"hidden": False}}  # the second is a widget of the page alone
+        named["nodes"][5] = {**named["nodes"][5], "type": "Film", "widgets_values": saved}
+        workflow = Workflow(named, {**DEFINITIONS, "Film": {"input": {"required": film}}})
+        assert inputs(workflow, "6") == {"loops": 0, "crf": 19, "rate": 8.0, "images": ["3", 1]}
+        workflow.set_input("6.loops=2")
+        assert workflow.graph is not None
+        assert workflow.graph["nodes"][5]["widgets_values"] == {**saved, "loops": 2}
+
+    @pytest.mark.parametrize(
+        ("at", "instead", "words"),
+        [
+            (0, [], r"does not list link 10, an input of node 3; open it in ComfyUI, connect"),
+            (1, [], r"does not list link 11, an input of node 4;"),  # which is bypassed
+            (0, [[10, 99, 0, 3, 0, "GAN_GENERATOR"]], r"lacks node 99, from which its link 10 comes;"),
+            (0, [None], r"lists null among its links, which is none;"),
+            (0, [[10, 1, 0]], r"lists \[10, 1, 0\] among its links"),
+            (0, [{"id": 10, "origin_id": 1}], r'lists \{"id": 10, .* among its links'),
+        ],
+    )
+    def test_links_that_are_none_are_told(self, at, instead, words):
+        broken = graph()
+        broken["links"][at : at + 1] = instead
+        with pytest.raises(LauncherError, match=words):
+            Workflow(broken, DEFINITIONS)
 
     def test_an_unknown_node_is_named(self):
         with pytest.raises(LauncherError, match=r"does not know SaveImage \(node 6\)"):

@@ -189,6 +189,9 @@ def test_a_worker_does_rows_in_its_host(host, host_folders, tmp_path, monkeypatc
     does, plan = worker.Worker(tmp_path, 100), Plan(tmp_path, graph, quick)
     with pytest.raises(LauncherError, match="no node is called 'Nothing'"):
         does.check(plan, columns.job(0, {"Nothing.k": "1"}))
+    for call, kind in ((does.check, LauncherError), (does.do, worker.RowFailed)):
+        with pytest.raises(kind, match="lists null among its links"):
+            call(Plan(tmp_path, {**graph, "links": [None]}), columns.job(0, rows[0]))
     host.previews.mkdir(exist_ok=True)
     (host.previews / "of_a_row_before.png").touch()
     for number, row in enumerate(rows[:2]):
