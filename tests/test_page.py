@@ -4,6 +4,8 @@ import pytest
 from editor_graphs import node, set_widgets, template
 from page import Page, graph_of
 
+from guided_gan.core.pictures import pasting
+
 
 def saved(page, host):
     """Run the graph; the picture that it saved, and what its nodes reported."""
@@ -122,10 +124,36 @@ def test_places_are_read_and_written_as_the_node_takes_them(page):
           const { parse, format } = await import("/extensions/guided_gan/parts/places.js")
           return texts.map(text => { const read = parse(text); return read && format(read) })
         }""",
-        ["", "all", "Bottom Left, centre", "centre, 0 .25 0.5 0.5", "all, 0 0 1 0.5", "upstairs", "0 0 0.5", "0 0 x 1"],
+        [
+            *("", "all", "Bottom Left, centre", "centre, 0 .25 0.5 0.5", "all, 0 0 1 0.5", "0.125 0 0.875 0.333"),
+            *("upstairs", "0 0 0.5", "0 0 x 1"),
+        ],
     )
-    known = ["", "all", "centre, bottom left", "centre, 0 0.25 0.5 0.5", "all, 0 0 1 0.5"]
+    known = ["", "all", "centre, bottom left", "centre, 0 0.25 0.5 0.5", "all, 0 0 1 0.5", "0.125 0 0.875 0.333"]
     assert said == [*known, None, None, None]
+
+
+def test_whatever_is_drawn_and_moved_lies_within_the_picture(page):
+    """Between all pixels of an area of 200, and moved beyond each corner, in the notation of the node."""
+    drawn = page.tab.evaluate(
+        """async () => {
+          const { between, moved, format, SMALLEST } = await import("/extensions/guided_gan/parts/places.js")
+          const found = new Set(), text = shape => format({ names: new Set(), rectangles: [shape] })
+          for (let from = 0; from <= 200; from++) for (let to = 0; to <= 200; to++) for (const free of [true, false]) {
+            const one = between([from / 200, to / 320], [to / 200, from / 160], free)
+            if (one[2] < SMALLEST || one[3] < SMALLEST) continue
+            for (const shape of [one, moved([0.125, 0.125, 0.875, 0.875], from / 200, to / 200)])
+              for (const away of [0, 2, -2]) found.add(text(moved(shape, away, away)))
+            if (!free && one[2] !== one[3]) throw new Error(`no square: ${one}`)
+            found.add(text(one))
+          }
+          return [...found]
+        }"""
+    )
+    assert len(drawn) > 1000
+    assert max(map(len, drawn)) <= len("0.01 0.01 0.01 0.01")
+    for text in drawn:
+        assert len(pasting.placements(places=(), rectangles=[pasting.Rectangle(*map(float, text.split()))])) == 1
 
 
 def test_prompts_are_rows_that_are_weighed_and_switched_off(page):

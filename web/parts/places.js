@@ -31,8 +31,7 @@ export function parse(text) {
 /** The text for names and rectangles: names in reading order, then rectangles. */
 export function format({ names, rectangles }) {
   const listed = names.size === PLACES.size ? ["all"] : [...PLACES.keys()].filter((name) => names.has(name))
-  const numbers = (rectangle) => rectangle.map((value) => Number(value.toFixed(2))).join(" ")
-  return [...listed, ...rectangles.map(numbers)].join(", ")
+  return [...listed, ...rectangles.map((rectangle) => rectangle.join(" "))].join(", ")
 }
 
 /** The rectangle (left, top, width, height) of a foreground of this scale at a named place. */
@@ -42,7 +41,8 @@ export function named(name, scale) {
 }
 
 /** The rectangle between two points of the picture. free: of any shape, otherwise a square. */
-export function between([x, y], [to, down], free) {
+export function between(from, end, free) {
+  const [x, y, to, down] = rounded([...from, ...end]) // before the sides follow from them, so that none sticks out
   const inside = (value) => Math.min(1, Math.max(0, value))
   let width = inside(to) - x
   let height = inside(down) - y
@@ -56,9 +56,11 @@ export function between([x, y], [to, down], free) {
 }
 
 /** A rectangle moved by shares of the picture, and kept within it. */
-export function moved([left, top, width, height], across, down) {
+export function moved(rectangle, across, down) {
+  const [left, top, width, height] = rounded(rectangle)
   const kept = (value, length) => Math.min(1 - length, Math.max(0, value))
   return rounded([kept(left + across, width), kept(top + down, height), width, height])
 }
 
-const rounded = (rectangle) => rectangle.map((value) => Math.round(value * 100) / 100)
+/** Numbers in hundredths, also after arithmetic with hundredths. */
+const rounded = (numbers) => numbers.map((value) => Math.round(value * 100) / 100)
