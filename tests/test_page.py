@@ -1,9 +1,14 @@
 """The shipped graphs in the host's own page: they open, run and come back from the picture that they saved."""
 
+import math
+import random
+
 import pytest
 from editor_graphs import node, set_widgets, template
 from page import Page, graph_of
 
+from guided_gan.core import prompts
+from guided_gan.core.errors import PackError
 from guided_gan.core.pictures import pasting
 
 
@@ -177,6 +182,76 @@ def test_prompts_are_rows_that_are_weighed_and_switched_off(page):
     assert [one.is_checked() for one in on.all()] == [True, False, True, True, True]
     on.nth(1).click()
     assert page.value(encode, "text") == "a {red|pink} tree | striped:0.5:-0.2 | at 10:30 | Runner: 2049:1 | text:-0.3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "row", "typed", "becomes", "rows"),
+    [
+        ("EncodeText", "a farm | x", 1, "at 10:30", "a farm | at 10:30", [("a farm", "1"), ("at 10:30", "1")]),
+        ("EncodeText", "a | x:0.5", 1, "at 10:30", "a | at 10:30:0.5", [("a", "1"), ("at 10:30", "0.5")]),
+        ("EncodeText", "a | x:2:0.3", 1, "charcoal", "a | charcoal:2:0.3", [("a", "1"), ("charcoal", "2")]),
+        ("EncodeText", "a:1 | x", 1, "charcoal:0.5", "a:1 | charcoal:0.5", [("a", "1"), ("charcoal", "0.5")]),
+        ("EncodeText", "a | x", 1, "aspect 4:3", "a | aspect 4:3", [("a", "1"), ("aspect 4", "3")]),
+        ("EncodeText", "a | x", 1, "Runner: 2049", "a | Runner: 2049:1", [("a", "1"), ("Runner: 2049", "1")]),
+        ("EncodeText", "p0:2 | p1", 0, "p0 | new", "p0 | new | p1", [("p0", "1"), ("new", "1"), ("p1", "1")]),
+        ("ClassLatent", "a / b:2", 0, "tabby:0.7", "tabby:0.7\nb:2", [("tabby", "0.7"), ("b", "2")]),
+    ],
+)
+def test_what_is_typed_into_a_row_is_read_once_it_is_left(page, kind, text, row, typed, becomes, rows):
+    name = {"EncodeText": "text", "ClassLatent": "classes"}[kind]
+    page.tab.evaluate(
+        """([kind, name, text]) => {
+          app.graph.clear()
+          const node = LiteGraph.createNode(kind)
+          app.graph.add(node)
+          node.widgets.find(one => one.name === name).value = text
+        }""",
+        [f"GuidedGAN_{kind}", name, text],
+    )
+    page.open(graph_of(page))
+    written = node(graph_of(page), f"GuidedGAN_{kind}")
+    page.center(written)
+    says, weights = (page.tab.locator(f".guided-gan-{one}") for one in ("text", "weight"))
+    says.nth(row).fill("")
+    says.nth(row).press_sequentially(typed)
+    assert page.value(written, name) == becomes
+    assert says.nth(row).input_value() == typed
+    page.tab.keyboard.press("Tab")
+    assert page.value(written, name) == becomes
+    assert [(a.input_value(), b.input_value()) for a, b in zip(says.all(), weights.all(), strict=True)] == rows
+
+
+def test_prompts_come_back_from_their_rows(page):
+    """Each text that the node accepts gives its prompts, and comes back as it was, or as one of the same meaning."""
+    rng = random.Random(0)
+    pieces = ["a", "at 10", "7", *":::", ".5", "0.3", "-1", "30", "10", "2049", "1e1", "-inf", *" |\n}"]
+    texts = ["".join(rng.choices(pieces, k=rng.randint(1, 9))) for _ in range(20000)]
+    texts = [text for text in texts if accepted(text)] + ["room 7:10.0 | at 7:10.0:30.0", "a:-1:30.0"]
+    assert len(texts) > 1000
+    said = page.tab.evaluate(
+        """async texts => {
+          const { FORMS, format, parse } = await import("/extensions/guided_gan/parts/prompts.js")
+          return texts.map(text => {
+            const read = parse(text, FORMS.bars)
+            const rows = read.map(({ says, weight, stop }) => ({ says, weight, stop }))
+            return [format(read, FORMS.bars), format(rows, FORMS.bars), rows.map(one => [...Object.values(one)])]
+          })
+        }""",
+        texts,
+    )
+    for text, (same, made, rows) in zip(texts, said, strict=True):
+        read = prompts.parse(text)
+        assert same == " | ".join(part.strip() for part in text.split("|"))
+        assert prompts.parse(made) == read
+        assert [(says, weight, -math.inf if stop is None else stop) for says, weight, stop in rows] == read
+
+
+def accepted(text):
+    """Whether Encode Text takes a text."""
+    try:
+        return bool(prompts.parse(text))
+    except PackError:
+        return False
 
 
 def test_inputs_of_a_graph_that_was_saved_with_two_grow(page):
