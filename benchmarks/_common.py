@@ -20,7 +20,7 @@ from ..core.generators.vqgan import VQGANGenerator
 from ..core.losses import perceptual
 from ..core.search import optimizers
 from ..core.types import Generator, JointEncoder
-from ..picturebook import BACKBONE, MODELS, judging, language
+from ..picturebook import BACKBONE, ENSEMBLES, MODELS, judging, language
 from ..picturebook.language import Meaning
 from ..picturebook.scenes import kinds
 from ._tables import table as table
@@ -74,7 +74,7 @@ def guide(name: str) -> JointEncoder:
 GUIDES: dict[str, Callable[[], JointEncoder]] = {
     "plain": lambda: models()[1],
     "robust": robust,
-    "both": lambda: clip.Ensemble([models()[1], robust()], [1.0, 1.0]),
+    "both": lambda: clip.Ensemble([robust(), models()[1]], [*ENSEMBLES["picturebook both"].values()]),
 }
 
 

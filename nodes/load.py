@@ -18,7 +18,7 @@ from ..core.generators.latent_grid import autoencoder
 from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
 from ..core.published import fetch as weights
 from ..core.types import Generator, JointEncoder
-from ..picturebook import CLIPS, GENERATORS, PAIRS
+from ..picturebook import CLIPS, ENSEMBLES, GENERATORS
 from . import checks, files, grids, growing, host, host_vae, published, sockets
 
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.01, 100.0  # of one CLIP among several
@@ -199,7 +199,7 @@ class LoadCLIP(io.ComfyNode):
                 published.Menu(
                     "model",
                     "clip_joint",
-                    [*CLIPS, *PAIRS, *_encoder_names()],
+                    [*CLIPS, *ENSEMBLES, *_encoder_names()],
                     tooltip="'picturebook' for the StyleGAN-T; 'picturebook robust' for searches; 'picturebook both' "
                     "for VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder or an "
                     "archive of OpenAI's in models/clip_joint.",
@@ -229,12 +229,13 @@ class LoadCLIP(io.ComfyNode):
                 host.adopt(encoder)
         said = [weights.describe(each, weights.remarks(path)) for each, path in zip(encoders, paths, strict=True)]
         host.say("\n".join(said), cls.hidden.unique_id)
-        return io.NodeOutput(encoders[0] if len(encoders) == 1 else clip.Ensemble(encoders, [1.0] * len(encoders)))
+        shares = ENSEMBLES.get(model)
+        return io.NodeOutput(clip.Ensemble(encoders, [*shares.values()]) if shares else encoders[0])
 
 
 def _shipped(model: str) -> list[Path]:
     """The folders of an entry that comes with the pack; none for others."""
-    return [CLIPS[name] for name in PAIRS.get(model, (model,)) if name in CLIPS]
+    return [CLIPS[name] for name in ENSEMBLES.get(model, (model,)) if name in CLIPS]
 
 
 def _encoder_names() -> list[str]:

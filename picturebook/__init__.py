@@ -13,4 +13,4 @@ GENERATORS = {
 BACKBONE = MODELS / "perceptual" / "model.safetensors"  # of perceptual losses
 UPSCALER = MODELS / "upscaler" / "picturebook x4.safetensors"
 CLIPS = {"picturebook": MODELS / "clip", "picturebook robust": MODELS / "clip_robust"}
-PAIRS = {"picturebook both": ("picturebook", "picturebook robust")}  # of these CLIPs, as one ensemble
+ENSEMBLES = {"picturebook both": {"picturebook robust": 1.0, "picturebook": 0.5}}  # of these CLIPs, by their weights

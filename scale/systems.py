@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from ..launcher import LauncherError
-from ..picturebook import PAIRS
+from ..picturebook import ENSEMBLES
 from .batch import load
 
 CLIP = "GuidedGAN_LoadCLIP"
@@ -86,7 +86,7 @@ class System:
 
     @property
     def clips(self) -> set[str]:
-        """The CLIPs that it uses, by their names in the node's menu; of a pair, the two."""
+        """The CLIPs that it uses, by their names in the node's menu; of an ensemble, its members."""
         found = {
             str(node["id"]): (node, (node.get("widgets_values") or [""])[0])
             for node in self.graph["nodes"]
@@ -97,7 +97,7 @@ class System:
             for identity, (node, _) in found.items():
                 if place in (f"{name}.model" for name in (identity, node["type"], node.get("title"))):
                     found[identity] = node, value
-        return {name for _, value in found.values() for name in PAIRS.get(value, (value,))}
+        return {name for _, value in found.values() for name in ENSEMBLES.get(value, (value,))}
 
 
 def systems(asked: Sequence[str]) -> list[System]:

@@ -53,10 +53,11 @@ def test_targets(client, parts):
 def test_encoders(client, parts):
     graph, (a, b), _ = parts
     two = graph.add("CombineCLIP", clip_1=a, clip_2=b)
+    weighed = graph.add("CombineCLIP", clip_1=a, clip_2=b, weight_1=0.5)
     shipped = graph.add("LoadCLIP", model="picturebook both")
     chain = graph.add("CombineCLIP", clip_1=two, clip_2=b, weight_1=2.0, weight_2=0.5)
     grown = graph.add("CombineCLIP", clip_1=a, clip_2=b, weights="0.5", **{"more.clip_3": b})
-    clips = (two, shipped, chain, grown)
+    clips = (weighed, shipped, chain, grown)
     losses = (plain(graph, clip, graph.add("EncodeText", clip=clip, text="a boat")) for clip in clips)
     scores = scored(client, graph, *losses)
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
