@@ -8,20 +8,47 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import CheckpointError, shortened
 from .types import JointEncoder
 
-# {"name": the model's name in messages, "words": [...]}, and perhaps "telling" and "unheard": [...] and
-# "synonyms": {a word: a known one}.
+# {"name": the model's name in messages, "words": [...]}, and perhaps more of _LISTS and
+# "synonyms": {a word, a phrase or an emoji: known words}.
 FILE = "vocabulary.json"
+_LISTS = ("words", "telling", "unheard", "colours")  # fields of `Vocabulary`
 _MOST_BYTES = 10_000_000
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_EMOJI = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
+_WORD = re.compile(
+    r"(?<!\w)w/(?:o(?!\w))?"  # with, without
+    r"|[^\W\d_]+(?:['\u2019][^\W\d_]+)*"
+    rf"|{_EMOJI}(?:[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]|\u200d{_EMOJI})*",
+    re.IGNORECASE,
+)
+_SELECTOR = re.compile("[\ufe0e\ufe0f]")  # whether an emoji is drawn in colours
+
+
+class _Word(NamedTuple):
+    """A word, phrase or emoji of a text: where it is, how it is looked up, and the known words for it or None."""
+
+    start: int
+    end: int
+    said: str
+    meant: str | None
+
+    @property
+    def words(self) -> list[str]:
+        """The known words, or the unknown one."""
+        return (self.meant or self.said).split()
+
+    @property
+    def is_replaced(self) -> bool:
+        return self.meant not in (None, self.said)
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,8 +56,9 @@ class Vocabulary:
     """The name of a model, and the words in lower case that it was trained on.
 
     telling: words that are preferred as corrections. unheard: correctly spelt words that it was not trained on; these
-    are never corrected, so that a coat does not become a boat. Without any of them, no word is. synonyms: words that it
-    was not trained on -> the known words that replace them.
+    are never corrected, so that a coat does not become a boat. Without any of them, no word is. synonyms: words,
+    phrases and emoji that it was not trained on -> the known words that replace them. colours: words that are left out
+    of a synonym beside another one: with "black bird" for a crow, a white crow is a white bird.
     """
 
     name: str
@@ -38,11 +66,12 @@ class Vocabulary:
     telling: frozenset[str] = frozenset()
     unheard: frozenset[str] = frozenset()
     synonyms: Mapping[str, str] = field(default_factory=dict, hash=False)
+    colours: frozenset[str] = frozenset()
 
     def nearest(self, word: str) -> str | None:
-        """The known word that was meant by one in lower case, or None if that cannot be told.
+        """The known words that were meant by a word in lower case, or None if that cannot be told.
 
-        It is the word itself, its synonym, or the only known one with the same first letter at a restricted
+        They are the word itself, its synonym, or the only known one with the same first letter at a restricted
         Damerau-Levenshtein distance of 1.
         """
         if word in self.words:
@@ -59,37 +88,71 @@ class Vocabulary:
         return near[0] if len(near) == 1 else None
 
     def in_known_words(self, text: str) -> str:
-        """The text with each synonym and each misspelt word replaced by the known word that was meant.
+        """The text with known words for synonyms and misspelt words.
 
-        It is left out if the next word means the same: "siamese cat" becomes "cat", not "cat cat".
+        What the word beside says too is said once: "siamese cat" becomes "cat", not "cat cat".
         """
-        found = list(_WORD.finditer(text))
-        parts, at = [], 0
+        found = self._read(text)
+        parts, at, last = [], 0, ""
         for word, following in zip_longest(found, found[1:]):
-            reads = self._reads(word[0])
-            parts.append(text[at : word.start()])
-            at = word.end()
-            if reads and following and text[at : following.start()].isspace() and reads == self._meant(following[0]):
-                at = following.start()
-            else:
-                parts.append(reads or word[0])
-        return "".join([*parts, text[at:]])
+            before, at, says = text[at : word.start], word.end, text[word.start : word.end]
+            *rest, end = word.words
+            if word.is_replaced:
+                says = " ".join([*rest, end])
+                if following and _beside(text, word, following) and following.words[0] == end:
+                    says = " ".join(rest)
+                elif not before.strip() and end == last:
+                    says = ""
+            if says:
+                parts += [before or " ", says]  # emoji need no space
+                last = end
+        return "".join([*parts, text[at:]]).strip()
 
     def replaced(self, texts: Sequence[str]) -> dict[str, str]:
-        """Each synonym and each misspelt word of the texts -> the known word that replaces it."""
-        return {word: meant for word in _words(texts) if (meant := self._reads(word))}
+        """Each synonym and each misspelt word of the texts -> the known words that replace it."""
+        return {word.said: word.meant for word in self._all(texts) if word.meant and word.is_replaced}
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
         """The words of the texts that are neither known nor replaced, in order, each once."""
-        return [word for word in _words(texts) if self.nearest(word) is None]
+        return list(dict.fromkeys(word.said for word in self._all(texts) if word.meant is None))
 
-    def _meant(self, word: str) -> str | None:
-        return self.nearest(word.lower())
+    def _all(self, texts: Sequence[str]) -> Iterator[_Word]:
+        return (word for text in texts for word in self._read(text))
 
-    def _reads(self, word: str) -> str | None:
-        """The known word that replaces a word, or None."""
-        meant = self._meant(word)
-        return None if meant == word.lower() else meant
+    def _read(self, text: str) -> list[_Word]:
+        """The words of a text; a synonym beside a colour is without its own."""
+        words = self._found(text)
+        for i, word in enumerate(words):
+            *rest, end = word.words
+            near = [other.words[-1] for other in words[max(i - 1, 0) : i] if _beside(text, other, word)]
+            near += [other.words[0] for other in words[i + 1 : i + 2] if _beside(text, word, other)]
+            if rest and end not in self.colours and not self.colours.isdisjoint(near):
+                words[i] = word._replace(meant=" ".join([*(each for each in rest if each not in self.colours), end]))
+        return words
+
+    def _found(self, text: str) -> list[_Word]:
+        """The words of a text, the longest phrases as one."""
+        matches, words, at = list(_WORD.finditer(text)), [], 0
+        while at < len(matches):
+            start, end = matches[at].span()
+            count, said = 1, _plain(text[start:end])
+            word = _Word(start, end, said, self.nearest(said))
+            for more in range(2, min(self._longest, len(matches) - at) + 1):
+                end = matches[at + more - 1].end()
+                if (said := _plain(text[start:end])) in self._phrases:
+                    count, word = more, _Word(start, end, said, self.synonyms.get(said, said))
+            words.append(word)
+            at += count
+        return words
+
+    @cached_property
+    def _phrases(self) -> frozenset[str]:
+        return frozenset(phrase for phrase in self.synonyms if " " in phrase)
+
+    @cached_property
+    def _longest(self) -> int:
+        """How many words a phrase has at most."""
+        return max((phrase.count(" ") + 1 for phrase in self._phrases), default=1)
 
     @cached_property
     def _alike(self) -> Mapping[tuple[str, int], Sequence[str]]:
@@ -115,14 +178,21 @@ def read(folder: Path) -> Vocabulary | None:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         match content:
             case {"name": str(name), "words": [*_]}:
-                words, telling, unheard = (_lowered(content.get(key, [])) for key in ("words", "telling", "unheard"))
-                return Vocabulary(name, words, telling, unheard, _synonyms(content.get("synonyms", {})))
+                lists = {key: _lowered(content.get(key, [])) for key in _LISTS}
+                return Vocabulary(name, **lists, synonyms=_synonyms(content.get("synonyms", {})))
         raise ValueError("it lacks a name or a list of words")
     except (OSError, RecursionError, ValueError) as error:
         raise CheckpointError(
             f'{path} is no vocabulary ({shortened(error, 200)}): it must hold {{"name": ..., "words": [...]}}; '
             "mend it or take it away."
         ) from error
+
+
+def write(known: Vocabulary, folder: Path) -> None:
+    """Put a vocabulary into a model's folder."""
+    lists = {key: sorted(getattr(known, key)) for key in _LISTS}
+    content = {"name": known.name, **lists, "synonyms": dict(sorted(known.synonyms.items()))}
+    (folder / FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def remarks(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
@@ -138,21 +208,26 @@ def remarks(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
     return lines
 
 
-def _words(texts: Sequence[str]) -> list[str]:
-    """The words of texts in lower case, in order, each once."""
-    return list(dict.fromkeys(word.lower() for text in texts for word in _WORD.findall(text)))
+def _beside(text: str, word: _Word, following: _Word) -> bool:
+    """Whether there is nothing but space between two words."""
+    return not text[word.end : following.start].strip()
+
+
+def _plain(text: str) -> str:
+    """A word, phrase or emoji as it is looked up."""
+    return re.sub(r"[\s-]+", " ", _SELECTOR.sub("", text.lower().replace("\u2019", "'"))).strip()
 
 
 def _lowered(words: object) -> frozenset[str]:
     if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
         raise ValueError("words must be a list of texts")
-    return frozenset(word.lower() for word in words)
+    return frozenset(map(_plain, words))
 
 
 def _synonyms(pairs: object) -> dict[str, str]:
     if not (isinstance(pairs, dict) and all(isinstance(known, str) for known in pairs.values())):
         raise ValueError("synonyms must be an object of texts")
-    return {word.lower(): known.lower() for word, known in pairs.items()}
+    return {_plain(word): known.lower() for word, known in pairs.items() if known.strip()}
 
 
 def one_edit(a: str, b: str) -> bool:

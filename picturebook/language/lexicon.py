@@ -58,6 +58,12 @@ def telling() -> frozenset[str]:
 
 
 @cache
+def tints() -> frozenset[str]:
+    """The last words of phrases for colours."""
+    return frozenset(split(phrase)[-1] for phrases_ in words.COLOURS.values() for phrase in phrases_)
+
+
+@cache
 def vocabulary() -> frozenset[str]:
     """Every word of training captions, typos aside, in lower case and in both spellings."""
     frames = (word for frame in phrases.every() for word in split(re.sub(r"\{\w*\}", " ", frame)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from ...core.vocabulary import Vocabulary
-from .lexicon import naming, split, telling, vocabulary
+from .lexicon import naming, split, telling, tints, vocabulary
 from .synonyms import synonyms
 from .unknown import EVALUATION_UNKNOWN_PROMPTS, TRAINING_UNKNOWN
 
@@ -74,10 +75,16 @@ def unheard() -> frozenset[str]:
 
 
 @cache
+def listed() -> Vocabulary:
+    """What is listed beside the weights."""
+    return Vocabulary("picturebook", vocabulary(), telling(), unheard(), synonyms(), tints())
+
+
+@cache
 def spelling() -> Vocabulary:
-    """The words of captions, their synonyms and, as spelt right, `unheard` and the words of evaluation's prompts."""
+    """As `listed`, and the words of evaluation's prompts are spelt right too."""
     asked = (word for prompt in EVALUATION_UNKNOWN_PROMPTS for word in split(prompt))
-    return Vocabulary("picturebook", vocabulary(), telling(), unheard().union(asked), synonyms())
+    return replace(listed(), unheard=unheard().union(asked))
 
 
 @cache

@@ -27,10 +27,7 @@ from torch.nn import functional as F
 from ...core import draws, towers, vocabulary
 from .. import MODELS
 from ..language import tokens
-from ..language import vocabulary as known_words
-from ..language.lexicon import telling
-from ..language.spelling import unheard
-from ..language.synonyms import synonyms
+from ..language.spelling import listed
 from ..networks import Heads
 from .blocks import on
 from .changes import shift, turn, worsen
@@ -142,10 +139,7 @@ def keep(model: CLIP, folder: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
     if folder != FOLDER:
         (folder / tokens.FILE).write_bytes((FOLDER / tokens.FILE).read_bytes())
-    lists = {"words": known_words(), "telling": telling(), "unheard": unheard()}
-    content = {"name": "picturebook", **{name: sorted(words) for name, words in lists.items()}}
-    content["synonyms"] = dict(sorted(synonyms().items()))
-    (folder / vocabulary.FILE).write_text(json.dumps(content, indent=1) + "\n")
+    vocabulary.write(listed(), folder)
 
 
 def masked_contrast(logits: Tensor, fits: Tensor) -> Tensor:
