@@ -1,6 +1,6 @@
 """The words that a CLIP was trained on, where its folder lists them.
 
-Synonyms and misspelt words in a prompt are read as one of these; other words are named.
+Synonyms and misspelt words in a prompt are read as one of these, what it denies is left out, and other words are named.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .types import JointEncoder
 # {"name": the model's name in messages, "words": [...]}, and perhaps more of _LISTS and
 # "synonyms": {a word, a phrase or an emoji: known words}.
 FILE = "vocabulary.json"
-_LISTS = ("words", "telling", "unheard", "colours")  # fields of `Vocabulary`
+_LISTS = ("words", "telling", "unheard", "colours", "negating", "leading", "resuming")  # fields of `Vocabulary`
 _MOST_BYTES = 10_000_000
 _EMOJI = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 _WORD = re.compile(
@@ -31,6 +31,8 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 _SELECTOR = re.compile("[\ufe0e\ufe0f]")  # whether an emoji is drawn in colours
+_MARK = re.compile("[^\\s\\w'\"\u2018\u2019\u201c\u201d-]|\n|\\s-\\s")  # ends what is denied
+_OPENING, _CLOSING = " \t\n,;:-\u2013\u2014([\"'\u2018\u201c", ")]\"'\u2019\u201d"
 
 
 class _Word(NamedTuple):
@@ -50,6 +52,10 @@ class _Word(NamedTuple):
     def is_replaced(self) -> bool:
         return self.meant not in (None, self.said)
 
+    def among(self, words: frozenset[str]) -> bool:
+        """Whether it is one of these, perhaps misspelt."""
+        return self.said in words or self.meant in words
+
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary:
@@ -59,6 +65,10 @@ class Vocabulary:
     are never corrected, so that a coat does not become a boat. Without any of them, no word is. synonyms: words,
     phrases and emoji that it was not trained on -> the known words that replace them. colours: words that are left out
     of a synonym beside another one: with "black bird" for a crow, a white crow is a white bird.
+
+    negating: words such as "without". What they deny is left out of a text, up to a mark or the first of resuming:
+    words that begin something new, such as "in" and "and a". leading: words such as "but", which are left out with a
+    negating one that they lead to.
     """
 
     name: str
@@ -67,6 +77,9 @@ class Vocabulary:
     unheard: frozenset[str] = frozenset()
     synonyms: Mapping[str, str] = field(default_factory=dict, hash=False)
     colours: frozenset[str] = frozenset()
+    negating: frozenset[str] = frozenset()
+    leading: frozenset[str] = frozenset()
+    resuming: frozenset[str] = frozenset()
 
     def nearest(self, word: str) -> str | None:
         """The known words that were meant by a word in lower case, or None if that cannot be told.
@@ -88,10 +101,11 @@ class Vocabulary:
         return near[0] if len(near) == 1 else None
 
     def in_known_words(self, text: str) -> str:
-        """The text with known words for synonyms and misspelt words.
+        """The text without what it denies, and with known words for synonyms and misspelt words.
 
         What the word beside says too is said once: "siamese cat" becomes "cat", not "cat cat".
         """
+        text, _ = self._divided(text)
         found = self._read(text)
         parts, at, last = [], 0, ""
         for word, following in zip_longest(found, found[1:]):
@@ -113,11 +127,15 @@ class Vocabulary:
         return {word.said: word.meant for word in self._all(texts) if word.meant and word.is_replaced}
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
-        """The words of the texts that are neither known nor replaced, in order, each once."""
+        """The words of the texts that are neither known nor replaced nor left out, in order, each once."""
         return list(dict.fromkeys(word.said for word in self._all(texts) if word.meant is None))
 
+    def left_out(self, texts: Sequence[str]) -> list[str]:
+        """What the texts deny, in their own words, in order, each once."""
+        return list(dict.fromkeys(part for text in texts for part in self._divided(text)[1]))
+
     def _all(self, texts: Sequence[str]) -> Iterator[_Word]:
-        return (word for text in texts for word in self._read(text))
+        return (word for text in texts for word in self._read(self._divided(text)[0]))
 
     def _read(self, text: str) -> list[_Word]:
         """The words of a text; a synonym beside a colour is without its own."""
@@ -145,9 +163,42 @@ class Vocabulary:
             at += count
         return words
 
+    def _divided(self, text: str) -> tuple[str, list[str]]:
+        """A text without what it denies, and that; the whole text if nothing else would remain."""
+        words, kept, at, denied = self._found(text), "", 0, []
+        ranges = list(self._denied(text, words))
+        if sum(map(len, ranges)) in (0, len(words)):
+            return text, []
+        for part in ranges:
+            start, end = words[part[0]].start, words[part[-1]].end
+            kept = (kept + text[at:start]).rstrip(_OPENING)
+            denied.append(text[start:end])
+            at = len(text) - len(text[end:].lstrip(_CLOSING))
+        return (kept + text[at:]).lstrip(" \t\n,;:.!?"), denied
+
+    def _denied(self, text: str, words: Sequence[_Word]) -> Iterator[range]:
+        """Which words of a text are denied, with the negating ones."""
+
+        def runs_on(i: int) -> bool:
+            return not _MARK.search(text[words[i - 1].end : words[i].start])
+
+        at = 0
+        for i, word in enumerate(words):
+            if i < at or not word.among(self.negating):
+                continue
+            first, end = i, i + 1
+            while end < len(words) and runs_on(end) and (end == i + 1 or not words[end].among(self.resuming)):
+                end += 1
+            while first > at and runs_on(first) and words[first - 1].among(self.leading):
+                first -= 1
+            if end > i + 1:
+                yield range(first, end)
+                at = end
+
     @cached_property
     def _phrases(self) -> frozenset[str]:
-        return frozenset(phrase for phrase in self.synonyms if " " in phrase)
+        every = (*self.synonyms, *self.negating, *self.leading, *self.resuming)
+        return frozenset(phrase for phrase in every if " " in phrase)
 
     @cached_property
     def _longest(self) -> int:
@@ -202,7 +253,8 @@ def remarks(encoder: JointEncoder, texts: Sequence[str]) -> list[str]:
         if known is None:
             continue
         read = [f"{word} as {meant}" for word, meant in known.replaced(texts).items()]
-        for what, words in (("reads", read), ("does not know", known.unknown(texts))):
+        denied = known.left_out(texts)
+        for what, words in (("reads", read), ("leaves out", denied), ("does not know", known.unknown(texts))):
             if words:
                 lines.append(f"{shortened(known.name)} {what}: {shortened(', '.join(words), 300)}")
     return lines

@@ -1,5 +1,8 @@
-"""What a model does not know is named, and synonyms and misspelt words are read as meant, by the list beside it."""
+"""By the list beside a model, what it does not know is named, synonyms and misspelt words are read as meant, and what a
+text denies is left out.
+"""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,7 +14,8 @@ from guided_gan.core.errors import CheckpointError
 from guided_gan.picturebook import MODELS, language
 from guided_gan.picturebook.language import lexicon, spelling, unknown
 from guided_gan.picturebook.language.synonyms import synonyms
-from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.scenes import kinds, render
+from guided_gan.picturebook.scenes.kinds import KINDS
 
 CLIPS = ("clip", "clip_robust")
 SPELT_RIGHT = replace(language.TRAINING, typo=0)
@@ -126,6 +130,62 @@ def test_emoji_are_read_as_words_or_named(typed, meant, unknown):
     assert known.unknown([typed]) == unknown
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant", "left_out"),
+    [
+        ("a house without a tree", "a house", ["without a tree"]),
+        ("A house, NO snow.", "A house.", ["NO snow"]),
+        ("a house with no tree in the snow", "a house in the snow", ["with no tree"]),
+        ("a dog, but not in the snow", "a dog", ["but not in the snow"]),
+        ("a cat, not deep in the forest, at night", "a cat, at night", ["not deep in the forest"]),
+        ("no cats please, a blue dog", "a blue dog", ["no cats please"]),
+        ("a house without trees or cats and a car", "a house and a car", ["without trees or cats"]),
+        ("a fish without a boat and without people", "a fish", ["without a boat and without people"]),
+        ("a dog (not a cat), no birds - snow", "a dog - snow", ["not a cat", "no birds"]),
+        ("the cat isn\u2019t black\nat night", "the cat\nat night", ["isn\u2019t black"]),
+        ("a house withuot a unicorn, poodles", "a house, dogs", ["withuot a unicorn"]),
+        ("a castle w/o snow", "a castle", ["w/o snow"]),
+        ("not a cat", "not a cat", []),  # nothing would remain
+        ("no cats, no dogs", "no cats, no dogs", []),
+        ("a cat? no.", "a cat? no.", []),
+        ("forget-me-not in a field", "blue flower in a field", []),
+        ("not only a dog", "not only a dog", []),
+    ],
+)
+@pytest.mark.parametrize("folder", CLIPS)
+def test_what_a_text_denies_is_left_out(folder, typed, meant, left_out):
+    known = vocabulary.read(MODELS / folder)
+    assert known is not None
+    assert known.in_known_words(typed) == meant
+    assert known.left_out([typed, typed]) == left_out
+    assert known.in_known_words(meant) == meant
+
+
+def test_captions_lose_what_they_deny_and_nothing_else():
+    known, chance = vocabulary.read(MODELS / "clip"), random.Random(0)
+    assert known is not None
+    said = language.meanings(kinds.sample(3000, seeded(2)), seeded(3)).tolist()
+    denying = [each for each in said if each.not_kind or each.not_colour or each.not_background]
+    asked = [replace(each, not_kind=None, not_colour=None, not_background=None) for each in denying]
+    read = [language.parse(known.in_known_words(language.word(each, chance, habits=SPELT_RIGHT))) for each in denying]
+    assert len(denying) > 50
+    assert sum(each.meaning == meant for each, meant in zip(read, asked, strict=True)) >= 0.97 * len(denying)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("folder", CLIPS)
+def test_pictures_of_what_a_prompt_denies_score_lower(folder):
+    encoder = clip.load(MODELS / folder)
+    houses = kinds.sample(30, seeded(5), two_objects=1.0, shaded=1.0)
+    houses.kind[:] = torch.tensor([KINDS.index("house"), KINDS.index("tree")])
+    both = render.render(houses)
+    houses.count[:] = 1
+    alone, with_tree = (encoder.encode_image(pictures) for pictures in (render.render(houses), both))
+    for prompt in ("a house without a tree", "a house, no trees"):
+        (said,) = encoder.encode_text([prompt])
+        assert (alone @ said > with_tree @ said).float().mean() >= 0.9
+
+
 def test_synonyms_are_new_words_for_known_ones():
     assert not synonyms().keys() & lexicon.vocabulary()
     assert {word for known in synonyms().values() for word in known.split()} <= lexicon.vocabulary()
@@ -139,6 +199,16 @@ def test_what_a_word_is_read_as_is_told():
     read = "rde as red, pruple as purple, sonw as snow, maroon as red"
     lines = [f"picturebook reads: {read}", "picturebook does not know: sofa"]
     assert vocabulary.remarks(encoder, texts) == lines
+    lines = ["picturebook reads: crow as black bird", "picturebook leaves out: without a sofa", lines[1]]
+    assert vocabulary.remarks(encoder, ["a crow without a sofa", "on a sofa"]) == lines
+
+
+def test_the_length_of_a_text_is_that_of_what_is_read():
+    encoder = clip.load(MODELS / "clip")
+    denied = "a house without " + "unicorns or " * 40 + "dragons"
+    assert encoder.excess(denied) == ""
+    assert encoder.excess(denied.replace("without", "of"))
+    assert torch.equal(*(encoder.encode_text([text]) for text in (denied, "a house")))
 
 
 def test_nothing_is_taken_for_misspelt_by_a_list_of_known_words_alone(tmp_path):
@@ -150,7 +220,8 @@ def test_nothing_is_taken_for_misspelt_by_a_list_of_known_words_alone(tmp_path):
 
 
 def test_lists_are_read_as_they_were_written(tmp_path):
-    known = vocabulary.Vocabulary("mine", frozenset("ab"), synonyms={"c d": "a b", "🐱": "a"})
+    synonyms_, negating = {"c d": "a b", "🐱": "a"}, frozenset({"no"})
+    known = vocabulary.Vocabulary("mine", frozenset("ab"), synonyms=synonyms_, negating=negating)
     vocabulary.write(known, tmp_path)
     assert vocabulary.read(tmp_path) == known
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from ...core.vocabulary import Vocabulary
 from .lexicon import naming, split, telling, tints, vocabulary
+from .negation import LEADING, NEGATING, RESUMING
 from .synonyms import synonyms
 from .unknown import EVALUATION_UNKNOWN_PROMPTS, TRAINING_UNKNOWN
 
@@ -77,14 +78,16 @@ def unheard() -> frozenset[str]:
 @cache
 def listed() -> Vocabulary:
     """What is listed beside the weights."""
-    return Vocabulary("picturebook", vocabulary(), telling(), unheard(), synonyms(), tints())
+    return Vocabulary(
+        "picturebook", vocabulary(), telling(), unheard(), synonyms(), tints(), NEGATING, LEADING, RESUMING
+    )
 
 
 @cache
 def spelling() -> Vocabulary:
-    """As `listed`, and the words of evaluation's prompts are spelt right too."""
+    """As `listed`, but what a text denies is read too, and words of evaluation's prompts are spelt right."""
     asked = (word for prompt in EVALUATION_UNKNOWN_PROMPTS for word in split(prompt))
-    return replace(listed(), unheard=unheard().union(asked))
+    return replace(listed(), unheard=unheard().union(asked), negating=frozenset())
 
 
 @cache
