@@ -193,7 +193,7 @@ def test_a_vqgan_takes_what_suits_it(client):
     text = told(run, "Optimize")
     numbers = "steps 2, lr 0.2, latent_noise 0, constraint none, schedule cosine, grid_scales all"
     assert f"suits the generator: {numbers}" in text
-    assert "cutouts: cutouts 8, smallest 0.6, power 1, whole 0.5" in text
+    assert "cutouts: cutouts 12, smallest 0.6, power 1, whole 0.5" in text
     assert "latent regularization: weight 0.2, decay 0, every 1" in text
 
 
