@@ -201,8 +201,8 @@ class LoadCLIP(io.ComfyNode):
                     "clip_joint",
                     [*CLIPS, *ENSEMBLES, *_encoder_names()],
                     tooltip="'picturebook' for the StyleGAN-T; 'picturebook robust' for searches; 'picturebook both' "
-                    "to try with VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder or an "
-                    "archive of OpenAI's in models/clip_joint.",
+                    "to try with VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder or "
+                    "an archive of OpenAI's in models/clip_joint.",
                 )
             ],
             outputs=[
