@@ -151,10 +151,10 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
-def add_cutout_search(to: argparse.ArgumentParser, steps: int, clip: str) -> None:
+def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
     """The options of benchmarks that search a VQGAN by cutouts; `search_in_words` says them."""
     to.add_argument("--steps", type=int, default=steps)
-    to.add_argument("--clip", default=clip, choices=GUIDES, help="which shipped one guides")
+    to.add_argument("--clip", default="robust", choices=GUIDES, help="which shipped one guides")
     to.add_argument("--copies", type=int, default=12, help="cutouts per step")
     to.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
     to.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")

@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
-    add_cutout_search(parser, steps=60, clip="robust")
+    add_cutout_search(parser, steps=60)
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search, paste")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)

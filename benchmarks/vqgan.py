@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=1, help="of each prompt, each from a seed of its own")
     parser.add_argument("--seed", type=int, default=1, help="decides the prompts, and is the first search's")
     parser.add_argument("--wording", default="free", choices=WORDINGS, help="of the prompts")
-    add_cutout_search(parser, steps=250, clip="robust")
+    add_cutout_search(parser, steps=250)
     parser.add_argument("--only", nargs="+", default=list(WAYS), choices=WAYS, metavar="NAME", help="rows of the table")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here, one row per search")
     options = parser.parse_args()

@@ -42,7 +42,7 @@ class Score(io.ComfyNode):
                     "seed",
                     tooltip="Decides the augmentations, the same for every picture. With the seed of a search, a loss "
                     f"whose settings are '{suited.BY_HAND}' or as published gives its picture the score of its curve; "
-                    f"one that '{suited.SUITS}' need not, since none is known here.",
+                    f"with '{suited.SUITS}' it may differ, since this node does not know the generator.",
                     **sockets.SEED,
                 ),
             ],

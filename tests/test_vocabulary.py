@@ -21,6 +21,14 @@ CLIPS = ("clip", "clip_robust")
 SPELT_RIGHT = replace(language.TRAINING, typo=0)
 
 
+@pytest.fixture
+def known():
+    """What the shipped CLIP was trained on."""
+    found = vocabulary.read(MODELS / "clip")
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("folder", CLIPS)
 def test_the_list_beside_the_weights_is_what_captions_can_say(folder):
     known = vocabulary.read(MODELS / folder)
@@ -62,9 +70,7 @@ def test_misspelt_words_are_read_as_they_were_meant(folder, typed, meant):
     assert encoder.encode_text([typed]).isfinite().all()
 
 
-def test_all_typos_of_the_evaluation_are_corrected():
-    known = vocabulary.read(MODELS / "clip")
-    assert known is not None
+def test_all_typos_of_the_evaluation_are_corrected(known):
     for text, meaning in language.wordings("typo", 100, seeded(3)):
         assert language.parse(known.in_known_words(text)).meaning == meaning, text
         assert known.in_known_words(text) != text
@@ -85,9 +91,7 @@ def test_all_typos_of_the_evaluation_are_corrected():
         ("Van Gogh painting of a white van", "painting of a white car"),
     ],
 )
-def test_synonyms_are_read_as_the_words_of_captions(typed, meant):
-    known = vocabulary.read(MODELS / "clip")
-    assert known is not None
+def test_synonyms_are_read_as_the_words_of_captions(known, typed, meant):
     assert known.in_known_words(typed) == meant
     assert language.parse(typed).meaning == language.parse(meant).meaning
 
@@ -106,9 +110,7 @@ def test_synonyms_are_read_as_the_words_of_captions(typed, meant):
         ("a red heart, no background", "a red heart, plain background"),
     ],
 )
-def test_phrases_are_read_as_known_ones_and_colours_beside_them_stay(typed, meant):
-    known = vocabulary.read(MODELS / "clip")
-    assert known is not None
+def test_phrases_are_read_as_known_ones_and_colours_beside_them_stay(known, typed, meant):
     assert known.in_known_words(typed) == meant
 
 
@@ -123,9 +125,7 @@ def test_phrases_are_read_as_known_ones_and_colours_beside_them_stay(typed, mean
         ("a dog 🦄\ufe0f and 👩🏽\u200d🚀", "a dog 🦄\ufe0f and 👩🏽\u200d🚀", ["🦄", "👩🏽\u200d🚀"]),
     ],
 )
-def test_emoji_are_read_as_words_or_named(typed, meant, unknown):
-    known = vocabulary.read(MODELS / "clip")
-    assert known is not None
+def test_emoji_are_read_as_words_or_named(known, typed, meant, unknown):
     assert known.in_known_words(typed) == meant
     assert known.unknown([typed]) == unknown
 
@@ -161,9 +161,8 @@ def test_what_a_text_denies_is_left_out(folder, typed, meant, left_out):
     assert known.in_known_words(meant) == meant
 
 
-def test_captions_lose_what_they_deny_and_nothing_else():
-    known, chance = vocabulary.read(MODELS / "clip"), random.Random(0)
-    assert known is not None
+def test_captions_lose_what_they_deny_and_nothing_else(known):
+    chance = random.Random(0)
     said = language.meanings(kinds.sample(3000, seeded(2)), seeded(3)).tolist()
     denying = [each for each in said if each.not_kind or each.not_colour or each.not_background]
     asked = [replace(each, not_kind=None, not_colour=None, not_background=None) for each in denying]
