@@ -117,18 +117,18 @@ class RestyleVideo(io.ComfyNode):
         schedule: str = Options.schedule,
     ) -> io.NodeOutput:
         loss, _ = suited.bound(loss, generator.settings)
-        encoder, encoded = grids.encoded(generator, video, keep_size, cls.hidden.unique_id)
-        given = (encoder, loss, encoded, restyle.Follow(hold, smooth, first_steps))
+        count = min(frames or len(video), len(video))
+        encoder, encoded = grids.encoded(generator, video[:count], keep_size, cls.hidden.unique_id)
+        follow = restyle.Follow(hold, smooth, first_steps)
         film = {
             "seed": seed,
             "options": search_film.options(steps_per_frame, lr, optimizer, schedule),
             "before": None if latent is None else latent[-1:],
         }
-        count = min(frames or len(encoded), len(encoded))
         whole, ui = search_film.run(
-            lambda: restyle.key(*given, **film),
+            lambda: restyle.key(encoder, loss, video, follow, **film),
             lambda unfinished, report: restyle.frames(
-                *given, **film, count=count, unfinished=unfinished, callback=report
+                encoder, loss, encoded, follow, **film, count=count, unfinished=unfinished, callback=report
             ),
             encoder,
             loss,

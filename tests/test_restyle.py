@@ -19,8 +19,13 @@ STILL = Options(1, 1e-30, latent_noise=0.0)  # whose searches end where they sta
 
 
 @pytest.fixture
-def video(generator):
-    return Latent.cat([generator.encode(octaves(24, 32, seeded(i))) for i in range(5)])
+def pictures():
+    return [octaves(24, 32, seeded(i)) for i in range(5)]
+
+
+@pytest.fixture
+def video(generator, pictures):
+    return Latent.cat([generator.encode(picture) for picture in pictures])
 
 
 @pytest.fixture
@@ -118,12 +123,12 @@ def test_what_cannot_be_a_film_is_refused(film, video):
         next(film(before=ToyGenerator().sample(1, seeded(0))))
 
 
-def test_a_key_is_of_all_that_a_frame_depends_on(generator, video):
+def test_a_key_is_of_all_that_a_frame_depends_on(generator, pictures, video):
     encoder = ToyEncoder()
     given = {
         "generator": generator,
         "loss": AugCLIPLoss(encoder, from_text(encoder, "a boat"), copies=2),
-        "video": video,
+        "video": torch.cat(pictures),
         "follow": Follow(),
         "seed": 3,
         "options": OPTIONS,
@@ -131,7 +136,7 @@ def test_a_key_is_of_all_that_a_frame_depends_on(generator, video):
     others = [
         {"generator": toy_autoencoder(seed=1)},
         {"loss": AugCLIPLoss(encoder, from_text(encoder, "a house"), copies=2)},
-        {"video": video[:4]},
+        {"video": torch.cat(pictures[:4])},
         {"follow": Follow(0.4)},
         {"follow": Follow(smooth=0.1)},
         {"follow": Follow(first_steps=7)},

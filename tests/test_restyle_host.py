@@ -45,6 +45,8 @@ def test_a_video_is_redrawn_frame_by_frame_and_goes_on_in_parts(client):
     assert {picture.shape for picture in made} == {(48, 64, 3)}
     assert all(np.abs(one - other).max() <= 1 for one, other in zip(made, saved(client, run, again), strict=True))
     assert len(saved(client, run, kept)) == 2
+    told = run.progress(held.id)
+    assert told[told.index(2) + 1] == 1  # two frames are encoded, then the search begins
     for one, other in zip(saved(client, run, kept), saved(client, run, plain), strict=False):
         assert np.abs(one - other).mean() < 1
     assert run.progress(film.id)[-1] == 3 + 3 * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import distribution
 from itertools import groupby
 from operator import itemgetter
@@ -136,7 +136,7 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
         CheckpointError: the file is missing, broken, or of no known backbone; or the package's heads are broken.
     """
     checkpoint = read(path)
-    kind = next((kind for kind in KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None)
+    kind = kind_of(checkpoint.tensors)
     if kind is None:
         raise CheckpointError(
             f"{path} holds no perceptual backbone known here: found {len(checkpoint.tensors)} tensors such as "
@@ -154,6 +154,12 @@ def load(path: str | Path, dtype: torch.dtype | None = None) -> Perceptual:
         raise CheckpointError(
             f"{path} looks like {title} but does not fit it: {reason}. Use the file as published."
         ) from error
+
+
+def kind_of(names: Iterable[str]) -> str | None:
+    """The key of `KINDS` for the names of a backbone's tensors, which begin with it; None for no known backbone."""
+    prefixes = {name.partition(".")[0] for name in names}
+    return next((kind for kind in KINDS if kind in prefixes), None)
 
 
 def _lpips(tensors: Mapping[str, Tensor]) -> Perceptual:

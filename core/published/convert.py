@@ -78,10 +78,7 @@ def _plan(
         prefix = backend.prefix(checkpoint.tensors)
         if prefix is not None:
             return backend.name, generators.load, partial(_of_generator, backend.name, prefix)
-    kind = next(
-        (kind for kind in perceptual.KINDS if any(name.startswith(f"{kind}.") for name in checkpoint.tensors)), None
-    )
-    if kind is not None:
+    if (kind := perceptual.kind_of(checkpoint.tensors)) is not None:
         return perceptual.KINDS[kind][0], perceptual.load, partial(_of_backbone, f"{kind}.")
     raise CheckpointError(f"{checkpoint.path} is neither a generator nor a perceptual backbone known here.")
 

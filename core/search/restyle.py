@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from ..errors import PackError
 from ..results import Film
 from ..types import Generator, Latent, Loss
@@ -37,7 +39,7 @@ class Follow:
 def key(
     generator: Generator,
     loss: Loss,
-    video: Latent,
+    video: Tensor,
     follow: Follow,
     *,
     seed: int,
@@ -45,6 +47,9 @@ def key(
     before: Latent | None = None,
 ) -> str:
     """A digest of the arguments of `frames`: a film with an equal key may resume from the frames of another.
+
+    The arguments are those of `frames`, except that `video` is the pictures of the whole video, in any shape: a
+    film of fewer frames encodes fewer of them.
 
     Raises:
         IdentityError: a loss has no content that can be digested.
@@ -70,7 +75,7 @@ def frames(
     Args:
         generator: to which the latents belong.
         loss: as in `film.frames`, like seed, options and callback.
-        video: F latents, one for each of the video's frames.
+        video: F latents, one for each of the video's first frames.
         follow: how the film follows the video.
         count: number of frames, 1 to F.
         seed: of every frame's augmentations and noise.
