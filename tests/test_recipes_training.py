@@ -12,11 +12,21 @@ from toys import seeded
 
 from guided_gan.core import clip as core_clip
 from guided_gan.core import generators
-from guided_gan.core.types import Autoencoder
+from guided_gan.core.types import Autoencoder, Latent
 from guided_gan.picturebook import MODELS, networks
 from guided_gan.picturebook.language import tokens
-from guided_gan.picturebook.recipes import classifier, clip, clip_data, gan, reworded, searched, stylegan_t, vqgan
-from guided_gan.picturebook.scenes import kinds
+from guided_gan.picturebook.recipes import (
+    classifier,
+    clip,
+    clip_data,
+    denoised,
+    gan,
+    reworded,
+    searched,
+    stylegan_t,
+    vqgan,
+)
+from guided_gan.picturebook.scenes import kinds, render
 
 
 @pytest.fixture
@@ -92,6 +102,41 @@ def test_text_towers_learn_to_read_typos_and_fillers_and_pictures_are_seen_as_be
         }
         assert bool(moved) is not name.endswith("_teacher")
         assert not any(part.startswith("visual.") or part == "logit_scale" for part in moved)
+
+
+def test_the_vqgans_decoder_learns_from_spoilt_codes_and_codes_stay_what_they_were():
+    with torch.random.fork_rng(devices=[]):
+        recipe = denoised.vqgan_denoised(40, torch.device("cpu"))
+    model, before = recipe.modules["model"], copy.deepcopy(recipe.modules["model"].state_dict())
+    figures = recipe.step(20)
+    assert all(math.isfinite(value) for value in figures.values())
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if name.startswith(("decoder.", "post_quant_conv."))}
+
+
+@pytest.mark.parametrize("spoil", [denoised.noisy, denoised.mingled])
+def test_codes_are_spoilt_by_the_level_of_each_picture(spoil):
+    z = torch.randn(3, 16, 16, 16, generator=seeded(1))
+    level = torch.tensor([0.0, 0.5, 1.0])[:, None, None, None]
+    changed = (spoil(z, level, seeded(2)) - z).square().mean((1, 2, 3)).sqrt()
+    assert changed[0] == 0
+    assert 0.2 < changed[1] < changed[2] < 1.2
+
+
+def test_steps_up_the_slope_raise_the_score_of_the_caption():
+    model, generator = core_clip.load(MODELS / "clip_robust").module, generators.load(MODELS / "vqgan")
+    wanted = torch.nn.functional.normalize(torch.randn(8, 192, generator=seeded(1)), dim=1)
+    assert isinstance(generator, Autoencoder)
+    z = generator.encode(render.render(kinds.sample(8, seeded(2)))).tensors["z"]
+
+    def score(z):
+        with torch.no_grad():
+            pictures = generator.decode(Latent(generator.name, {"z": z}))
+            return (torch.nn.functional.normalize(model.encode_image(pictures), dim=1) * wanted).sum(1)
+
+    climbed = denoised.climbed(generator.module, model, z, torch.ones(8, 1, 1, 1), wanted, seeded(3))
+    assert score(climbed).mean() > score(z).mean() + 0.03
+    assert 0 < (climbed - z).square().mean().sqrt() <= denoised.CLIMB
 
 
 def test_unknown_captions_are_penalised_that_score_nearly_as_high_as_known_ones():

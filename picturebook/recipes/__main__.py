@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 
 from ...core.compute import memory
-from . import classifier, clip, gan, reworded, searched, stylegan_t, upscaler, vqgan
+from . import classifier, clip, denoised, gan, reworded, searched, stylegan_t, upscaler, vqgan
 from .training import Recipe, train
 
 # Steps of each recipe, in the order of the work: the generators learn through the perceptual backbone, the judges from
-# what the GAN draws early in its training, the CLIP from the VQGAN's searches, the StyleGAN-T through the CLIP, the
-# upscaler from all of the generators.
+# what the GAN draws early in its training, the CLIP from the VQGAN's searches, the VQGAN's decoder from the slopes of
+# the CLIPs, the StyleGAN-T through the CLIP, the upscaler from all of the generators.
 STEPS = {
     "perceptual": 1600,
     "gan": 5000,
@@ -27,6 +27,7 @@ STEPS = {
     "clip_robust": 4000,
     "clip_searched": 1100,
     "clip_reworded": 2000,
+    "vqgan_denoised": 2000,
     "stylegan_t": 12000,
     "upscaler": 8000,
 }
@@ -44,6 +45,7 @@ def recipes(early: Path) -> dict[str, Callable[[int, torch.device], Recipe]]:
         "clip_robust": clip.clip_robust,
         "clip_searched": searched.clip_searched,
         "clip_reworded": reworded.clip_reworded,
+        "vqgan_denoised": denoised.vqgan_denoised,
         "stylegan_t": stylegan_t.stylegan_t,
         "upscaler": upscaler.upscaler,
     }

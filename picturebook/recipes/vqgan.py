@@ -47,6 +47,7 @@ CONFIG = {
     },
 }
 FOLDER = MODELS / "vqgan"
+WEIGHTS = FOLDER / "model.safetensors"
 BATCH = 16
 COMMITMENT = 0.25
 QUANTISED_FROM = 0.1  # share of the steps after which the decoder sees codes; before, the encoder's outputs
@@ -99,7 +100,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
 
     lessons = Blocks(draw, BATCH, SEED)
 
-    def step(i: int) -> dict[str, float]:
+    def step(i: int) -> dict[str, float | Tensor]:
         set_learning_rate(adam, cosine(i, steps, 2e-3))
         target = lessons[i].picture
         with lowered(device):
@@ -109,23 +110,30 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
         codes = codebook[tokens].movedim(-1, 1).contiguous()
         with lowered(device):
             image = model(codes + (h - h.detach()) if i >= QUANTISED_FROM * steps else h)
-            look = backbone.distance(image, target)
-        error = image.float() - target
-        paint = error.abs().mean() + error.square().mean()
-        loss = paint + 0.3 * look + COMMITMENT * (h - codes).square().mean()
+        loss, figures = compared(image, target, backbone)
+        loss = loss + COMMITMENT * (h - codes).square().mean()
         adam.zero_grad()
         loss.backward()
         adam.step()
         census.update(codebook, h.detach().movedim(1, -1).flatten(0, 2), tokens.flatten(), rng)
-        return {"psnr": psnr(error).item(), "look": look.item(), "codes": float(tokens.unique().numel())}
+        return {**figures, "codes": float(tokens.unique().numel())}
 
     def finish() -> dict[str, float]:
         normalise(model)
-        ship(model, FOLDER / "model.safetensors", half=True)
+        ship(model, WEIGHTS, half=True)
         (FOLDER / "model.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
         return measure()
 
     return Recipe("vqgan", steps, {"model": model, "census": census}, {"adam": adam}, step, finish, rng)
+
+
+def compared(image: Tensor, target: Tensor, backbone: PerceptualBackbone) -> tuple[Tensor, dict[str, Tensor]]:
+    """What pictures lack of the renders [N, 3, 64, 64] that they should be, by pixels and through the backbone."""
+    with lowered(target.device):
+        look = backbone.distance(image, target)
+    error = image.float() - target
+    loss = error.abs().mean() + error.square().mean() + 0.3 * look
+    return loss, {"psnr": psnr(error), "look": look.detach()}
 
 
 @torch.no_grad()
