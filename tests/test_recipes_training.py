@@ -12,6 +12,7 @@ from toys import seeded
 
 from guided_gan.core import clip as core_clip
 from guided_gan.core import generators
+from guided_gan.core.generators.vqgan import VQGANGenerator
 from guided_gan.core.types import Autoencoder, Latent
 from guided_gan.picturebook import MODELS, networks
 from guided_gan.picturebook.language import tokens
@@ -126,7 +127,7 @@ def test_codes_are_spoilt_by_the_level_of_each_picture(spoil):
 def test_steps_up_the_slope_raise_the_score_of_the_caption():
     model, generator = core_clip.load(MODELS / "clip_robust").module, generators.load(MODELS / "vqgan")
     wanted = torch.nn.functional.normalize(torch.randn(8, 192, generator=seeded(1)), dim=1)
-    assert isinstance(generator, Autoencoder)
+    assert isinstance(generator, VQGANGenerator)
     z = generator.encode(render.render(kinds.sample(8, seeded(2)))).tensors["z"]
 
     def score(z):
