@@ -29,7 +29,7 @@ from . import clip, vqgan
 from .changes import turn
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
-CLEAN, NOISY, MINGLED, CLIMBED = 5, 3, 2, 6  # pictures of a batch, by what spoils their codes
+CLEAN, NOISY, MINGLED, CLIMBED = 8, 1, 2, 5  # pictures of a batch, by what spoils their codes
 BATCH = CLEAN + NOISY + MINGLED + CLIMBED
 GUIDES = ("clip_robust", "clip")  # whose slope is climbed,
 PLAIN_SHARE = 0.35  # and the share of the second
