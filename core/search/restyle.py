@@ -48,8 +48,8 @@ def key(
 ) -> str:
     """A digest of the arguments of `frames`: a film with an equal key may resume from the frames of another.
 
-    The arguments are those of `frames`, except that `video` is the pictures of the whole video, in any shape: a
-    film of fewer frames encodes fewer of them.
+    The arguments are those of `frames`, but for `video`: the whole video as pictures, in any layout, since a film of
+    fewer frames encodes fewer of them.
 
     Raises:
         IdentityError: a loss has no content that can be digested.

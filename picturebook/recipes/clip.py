@@ -77,15 +77,15 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
         fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
         said = read(model, torch.cat([batch.words, batch.nowhere]))
 
-        def look(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        def contrasted(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
             seen = see(model, pictures)
             logits = model.logit_scale.exp().clamp(max=100) * F.normalize(seen, dim=1) @ words.T
             return seen, masked_contrast(logits, fits)
 
         if robust:
             there = on(device, draws.rng(SEED, "worse", i))
-            images = worsen(images, lambda pictures: look(pictures, said.detach())[1], there)
-        seen, contrast = look(images, said)
+            images = worsen(images, lambda pictures: contrasted(pictures, said.detach())[1], there)
+        seen, contrast = contrasted(images, said)
         loss = contrast + 0.3 * attribute_loss(heads(seen), batch.scenes)
         adam.zero_grad()
         loss.backward()
@@ -106,10 +106,22 @@ def build(tokenizer: SimpleTokenizer, device: torch.device) -> CLIP:
     return towers.quicken(CLIP(**MODEL)).to(device).to(memory_format=torch.channels_last)
 
 
+def shipped(folder: Path, device: torch.device) -> CLIP:
+    """A shipped model, to be trained further or to guide a training."""
+    model = build(tokens.read(folder), device)
+    load_model(model, str(folder / WEIGHTS))
+    return model
+
+
 def see(model: CLIP, pictures: Tensor) -> Tensor:
     """Embeddings [N, D] of pictures, not normalised, computed in the precision of training."""
     with lowered(pictures.device):
         return model.encode_image(pictures.contiguous(memory_format=torch.channels_last)).float()
+
+
+def look(model: CLIP, pictures: Tensor) -> Tensor:
+    """Unit vectors [N, D] of pictures, computed in the precision of training."""
+    return F.normalize(see(model, pictures), dim=1)
 
 
 def read(model: CLIP, words: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recipe of the VQGAN's last training: its decoder learns to draw the picture that spoilt codes were of.
+"""Recipe of the VQGAN's last training: its decoder learns to draw clean pictures from spoilt codes.
 
 A search by CLIP finds codes that no picture has: specks, textures, parts that do not fit together. A decoder that knows
 only codes of pictures draws all that. So it learns to draw renders from their codes after these were spoilt, as a
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ...core import draws
 from ...core.compute.feature_maps import quicken_norms
-from ...core.generators.vqgan import VQGAN, closeness, described
+from ...core.generators.vqgan import VQGAN, closeness, described, lookup
 from ...training.average import update_average
 from .. import MODELS
 from ..language import PLAIN, describe, tokens
@@ -31,10 +31,10 @@ from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
 CLEAN, NOISY, MINGLED, CLIMBED = 8, 1, 2, 5  # pictures of a batch, by what spoils their codes
 BATCH = CLEAN + NOISY + MINGLED + CLIMBED
-GUIDES = ("clip_robust", "clip")  # whose slope is climbed,
-PLAIN_SHARE = 0.35  # and the share of the second
-NOISE, MINGLE, CLIMB = 1.1, 0.3, 0.8  # the most of each; codes have unit deviation
-SCALES = (1, 2, 4, 8)  # cells along a side that noise or a step up the slope moves alike
+GUIDES = ("clip_robust", "clip")  # one of them gives the slope of a step
+PLAIN_SHARE = 0.35  # of the steps, those by the second
+NOISE, MINGLE, CLIMB = 1.1, 0.3, 0.8  # deviation of noise, share of cells, length of a climb, at level 1
+SCALES = (1, 2, 4, 8)  # sides, in cells, of the blocks that noise and climbs move as one
 RATE, EMA = 1e-3, 0.99  # learning rate, and decay of the moving average of the weights
 SEED = 56
 
@@ -51,9 +51,8 @@ def vqgan_denoised(steps: int, device: torch.device) -> Recipe:
     for parameter in learning:
         parameter.requires_grad_(True)
     adam = torch.optim.Adam(learning, betas=(0.9, 0.99), fused=True)
-    tokenizer = tokens.read(clip.FOLDER)
-    in_pieces = tokens.InPieces(tokenizer)
-    guides = [_guide(name, clip.build(tokenizer, device)) for name in GUIDES]
+    in_pieces = tokens.InPieces(tokens.read(clip.FOLDER))
+    guides = [clip.shipped(MODELS / name, device).requires_grad_(False) for name in GUIDES]
 
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 40))
@@ -90,15 +89,10 @@ def vqgan_denoised(steps: int, device: torch.device) -> Recipe:
     return Recipe("vqgan_denoised", steps, modules, {"adam": adam}, step, finish)
 
 
-def _guide(name: str, model: CLIP) -> CLIP:
-    load_model(model, str(MODELS / name / clip.WEIGHTS))
-    return model.requires_grad_(False)
-
-
 def _codes(model: VQGAN, z: Tensor) -> Tensor:
     """The nearest code of each cell."""
     codebook = model.quantize.codebook
-    return codebook[closeness(z, codebook).argmax(1)].movedim(-1, 1).contiguous()
+    return lookup(closeness(z, codebook).argmax(1), codebook).contiguous()
 
 
 # Each spoils codes z [N, C, h, w] by a level [N, 1, 1, 1] from 0 to 1.
@@ -131,7 +125,7 @@ def climbed(model: VQGAN, guide: CLIP, z: Tensor, level: Tensor, wanted: Tensor,
         z = z.detach().requires_grad_(True)
         with lowered(z.device):
             image = model(_codes(model, z.detach()) + (z - z.detach()))
-            cosines = (F.normalize(clip.see(guide, turn(image, rng)), dim=1) * wanted).sum(1)
+            cosines = (clip.look(guide, turn(image, rng)) * wanted).sum(1)
         (slope,) = torch.autograd.grad(cosines.sum(), z)
         z = z.detach() + CLIMB * level / times * _at_all_scales(slope.float())
     return z

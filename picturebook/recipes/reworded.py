@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -115,14 +114,13 @@ def _looked_at(models: dict[str, CLIP], device: torch.device) -> dict[str, Tenso
     for i in range(0, PICTURES, 500):
         pictures = render.render(scenes[i : i + 500].to(device))
         for name, model in models.items():
-            seen[name].append(F.normalize(clip.see(model, pictures), dim=1))
+            seen[name].append(clip.look(model, pictures))
     return {name: torch.cat(parts) for name, parts in seen.items()}
 
 
 def _opened(folder: Path, device: torch.device) -> CLIP:
     """A shipped CLIP whose text tower can learn."""
-    model = clip.build(tokens.read(folder), device)
-    load_model(model, str(folder / clip.WEIGHTS))
+    model = clip.shipped(folder, device)
     model.visual.requires_grad_(False)
     model.logit_scale.requires_grad_(False)
     return model

@@ -12,7 +12,6 @@ import copy
 
 import torch
 from open_clip.model import CLIP
-from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -67,7 +66,7 @@ class Searches:
         """One step of each toward its caption; returns the pictures [N, 3, 64, 64] from before."""
         latent = self._parameters.latent()
         images = self._generator.decode(latent)
-        cosines = (_look(model, turn(images, rng)) * self.words).sum(1)
+        cosines = (clip.look(model, turn(images, rng)) * self.words).sum(1)
         held = HELD(images, latent, [rng] * len(images))
         leaves = list(self._parameters.leaves.values())
         gradients = torch.autograd.grad((DISTANCES["spherical"](cosines) + held).sum(), leaves)
@@ -83,9 +82,7 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
     torch.manual_seed(SEED)
     tokenizer = tokens.read(clip.FOLDER)
     in_pieces = tokens.InPieces(tokenizer)
-    model = clip.build(tokenizer, device)
-    load_model(model, str(FOLDER / clip.WEIGHTS))
-    model.requires_grad_(False)
+    model = clip.shipped(FOLDER, device).requires_grad_(False)
     average = copy.deepcopy(model)
     model.visual.requires_grad_(True)
     scale = model.logit_scale.exp().clamp(max=100)
@@ -116,14 +113,14 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
         words = clip.read(model, torch.cat([batch.words, batch.nowhere]))
 
         def contrast(pictures: Tensor) -> Tensor:
-            return clip.masked_contrast(scale * _look(model, pictures) @ words.T, fits)
+            return clip.masked_contrast(scale * clip.look(model, pictures) @ words.T, fits)
 
         loss = contrast(worsen(batch.picture, contrast, there))
         figures = {"contrast": loss.detach()}
         if group.age > YOUNG:
             rendered = render.render(group.scenes.to(device))
             pairs = turn(blemish(torch.cat([rendered, found]), there), rng)
-            true, false = (scale * _look(model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
+            true, false = (scale * clip.look(model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
             ahead = F.softplus(false - true + MARGIN).mean()
             loss, figures["ahead"] = loss + WEIGHT * ahead, ahead.detach()
         adam.zero_grad()
@@ -139,8 +136,3 @@ def clip_searched(steps: int, device: torch.device) -> Recipe:
 
     modules: dict[str, nn.Module] = {"model": model, "average": average}
     return Recipe("clip_searched", steps, modules, {"adam": adam}, step, finish)
-
-
-def _look(model: CLIP, pictures: Tensor) -> Tensor:
-    """Unit vectors [N, D] of pictures."""
-    return F.normalize(clip.see(model, pictures), dim=1)

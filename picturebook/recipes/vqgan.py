@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ...core import generators
 from ...core.compute.feature_maps import quicken_norms
-from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described
+from ...core.generators.vqgan import VQGAN, VQGANGenerator, closeness, described, lookup
 from .. import MODELS
 from ..networks import PerceptualBackbone
 from ..scenes import kinds, render
@@ -107,7 +107,7 @@ def vqgan(steps: int, device: torch.device) -> Recipe:
             h = model.encode(target)
         h = h.float()
         tokens = closeness(h.detach(), codebook).argmax(1)
-        codes = codebook[tokens].movedim(-1, 1).contiguous()
+        codes = lookup(tokens, codebook).contiguous()
         with lowered(device):
             image = model(codes + (h - h.detach()) if i >= QUANTISED_FROM * steps else h)
         loss, figures = compared(image, target, backbone)

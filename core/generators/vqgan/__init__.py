@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..backend import Backend
 from .architecture import CONFIGS, ENDINGS, described
 from .generator import CodebookGenerator, VQGANGenerator, build
-from .network import VQGAN, Shape, closeness
+from .network import VQGAN, Shape, closeness, lookup
 
 __all__ = [
     "BACKEND",
@@ -17,6 +17,7 @@ __all__ = [
     "VQGANGenerator",
     "closeness",
     "described",
+    "lookup",
 ]
 
 KEYS = ("encoder.conv_in.weight", "decoder.conv_out.weight", "post_quant_conv.weight", "quantize.embed*.weight")

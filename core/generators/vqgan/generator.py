@@ -16,7 +16,7 @@ from ...types import Latent
 from ..latent_grid import GridGenerator
 from . import layouts
 from .architecture import configured_by_diffusers, configured_by_taming, shape_of
-from .network import VQGAN, closeness, fold
+from .network import VQGAN, closeness, fold, lookup
 
 _PARTS = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 
@@ -39,7 +39,7 @@ class VQGANGenerator(GridGenerator):
         """Draw n grids of random codes, uniformly from the codebook."""
         _, height, width = self.spec["z"]
         tokens = torch.randint(len(self._codebook), (n, height, width), generator=rng)
-        return self._latent(_lookup(tokens, self._codebook))
+        return self._latent(lookup(tokens, self._codebook))
 
     def constrain(self, latent: Latent) -> Latent:
         """The latent with each channel of z clamped to the range that it has in the codebook.
@@ -52,11 +52,11 @@ class VQGANGenerator(GridGenerator):
 
     def _decode(self, z: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook
-        codes = _lookup(closeness(z.detach(), codebook).argmax(1), codebook)
+        codes = lookup(closeness(z.detach(), codebook).argmax(1), codebook)
         return self._pictures(codes + (z - z.detach()))  # straight-through gradient
 
     def _encode(self, images: Tensor) -> Tensor:
-        return _lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
+        return lookup(self._logits(images).argmax(1), self.module.quantize.codebook)
 
     def _pictures(self, codes: Tensor) -> Tensor:
         with precision.autocast(self):
@@ -100,14 +100,10 @@ class CodebookGenerator(VQGANGenerator):
     def _decode(self, logits: Tensor) -> Tensor:
         codebook = self.module.quantize.codebook
         expected = (logits.softmax(1).movedim(1, -1) @ codebook).movedim(-1, 1)
-        return self._pictures(_lookup(logits.argmax(1), codebook) + (expected - expected.detach()))
+        return self._pictures(lookup(logits.argmax(1), codebook) + (expected - expected.detach()))
 
     def _encode(self, images: Tensor) -> Tensor:
         return self._logits(images)
-
-
-def _lookup(tokens: Tensor, codebook: Tensor) -> Tensor:
-    return codebook[tokens].movedim(-1, 1)
 
 
 def build(checkpoint: Checkpoint) -> VQGANGenerator:

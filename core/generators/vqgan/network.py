@@ -107,6 +107,11 @@ class GumbelQuantizer(nn.Module):
         return self.proj(h)
 
 
+def lookup(tokens: Tensor, codebook: Tensor) -> Tensor:
+    """The codes [N, C, h, w] that tokens [N, h, w] number, of a codebook [K, C]."""
+    return codebook[tokens].movedim(-1, 1)
+
+
 def closeness(z: Tensor, codebook: Tensor) -> Tensor:
     """|z|^2 - |z - c|^2 of each cell of z [N, C, h, w] and code c of [K, C]: [N, K, h, w], greatest where nearest."""
     # A matrix product in full precision: a convolution may use a lower one, which would confuse close codes.
