@@ -23,13 +23,16 @@ from torch.nn import functional as F
 
 from ..core import draws
 from ..core.augment import vqgan_clip
-from ..core.generators.vqgan import CodebookGenerator, VQGANGenerator
+from ..core.generators.latent_grid import autoencoder
+from ..core.generators.redrawn import Redrawn
+from ..core.generators.shaped import shaped
+from ..core.generators.vqgan import CodebookGenerator
 from ..core.losses import cutout_loss, targets
 from ..core.losses.base import SumLoss
 from ..core.losses.regularisers import LatentRegularization
 from ..core.search import optimize, starts, weightings
 from ..core.search.options import ALL, FINEST
-from ..core.types import Latent, Loss
+from ..core.types import Autoencoder, Latent, Loss
 from ._common import (
     WORDINGS,
     Prompt,
@@ -56,7 +59,8 @@ class Way:
 
     start: a name of `starts.STARTS`. augmentations: those switched on. regularization: of the latent, beside the
     cutouts. grid_scales: a name of `options.GRID_SCALES`. codebook: over the logits of codes, each step with a draw of
-    them, at this lr. enlarged: how often the picture is enlarged to twice its side and searched on.
+    them, at this lr. redrawn: how often each picture is encoded and decoded anew. enlarged: how often the picture is
+    enlarged to twice its side and searched on.
     """
 
     start: str = starts.MODEL
@@ -64,6 +68,7 @@ class Way:
     regularization: LatentRegularization | None = HELD
     grid_scales: str = ALL
     codebook: float = 0.0
+    redrawn: int = 0
     enlarged: int = 0
 
 
@@ -76,6 +81,8 @@ GUMBEL = 1.28  # deviation of the noise that draws codes from their logits
 WAYS: dict[str, Way] = {
     "all augmentations": Way(),
     "each cell by itself": Way(grid_scales=FINEST),
+    "redrawn once": Way(redrawn=1),
+    "redrawn three times": Way(redrawn=3),
     "from random pixels": Way(start="pixels"),
     "regularisation decaying": Way(regularization=LatentRegularization(HELD.weight, HELD.weight / 300)),
     "no regularisation": Way(regularization=None),
@@ -103,9 +110,16 @@ def loss_of(prompt: Prompt, way: Way, options: argparse.Namespace) -> cutout_los
     )
 
 
+def generator_of(way: Way) -> Autoencoder:
+    """What a row searches."""
+    if way.codebook:
+        return CodebookGenerator(vqgan())
+    return autoencoder(shaped(vqgan(), Redrawn(way.redrawn))) if way.redrawn else vqgan()
+
+
 def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) -> Tensor:
     """What the search finds, [1, 3, H, W], as large as the shipped VQGAN draws by itself."""
-    generator = CodebookGenerator(vqgan()) if way.codebook else vqgan()
+    generator = generator_of(way)
     found = searched(
         generator, starts.start(generator, way.start, draws.rng(seed, "latent")), prompt, way, seed, options
     )
@@ -118,7 +132,7 @@ def picture(prompt: Prompt, way: Way, seed: int, options: argparse.Namespace) ->
 
 
 def searched(
-    generator: VQGANGenerator, begun: Latent, prompt: Prompt, way: Way, seed: int, options: argparse.Namespace
+    generator: Autoencoder, begun: Latent, prompt: Prompt, way: Way, seed: int, options: argparse.Namespace
 ) -> Tensor:
     """The picture [1, 3, H, W] that a search finds from a latent."""
     loss: Loss = loss_of(prompt, way, options)

@@ -159,6 +159,10 @@ class Autoencoder(Generator, Protocol):
         """Latents, on the CPU, of pictures [N, 3, any, any] in [-1, 1], which are resized to `resolution`."""
         ...
 
+    def redraw(self, images: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W] of `resolution` in [-1, 1], encoded and decoded, on their device; has no gradient."""
+        ...
+
 
 @runtime_checkable
 class JointEncoder(Protocol):

@@ -38,6 +38,7 @@ _NODES: list[type[io.ComfyNode]] = [
     load.CodebookSampling,
     load_shape.SeamlessTiles,
     load_shape.Symmetry,
+    load_shape.Redraw,
     load_shape.Transparency,
     load.LoadCLIP,
     load.CombineCLIP,

@@ -1,11 +1,11 @@
-"""Load: a generator whose pictures have a shape: seamless tiles, a symmetry, or an alpha channel."""
+"""Load: a generator whose pictures have a shape: seamless tiles, a symmetry, an alpha channel, or are redrawn."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..core.generators import redrawn, tiles
 from ..core.generators import symmetry as symmetries
-from ..core.generators import tiles
 from ..core.generators.shaped import shaped
 from ..core.generators.transparent import Transparent
 from ..core.pictures import resample
@@ -71,6 +71,37 @@ class Symmetry(io.ComfyNode):
     @classmethod
     def execute(cls, generator: Generator, symmetry: str) -> io.NodeOutput:
         return io.NodeOutput(shaped(generator, symmetries.Symmetry(symmetry)))
+
+
+class Redraw(io.ComfyNode):
+    """A generator whose pictures its own encoder and decoder draw anew."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GuidedGAN_Redraw",
+            display_name="Redraw (GAN)",
+            category="guided GAN/load",
+            description="Pictures that the generator encodes and decodes anew, while they are searched and at the end. "
+            "Specks and textures that only please CLIP are lost on the way; what the generator knows how to draw "
+            "stays, and comes out cleaner.",
+            search_aliases=["clean", "denoise", "sharpen", "artifacts", "autoencoder", "VQGAN-CLIP"],
+            inputs=[
+                sockets.Generator.Input("generator", tooltip=f"The generator: {grids.GRID}."),
+                io.Int.Input(
+                    "times",
+                    default=1,
+                    min=1,
+                    max=redrawn.MOST,
+                    tooltip="How often. More is cleaner and slower, and further from what the search asked for.",
+                ),
+            ],
+            outputs=[sockets.Generator.Output(display_name="generator", tooltip=_FOR)],
+        )
+
+    @classmethod
+    def execute(cls, generator: Generator, times: int) -> io.NodeOutput:
+        return io.NodeOutput(shaped(generator, redrawn.Redrawn(times)))
 
 
 class Transparency(io.ComfyNode):

@@ -170,6 +170,7 @@ SUITED = {
     "SetSize": {"GAN_GENERATOR": 1},
     "CodebookSampling": {"GAN_GENERATOR": 1},
     "SeamlessTiles": {"GAN_GENERATOR": 1},
+    "Redraw": {"GAN_GENERATOR": 1},
     "EncodeImage": {"GAN_GENERATOR": 1},
     "MaskLatent": {"GAN_GENERATOR": 1, "GAN_LATENT": 1},
     "Animate": {"GAN_GENERATOR": 1, "GAN_LATENT": 1},

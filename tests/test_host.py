@@ -75,7 +75,7 @@ def test_every_node_runs_together_with_the_hosts(client):
         *("SetSize", "CodebookSampling", "EncodeImage", "MaskLatent", "Animate", "RestyleVideo"),
         *("VAEGenerator", "LatentToVAE", "VAEToLatent"),
         *("SeamlessTiles", "Symmetry", "PaletteLoss", "PromptSchedule", "NoisePrompt"),
-        *("Transparency", "OpacityLoss", "DecodeCutOut"),
+        *("Transparency", "OpacityLoss", "DecodeCutOut", "Redraw"),
         *("TextMask", "CutoutLoss", "LatentRegularization", "TotalVariationLoss", "InitialImageLoss"),
         *("StyleGANTSample", "Truncate", "EditLatent", "Grid", "ClassLatent", "Invert"),
     }

@@ -10,6 +10,7 @@ from guided_gan.launcher.workflow import EDITOR_ONLY, Workflow
 
 OPEN = {"model", "filename_prefix"}  # what may differ
 ENLARGING = {"ImageScale", "ImageUpscaleWithModel", "UpscaleModelLoader"}
+REDRAW = "GuidedGAN_Redraw"
 SAVED = {"PreviewImage", "SaveImage", "ImageCompare", *ENLARGING}
 
 
@@ -22,8 +23,27 @@ def prompt_of(name, client):
 
 
 def drawn(prompt):
-    """A prompt without what enlarges its pictures."""
-    return {identity: node for identity, node in prompt.items() if node["class_type"] not in ENLARGING}
+    """A prompt without what redraws and enlarges its pictures."""
+    source = {identity: node["inputs"]["generator"] for identity, node in of_kind(prompt, {REDRAW})}
+    left_out = source.keys() | {identity for identity, _ in of_kind(prompt, ENLARGING)}
+
+    def linked(inputs):
+        return {name: source.get(first(value), value) for name, value in inputs.items()}
+
+    return {
+        identity: {**node, "inputs": linked(node["inputs"])}
+        for identity, node in prompt.items()
+        if identity not in left_out
+    }
+
+
+def of_kind(prompt, kinds):
+    return [(identity, node) for identity, node in prompt.items() if node["class_type"] in kinds]
+
+
+def first(value):
+    """The node that an input is linked to, if it is."""
+    return value[0] if isinstance(value, list) else None
 
 
 def settled(node, known):
@@ -33,7 +53,7 @@ def settled(node, known):
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_they_differ_from_the_shipped_ones_in_loaders_and_enlarging_alone(client, name):
+def test_they_differ_from_the_shipped_ones_in_loaders_redrawing_and_enlarging_alone(client, name):
     ours, theirs = (drawn(prompt_of(each, client)) for each in (name, ALIKE[name]))
     assert set(ours) == set(theirs)
     for identity, node in ours.items():

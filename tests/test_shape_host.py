@@ -1,4 +1,4 @@
-"""Symmetry, seamless tiles, alpha channels and palettes in the real host, with every search, and each mistake."""
+"""Symmetry, tiles, alpha channels, redrawn pictures and palettes in the real host, with every search, and mistakes."""
 
 import numpy as np
 import pytest
@@ -73,6 +73,26 @@ def test_symmetries_of_every_family_and_in_a_composition(client):
     assert (turned == np.rot90(turned, axes=(1, 2))).all()
 
 
+def test_redrawn_pictures_are_what_encoding_and_decoding_makes_of_them(client):
+    graph = client.graph()
+    vqgan = graph.add("LoadGenerator", model="picturebook VQGAN")
+    redrawn = graph.add("Redraw", generator=vqgan, times=2)
+    start = graph.add("RandomLatent", generator=redrawn)
+    search = graph.add("Optimize", generator=redrawn, loss=loss_of(graph), latent=start, steps=2, lr=0.2)
+    by_hand = graph.add("Decode", generator=vqgan, latent=graph.add("RandomLatent", generator=vqgan))
+    for _ in range(2):
+        encoded = graph.add("EncodeImage", generator=vqgan, image=by_hand)
+        by_hand = graph.add("Decode", generator=encoded, latent=encoded[1])
+    drawn = [graph.add("Decode", generator=redrawn, latent=latent) for latent in (start, search[1])]
+    kept = [graph.add("SaveImage", images=node) for node in (*drawn, search, by_hand)]
+    run = client.run(graph.prompt)
+    assert run.status == "success", run.error
+    begun, decoded, found, made = (saved(client, run, node)[0].astype(int) for node in kept)
+    assert abs(begun - made).max() <= 1
+    assert abs(decoded - found).max() <= 1
+    assert abs(found - begun).max() > 20
+
+
 def test_a_palette_of_words_and_of_a_picture(client):
     graph = client.graph()
     image = graph.add("LoadImage", image="navy and gold.png")
@@ -127,6 +147,10 @@ def tiles_of_a_biggan(graph):
     return graph.add("SeamlessTiles", generator=graph.add("LoadGenerator"))
 
 
+def a_biggan_redrawn(graph):
+    return graph.add("Redraw", generator=graph.add("LoadGenerator"))
+
+
 def turned_and_wide(graph):
     vqgan = graph.add("LoadGenerator", model="picturebook VQGAN")
     wide = graph.add("SetSize", generator=vqgan, width=64, height=32)
@@ -171,6 +195,7 @@ def a_transparent_layer(graph):
     ("build", "node", "words"),
     [
         (tiles_of_a_biggan, "SeamlessTiles", "learned what lies at a picture's edge"),
+        (a_biggan_redrawn, "Redraw", "cannot turn pictures into latents"),
         (turned_and_wide, "Symmetry", "needs square pictures, but those of vqgan-64x32"),
         (latents_of_another_shape, "Decode", "belongs to the generator"),
         (no_colours, "PaletteLoss", "needs colours: write some, or connect a picture"),

@@ -72,6 +72,11 @@ class GridGenerator(Managed, ABC):
             images = F.interpolate(images, self.resolution, mode="bicubic", antialias=True).clamp(-1, 1)
         return self._latent(self._encode(images).cpu())
 
+    @torch.no_grad()
+    def redraw(self, images: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W] of `resolution` in [-1, 1], encoded and decoded, without waiting for the device."""
+        return clamp_with_grad(self._decode(self._encode(images)))
+
     def _latent(self, value: Tensor) -> Latent:
         return Latent(self.name, {self._tensor: value.contiguous()})
 

@@ -129,6 +129,11 @@ class ShapedGrid(Shaped):
         """
         return self._begun(self.shape.encode(self.base, images))
 
+    @torch.no_grad()
+    def redraw(self, images: Tensor) -> Tensor:
+        """As `Autoencoder.redraw`; the pictures are of the shape."""
+        return self.decode(self.encode(images))
+
 
 def shaped(generator: Generator, shape: Shape) -> Shaped:
     """The generator with a shape; an autoencoder stays one.
