@@ -91,9 +91,10 @@ class Redraw(io.ComfyNode):
                 io.Int.Input(
                     "times",
                     default=1,
-                    min=1,
+                    min=0,
                     max=redrawn.MOST,
-                    tooltip="How often. More is cleaner and slower, and further from what the search asked for.",
+                    tooltip="How often; 0 leaves pictures as they are. More is cleaner and slower, and further from "
+                    "what the search asked for.",
                 ),
             ],
             outputs=[sockets.Generator.Output(display_name="generator", tooltip=_FOR)],
@@ -101,7 +102,7 @@ class Redraw(io.ComfyNode):
 
     @classmethod
     def execute(cls, generator: Generator, times: int) -> io.NodeOutput:
-        return io.NodeOutput(shaped(generator, redrawn.Redrawn(times)))
+        return io.NodeOutput(shaped(generator, redrawn.Redrawn(times)) if times else generator)
 
 
 class Transparency(io.ComfyNode):

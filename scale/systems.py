@@ -54,7 +54,7 @@ PRESETS = {
         "VQGAN-CLIP's search",
         "vqgan_clip",
         "GuidedGAN_Optimize.0",
-        {"cutouts": "GuidedGAN_CutoutLoss.cutouts", **_SEARCH},
+        {"cutouts": "GuidedGAN_CutoutLoss.cutouts", "redraw": "GuidedGAN_Redraw.times", **_SEARCH},
     ),
     "stylegan-t": Preset(
         "StyleGAN-T, truncated by psi",

@@ -84,10 +84,13 @@ def test_redrawn_pictures_are_what_encoding_and_decoding_makes_of_them(client):
         encoded = graph.add("EncodeImage", generator=vqgan, image=by_hand)
         by_hand = graph.add("Decode", generator=encoded, latent=encoded[1])
     drawn = [graph.add("Decode", generator=redrawn, latent=latent) for latent in (start, search[1])]
-    kept = [graph.add("SaveImage", images=node) for node in (*drawn, search, by_hand)]
+    gan = graph.add("LoadGenerator")
+    as_it_is = graph.add("Redraw", generator=gan, times=0)  # its latents are the generator's own
+    same = graph.add("Decode", generator=as_it_is, latent=graph.add("RandomLatent", generator=gan))
+    kept = [graph.add("SaveImage", images=node) for node in (*drawn, search, by_hand, same)]
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    begun, decoded, found, made = (saved(client, run, node)[0].astype(int) for node in kept)
+    begun, decoded, found, made, _ = (saved(client, run, node)[0].astype(int) for node in kept)
     assert abs(begun - made).max() <= 1
     assert abs(decoded - found).max() <= 1
     assert abs(found - begun).max() > 20
