@@ -3,9 +3,10 @@
 The prompts are combinations of object, colour and background that CLIP has never seen. The object is right when both
 judges see it in the prompt's colour, and all is when they see the background as well. The rows are those of the paper's
 Figures 8 and 9 (Crowson, Biderman et al. 2022), each the first row's search but for one thing: where it starts, how the
-latent is held, or which augmentations it has, among which crops count: each by itself, each left out, all and none. Two
-rows more enlarge the first row's picture, once and twice, and search on, as the workflow `large` does; the judges see
-these pictures scaled down. Prints a table in Markdown; intervals are of 95 %.
+latent is held, or which augmentations it has, among which crops count: each by itself, each left out, all and none. Of
+the rows that are not the paper's, two redraw each picture, as the workflow `vqgan_clip` does, and two enlarge the first
+row's picture, once and twice, and search on, as the workflow `large` does; the judges see these pictures scaled down.
+Prints a table in Markdown; intervals are of 95 %.
 """
 
 from __future__ import annotations

@@ -86,14 +86,16 @@ def test_redrawn_pictures_are_what_encoding_and_decoding_makes_of_them(client):
     drawn = [graph.add("Decode", generator=redrawn, latent=latent) for latent in (start, search[1])]
     gan = graph.add("LoadGenerator")
     as_it_is = graph.add("Redraw", generator=gan, times=0)  # its latents are the generator's own
-    same = graph.add("Decode", generator=as_it_is, latent=graph.add("RandomLatent", generator=gan))
-    kept = [graph.add("SaveImage", images=node) for node in (*drawn, search, by_hand, same)]
+    latent = graph.add("RandomLatent", generator=gan)
+    plain, same = (graph.add("Decode", generator=generator, latent=latent) for generator in (gan, as_it_is))
+    kept = [graph.add("SaveImage", images=node) for node in (*drawn, search, by_hand, plain, same)]
     run = client.run(graph.prompt)
     assert run.status == "success", run.error
-    begun, decoded, found, made, _ = (saved(client, run, node)[0].astype(int) for node in kept)
+    begun, decoded, found, made, plain, same = (saved(client, run, node)[0].astype(int) for node in kept)
     assert abs(begun - made).max() <= 1
     assert abs(decoded - found).max() <= 1
     assert abs(found - begun).max() > 20
+    assert (same == plain).all()
 
 
 def test_a_palette_of_words_and_of_a_picture(client):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..errors import PackError
@@ -55,9 +54,8 @@ class Redrawn(Shape):
 
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, drawn anew."""
-        drawn = generator.decode(latent)
-        images = drawn.detach()
-        with torch.no_grad():
-            for _ in range(self.times):
-                images = autoencoder(generator).redraw(images)
+        encoder = autoencoder(generator)
+        drawn = images = generator.decode(latent)
+        for _ in range(self.times):
+            images = encoder.redraw(images)
         return images + (drawn - drawn.detach())
