@@ -26,13 +26,13 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _without_matrix_units():
+def _without_bfloat16():
     """On every CPU, models compute in float32 where a test does not say otherwise: what they are compared with does."""
     import torch
 
-    from guided_gan.core.compute.precision import MATRIX_UNITS
+    from guided_gan.core.compute.precision import FAST
 
-    known = {**getattr(torch.cpu, "get_capabilities", dict)(), MATRIX_UNITS: False}
+    known = {**getattr(torch.cpu, "get_capabilities", dict)(), **dict.fromkeys(FAST, False)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
         yield

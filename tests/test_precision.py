@@ -99,13 +99,14 @@ LOADS = {
     ("capabilities", "expected"),
     [
         ({"amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
-        ({"amx_bf16": False, "avx512_bf16": True}, torch.float32),
+        ({"amx_bf16": False, "avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": False, "avx512_bf16": False}, torch.float32),
         ({"neon": True}, torch.float32),
         (None, torch.float32),
     ],
-    ids=["matrix units", "vector instructions alone", "another architecture", "a torch that cannot tell"],
+    ids=["matrix units", "vector products alone", "neither", "another architecture", "a torch that cannot tell"],
 )
-def test_bfloat16_is_the_default_where_the_cpu_has_matrix_units(monkeypatch, capabilities, expected):
+def test_bfloat16_is_the_default_where_the_cpu_multiplies_it_fast(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     if capabilities is None:
         monkeypatch.delattr(torch.cpu, "get_capabilities")

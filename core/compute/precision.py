@@ -1,6 +1,6 @@
 """Half precision: the dtype that a model's network computes in, and gradients that do not underflow in it.
 
-The default is bfloat16 on a CPU with matrix units for it, and otherwise float32.
+The default is bfloat16 on a CPU with instructions for it, and otherwise float32.
 """
 
 from __future__ import annotations
@@ -15,29 +15,24 @@ from torch import Tensor
 from ..types import Model
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)  # of a model's `dtype`, the most suitable for a search first
-MATRIX_UNITS = "amx_bf16"  # torch's name for a CPU's matrix units for bfloat16
-PRODUCTS = "avx512_bf16"  # and for instructions that multiply bfloat16 faster than float32
+FAST = ("amx_bf16", "avx512_bf16")  # torch's names for a CPU's matrix units and vector products of bfloat16
 SCALE = 2.0**10  # of losses before the backward pass; a power of two is exact in float32
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 def default() -> torch.dtype:
-    """The default dtype of models on this CPU: bfloat16 or float32."""
-    return torch.bfloat16 if _can(MATRIX_UNITS) else torch.float32
+    """The default dtype of models on this CPU: bfloat16 where it multiplies that faster than float32.
+
+    A torch that is too old to tell computes in float32.
+    """
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    return torch.bfloat16 if any(able.get(name) for name in FAST) else torch.float32
 
 
 def training(device: torch.device) -> torch.dtype:
-    """The dtype for training on a device: bfloat16, or float32 on a CPU without fast bfloat16 products.
-
-    Training gains from it on more CPUs than a search: its batches are larger, and it also needs gradients of weights.
-    """
-    return torch.bfloat16 if device.type != "cpu" or _can(MATRIX_UNITS) or _can(PRODUCTS) else torch.float32
-
-
-def _can(capability: str) -> bool:
-    """Whether this CPU has a capability; False if this torch is too old to tell."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get(capability))
+    """The dtype for training on a device: bfloat16, or on a CPU the default."""
+    return default() if device.type == "cpu" else torch.bfloat16
 
 
 def compute_in(model: AnyModel, dtype: torch.dtype | None) -> AnyModel:
