@@ -29,7 +29,7 @@ from . import clip, vqgan
 from .changes import turn
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
-CLEAN, NOISY, MINGLED, CLIMBED = 8, 1, 2, 5  # pictures of a batch, by what spoils their codes
+CLEAN, NOISY, MINGLED, CLIMBED = 12, 1, 1, 2  # pictures of a batch, by what spoils their codes
 BATCH = CLEAN + NOISY + MINGLED + CLIMBED
 GUIDES = ("clip_robust", "clip")  # one of them gives the slope of a step
 PLAIN_SHARE = 0.35  # of the steps, those by the second
