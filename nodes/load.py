@@ -176,7 +176,10 @@ class CodebookSampling(io.ComfyNode):
     @classmethod
     def execute(cls, generator: Generator) -> io.NodeOutput:
         if not isinstance(generator, VQGANGenerator):
-            raise PackError(f"Codebook Sampling needs a VQGAN, which has a codebook; got {generator.name}.")
+            raise PackError(
+                "Codebook Sampling needs a VQGAN, which has a codebook, before Redraw or other nodes that shape its "
+                f"pictures; got {generator.name}."
+            )
         return io.NodeOutput(CodebookGenerator(generator))
 
 

@@ -30,13 +30,13 @@ class Redrawn(Shape):
     Security", Section 4.1).
 
     Raises:
-        PackError: times is not from 1 to MOST.
+        PackError: times is not a whole number from 1 to MOST.
     """
 
     times: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.times <= MOST:
+        if self.times not in range(1, MOST + 1):
             raise PackError(f"Pictures can be redrawn 1 to {MOST} times; got {self.times}.")
 
     @property
