@@ -1,6 +1,6 @@
 """Half precision: the dtype that a model's network computes in, and gradients that do not underflow in it.
 
-The default is bfloat16 on a CPU with instructions for it, and otherwise float32.
+The default is bfloat16 on a CPU with instructions for products of it, and otherwise float32.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 def default() -> torch.dtype:
-    """The default dtype of models on this CPU: bfloat16 where it multiplies that faster than float32.
-
-    A torch that is too old to tell computes in float32.
-    """
+    """The default dtype of models on this CPU: bfloat16 if torch says that it has instructions of FAST, or float32."""
     able = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if any(able.get(name) for name in FAST) else torch.float32
 

@@ -36,7 +36,7 @@ class Redrawn(Shape):
     times: int = 1
 
     def __post_init__(self) -> None:
-        if self.times not in range(1, MOST + 1):
+        if not isinstance(self.times, int) or not 1 <= self.times <= MOST:
             raise PackError(f"Pictures can be redrawn 1 to {MOST} times; got {self.times}.")
 
     @property
