@@ -12,7 +12,7 @@ from guided_gan.core.generators.stylegan_t.network import Mapping
 from guided_gan.picturebook import MODELS, captioned, choices, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import broken, changes, classifier, clip_data, gan, pasted, upscaler
+from guided_gan.picturebook.recipes import broken, changes, classifier, clip_data, gan, leaves, pasted, upscaler
 from guided_gan.picturebook.scenes import kinds, render
 
 # --- what latents mean -----------------------------------------------------------------------------------------------
@@ -191,6 +191,16 @@ def test_rough_pictures_are_half_of_them_and_show_the_same():
     assert moved.max() < 0.35
     before, after = (judging.backgrounds(pictures)[0] for pictures in (images, rough))
     assert (before == after).float().mean() > 0.97
+
+
+def test_dead_leaves_have_areas_edges_and_textures_of_all_sizes():
+    pictures = leaves.dead_leaves(60, seeded(33))
+    assert pictures.shape == (60, 3, 64, 64)
+    assert -1 <= pictures.min() < -0.95 < 0.95 < pictures.max() <= 1
+    power = torch.fft.rfft(pictures.mean(1), dim=2).abs().square().mean((0, 1))[1:32].log()
+    frequency = torch.arange(1.0, 32).log()
+    slope = torch.stack([frequency, power]).cov()[0, 1] / frequency.var()
+    assert -2.6 < slope < -1.4, "the power of photographs falls with about the square of the frequency"
 
 
 def test_only_lone_objects_grow_and_some_of_them():
