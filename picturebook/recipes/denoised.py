@@ -3,8 +3,8 @@
 A search by CLIP finds codes that no picture has: specks, textures, parts that do not fit together. A decoder that knows
 only codes of pictures draws all that. So it learns to draw renders from their codes after these were spoilt, as a
 denoising autoencoder does (Vincent et al. 2008): by noise, by cells of other pictures, and by steps such as a search
-takes, up the slope of a CLIP's score for the render's caption. So that photographs that people edit stay what they
-are, some pictures are none of the world's. Encoder and codebook are frozen: codes stay what they were.
+takes, up the slope of a CLIP's score for the render's caption. Some pictures are synthetic ones that are no renders,
+so that it also repeats the photographs that people edit. Encoder and codebook are frozen: codes stay what they were.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from .changes import turn
 from .leaves import dead_leaves
 from .training import Recipe, cosine, lowered, set_learning_rate, ship
 
-# Pictures of a batch: renders, pictures of no scene, and renders whose codes are spoilt, by what spoils them.
-CLEAN, FOREIGN, NOISY, MINGLED, CLIMBED = 9, 3, 1, 1, 2
-BATCH = CLEAN + FOREIGN + NOISY + MINGLED + CLIMBED
+# Pictures of a batch: dead leaves, renders, and renders whose codes are spoilt, by what spoils them.
+FOREIGN, CLEAN, NOISY, MINGLED, CLIMBED = 3, 9, 1, 1, 2
+BATCH = FOREIGN + CLEAN + NOISY + MINGLED + CLIMBED
 GUIDES = ("clip_robust", "clip")  # one of them gives the slope of a step
 PLAIN_SHARE = 0.35  # of the steps, those by the second
 NOISE, MINGLE, CLIMB = 1.1, 0.3, 0.8  # deviation of noise, share of cells, length of a climb, at level 1
@@ -59,12 +59,12 @@ def vqgan_denoised(steps: int, device: torch.device) -> Recipe:
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 40))
         rng = draws.rng(SEED, "step", i)
-        scenes = kinds.sample(BATCH, rng)
-        target = render.render(scenes.to(device)).contiguous(memory_format=torch.channels_last)
-        target[CLEAN : CLEAN + FOREIGN] = dead_leaves(FOREIGN, rng).to(device)
+        scenes = kinds.sample(BATCH - FOREIGN, rng)
+        target = torch.cat([dead_leaves(FOREIGN, rng).to(device), render.render(scenes.to(device))])
+        target = target.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), lowered(device):
             h = model.encode(target)
-        clean, *others = _codes(model, h.float()).split([CLEAN + FOREIGN, NOISY, MINGLED, CLIMBED])
+        clean, *others = _codes(model, h.float()).split([FOREIGN + CLEAN, NOISY, MINGLED, CLIMBED])
         levels = [torch.rand(len(z), 1, 1, 1, generator=rng).to(device) for z in others]
         words = in_pieces(describe(scenes[-CLIMBED:], rng, PLAIN).texts, rng).to(device)
         guide = guides[int(torch.rand((), generator=rng) < PLAIN_SHARE)]
