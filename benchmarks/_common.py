@@ -66,6 +66,12 @@ def robust() -> clip.OpenCLIP:
     return clip.load(MODELS / "clip_robust")
 
 
+@cache
+def hardened() -> clip.OpenCLIP:
+    """The shipped CLIP that is hardest to fool."""
+    return clip.load(MODELS / "clip_hardened")
+
+
 def guide(name: str) -> JointEncoder:
     """What guides a search or ranks for it, by a name of GUIDES."""
     return GUIDES[name]()
@@ -74,6 +80,7 @@ def guide(name: str) -> JointEncoder:
 GUIDES: dict[str, Callable[[], JointEncoder]] = {
     "plain": lambda: models()[1],
     "robust": robust,
+    "hardened": hardened,
     "both": lambda: clip.Ensemble([robust(), models()[1]], [*ENSEMBLES["picturebook both"].values()]),
 }
 
@@ -154,7 +161,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 def add_cutout_search(to: argparse.ArgumentParser, steps: int) -> None:
     """The options of benchmarks that search a VQGAN by cutouts; `search_in_words` says them."""
     to.add_argument("--steps", type=int, default=steps)
-    to.add_argument("--clip", default="robust", choices=GUIDES, help="which shipped one guides")
+    to.add_argument("--clip", default="hardened", choices=GUIDES, help="which shipped one guides")
     to.add_argument("--copies", type=int, default=12, help="cutouts per step")
     to.add_argument("--smallest", type=float, default=0.6, help="least side of a crop, as a share of the picture's")
     to.add_argument("--whole", type=float, default=0.5, help="share of the cutouts that show the whole picture")

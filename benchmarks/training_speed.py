@@ -27,7 +27,17 @@ from ..core import clip
 from ..core.compute import memory
 from ..core.generators.stylegan_t.network import Network, Shape
 from ..picturebook import BACKBONE, MODELS
-from ..picturebook.recipes import classifier, clip_data, denoised, gan, reworded, searched, stylegan_t, upscaler, vqgan
+from ..picturebook.recipes import (
+    classifier,
+    clip_data,
+    denoised,
+    gan,
+    image_tower,
+    reworded,
+    stylegan_t,
+    upscaler,
+    vqgan,
+)
 from ..picturebook.recipes import clip as clip_recipe
 from ..picturebook.recipes.__main__ import recipes
 from ..picturebook.recipes.blocks import Blocks
@@ -101,8 +111,9 @@ WORKS: dict[str, Callable[[bool], Work]] = {
     "vqgan": lambda tiny: recipe("vqgan", "VQGAN", vqgan.BATCH, 0.5),
     "clip": lambda tiny: recipe("clip", "CLIP", clip_recipe.BATCH),
     "clip_robust": lambda tiny: recipe("clip_robust", "robust CLIP", clip_recipe.BATCH),
-    "clip_searched": lambda tiny: recipe("clip_searched", "robust CLIP, against searches", searched.BATCH),
+    "clip_searched": lambda tiny: recipe("clip_searched", "robust CLIP, against searches", image_tower.BATCH),
     "clip_reworded": lambda tiny: recipe("clip_reworded", "CLIPs, on typos and fillers", reworded.BATCH),
+    "clip_hardened": lambda tiny: recipe("clip_hardened", "hardened CLIP", image_tower.BATCH),
     "vqgan_denoised": lambda tiny: recipe("vqgan_denoised", "VQGAN, from spoilt codes", denoised.BATCH),
     "stylegan_t": lambda tiny: recipe("stylegan_t", "StyleGAN-T, painting", stylegan_t.SETTINGS.batch),
     "stylegan_t_play": lambda tiny: recipe(

@@ -193,7 +193,8 @@ class LoadCLIP(io.ComfyNode):
             display_name="Load CLIP (joint)",
             category="guided GAN/load",
             description="Loads a CLIP with both towers, text and picture. 'picturebook' comes with the pack and "
-            "knows its world only; 'picturebook robust' is harder to fool, and 'picturebook both' is the two as one. "
+            "knows its world only; 'picturebook robust' is harder to fool, 'picturebook hardened' still harder, and "
+            "'picturebook both' is the first two as one. "
             "Others are read from models/clip_joint: open_clip model folders (open_clip_config.json and weights), "
             "OpenAI's archives, such as ViT-B-32.pt, and CLIPs as transformers saves them (model.safetensors with its "
             "config.json).",
@@ -203,9 +204,9 @@ class LoadCLIP(io.ComfyNode):
                     "model",
                     "clip_joint",
                     [*CLIPS, *ENSEMBLES, *_encoder_names()],
-                    tooltip="'picturebook' for the StyleGAN-T; 'picturebook robust' for searches; 'picturebook both' "
-                    "to try with VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder or "
-                    "an archive of OpenAI's in models/clip_joint.",
+                    tooltip="'picturebook' for the StyleGAN-T; 'picturebook robust' for FuseDream; 'picturebook "
+                    "hardened' for VQGAN-CLIP; one that is published, downloaded at first use; or an open_clip folder "
+                    "or an archive of OpenAI's in models/clip_joint.",
                 )
             ],
             outputs=[

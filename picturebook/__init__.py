@@ -12,5 +12,10 @@ GENERATORS = {
 }
 BACKBONE = MODELS / "perceptual" / "model.safetensors"  # of perceptual losses
 UPSCALER = MODELS / "upscaler" / "picturebook x4.safetensors"
-CLIPS = {"picturebook": MODELS / "clip", "picturebook robust": MODELS / "clip_robust"}
+CLIPS = {
+    "picturebook": MODELS / "clip",
+    "picturebook robust": MODELS / "clip_robust",
+    "picturebook hardened": MODELS / "clip_hardened",
+}
+KIN = {"picturebook robust", "picturebook hardened"}  # of one text tower: neither is a judge of what the other guides
 ENSEMBLES = {"picturebook both": {"picturebook robust": 1.0, "picturebook": 0.5}}  # of these CLIPs, by their weights

@@ -30,7 +30,7 @@ import ray
 from ..core.errors import PackError
 from ..core.metrics import Estimate
 from ..launcher import LauncherError, locks, program
-from ..picturebook import CLIPS
+from ..picturebook import CLIPS, ENSEMBLES, KIN
 from . import batch, crew, measure, report
 from .captions import Captions, captions
 from .jobs import Columns
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         dest="clips",
-        help="which judges, as Load CLIP's menu calls it, or a path (repeatable; default: the picture book's two)",
+        help="which judges, by its name in Load CLIP, or a path (repeatable; default: picturebook, picturebook robust)",
     )
     top.add_argument("--even-guiding", action="store_true", help="let CLIPs judge what they guide")
     top.add_argument("--resamples", type=int, default=200, metavar="N", help="of the bootstrap (default: 200)")
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     asked = systems(options.systems)
-    judges = Judges(options.features, tuple(clip_path(name) for name in options.clips or CLIPS))
+    judges = Judges(options.features, tuple(clip_path(name) for name in options.clips or ENSEMBLES["picturebook both"]))
     guides = {} if options.even_guiding else {each.name: guiding(each, judges, options.clips) for each in asked}
     said = captions(
         options.captions, options.images, options.count, options.side, options.seed, held_out=options.held_out
@@ -128,13 +128,13 @@ def clip_path(name: str) -> Path:
 
 
 def guiding(system: System, judges: Judges, named: Sequence[str]) -> set[str]:
-    """The names of the measuring CLIPs that guide a system, recognised by their weights.
+    """The names of the measuring CLIPs that guide a system or are kin of one that does, recognised by their weights.
 
     Raises:
         LauncherError: the user chose one of them with --clip.
     """
     own = set()
-    for name in system.clips:
+    for name in system.clips | (KIN if system.clips & KIN else set()):
         try:
             own.add(measure.encoder(clip_path(name)).name)
         except LauncherError:  # it will be downloaded when needed, so it is none of those present

@@ -81,9 +81,10 @@ def _each_option(name):
 # ---- Who may judge
 
 
-def test_the_guiding_clip_does_not_judge_whatever_it_is_called(tmp_path):
-    (found,) = systems.systems(["best-of"])
-    both = Judges("judge", tuple(CLIPS.values()))
+@pytest.mark.parametrize("system", ["best-of", "vqgan-clip"])
+def test_the_guiding_clip_and_its_kin_do_not_judge_whatever_they_are_called(system):
+    (found,) = systems.systems([system])
+    both = Judges("judge", (CLIPS["picturebook"], CLIPS["picturebook robust"]))
     (name,) = evaluate.guiding(found, both, [])
     assert name == measure.encoder(CLIPS["picturebook robust"]).name
     with pytest.raises(LauncherError, match="which would measure it: choose another --clip"):

@@ -98,7 +98,7 @@ def test_judges_find_both_objects_of_a_clean_paste():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("folder", ["clip", "clip_robust"])
+@pytest.mark.parametrize("folder", ["clip", "clip_robust", "clip_hardened"])
 def test_the_shipped_clips_know_combinations_that_they_never_saw(folder):
     encoder, rng = clip.load(MODELS / folder), seeded(9)
     scenes = kinds.sample(3000, rng, two_objects=0.0)
@@ -110,7 +110,7 @@ def test_the_shipped_clips_know_combinations_that_they_never_saw(folder):
     assert said.meanings.fits(scenes)[torch.arange(100), best].float().mean() >= 0.9
 
 
-@pytest.fixture(scope="module", params=["clip", "clip_robust"])
+@pytest.fixture(scope="module", params=["clip", "clip_robust", "clip_hardened"])
 def understood(request):
     """How many of some prompts, each with its meaning, a shipped CLIP finds nearest to the usual words for it."""
     encoder = clip.load(MODELS / request.param)

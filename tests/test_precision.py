@@ -120,7 +120,7 @@ def test_a_loaded_model_computes_in_the_default_or_in_what_is_asked_for(load, mo
     assert load(dtype=torch.float32).dtype is torch.float32
 
 
-@pytest.mark.parametrize("name", ["clip", "clip_robust"])
+@pytest.mark.parametrize("name", ["clip", "clip_robust", "clip_hardened"])
 def test_bfloat16_hardly_moves_augclip_and_its_gradient(name):
     images = scenes()
     found = []

@@ -12,7 +12,7 @@ from guided_gan.core.generators.stylegan_t.network import Mapping
 from guided_gan.picturebook import MODELS, captioned, choices, judging, networks
 from guided_gan.picturebook.language import Meaning, Meanings, parse, tokens
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
-from guided_gan.picturebook.recipes import broken, changes, classifier, clip_data, gan, leaves, pasted, upscaler
+from guided_gan.picturebook.recipes import broken, changes, classifier, clip, clip_data, gan, leaves, pasted, upscaler
 from guided_gan.picturebook.scenes import kinds, render
 
 # --- what latents mean -----------------------------------------------------------------------------------------------
@@ -201,6 +201,23 @@ def test_dead_leaves_have_areas_edges_and_textures_of_all_sizes():
     frequency = torch.arange(1.0, 32).log()
     slope = torch.stack([frequency, power]).cov()[0, 1] / frequency.var()
     assert -2.6 < slope < -1.4, "the power of photographs falls with about the square of the frequency"
+
+
+def test_several_steps_of_a_change_find_more_than_one_and_go_no_further():
+    model = clip.shipped(MODELS / "clip", torch.device("cpu")).requires_grad_(False)
+    scenes = kinds.sample(8, seeded(31))
+    pictures = render.render(scenes).clamp(-0.8, 0.8)
+    seen = clip.look(model, pictures)
+
+    def off(images):
+        return -(clip.look(model, images) * seen).sum(1).mean()
+
+    once, often = (changes.worsen(pictures, off, seeded(32), steps=steps) for steps in (1, 4))
+    assert off(pictures) < off(once) < off(often)
+    for changed in (once, often):
+        lengths = (changed - pictures).flatten(1).norm(dim=1)
+        assert lengths.max() <= changes.WORST
+        assert lengths.std() > 1
 
 
 def test_only_lone_objects_grow_and_some_of_them():

@@ -22,6 +22,8 @@ from guided_gan.picturebook.recipes import (
     clip_data,
     denoised,
     gan,
+    hardened,
+    image_tower,
     reworded,
     searched,
     stylegan_t,
@@ -64,8 +66,14 @@ def test_a_step_of_each_recipe_learns(name, monkeypatch, tmp_path):
     assert any(not torch.equal(a, b) for a, b in zip(before, recipe.modules["model"].parameters(), strict=True))
 
 
+def few_pictures(monkeypatch):
+    monkeypatch.setattr(image_tower, "BATCH", 4)
+    monkeypatch.setattr(image_tower, "UNKNOWN", 2)
+
+
 def test_the_searched_clips_image_tower_learns_from_searches_that_go_on(monkeypatch):
-    for name, value in {"BATCH": 4, "UNKNOWN": 2, "GROUPS": 1, "SEARCHES": 2, "LIFE": 4, "YOUNG": 1}.items():
+    few_pictures(monkeypatch)
+    for name, value in {"GROUPS": 1, "SEARCHES": 2, "LIFE": 4, "YOUNG": 1}.items():
         monkeypatch.setattr(searched, name, value)
     begun = []
 
@@ -84,6 +92,16 @@ def test_the_searched_clips_image_tower_learns_from_searches_that_go_on(monkeypa
     assert all(math.isfinite(value) for found in figures for value in found.values())
     assert [group.age for group in begun] == [4, 1]
     assert not torch.equal(begun[0].words, begun[1].words)
+    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if name.startswith("visual.")}
+
+
+def test_the_hardened_clips_image_tower_learns_and_its_text_tower_stays(monkeypatch):
+    few_pictures(monkeypatch)
+    recipe = hardened.clip_hardened(40, torch.device("cpu"))
+    model = recipe.modules["model"]
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    assert 0 < recipe.step(20)["contrast"] < 10
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert moved == {name for name in before if name.startswith("visual.")}
 

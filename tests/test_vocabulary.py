@@ -17,7 +17,7 @@ from guided_gan.picturebook.language.synonyms import synonyms
 from guided_gan.picturebook.scenes import kinds, render
 from guided_gan.picturebook.scenes.kinds import KINDS
 
-CLIPS = ("clip", "clip_robust")
+CLIPS = ("clip", "clip_robust", "clip_hardened")
 SPELT_RIGHT = replace(language.TRAINING, typo=0)
 
 

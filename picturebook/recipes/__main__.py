@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ...core.compute import memory
-from . import classifier, clip, denoised, gan, reworded, searched, stylegan_t, upscaler, vqgan
+from . import classifier, clip, denoised, gan, hardened, reworded, searched, stylegan_t, upscaler, vqgan
 from .training import Recipe, train
 
 # Steps of each recipe, in the order of the work: the generators learn through the perceptual backbone, the judges from
@@ -27,6 +27,7 @@ STEPS = {
     "clip_robust": 4000,
     "clip_searched": 1100,
     "clip_reworded": 2000,
+    "clip_hardened": 700,
     "vqgan_denoised": 2000,
     "stylegan_t": 12000,
     "upscaler": 8000,
@@ -45,6 +46,7 @@ def recipes(early: Path) -> dict[str, Callable[[int, torch.device], Recipe]]:
         "clip_robust": clip.clip_robust,
         "clip_searched": searched.clip_searched,
         "clip_reworded": reworded.clip_reworded,
+        "clip_hardened": hardened.clip_hardened,
         "vqgan_denoised": denoised.vqgan_denoised,
         "stylegan_t": stylegan_t.stylegan_t,
         "upscaler": upscaler.upscaler,

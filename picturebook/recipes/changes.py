@@ -83,13 +83,20 @@ def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
     return images * ~(patch & chosen[:, None, None])[:, None].to(images.device)
 
 
-def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator) -> Tensor:
-    """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss at a point nearby."""
+def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator, *, steps: int = 1) -> Tensor:
+    """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss, from a point nearby.
+
+    Several steps, which together could go twice as far, find more than one does (Madry et al. 2018).
+    """
     length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)).to(images)
-    direction = _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
-    noise = (0.3 * length * direction).requires_grad_()
-    (slope,) = torch.autograd.grad(loss(images + noise), noise)
-    return (images + length * _unit(slope)).clamp(-1, 1)
+    at = 0.3 * length * _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
+    change = torch.zeros_like(images)
+    for _ in range(steps):
+        at = at.requires_grad_()
+        (slope,) = torch.autograd.grad(loss(images + at), at)
+        change = change + min(1, 2 / steps) * length * _unit(slope)
+        change = at = change * (length / change.flatten(1).norm(dim=1).view_as(length)).clamp(max=1)
+    return (images + change).clamp(-1, 1)
 
 
 def _unit(value: Tensor) -> Tensor:

@@ -8,11 +8,9 @@ an energy-based model while it is trained (Tieleman 2008). The text tower is fro
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from open_clip.model import CLIP
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ...core import draws, generators
@@ -21,17 +19,15 @@ from ...core.losses.regularisers import LatentRegularization
 from ...core.search.parameters import Parameters
 from ...core.search.weightings import at_all_scales, of_latent
 from ...core.types import Autoencoder
-from ...training.average import update_average
 from .. import MODELS
 from ..language import PLAIN, describe, tokens
 from ..scenes import kinds, render
-from . import clip, clip_data, clip_measures
+from . import clip, clip_data
 from .blocks import on
 from .changes import blemish, turn, worsen
-from .training import Recipe, cosine, lowered, set_learning_rate
+from .image_tower import ImageTower
+from .training import Recipe, lowered
 
-FOLDER = MODELS / "clip_robust"
-BATCH, UNKNOWN = 96, 32
 GROUPS, SEARCHES = 6, 32  # groups of searches, one of which goes on at each step, and the searches of each
 LIFE = 60  # steps of a search, after which its group begins anew with other captions
 SEARCH_LR = 0.15
@@ -41,7 +37,7 @@ PICTURED = 0.35  # share of searches that begin from the picture of another scen
 YOUNG = 2  # steps of a search after which its pictures are compared with the renders
 MARGIN = 1.0  # of logits, by which a render should be ahead
 WEIGHT = 0.5  # of that comparison in the loss
-RATE, EMA = 3e-4, 0.98  # learning rate, and decay of the moving average of the weights
+RATE = 3e-4
 SEED = 45
 
 
@@ -80,59 +76,34 @@ class Searches:
 def clip_searched(steps: int, device: torch.device) -> Recipe:
     """The shipped robust CLIP, trained further; replaces it."""
     torch.manual_seed(SEED)
-    tokenizer = tokens.read(clip.FOLDER)
-    in_pieces = tokens.InPieces(tokenizer)
-    model = clip.shipped(FOLDER, device).requires_grad_(False)
-    average = copy.deepcopy(model)
-    model.visual.requires_grad_(True)
-    scale = model.logit_scale.exp().clamp(max=100)
+    tower = ImageTower(device, SEED)
+    in_pieces = tokens.InPieces(tower.tokenizer)
     vqgan = generators.load(MODELS / "vqgan")
     assert isinstance(vqgan, Autoencoder)
     vqgan.module.to(device)
-    adam = torch.optim.AdamW(clip.groups(model.visual), betas=(0.9, 0.98), fused=True)
+    groups: dict[int, Searches] = {}  # not part of a checkpoint: a resumed training begins them anew
 
     def begin(number: int, step: int) -> Searches:
         rng = draws.rng(SEED, "searches", number, step)
         scenes = clip_data.shown(kinds.sample(4 * SEARCHES, rng, two_objects=0.15, shaded=0.9))[:SEARCHES]
         words = in_pieces(describe(scenes, rng, PLAIN).texts, rng).to(device)
-        return Searches(vqgan, scenes, clip.read(model, words), rng)
+        return Searches(vqgan, scenes, clip.read(tower.model, words), rng)
 
-    batches = clip_data.batches_of(tokenizer, device, BATCH, UNKNOWN, SEED, turn)
-    groups: dict[int, Searches] = {}  # not part of a checkpoint: a resumed training begins them anew
-
-    def step(i: int) -> dict[str, Tensor]:
-        set_learning_rate(adam, cosine(i, steps, RATE, warmup=steps // 20))
+    def losses(i: int) -> dict[str, Tensor]:
         number, rng = i % GROUPS, draws.rng(SEED, "step", i)
         there = on(device, rng)
         if number not in groups or groups[number].age >= LIFE:
             groups[number] = begin(number, i)
-        group, batch = groups[number], batches[i]
+        group = groups[number]
         with lowered(device):
-            found = group.step(model, rng)
-        fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
-        words = clip.read(model, torch.cat([batch.words, batch.nowhere]))
-
-        def contrast(pictures: Tensor) -> Tensor:
-            return clip.masked_contrast(scale * clip.look(model, pictures) @ words.T, fits)
-
-        loss = contrast(worsen(batch.picture, contrast, there))
-        figures = {"contrast": loss.detach()}
+            found = group.step(tower.model, rng)
+        pictures, contrast = tower.batch(i)
+        figures = {"contrast": contrast(worsen(pictures, contrast, there))}
         if group.age > YOUNG:
             rendered = render.render(group.scenes.to(device))
             pairs = turn(blemish(torch.cat([rendered, found]), there), rng)
-            true, false = (scale * clip.look(model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
-            ahead = F.softplus(false - true + MARGIN).mean()
-            loss, figures["ahead"] = loss + WEIGHT * ahead, ahead.detach()
-        adam.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.visual.parameters(), 1.0)
-        adam.step()
-        update_average(average, model, EMA)
+            true, false = (tower.scale * clip.look(tower.model, pairs) * group.words.repeat(2, 1)).sum(1).chunk(2)
+            figures["ahead"] = WEIGHT * F.softplus(false - true + MARGIN).mean()
         return figures
 
-    def finish() -> dict[str, float]:
-        clip.keep(average.eval(), FOLDER)
-        return clip_measures.measure(average, tokenizer, device)
-
-    modules: dict[str, nn.Module] = {"model": model, "average": average}
-    return Recipe("clip_searched", steps, modules, {"adam": adam}, step, finish)
+    return tower.recipe("clip_searched", steps, RATE, losses, MODELS / "clip_robust")
