@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from spandrel import ModelLoader
+from torch.nn import functional as F
 from toys import seeded
 
 from guided_gan.core import clip, generators
@@ -15,7 +16,9 @@ from guided_gan.core.types import Latent
 from guided_gan.picturebook import MODELS, UPSCALER, captioned, judging, language
 from guided_gan.picturebook.language import Meaning, Meanings
 from guided_gan.picturebook.language.meaning import FIELDS, OPEN
+from guided_gan.picturebook.recipes import clip as recipe
 from guided_gan.picturebook.recipes import gan, pasted, stylegan_t
+from guided_gan.picturebook.recipes.changes import worsen
 from guided_gan.picturebook.scenes import kinds, render
 from guided_gan.picturebook.scenes.kinds import BACKGROUNDS, COLOURS, GAN_COLOURS, KINDS
 from guided_gan.training.sources import Pictures
@@ -108,6 +111,26 @@ def test_the_shipped_clips_know_combinations_that_they_never_saw(folder):
     texts = TextEncoder(encoder)(said.texts)  # as its training cut the longest
     best = (encoder.encode_image(render.render(scenes)) @ texts.T).argmax(1)
     assert said.meanings.fits(scenes)[torch.arange(100), best].float().mean() >= 0.9
+
+
+def test_each_shipped_clip_is_harder_to_fool_than_the_one_before():
+    rng = seeded(5)
+    scenes = kinds.sample(60, rng, two_objects=0.0, shaded=1.0)
+    pictures, texts = render.render(scenes), language.describe(scenes, rng).texts
+
+    def not_fooled(folder):
+        model = recipe.shipped(MODELS / folder, torch.device("cpu")).requires_grad_(False).eval()
+        words = clip.load(MODELS / folder).encode_text(texts).detach()
+
+        def off(images):
+            return F.cross_entropy(30 * recipe.look(model, images) @ words.T, torch.arange(60))
+
+        changed = worsen(pictures, off, seeded(7), steps=8)
+        with torch.no_grad():
+            return ((recipe.look(model, changed) @ words.T).argmax(1) == torch.arange(60)).sum()
+
+    plain, robust, hardened = (not_fooled(folder) for folder in ("clip", "clip_robust", "clip_hardened"))
+    assert plain + 6 < robust < hardened - 3
 
 
 @pytest.fixture(scope="module", params=["clip", "clip_robust", "clip_hardened"])
