@@ -215,6 +215,7 @@ def test_several_steps_of_a_change_find_more_than_one_and_go_no_further():
     once, often = (changes.worsen(pictures, off, seeded(32), steps=steps) for steps in (1, 4))
     assert off(pictures) < off(once) < off(often)
     for changed in (once, often):
+        assert not changed.requires_grad
         lengths = (changed - pictures).flatten(1).norm(dim=1)
         assert lengths.max() <= changes.WORST
         assert lengths.std() > 1

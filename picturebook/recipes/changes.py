@@ -92,10 +92,11 @@ def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generato
     at = 0.3 * length * _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
     change = torch.zeros_like(images)
     for _ in range(steps):
-        at = at.requires_grad_()
+        at.requires_grad_()
         (slope,) = torch.autograd.grad(loss(images + at), at)
         change = change + min(1, 2 / steps) * length * _unit(slope)
-        change = at = change * (length / change.flatten(1).norm(dim=1).view_as(length)).clamp(max=1)
+        change = change * (length / change.flatten(1).norm(dim=1).view_as(length)).clamp(max=1)
+        at = change.detach()
     return (images + change).clamp(-1, 1)
 
 

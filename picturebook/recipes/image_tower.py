@@ -25,7 +25,7 @@ EMA = 0.98  # decay of the moving average
 
 
 class ImageTower:
-    """That of the shipped one. scale: of logits."""
+    """That of the shipped robust CLIP, and what it learns from. scale: the factor on cosines."""
 
     def __init__(self, device: torch.device, seed: int) -> None:
         self.tokenizer = tokens.read(clip.FOLDER)
