@@ -187,7 +187,8 @@ def main() -> None:
     print(compared([made for made, _ in rows], "search"))
     for name in ("BasinCMA", "CMA-ES"):
         times = median(sooner(climbs, name) for _, climbs in rows)
-        print(f"\nAdam is {times:.1f} times as fast (median) in reaching what {name} reaches in the end.")
+        reaches = f"is {times:.1f} times as fast (median) in reaching" if times else "never reaches (median)"
+        print(f"\nAdam {reaches} what {name} reaches in the end.")
     draw(chosen, rows, options)
 
 
