@@ -57,7 +57,7 @@ def test_a_photograph_is_edited_at_its_own_size(client):
     encoded = graph.add("EncodeImage", generator=generator, image=photograph, keep_size=True)
     basis = graph.add("MaskLatent", generator=encoded, latent=encoded[1], mask=face)
     loss = graph.add("CutoutLoss", clip=clip, target=graph.add("EncodeText", clip=clip, text="a blue cat"), cutouts=2)
-    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=8, lr=0.1)
+    search = graph.add("Optimize", generator=encoded, loss=loss, basis=basis, steps=8, lr=0.05)
     pasted = graph.add(
         "ImageCompositeMasked", destination=photograph, source=search, x=0, y=0, resize_source=True, mask=face
     )
@@ -74,7 +74,7 @@ def test_a_photograph_is_edited_at_its_own_size(client):
     assert searched.shape == copy.shape == (152, 228, 3)  # whole cells, and the node says so
     assert any("228" in line and "152" in line for node, line in run.texts if node == "EncodeImage")
     change = np.abs(searched.astype(float) - copy).mean(2)[:151, :227]
-    # a cell colours its neighbours, and norms all of the picture a little
+    assert change[~inside].mean() < 0.02 * 255  # a cell colours its neighbours, and norms all of the picture a little
     assert change[inside].mean() > 5 * change[~inside].mean()
 
 

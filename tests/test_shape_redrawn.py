@@ -53,17 +53,18 @@ def test_the_gradient_is_that_of_the_first_picture(vqgan):
 
 @torch.no_grad()
 def test_specks_go_and_the_picture_stays(vqgan):
-    """Codes of pictures, a fifth of whose cells are of other pictures."""
+    """Codes of pictures, a tenth and a fifth of whose cells are of other pictures."""
     pictures = render.render(kinds.sample(16, seeded(4), shaded=1.0))
     z = vqgan.encode(pictures).tensors["z"]
-    spoilt = torch.where(torch.rand(16, 1, *z.shape[2:], generator=seeded(5)) < 0.2, z.roll(1, 0), z)
 
-    def off(times):
+    def off(times, share):
+        spoilt = torch.where(torch.rand(16, 1, *z.shape[2:], generator=seeded(5)) < share, z.roll(1, 0), z)
         generator = shaped(vqgan, Redrawn(times)) if times else vqgan
         drawn = generator.decode(Latent(generator.name, {"z": spoilt}))
         return (drawn - pictures).abs().mean().item()
 
-    assert off(2) < off(1) < off(0)
+    assert max(off(1, 0.1), off(2, 0.1)) < off(0, 0.1)
+    assert off(2, 0.2) < off(1, 0.2) < off(0, 0.2)
 
 
 def test_a_search_finds_pictures_that_score_more(vqgan):

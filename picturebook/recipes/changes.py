@@ -84,9 +84,10 @@ def _blank(images: Tensor, chosen: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def worsen(images: Tensor, loss: Callable[[Tensor], Tensor], rng: torch.Generator, *, steps: int = 1) -> Tensor:
-    """Pictures [N, 3, H, W], each moved by its own length, at most WORST, up the slope of a loss, from a point nearby.
+    """Pictures [N, 3, H, W] after projected gradient ascent on a loss (Madry et al. 2018), in values from -1 to 1.
 
-    Several steps, which together could go twice as far, find more than one does (Madry et al. 2018).
+    Each change is at most as long as a length of its own, an L2 norm of up to WORST. The first gradient is taken at a
+    random point nearby. Several steps are short enough to go twice that length in all.
     """
     length = (WORST * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)).to(images)
     at = 0.3 * length * _unit(torch.randn(images.shape, generator=rng, device=rng.device).to(images))
