@@ -6,7 +6,7 @@ Convention: pictures are [N, 3, H, W] float32, RGB in [-1, 1]. Every value here 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ from .settings import Settings
 # How the basis latents are combined, see `weightings.WEIGHTINGS`: one weight for each, or one for each of its elements.
 SCALAR, SOFTMAX = "scalar", "softmax"
 SEARCHED = ("vectors", "weights", "coarse")  # fields of a `Basis` that a search changes
-AT = "@"  # in the names of coarser grids: "z@8x8" is added to the tensor "z"
+AT = "@"  # in the names of coarser grids, see `Basis`
 
 
 class Shown:
@@ -235,7 +235,8 @@ class Basis(Shown):
     change. mask, anchor: name -> [N, 1, h, w] in [0, 1] and name -> [N, *shape]; the search moves a cell away from the
     anchor by the share that the mask has there. Tensors without a mask are searched freely. steps: of the search that
     led to this basis. moments: the optimiser's state after them, or empty; see `optimizers.state_of`. coarse: coarser
-    grids that are enlarged and added to a tensor of the latent, see `weightings.at_all_scales`.
+    grids that are enlarged and added to a tensor of the latent, see `weightings.at_all_scales`: "z@8x8" to "z", and so
+    is "z@8x8@both", which wraps around where this name of `resample.SIDES` says so.
     """
 
     generator: str
@@ -252,6 +253,12 @@ class Basis(Shown):
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def coarser(self) -> Iterator[tuple[str, Tensor, str]]:
+        """For each coarser grid: the name of the tensor that it is added to, the grid, and which of its sides meet."""
+        for coarse, grid in self.coarse.items():
+            name, _, rest = coarse.partition(AT)
+            yield name, grid, rest.partition(AT)[2] or "none"
 
     def _inside(self) -> str:
         return f"{shortened(self.generator)}, {len(self)} x {self.scores.shape[1]}, {self.steps} steps"

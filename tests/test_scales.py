@@ -66,6 +66,16 @@ def test_enlarged_is_bilinear():
     assert torch.allclose(enlarged(grids, 7, 9), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("sides", "padded"), [("both", (0, 1)), ("left and right", (1,)), ("top and bottom", (0,))])
+@pytest.mark.parametrize("size", [(3, 4), (1, 2)])
+def test_enlarged_wraps_around_as_in_the_middle_of_many_side_by_side(sides, padded, size):
+    grids = torch.randn(2, 3, *size, generator=seeded(0))
+    times = [3 if axis in padded else 1 for axis in (0, 1)]
+    whole = enlarged(grids.repeat(1, 1, *times), 7 * times[0], 9 * times[1])
+    down, right = (slice(n, 2 * n) if t == 3 else slice(n) for n, t in zip((7, 9), times, strict=True))
+    assert torch.allclose(enlarged(grids, 7, 9, sides=sides), whole[..., down, right], atol=1e-6)
+
+
 def test_a_step_moves_whole_regions(generator, start):
     """Of a loss of one pixel, which on cells alone moves few of them."""
     ((name, before),) = mix(start).tensors.items()

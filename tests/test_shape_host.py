@@ -27,7 +27,7 @@ def test_a_search_and_a_film_of_tiles(client):
     vqgan = graph.add("LoadGenerator", model="picturebook VQGAN")
     tiles, loss = graph.add("SeamlessTiles", generator=vqgan), loss_of(graph)
     start = graph.add("RandomLatent", generator=tiles, batch=8)
-    search = graph.add("Optimize", generator=tiles, loss=loss, latent=start, steps=3, lr=0.1)
+    search = graph.add("Optimize", generator=tiles, loss=loss, latent=start, steps=3, lr=0.2)
     film = graph.add(
         "Animate", generator=tiles, loss=loss, latent=graph.add("RandomLatent", generator=tiles), frames=2,
         steps_per_frame=1,

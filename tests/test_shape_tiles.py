@@ -16,9 +16,11 @@ from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss, terms_of
 from guided_gan.core.losses.by_generator import ByGenerator, suited
 from guided_gan.core.losses.cutout_loss import CutoutLoss
+from guided_gan.core.losses.regularisers import InitialImage
 from guided_gan.core.pictures import resample
 from guided_gan.core.search.optimize import Options, optimize
-from guided_gan.core.search.weightings import of_latent
+from guided_gan.core.search.options import ALL
+from guided_gan.core.search.weightings import mix, of_latent
 from guided_gan.core.settings import Settings
 
 
@@ -152,6 +154,23 @@ def test_the_generator_tells_the_losses_that_its_sides_meet():
     assert not hasattr(third, "wraps")
     assert given.wraps == "none"
     assert suited(given, toy_autoencoder().settings) is given
+
+
+def test_a_search_at_all_scales_leaves_no_seam(vqgan):
+    """Its coarser grids wrap around too, those that it goes on with included."""
+    pull = (2 * torch.pi * torch.arange(64) / 64).sin().expand(1, 3, 64, 64)  # steepest where its sides meet
+
+    def seam(sides):
+        tiles = shaped(vqgan, Tiles(sides))
+        basis, options = of_latent(tiles.sample(1, seeded(4))), Options(8, 0.2, 0.0, grid_scales=ALL)
+        for _ in range(2):
+            basis = optimize(tiles, InitialImage(pull), basis, seeds=[3], options=options).basis
+        z = mix(replace(basis, vectors={"z": torch.zeros_like(basis.vectors["z"])})).tensors["z"]
+        return (z - z.roll(1, 3)).abs().mean((0, 1, 2))
+
+    meets, ends = seam("both"), seam("top and bottom")
+    assert meets[0] < 1.1 * meets[1:].max()
+    assert ends[0] > 2 * ends[1:].max()
 
 
 def test_a_search_of_tiles_goes_down_and_is_the_same_again(vqgan):

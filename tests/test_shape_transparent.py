@@ -103,6 +103,17 @@ def test_a_micro_batch_changes_neither_loss_nor_gradient():
             torch.testing.assert_close(one, other)
 
 
+def test_the_alpha_channel_of_tiles_wraps_around():
+    base = shaped(toy_autoencoder(16, 16), Tiles("left and right"))
+    generator = shaped(base, Transparent())
+    latent = opaque(generator.sample(1, seeded(1)), -2.0)
+    latent.tensors[ALPHA][..., 0] = 20.0
+    colours, alpha = transparent.cut_out(generator, latent)
+    assert alpha[..., -1].min() > 0.5 > 1e-3 > alpha[..., 8].max()
+    torch.testing.assert_close(generator.decode(latent), alpha * colours + (1 - alpha))
+    torch.testing.assert_close(suited(Opacity(), generator.settings)(colours, latent, rngs(1)), alpha.mean((1, 2, 3)))
+
+
 def test_opacity_is_the_opaque_share():
     generator = shaped(toy_autoencoder(16, 16), Transparent())
     latent = generator.sample(1, seeded(1))
@@ -125,7 +136,7 @@ def test_a_search_makes_transparent_what_a_prompt_does_not_need():
         result = optimize(generator, loss, start, seeds=[1, 2], options=Options(30, 0.05))
         again = optimize(generator, loss, start, seeds=[1, 2], options=Options(30, 0.05))
         assert torch.equal(result.images, again.images)
-        ends.append(transparent.alpha(result.best, result.images).mean().item())
+        ends.append(transparent.cut_out(generator, result.best)[1].mean().item())
     assert ends[1] < 0.5 < ends[0]
 
 

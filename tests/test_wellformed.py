@@ -17,6 +17,7 @@ from guided_gan.core.search import optimize, weightings
 from guided_gan.core.types import Basis, Latent, Target
 
 SCALAR, SOFTMAX, FOUND = state("scalar").basis, state().basis, state()
+GRID = weightings.of_latent(Latent("toy", {"z": torch.zeros(2, 3, 4, 4)}))
 
 
 def without(tensors, name):
@@ -61,6 +62,9 @@ def with_best(**changes):
         (replace(SOFTMAX, moments={**SOFTMAX.moments, "Adam/weights.y/exp_avg": torch.zeros(1)}), "moments of"),
         (replace(SOFTMAX, fixed={"place": torch.zeros(5, 3)}), "as many rows"),
         (replace(SOFTMAX, mask={"z": torch.zeros(2, 1)}), 'lacks the tensor "z"'),
+        (replace(GRID, coarse={"y@2x2": torch.zeros(2, 3, 2, 2)}), 'lacks the tensor "y"'),
+        (replace(GRID, coarse={"z@2x2": torch.zeros(2, 1, 2, 2)}), 'coarse grid of "z" has the shape [2, 1, 2, 2]'),
+        (replace(GRID, coarse={"z@2x2@in": torch.zeros(2, 3, 2, 2)}), 'coarse grid of "z" wraps around "in"'),
         (with_basis(vectors={}), "without any tensor"),
         (with_best(latents=latent()), "as many rows"),
         (with_best(losses=torch.zeros(2, 1)), "losses must have the shape"),

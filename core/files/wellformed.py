@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from ..errors import quoted
+from ..pictures.resample import SIDES
 from ..results import Best, Curve, Film, State
-from ..types import AT, SCALAR, SEARCHED, SOFTMAX, Basis, Latent
+from ..types import SCALAR, SEARCHED, SOFTMAX, Basis, Latent
 
 _LONGEST_NAME = 1000
 _LEAST_BYTES = 2  # of a number: those of 8 bits are for storage only, and torch does not even tell which are finite
@@ -55,10 +56,12 @@ def _basis(basis: Basis) -> None:
         shape = (rows, *_part(basis.vectors, name).shape[2:])
         _shape(_part(basis.anchor, name), shape, f"anchor of {quoted(name)}")
         _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
-    for name, grid in basis.coarse.items():
-        channels, *size = _part(basis.vectors, name.partition(AT)[0]).shape[2:]
+    for name, grid, sides in basis.coarser():
+        channels, *size = _part(basis.vectors, name).shape[2:]
         if grid.ndim != 4 or grid.shape[:2] != (rows, channels) or len(size) != 2 or not grid.numel():
-            raise ValueError(f"its coarse grid {quoted(name)} has the shape {list(grid.shape)}")
+            raise ValueError(f"a coarse grid of {quoted(name)} has the shape {list(grid.shape)}")
+        if sides not in SIDES:
+            raise ValueError(f"a coarse grid of {quoted(name)} wraps around {quoted(sides)}")
     _whole(basis.steps, "steps")
     searched = {f"{group}.{name}": value for group in SEARCHED for name, value in getattr(basis, group).items()}
     for name, value in basis.moments.items():

@@ -49,7 +49,8 @@ class Transparent(Shape):
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures on white."""
         images = generator.decode(latent)
-        return torch.lerp(torch.full_like(images, _WHITE), images, _alpha(added[ALPHA], images))
+        alpha = _alpha(added[ALPHA], images, generator.settings.wraps)
+        return torch.lerp(torch.full_like(images, _WHITE), images, alpha)
 
 
 def cut_out(generator: Generator, latent: Latent) -> tuple[Tensor, Tensor]:
@@ -63,18 +64,20 @@ def cut_out(generator: Generator, latent: Latent) -> tuple[Tensor, Tensor]:
         raise PackError(f"Pictures of {generator.name} have no alpha channel: make the generator transparent first.")
     below, added = generator.parts(latent)
     images = generator.base.decode(below)
-    return images, _alpha(added[ALPHA], images)
+    return images, _alpha(added[ALPHA], images, generator.settings.wraps)
 
 
-def alpha(latent: Latent, images: Tensor) -> Tensor:
+def alpha(latent: Latent, images: Tensor, wraps: str) -> Tensor:
     """The alpha channel [N, 1, H, W] in [0, 1] of latents, for their pictures [N, 3, H, W].
+
+    wraps: which sides of the pictures meet, a name of `resample.SIDES`.
 
     Raises:
         PackError: the latents have none.
     """
     if ALPHA not in latent.tensors:
         raise PackError("The opacity of a picture is known in a search with a transparent generator only.")
-    return _alpha(latent.tensors[ALPHA], images)
+    return _alpha(latent.tensors[ALPHA], images, wraps)
 
 
 def over(images: Tensor, backgrounds: Tensor) -> Tensor:
@@ -90,5 +93,5 @@ def over(images: Tensor, backgrounds: Tensor) -> Tensor:
     return on_white + (1 - opaque) * (behind - _WHITE)
 
 
-def _alpha(logits: Tensor, images: Tensor) -> Tensor:
-    return (_SLOPE * enlarged(logits.to(images), *images.shape[2:])).sigmoid()
+def _alpha(logits: Tensor, images: Tensor, wraps: str) -> Tensor:
+    return (_SLOPE * enlarged(logits.to(images), *images.shape[2:], sides=wraps)).sigmoid()

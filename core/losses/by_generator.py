@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..types import Latent, Loss, Model
 from .base import SumLoss, terms_of
 from .copies import CopiesLoss
+from .regularisers import Opacity
 
 
 class ByGenerator:
@@ -59,4 +60,4 @@ def waiting(loss: Loss) -> list[ByGenerator]:
 
 def _one(loss: Loss, settings: Settings) -> Loss:
     loss = loss.suited(settings) if isinstance(loss, ByGenerator) else loss
-    return loss.drawn_by(settings) if isinstance(loss, CopiesLoss) else loss
+    return loss.drawn_by(settings) if isinstance(loss, CopiesLoss | Opacity) else loss

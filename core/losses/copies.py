@@ -146,7 +146,7 @@ class CopiesLoss:
         Transparent ones have their alpha channel as a fourth; those that wrap around are rolled.
         """
         if self.transparent:
-            images = torch.cat([images, transparent.alpha(latent, images)], 1)
+            images = torch.cat([images, transparent.alpha(latent, images, self.wraps)], 1)
         if self.wraps == "none":
             return images, numbers
         return resample.rolled(images, numbers[:, 0, :_ROLL], self.wraps), numbers[..., _ROLL:]

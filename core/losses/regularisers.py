@@ -14,6 +14,7 @@ from .. import pictures
 from ..compute.memory import constant
 from ..errors import LatentError, PackError, ShapeError
 from ..generators import transparent
+from ..settings import Settings
 from ..types import Latent, Model
 
 
@@ -108,17 +109,26 @@ class TotalVariation(_WithoutModel):
         return down + across
 
 
+@dataclass(frozen=True, eq=False)
 class Opacity(_WithoutModel):
     """Mean of the alpha channel, in [0, 1]: lower is more transparent.
+
+    Args:
+        wraps: which sides of the pictures meet, a name of `resample.SIDES`.
 
     Raises:
         PackError: when called: the latent has no alpha channel.
     """
 
+    wraps: str = "none"
     name = "opacity"
 
+    def drawn_by(self, settings: Settings) -> Opacity:
+        """The same loss for the pictures of a generator with these settings, which may wrap around."""
+        return replace(self, wraps=settings.wraps)
+
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        return transparent.alpha(latent, images).mean((1, 2, 3))
+        return transparent.alpha(latent, images, self.wraps).mean((1, 2, 3))
 
 
 class InitialImage(_WithoutModel):

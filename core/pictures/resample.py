@@ -28,14 +28,14 @@ def resize_to(images: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
 
 
-def enlarged(images: Tensor, height: int, width: int) -> Tensor:
-    """Pictures [N, C, H, W] enlarged to [N, C, height, width], bilinear."""
-    matrices = []
-    for length, out in zip(images.shape[2:], (height, width), strict=True):
-        whole = images.new_zeros(1, 2)
-        whole[:, 1] = length
-        matrices.append(crop_matrix(whole, length, out))
-    return apply(images, *matrices)
+def enlarged(images: Tensor, height: int, width: int, *, sides: str = "none") -> Tensor:
+    """Pictures [N, C, H, W] enlarged to [N, C, height, width], bilinear.
+
+    Beyond an edge, its pixels are repeated; along the axes that `sides`, a name of SIDES, enables, the picture wraps
+    around.
+    """
+    axes = zip(images.shape[2:], (height, width), SIDES[sides], strict=True)
+    return apply(images, *(_enlarging(length, out, meet, images)[None] for length, out, meet in axes))
 
 
 def crop(images: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
@@ -132,6 +132,15 @@ def whole_zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
     length = (ratio * size).floor()
     before = (size - length).abs().div(2).floor() * (size - length).sign()  # padding; below 0 for a crop
     return _shifted(size, (index - before[:, None] + 0.5) * (size / length)[:, None] - 0.5, shift)
+
+
+def _enlarging(length: int, out: int, meets: bool, like: Tensor) -> Tensor:
+    """The matrix [out, length] that enlarges a whole axis, which wraps around if it `meets`."""
+    index = torch.arange(length, device=like.device, dtype=like.dtype)
+    centres = (torch.arange(out, device=like.device, dtype=like.dtype) + 0.5) * length / out - 0.5
+    if not meets:
+        return _triangle(centres.clamp(0, length - 1), index)
+    return _triangle(centres, index) + _triangle(centres + length, index) + _triangle(centres - length, index)
 
 
 def _shifted(size: int, source: Tensor, shift: Tensor) -> Tensor:

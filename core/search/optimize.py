@@ -88,8 +88,9 @@ class Search:
         # A scheduled loss is evaluated as it is at the last step, so that evaluations are comparable.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
         state = state or State(basis, None)
-        scaled = at_all_scales if options.grid_scales == ALL else at_finest_scale
-        state = replace(state, basis=scaled(state.basis))
+        every = options.grid_scales == ALL
+        basis = at_all_scales(state.basis, generator.settings.wraps) if every else at_finest_scale(state.basis)
+        state = replace(state, basis=basis)
         self.done = state.basis.steps
         self._begun, self._ahead = self.done, deque[Mapping[Place, Tensor]]()
         self._device = next(generator.module.parameters()).device

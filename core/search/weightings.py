@@ -66,9 +66,8 @@ def _combined(shares: Tensor, vectors: Tensor) -> Tensor:
 
 def _enlarged(basis: Basis) -> Iterator[tuple[str, Tensor]]:
     """The coarser grids at the size of the tensors that they are added to, [N, C, h, w], and the tensors' names."""
-    for coarse, grid in basis.coarse.items():
-        name = coarse.partition(AT)[0]
-        yield name, enlarged(grid, *basis.vectors[name].shape[3:])
+    for name, grid, sides in basis.coarser():
+        yield name, enlarged(grid, *basis.vectors[name].shape[3:], sides=sides)
 
 
 def of_latent(latent: Latent) -> Basis:
@@ -81,20 +80,22 @@ def of_latent(latent: Latent) -> Basis:
     return Basis(latent.generator, vectors, weights, SOFTMAX, torch.zeros(len(latent), 1))
 
 
-def at_all_scales(basis: Basis) -> Basis:
+def at_all_scales(basis: Basis, wraps: str = "none") -> Basis:
     """The same latents for a search at all scales: each grid is the sum of its own cells and of coarser grids.
 
     A coarser grid has half the rows and columns of the one before, rounded up, down to 2 rows or columns, and begins as
     0, unless the basis has it. A step on it moves many cells alike, so that shapes can form as a whole. Preconditioning
     by scale is known from feature visualisation (Olah et al. 2017, "Feature Visualization", Preconditioning and
     Parameterization). Tensors that are no grids stay as they are.
+
+    wraps: along which axes grids are enlarged circularly, a name of `resample.SIDES`, for pictures without a seam.
     """
-    coarse = {}
+    coarse, sides = {}, "" if wraps == "none" else f"{AT}{wraps}"
     for name, value in basis.vectors.items():
         channels, *size = value.shape[2:]
         while len(size) == 2 and min(size) > 2:
             size = [-(-side // 2) for side in size]
-            coarse[f"{name}{AT}{size[0]}x{size[1]}"] = value.new_zeros(len(basis), channels, *size)
+            coarse[f"{name}{AT}{size[0]}x{size[1]}{sides}"] = value.new_zeros(len(basis), channels, *size)
     return replace(basis, coarse={**coarse, **basis.coarse})
 
 
