@@ -78,18 +78,19 @@ def _edited(
     target = targets.from_text(encoder, prompt.text)
     loss = CutoutLoss(encoder, target, copies=options.copies, smallest=options.smallest, whole=options.whole)
     latent = generator.encode(picture)
-    start = masking.masked(generator, latent, mask)
+    inside = generator.sample(1, draws.rng(seed, "latent")) if options.inside == "random" else None
+    start = masking.masked(generator, latent, mask, inside=inside)
     search = optimize.Options(options.steps, options.lr, options.noise, schedule=options.schedule, grid_scales=ALL)
     result = optimize.optimize(generator, loss, start, seeds=[seed], options=search)
-    inside = mask > 0
-    pasted = torch.where(inside[:, None], result.images, picture)
+    within = mask > 0
+    pasted = torch.where(within[:, None], result.images, picture)
     left_out = (start.mask["z"] == 0).expand_as(latent.tensors["z"])
     copy = generator.decode(latent)
     return Edit(
         changed=(shows(result.images, prompt.thing), shows(pasted, prompt.thing)),
-        outside=tuple(_difference(images, picture, ~inside) for images in (result.images, copy, pasted)),
+        outside=tuple(_difference(images, picture, ~within) for images in (result.images, copy, pasted)),
         held=torch.equal(result.best.tensors["z"][left_out], latent.tensors["z"][left_out]),
-        iou=((inside & truth).sum() / (inside | truth).sum()).item(),
+        iou=((within & truth).sum() / (within | truth).sum()).item(),
         pictures=torch.cat([picture, mask[:, None].expand_as(picture) * 2 - 1, result.images, pasted]),
     )
 
@@ -116,12 +117,13 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
+    parser.add_argument("--inside", default="scene", choices=["scene", "random"], help="from whose codes it starts")
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
     add_cutout_search(parser, steps=60)
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search, paste")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)
-    print(f"{len(rows)} scenes, {search_in_words(options)}\n")
+    print(f"{len(rows)} scenes, {search_in_words(options)}, inside the mask from {options.inside} codes\n")
     head = ["mask", "changed", "changed, pasted", "outside", "outside, copy", "outside, pasted", "cells held", "IoU"]
     print(table(head, [_line(name, [row[name] for row in rows]) for name in options.masks]))
     if options.sheet:

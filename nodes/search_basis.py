@@ -252,6 +252,12 @@ class MaskLatent(io.ComfyNode):
                     max=64,
                     tooltip="Width of the mask's soft edge in cells, on either side: cells there change in part.",
                 ),
+                sockets.Latent.Input(
+                    "inside",
+                    optional=True,
+                    tooltip="Where the search starts inside the mask, to replace what is there: one latent, or one for "
+                    "each, e.g. of Random Latent. Without it, from the latent itself.",
+                ),
             ],
             outputs=[
                 sockets.Basis.Output(display_name="basis", tooltip="The start of the confined search, for Optimize.")
@@ -260,9 +266,11 @@ class MaskLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, generator: Generator, latent: Latent, mask: Tensor, feather: int) -> io.NodeOutput:
+    def execute(
+        cls, generator: Generator, latent: Latent, mask: Tensor, feather: int, inside: Latent | None = None
+    ) -> io.NodeOutput:
         with host.models():
-            basis = masking.masked(generator, latent, host.from_mask(mask), feather)
+            basis = masking.masked(generator, latent, host.from_mask(mask), feather, inside)
         shares = next(iter(basis.mask.values()))
         host.say(f"{(shares > 0).sum()} of {shares.numel()} cells may change", cls.hidden.unique_id)
         return io.NodeOutput(basis)

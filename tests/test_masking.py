@@ -10,7 +10,7 @@ from guided_gan.core.files import latent_files
 from guided_gan.core.search.masking import cells, masked
 from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import mix
-from guided_gan.core.types import Basis
+from guided_gan.core.types import Basis, Latent
 
 
 @pytest.fixture
@@ -122,6 +122,19 @@ def test_a_saved_basis_keeps_its_mask_and_the_search_goes_on_as_unbroken(generat
     assert torch.equal(broken.result().images, unbroken.result().images)
 
 
+def test_inside_a_search_starts_from_another_latent(generator, latent):
+    others = generator.sample(2, seeded(4))
+    for inside, expected in ((others, others), (others[:1], Latent.cat([others[:1], others[:1]]))):
+        start = masked(generator, latent, box(), feather=1, inside=inside)
+        shares = start.mask["z"]
+        z = mix(start).tensors["z"]
+        assert torch.equal(z, torch.lerp(latent.tensors["z"], expected.tensors["z"], shares))
+        outside = (shares == 0).expand_as(z)
+        assert torch.equal(z[outside], latent.tensors["z"][outside])
+    result = optimize(generator, Bright(), start, seeds=[1, 2], options=Options(5, 0.1, 0.0))
+    assert torch.equal(result.best.tensors["z"][outside], latent.tensors["z"][outside])
+
+
 def test_what_cannot_mask_is_refused(generator, latent):
     nothing, everything = torch.zeros(1, 24, 32), torch.ones(1, 24, 32)
     for wrong, words in [
@@ -138,5 +151,9 @@ def test_what_cannot_mask_is_refused(generator, latent):
         masked(generator, latent, everything.expand(3, -1, -1))
     with pytest.raises(LatentError, match="belongs to the generator"):
         masked(generator.at(40, 40), latent, everything)
+    with pytest.raises(LatentError, match="belongs to the generator"):
+        masked(generator, latent, everything, inside=generator.at(40, 40).sample(1, seeded(1)))
+    with pytest.raises(LatentError, match="from one latent, or from 2; got 3"):
+        masked(generator, latent, everything, inside=generator.sample(3, seeded(1)))
     with pytest.raises(PackError, match="cannot turn pictures into latents"):
         masked(ToyGenerator(), ToyGenerator().sample(1, seeded(1)), everything)

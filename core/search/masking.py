@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import pictures
-from ..errors import PackError, ShapeError
+from ..errors import LatentError, PackError, ShapeError
 from ..generators.latent_grid import autoencoder
 from ..types import Basis, Generator, Latent
 from .weightings import of_latent
 
 
-def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0) -> Basis:
+def masked(
+    generator: Generator, latent: Latent, mask: Tensor, feather: int = 0, inside: Latent | None = None
+) -> Basis:
     """The start of a search that changes a latent only inside a mask.
 
     Args:
@@ -29,12 +31,13 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
         latent: N latents; outside the mask they stay bit for bit the same.
         mask: [1 or N, H, W] in [0, 1], of any size: it is resized to the picture.
         feather: width in cells of each grid, at least 0, of the mask's soft edge on either side.
+        inside: where the search starts inside the mask, 1 or N latents; None for `latent`.
 
     Returns:
         A basis of N searches with k = 1.
 
     Raises:
-        LatentError: the latent belongs to another generator.
+        LatentError: a latent belongs to another generator, or `inside` is neither one nor one for each latent.
         PackError: the generator has no encoder, or the mask selects nothing or is not finite.
         ShapeError: there is neither one mask nor one for each latent.
     """
@@ -46,7 +49,16 @@ def masked(generator: Generator, latent: Latent, mask: Tensor, feather: int = 0)
     shares = {
         name: cells(mask, size, feather).expand(len(latent), -1, -1, -1) for name, (_, *size) in generator.spec.items()
     }
-    return replace(of_latent(latent), anchor=latent.tensors, mask=shares)
+    start = latent if inside is None else _of_each(generator, inside, len(latent))
+    return replace(of_latent(start), anchor=latent.tensors, mask=shares)
+
+
+def _of_each(generator: Generator, inside: Latent, count: int) -> Latent:
+    """The latent that begins inside the mask, for each of the searches."""
+    inside.check(generator)
+    if len(inside) not in (1, count):
+        raise LatentError(f"Inside the mask a search starts from one latent, or from {count}; got {len(inside)}.")
+    return inside.map(lambda value: value.expand(count, *value.shape[1:]))
 
 
 def cells(mask: Tensor, size: Sequence[int], feather: int = 0) -> Tensor:
