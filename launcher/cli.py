@@ -76,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(usage=command.format_help)
         return command
 
-    demo = add("demo", "make a picture from a prompt with one of the workflows", output)
+    text = "make a picture from a prompt with one of the workflows"
+    demo = add("demo", text, output, more=f"They are {', '.join(workflows())}; README.md says what each makes.")
     demo.add_argument(
         "prompts",
         nargs="*",
@@ -84,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
         help="what to show; some workflows take several (default: the saved ones)",
     )
     demo.add_argument(
-        "--workflow", default="fusedream", metavar="NAME", help="one of those that README.md lists (default: fusedream)"
+        "--workflow", default="fusedream", metavar="NAME", help="one of the above (default: fusedream)"
     )
     demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
@@ -192,17 +193,23 @@ def files(folder: Path, suffix: str) -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
+def workflows() -> dict[str, Path]:
+    """The files of the shipped workflows, by short name."""
+    found = files(ROOT / "workflows", ".json").values()
+    return {Fields.of(json.loads(path.read_text(encoding="utf-8"))).name: path for path in found}
+
+
 def workflow_file(name: str) -> Path:
     """The file of a shipped workflow, by its short name or by the file's name, as shown in the editor's templates.
 
     Raises:
         LauncherError: there is none.
     """
-    found = files(ROOT / "workflows", ".json")
-    names = {Fields.of(json.loads(path.read_text(encoding="utf-8"))).name: path for path in found.values()}
-    if name not in {**names, **found}:
+    names = workflows()
+    found = names | {path.stem: path for path in names.values()}
+    if name not in found:
         raise LauncherError(f"workflows/ has no {name!r}; it has: {', '.join(names)}.")
-    return {**names, **found}[name]
+    return found[name]
 
 
 def named_file(folder: Path, name: str, suffix: str) -> Path:

@@ -74,8 +74,7 @@ def _recipe(folder: Path, steps: int, rate: float, device: torch.device, *, robu
     def step(i: int) -> dict[str, Tensor]:
         set_learning_rate(adam, cosine(i, steps, rate))
         batch, images = batches[i], batches[i].picture
-        fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(device)
-        said = read(model, torch.cat([batch.words, batch.nowhere]))
+        said, fits = read(model, batch.captions), batch.fits
 
         def contrasted(pictures: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
             seen = see(model, pictures)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..language import Meanings, describe, tokens, unknown_captions
 from ..scenes import kinds, render
@@ -27,6 +28,16 @@ class Batch:
     meanings: Meanings
     words: Tensor
     nowhere: Tensor
+
+    @property
+    def captions(self) -> Tensor:
+        """All captions, those of none last, in tokens [N + M, T]."""
+        return torch.cat([self.words, self.nowhere])
+
+    @property
+    def fits(self) -> Tensor:
+        """Whether each caption fits each scene, [N, N + M]."""
+        return F.pad(self.meanings.fits(self.scenes), (0, len(self.nowhere))).to(self.words.device)
 
 
 def batches_of(

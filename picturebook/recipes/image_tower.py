@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...training.average import update_average
 from .. import MODELS
@@ -40,8 +39,7 @@ class ImageTower:
     def batch(self, i: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """The pictures [N, 3, 64, 64] of step i, and the contrastive loss of what has become of them."""
         batch = self._batches[i]
-        fits = F.pad(batch.meanings.fits(batch.scenes), (0, len(batch.nowhere))).to(self._device)
-        words = clip.read(self.model, torch.cat([batch.words, batch.nowhere]))
+        words, fits = clip.read(self.model, batch.captions), batch.fits
 
         def contrast(pictures: Tensor) -> Tensor:
             return clip.masked_contrast(self.scale * clip.look(self.model, pictures) @ words.T, fits)
