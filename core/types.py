@@ -235,8 +235,9 @@ class Basis(Shown):
     change. mask, anchor: name -> [N, 1, h, w] in [0, 1] and name -> [N, *shape]; the search moves a cell away from the
     anchor by the share that the mask has there. Tensors without a mask are searched freely. steps: of the search that
     led to this basis. moments: the optimiser's state after them, or empty; see `optimizers.state_of`. coarse: coarser
-    grids that are enlarged and added to a tensor of the latent, see `weightings.at_all_scales`: "z@8x8" to "z", and so
-    is "z@8x8@both", which wraps around where this name of `resample.SIDES` says so.
+    grids that are enlarged and added to a tensor of the latent, see `weightings.at_all_scales`: "z@8x8" to "z". What
+    follows a second @, as in "z@8x8@both", is a name of `resample.SIDES`, and says along which axes the grid wraps
+    around.
     """
 
     generator: str

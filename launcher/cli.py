@@ -84,9 +84,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="PROMPT",
         help="what to show; some workflows take several (default: the saved ones)",
     )
-    demo.add_argument(
-        "--workflow", default="fusedream", metavar="NAME", help="one of the above (default: fusedream)"
-    )
+    demo.add_argument("--workflow", default="fusedream", metavar="NAME", help="one of the above (default: fusedream)")
     demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
         "--set",
@@ -194,9 +192,12 @@ def files(folder: Path, suffix: str) -> dict[str, Path]:
 
 
 def workflows() -> dict[str, Path]:
-    """The files of the shipped workflows, by short name."""
-    found = files(ROOT / "workflows", ".json").values()
-    return {Fields.of(json.loads(path.read_text(encoding="utf-8"))).name: path for path in found}
+    """The files of the shipped workflows, by short name. Others that someone put beside them are left out."""
+    found = {}
+    for path in files(ROOT / "workflows", ".json").values():
+        with contextlib.suppress(AttributeError, TypeError, ValueError):
+            found[Fields.of(json.loads(path.read_text(encoding="utf-8"))).name] = path
+    return {name: path for name, path in found.items() if name}
 
 
 def workflow_file(name: str) -> Path:

@@ -240,7 +240,9 @@ class MaskLatent(io.ComfyNode):
                 sockets.Generator.Input(
                     "generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."
                 ),
-                sockets.Latent.Input("latent", tooltip="Where to start, from Encode Image or Load Latent."),
+                sockets.Latent.Input(
+                    "latent", tooltip="From Encode Image or Load Latent: what the mask leaves out stays as it is here."
+                ),
                 io.Mask.Input(
                     "mask",
                     tooltip="What may change: one mask, or one for each latent. It is resized to the picture.",

@@ -3,10 +3,12 @@
 import pytest
 import torch
 from toy_losses import Bright
-from toys import ToyGenerator, seeded, small_autoencoder  # noqa: F401 (one is a fixture)
+from toys import ToyGenerator, seeded, small_autoencoder, toy_autoencoder  # noqa: F401 (one is a fixture)
 
 from guided_gan.core.errors import LatentError, PackError, ShapeError
 from guided_gan.core.files import latent_files
+from guided_gan.core.generators.shaped import shaped
+from guided_gan.core.generators.tiles import Tiles
 from guided_gan.core.search.masking import cells, masked
 from guided_gan.core.search.optimize import Options, Search, optimize
 from guided_gan.core.search.weightings import mix
@@ -124,15 +126,34 @@ def test_a_saved_basis_keeps_its_mask_and_the_search_goes_on_as_unbroken(generat
 
 def test_inside_a_search_starts_from_another_latent(generator, latent):
     others = generator.sample(2, seeded(4))
-    for inside, expected in ((others, others), (others[:1], Latent.cat([others[:1], others[:1]]))):
-        start = masked(generator, latent, box(), feather=1, inside=inside)
+    one, other = (Latent.cat([each[:1], each[:1]]).tensors["z"] for each in (latent, others))
+    pairs = {
+        (latent, others): (latent.tensors["z"], others.tensors["z"]),
+        (latent, others[:1]): (latent.tensors["z"], other),
+        (latent[:1], others): (one, others.tensors["z"]),
+    }
+    for (held, inside), (anchor, begun) in pairs.items():
+        start = masked(generator, held, box(), feather=1, inside=inside)
         shares = start.mask["z"]
         z = mix(start).tensors["z"]
-        assert torch.equal(z, torch.lerp(latent.tensors["z"], expected.tensors["z"], shares))
+        assert torch.equal(z, torch.lerp(anchor, begun, shares))
         outside = (shares == 0).expand_as(z)
-        assert torch.equal(z[outside], latent.tensors["z"][outside])
-    result = optimize(generator, Bright(), start, seeds=[1, 2], options=Options(5, 0.1, 0.0))
-    assert torch.equal(result.best.tensors["z"][outside], latent.tensors["z"][outside])
+        result = optimize(generator, Bright(), start, seeds=[1, 2], options=Options(5, 0.1, 0.0))
+        for value in (z, result.best.tensors["z"]):
+            assert torch.equal(value[outside], anchor[outside])
+
+
+def test_the_edge_fades_on_at_the_opposite_side_where_sides_meet():
+    mask = torch.zeros(1, 6, 16)
+    mask[..., :2] = 1
+    plain, around = (cells(mask, (6, 16), feather=2, wraps=wraps)[0, 0, 0] for wraps in ("none", "left and right"))
+    assert torch.equal(plain > 0, torch.arange(16) < 4)
+    assert torch.equal(around > 0, (torch.arange(16) < 4) | (torch.arange(16) > 13))
+    assert torch.allclose(around[:2], around[:2].flip(0))
+    assert torch.allclose(around.roll(2)[:6], around.roll(2)[:6].flip(0))
+    tiles = shaped(toy_autoencoder(24, 32), Tiles())
+    start = masked(tiles, tiles.sample(1, seeded(1)), torch.ones(1, 24, 32).tril(-20), feather=1)
+    assert (start.mask["z"][..., 0, :] > 0).any()
 
 
 def test_what_cannot_mask_is_refused(generator, latent):
@@ -153,7 +174,7 @@ def test_what_cannot_mask_is_refused(generator, latent):
         masked(generator.at(40, 40), latent, everything)
     with pytest.raises(LatentError, match="belongs to the generator"):
         masked(generator, latent, everything, inside=generator.at(40, 40).sample(1, seeded(1)))
-    with pytest.raises(LatentError, match="from one latent, or from 2; got 3"):
+    with pytest.raises(LatentError, match="of 2 latents, and the search starts inside it from 3: give as many"):
         masked(generator, latent, everything, inside=generator.sample(3, seeded(1)))
     with pytest.raises(PackError, match="cannot turn pictures into latents"):
         masked(ToyGenerator(), ToyGenerator().sample(1, seeded(1)), everything)

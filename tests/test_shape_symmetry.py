@@ -41,6 +41,19 @@ def test_a_symmetry_is_exact_to_the_bit(name):
         torch.testing.assert_close(symmetric(images, name), images)
 
 
+@pytest.mark.parametrize("name", SYMMETRIES)
+@pytest.mark.parametrize("side", [64, 33])
+def test_a_symmetry_of_tiles_leaves_no_seam_and_is_exact(name, side):
+    along = 2 * torch.pi * torch.arange(side) / side
+    smooth = (along[:, None].sin() + (along + 1).cos() + (along[:, None] + along + 2).sin()).expand(1, 3, side, side)
+    images = symmetric(smooth / 3, name, "both")
+    for same in LEAVES[name]:
+        assert torch.equal(same(images), images)
+    for axis in (2, 3):
+        steps = (images - images.roll(1, axis)).abs().amax([one for one in range(4) if one != axis])
+        assert steps[0] <= 1.01 * steps[1:].max()
+
+
 def test_a_symmetry_has_no_more_than_its_own():
     for name in SYMMETRIES:
         images = symmetric(random_pictures(32, 32), name)

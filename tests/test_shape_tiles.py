@@ -16,11 +16,11 @@ from guided_gan.core.losses.aug_clip import AugCLIPLoss
 from guided_gan.core.losses.base import SumLoss, terms_of
 from guided_gan.core.losses.by_generator import ByGenerator, suited
 from guided_gan.core.losses.cutout_loss import CutoutLoss
-from guided_gan.core.losses.regularisers import InitialImage
+from guided_gan.core.losses.regularisers import InitialImage, TotalVariation
 from guided_gan.core.pictures import resample
 from guided_gan.core.search.optimize import Options, optimize
 from guided_gan.core.search.options import ALL
-from guided_gan.core.search.weightings import mix, of_latent
+from guided_gan.core.search.weightings import at_all_scales, mix, of_latent
 from guided_gan.core.settings import Settings
 
 
@@ -154,6 +154,36 @@ def test_the_generator_tells_the_losses_that_its_sides_meet():
     assert not hasattr(third, "wraps")
     assert given.wraps == "none"
     assert suited(given, toy_autoencoder().settings) is given
+
+
+@pytest.mark.parametrize("loss", [palette.Palette(torch.zeros(1, 3)), TotalVariation()])
+def test_a_rolled_tile_is_as_good(loss):
+    images = random_pictures(16, 20)
+    around, along = (suited(loss, Settings(wraps=wraps)) for wraps in ("both", "left and right"))
+    value = around(images, NOWHERE, rngs(1, 2))
+    torch.testing.assert_close(around(images.roll((5, 8), (2, 3)), NOWHERE, rngs(1, 2)), value)
+    torch.testing.assert_close(along(images.roll(8, 3), NOWHERE, rngs(1, 2)), along(images, NOWHERE, rngs(1, 2)))
+    torch.testing.assert_close(
+        suited(around, Settings())(images, NOWHERE, rngs(1, 2)), loss(images, NOWHERE, rngs(1, 2))
+    )
+
+
+def test_tiles_of_tiles_meet_on_the_sides_of_both():
+    first = shaped(toy_autoencoder(), Tiles("left and right"))
+    for second, expected in (("top and bottom", "both"), ("none", "left and right"), ("both", "both")):
+        assert shaped(first, Tiles(second)).settings.wraps == expected
+
+
+def test_grids_that_do_not_wrap_around_become_part_of_the_cells_of_a_search_that_does():
+    """As those of a search from before they did."""
+    tiles = shaped(toy_autoencoder(32, 32), Tiles())
+    old = at_all_scales(of_latent(tiles.sample(1, seeded(1))))
+    old = replace(old, coarse={name: torch.randn(grid.shape, generator=seeded(2)) for name, grid in old.coarse.items()})
+    going = at_all_scales(old, "both")
+    assert {sides for _, _, sides in going.coarser()} == {"both"}
+    torch.testing.assert_close(mix(going).tensors, mix(old).tensors)
+    kept = replace(going, coarse={name: grid + 1 for name, grid in going.coarse.items()})
+    assert at_all_scales(kept, "both").coarse == kept.coarse
 
 
 def test_a_search_at_all_scales_leaves_no_seam(vqgan):

@@ -58,10 +58,11 @@ def _basis(basis: Basis) -> None:
         _shape(mask, (rows, 1, *shape[2:]), f"mask of {quoted(name)}")
     for name, grid, sides in basis.coarser():
         channels, *size = _part(basis.vectors, name).shape[2:]
-        if grid.ndim != 4 or grid.shape[:2] != (rows, channels) or len(size) != 2 or not grid.numel():
+        fits = grid.ndim == 4 and len(size) == 2 and grid.shape[:2] == (rows, channels) and grid.numel()
+        if not fits or grid.shape[2] > size[0] or grid.shape[3] > size[1]:
             raise ValueError(f"a coarse grid of {quoted(name)} has the shape {list(grid.shape)}")
         if sides not in SIDES:
-            raise ValueError(f"a coarse grid of {quoted(name)} wraps around {quoted(sides)}")
+            raise ValueError(f"a coarse grid of {quoted(name)} has the unknown sides {quoted(sides)}")
     _whole(basis.steps, "steps")
     searched = {f"{group}.{name}": value for group in SEARCHED for name, value in getattr(basis, group).items()}
     for name, value in basis.moments.items():

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PackError, check_choice
+from ..pictures.resample import SIDES
 from ..types import Generator, Latent
 from .shaped import Shape
 
@@ -30,29 +31,36 @@ class Fold:
 
     image: g, of pictures [N, 3, H, W]. inside: (rows below the centre, columns right of it) -> distance in pixels from
     the border between the sides, above 0 on the side that is kept. fades: whether to blend along the border, which
-    rotations need and reflections do not.
+    rotations need and reflections do not. around: `inside` of pictures whose top and bottom meet, if it differs.
     """
 
     image: Callable[[Tensor], Tensor]
     inside: Callable[[Tensor, Tensor], Tensor]
     fades: bool = False
+    around: Callable[[Tensor, Tensor], Tensor] | None = None
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """S(x), [N, 3, H, W]."""
+    def __call__(self, images: Tensor, wraps: str = "none") -> Tensor:
+        """S(x), [N, 3, H, W]. wraps: which sides of the pictures meet, a name of `resample.SIDES`."""
         height, width = images.shape[2:]
         down = torch.arange(height, device=images.device, dtype=images.dtype)[:, None] - (height - 1) / 2
         right = torch.arange(width, device=images.device, dtype=images.dtype) - (width - 1) / 2
-        inside = self.inside(down, right).expand(1, 1, height, width)
+        inside = self.around if self.around and SIDES[wraps][0] else self.inside
+        distance = inside(down, right).expand(1, 1, height, width)
         # A power of two, so that both weights are exact and no value leaves [-1, 1].
         over = 2.0 ** (min(height, width) // SEAM).bit_length() / 2 if self.fades else 1.0
-        share = (0.5 + inside / over).clamp(0, 1)
+        share = (0.5 + distance / over).clamp(0, 1)
         return share * images + self.image(share) * self.image(images)
 
 
 _LEFT_RIGHT = Fold(lambda x: x.flip(3), lambda down, right: -right)
 _TOP_BOTTOM = Fold(lambda x: x.flip(2), lambda down, right: -down)
 _DIAGONAL = Fold(lambda x: x.transpose(2, 3), lambda down, right: down.abs() - right.abs())
-_HALF_TURN = Fold(lambda x: x.flip(2, 3), lambda down, right: -down, fades=True)
+_HALF_TURN = Fold(
+    lambda x: x.flip(2, 3),
+    lambda down, right: -down,
+    fades=True,
+    around=lambda down, right: -down.sign() * down.abs().minimum(down.max() + 0.5 - down.abs()),
+)
 _QUARTER_TURN = Fold(lambda x: x.rot90(1, (2, 3)), lambda down, right: down.abs() - right.abs(), fades=True)
 
 
@@ -108,11 +116,14 @@ class Symmetry(Shape):
 
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:
         """The generator's pictures, made symmetric."""
-        return symmetric(generator.decode(latent), self.name)
+        return symmetric(generator.decode(latent), self.name, generator.settings.wraps)
 
 
-def symmetric(images: Tensor, name: str) -> Tensor:
-    """Pictures [N, 3, H, W] in [-1, 1] made exactly symmetric by one of SYMMETRIES; differentiable."""
+def symmetric(images: Tensor, name: str, wraps: str = "none") -> Tensor:
+    """Pictures [N, 3, H, W] in [-1, 1] made exactly symmetric by one of SYMMETRIES; differentiable.
+
+    wraps: which of their sides meet, a name of `resample.SIDES`.
+    """
     for fold in SYMMETRIES[name].folds:
-        images = fold(images)
+        images = fold(images, wraps)
     return images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -10,8 +11,15 @@ from torch import Tensor
 from ..settings import Settings
 from ..types import Latent, Loss, Model
 from .base import SumLoss, terms_of
-from .copies import CopiesLoss
-from .regularisers import Opacity
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A loss that depends on how pictures are drawn: whether their sides meet, or they have an alpha channel."""
+
+    def drawn_by(self, settings: Settings) -> Loss:
+        """The same loss for the pictures of a generator with these settings."""
+        ...
 
 
 class ByGenerator:
@@ -60,4 +68,4 @@ def waiting(loss: Loss) -> list[ByGenerator]:
 
 def _one(loss: Loss, settings: Settings) -> Loss:
     loss = loss.suited(settings) if isinstance(loss, ByGenerator) else loss
-    return loss.drawn_by(settings) if isinstance(loss, CopiesLoss | Opacity) else loss
+    return loss.drawn_by(settings) if isinstance(loss, Drawn) else loss

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,12 +16,30 @@ from .. import pictures
 from ..compute.memory import constant
 from ..errors import LatentError, PackError, ShapeError
 from ..generators import transparent
+from ..pictures.resample import SIDES
 from ..settings import Settings
 from ..types import Latent, Model
 
 
 class _WithoutModel:
     models: Sequence[Model] = ()
+
+
+class _OfEdges(_WithoutModel):
+    """A loss that depends on which sides of the pictures meet."""
+
+    wraps = "none"  # a name of `resample.SIDES`
+
+    def drawn_by(self: Edged, settings: Settings) -> Edged:
+        """The same loss for the pictures of a generator with these settings."""
+        if settings.wraps == self.wraps:
+            return self
+        other = copy.copy(self)
+        other.wraps = settings.wraps
+        return other
+
+
+Edged = TypeVar("Edged", bound=_OfEdges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,33 +119,30 @@ class LatentRegularization(_WithoutModel):
         return torch.cat([latent.tensors[name].flatten(1) for name in names], 1)
 
 
-class TotalVariation(_WithoutModel):
-    """Mean squared difference of neighbouring pixels, down and across: lower is smoother."""
+class TotalVariation(_OfEdges):
+    """Mean squared difference of neighbouring pixels, down and across: lower is smoother.
+
+    Where sides of the pictures meet, the pixels along them are neighbours.
+    """
 
     name = "total variation"
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
-        down, across = (images.diff(dim=axis).square().mean((1, 2, 3)) for axis in (2, 3))
+        down, across = (
+            images.diff(dim=axis, append=images.narrow(axis, 0, int(meet))).square().mean((1, 2, 3))
+            for axis, meet in zip((2, 3), SIDES[self.wraps], strict=True)
+        )
         return down + across
 
 
-@dataclass(frozen=True, eq=False)
-class Opacity(_WithoutModel):
+class Opacity(_OfEdges):
     """Mean of the alpha channel, in [0, 1]: lower is more transparent.
-
-    Args:
-        wraps: which sides of the pictures meet, a name of `resample.SIDES`.
 
     Raises:
         PackError: when called: the latent has no alpha channel.
     """
 
-    wraps: str = "none"
     name = "opacity"
-
-    def drawn_by(self, settings: Settings) -> Opacity:
-        """The same loss for the pictures of a generator with these settings, which may wrap around."""
-        return replace(self, wraps=settings.wraps)
 
     def __call__(self, images: Tensor, latent: Latent, rngs: Sequence[torch.Generator]) -> Tensor:
         return transparent.alpha(latent, images, self.wraps).mean((1, 2, 3))

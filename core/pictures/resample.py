@@ -136,10 +136,12 @@ def whole_zoom_matrix(size: int, ratio: Tensor, shift: Tensor) -> Tensor:
 
 def _enlarging(length: int, out: int, meets: bool, like: Tensor) -> Tensor:
     """The matrix [out, length] that enlarges a whole axis, which wraps around if it `meets`."""
+    if not meets:
+        whole = like.new_zeros(2)
+        whole[1] = length
+        return crop_matrix(whole, length, out)
     index = torch.arange(length, device=like.device, dtype=like.dtype)
     centres = (torch.arange(out, device=like.device, dtype=like.dtype) + 0.5) * length / out - 0.5
-    if not meets:
-        return _triangle(centres.clamp(0, length - 1), index)
     return _triangle(centres, index) + _triangle(centres + length, index) + _triangle(centres - length, index)
 
 

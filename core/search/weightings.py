@@ -88,8 +88,11 @@ def at_all_scales(basis: Basis, wraps: str = "none") -> Basis:
     by scale is known from feature visualisation (Olah et al. 2017, "Feature Visualization", Preconditioning and
     Parameterization). Tensors that are no grids stay as they are.
 
-    wraps: along which axes grids are enlarged circularly, a name of `resample.SIDES`, for pictures without a seam.
+    wraps: along which axes grids are enlarged circularly, a name of `resample.SIDES`, for pictures without a seam. The
+    basis's coarser grids that wrap around otherwise are added to the vectors.
     """
+    if any(sides != wraps for _, _, sides in basis.coarser()):
+        basis = at_finest_scale(basis)
     coarse, sides = {}, "" if wraps == "none" else f"{AT}{wraps}"
     for name, value in basis.vectors.items():
         channels, *size = value.shape[2:]
