@@ -95,9 +95,10 @@ def test_scenes_are_single_shaded_objects_to_be_seen_in_another_colour():
     assert len({prompt[1] for _, _, prompt in items}) > len(kinds.COLOURS) / 2
 
 
-def test_an_edit_leaves_what_the_mask_leaves_out(toys):
+@pytest.mark.parametrize("inside", ["scene", "random"])
+def test_an_edit_leaves_what_the_mask_leaves_out(toys, inside):
     item = edit.scenes(1, 1)[0]
-    edits = edit.edited(item, Namespace(**SEARCH, masks=["given", "text"]))
+    edits = edit.edited(item, Namespace(**SEARCH, masks=["given", "text"], inside=inside))
     for one in edits.values():
         scene, mask, searched, pasted = one.pictures
         outside = mask < 0
