@@ -117,13 +117,13 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="decides the scenes and the searches")
     parser.add_argument("--masks", nargs="+", default=["given", "text"], choices=["given", "text"])
-    parser.add_argument("--inside", default="scene", choices=["scene", "random"], help="from whose codes it starts")
+    parser.add_argument("--inside", default="scene", choices=["scene", "random"], help="initial codes inside the mask")
     parser.add_argument("--crops", type=int, default=1000, help="of a text mask")
     add_cutout_search(parser, steps=60)
     parser.add_argument("--sheet", type=Path, help="save a contact sheet here: scene, mask, search, paste")
     options = parser.parse_args()
     rows = each(edited, scenes(options.scenes, options.seed), options, jobs=options.jobs)
-    print(f"{len(rows)} scenes, {search_in_words(options)}, inside the mask from {options.inside} codes\n")
+    print(f"{len(rows)} scenes, {search_in_words(options)}, initial codes inside the mask: {options.inside}\n")
     head = ["mask", "changed", "changed, pasted", "outside", "outside, copy", "outside, pasted", "cells held", "IoU"]
     print(table(head, [_line(name, [row[name] for row in rows]) for name in options.masks]))
     if options.sheet:

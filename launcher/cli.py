@@ -76,15 +76,19 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(usage=command.format_help)
         return command
 
-    text = "make a picture from a prompt with one of the workflows"
-    demo = add("demo", text, output, more=f"They are {', '.join(workflows())}; README.md says what each makes.")
+    demo = add("demo", "make a picture from a prompt with one of the workflows", output)
     demo.add_argument(
         "prompts",
         nargs="*",
         metavar="PROMPT",
         help="what to show; some workflows take several (default: the saved ones)",
     )
-    demo.add_argument("--workflow", default="fusedream", metavar="NAME", help="one of the above (default: fusedream)")
+    demo.add_argument(
+        "--workflow",
+        default="fusedream",
+        metavar="NAME",
+        help="one of those that README.md lists; an unknown name lists them too (default: fusedream)",
+    )
     demo.add_argument("--seed", type=int, metavar="N", help="another seed, another picture (default: the saved one)")
     demo.add_argument(
         "--set",
@@ -191,13 +195,12 @@ def files(folder: Path, suffix: str) -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
-def workflows() -> dict[str, Path]:
-    """The files of the shipped workflows, by short name. Others that someone put beside them are left out."""
-    found = {}
-    for path in files(ROOT / "workflows", ".json").values():
-        with contextlib.suppress(AttributeError, TypeError, ValueError):
-            found[Fields.of(json.loads(path.read_text(encoding="utf-8"))).name] = path
-    return {name: path for name, path in found.items() if name}
+def short_name(path: Path) -> str:
+    """What a workflow's file says is its short name; empty if it says none, or is not readable as a workflow."""
+    try:
+        return Fields.of(json.loads(path.read_text(encoding="utf-8"))).name
+    except (AttributeError, TypeError, ValueError):
+        return ""
 
 
 def workflow_file(name: str) -> Path:
@@ -206,11 +209,11 @@ def workflow_file(name: str) -> Path:
     Raises:
         LauncherError: there is none.
     """
-    names = workflows()
-    found = names | {path.stem: path for path in names.values()}
-    if name not in found:
+    found = files(ROOT / "workflows", ".json")
+    names = {short: path for path in found.values() if (short := short_name(path))}
+    if name not in {**names, **found}:
         raise LauncherError(f"workflows/ has no {name!r}; it has: {', '.join(names)}.")
-    return found[name]
+    return {**names, **found}[name]
 
 
 def named_file(folder: Path, name: str, suffix: str) -> Path:

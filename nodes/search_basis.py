@@ -241,7 +241,8 @@ class MaskLatent(io.ComfyNode):
                     "generator", tooltip=f"The generator that the latent belongs to: {grids.GRID}."
                 ),
                 sockets.Latent.Input(
-                    "latent", tooltip="From Encode Image or Load Latent: what the mask leaves out stays as it is here."
+                    "latent",
+                    tooltip="What to edit, from Encode Image or Load Latent. It does not change outside the mask.",
                 ),
                 io.Mask.Input(
                     "mask",
@@ -257,8 +258,8 @@ class MaskLatent(io.ComfyNode):
                 sockets.Latent.Input(
                     "inside",
                     optional=True,
-                    tooltip="Where the search starts inside the mask, to replace what is there: one latent, or one for "
-                    "each, e.g. of Random Latent. Without it, from the latent itself.",
+                    tooltip="Initial value inside the mask, e.g. from Random Latent, to replace what is there: one "
+                    "latent, or one for each. Without it, the latent to edit.",
                 ),
             ],
             outputs=[

@@ -66,13 +66,16 @@ class TestCommands:
         with pytest.raises(LauncherError, match="has no 'x'; it has: fusedream, fusedream_batch, composition"):
             cli.workflow_file("x")
 
-    def test_files_beside_the_workflows_are_left_out(self, tmp_path, monkeypatch):
+    def test_files_beside_the_workflows_spoil_none(self, tmp_path, monkeypatch):
         (tmp_path / "workflows").mkdir()
         described = {"extra": {"guided_gan": {"name": "mine"}}}
         for name, text in {"a": "{bad", "b": "[]", "c": "{}", "d": json.dumps(described)}.items():
             (tmp_path / "workflows" / f"{name}.json").write_text(text, encoding="utf-8")
         monkeypatch.setattr(cli, "ROOT", tmp_path)
-        assert cli.workflows() == {"mine": tmp_path / "workflows" / "d.json"}
+        assert cli.workflow_file("mine") == tmp_path / "workflows" / "d.json"
+        assert cli.workflow_file("c") == tmp_path / "workflows" / "c.json"  # which gives itself no short name
+        with pytest.raises(LauncherError, match=r"has no 'x'; it has: mine\.$"):
+            cli.workflow_file("x")
 
     @pytest.mark.parametrize(("arguments", "opened"), [([], ["http://here"]), (["--no-browser"], [])])
     def test_serve_opens_the_browser(self, arguments, opened, monkeypatch):

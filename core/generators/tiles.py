@@ -56,8 +56,8 @@ class Tiles(Shape):
 
     def settings(self, own: Settings) -> Settings:
         """The settings of the generator itself, with `wraps`, by which losses are adapted."""
-        meet = [a or b for a, b in zip(resample.SIDES[own.wraps], resample.SIDES[self.sides], strict=True)]
-        wraps = next(name for name, sides in resample.SIDES.items() if [*sides] == meet)
+        meet = tuple(a or b for a, b in zip(resample.SIDES[own.wraps], resample.SIDES[self.sides], strict=True))
+        wraps = next(name for name, sides in resample.SIDES.items() if sides == meet)
         return replace(own, wraps=wraps, composition=own.composition and self.settings(own.composition))
 
     def decode(self, generator: Generator, latent: Latent, added: Mapping[str, Tensor]) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,15 +10,7 @@ from torch import Tensor
 from ..settings import Settings
 from ..types import Latent, Loss, Model
 from .base import SumLoss, terms_of
-
-
-@runtime_checkable
-class Drawn(Protocol):
-    """A loss that depends on how pictures are drawn: whether their sides meet, or they have an alpha channel."""
-
-    def drawn_by(self, settings: Settings) -> Loss:
-        """The same loss for the pictures of a generator with these settings."""
-        ...
+from .drawn import Drawn
 
 
 class ByGenerator:

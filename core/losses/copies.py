@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -15,8 +14,8 @@ from ..compute.memory import batches_of, constant
 from ..errors import PackError, check_choice
 from ..generators import transparent
 from ..pictures import resample
-from ..settings import Settings
 from ..types import JointEncoder, Latent, Model, Target
+from .drawn import Drawn
 
 Made = TypeVar("Made")
 Copies = TypeVar("Copies", bound="CopiesLoss")
@@ -35,7 +34,7 @@ def _spherical(cosines: Tensor) -> Tensor:
 DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {"cosine": _cosine, "spherical": _spherical}
 
 
-class CopiesLoss:
+class CopiesLoss(Drawn):
     """Weighted distance of a picture to a target, averaged over augmented copies of the picture.
 
     L(I) = E_a [ sum_p w_p d(f(a(I)), t_p) / sum_p |w_p| ]
@@ -59,7 +58,6 @@ class CopiesLoss:
 
     name = ""
     _first: CopiesLoss | None = None  # what this is a changed copy of: they share the batch size that fits into memory
-    wraps = "none"  # which sides of the pictures meet, a name of `resample.SIDES`
     transparent = False  # whether latents have an alpha channel, as `generators.transparent`
 
     def __init__(self, encoder: JointEncoder, target: Target, *, copies: int, distance: str, micro_batch: int) -> None:
@@ -86,21 +84,13 @@ class CopiesLoss:
         """All attributes except how the work is split, which does not change the loss; see `identity.Identified`."""
         return {name: value for name, value in vars(self).items() if name not in ("micro_batch", "_first")}
 
-    def drawn_by(self: Copies, settings: Settings) -> Copies:
-        """The same loss for the pictures of a generator with these settings: they may wrap around or be transparent."""
-        drawn = {"wraps": settings.wraps, "transparent": settings.transparent}
-        changes = {name: value for name, value in drawn.items() if getattr(self, name) != value}
-        return self._changed(**changes) if changes else self
-
     def at(self: Copies, time: int) -> Copies:
         """The loss with the target of a step, or of a film's frame; the loss itself without a schedule."""
         return self._changed(target=self.target.at(time)) if self.target.later else self
 
     def _changed(self: Copies, **changes: object) -> Copies:
         """A copy with other attributes, which shares the micro-batch size of the original, see `_in_parts`."""
-        other = copy.copy(self)
-        vars(other).update(changes, _first=self._first or self)
-        return other
+        return super()._changed(**changes, _first=self._first or self)
 
     def draw(self, rngs: Sequence[torch.Generator]) -> Tensor:
         """Augmentation parameters [N, copies, K], after offsets for rolling and backgrounds if pictures need them."""

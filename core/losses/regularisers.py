@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,29 +15,12 @@ from ..compute.memory import constant
 from ..errors import LatentError, PackError, ShapeError
 from ..generators import transparent
 from ..pictures.resample import SIDES
-from ..settings import Settings
 from ..types import Latent, Model
+from .drawn import Drawn
 
 
 class _WithoutModel:
     models: Sequence[Model] = ()
-
-
-class _OfEdges(_WithoutModel):
-    """A loss that depends on which sides of the pictures meet."""
-
-    wraps = "none"  # a name of `resample.SIDES`
-
-    def drawn_by(self: Edged, settings: Settings) -> Edged:
-        """The same loss for the pictures of a generator with these settings."""
-        if settings.wraps == self.wraps:
-            return self
-        other = copy.copy(self)
-        other.wraps = settings.wraps
-        return other
-
-
-Edged = TypeVar("Edged", bound=_OfEdges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +100,7 @@ class LatentRegularization(_WithoutModel):
         return torch.cat([latent.tensors[name].flatten(1) for name in names], 1)
 
 
-class TotalVariation(_OfEdges):
+class TotalVariation(Drawn, _WithoutModel):
     """Mean squared difference of neighbouring pixels, down and across: lower is smoother.
 
     Where sides of the pictures meet, the pixels along them are neighbours.
@@ -135,7 +116,7 @@ class TotalVariation(_OfEdges):
         return down + across
 
 
-class Opacity(_OfEdges):
+class Opacity(Drawn, _WithoutModel):
     """Mean of the alpha channel, in [0, 1]: lower is more transparent.
 
     Raises:

@@ -61,8 +61,8 @@ def _paired(latent: Latent, inside: Latent) -> list[Latent]:
     count = max(len(latent), len(inside))
     if {len(latent), len(inside)} - {1, count}:
         raise LatentError(
-            f"What the mask leaves out is of {len(latent)} latents, and the search starts inside it from "
-            f"{len(inside)}: give as many of both, or one of either."
+            f"The batch sizes differ: latent has {len(latent)}, inside has {len(inside)}. Give two batches of "
+            "one size, or a batch of one."
         )
     return [each.map(lambda value: value.expand(count, *value.shape[1:])) for each in (latent, inside)]
 

@@ -88,8 +88,8 @@ class Search:
         # A scheduled loss is evaluated as it is at the last step, so that evaluations are comparable.
         self._evaluator = Evaluator(generator, at(loss, self._end), tradeoff.loss if tradeoff else None, held_out)
         state = state or State(basis, None)
-        every = options.grid_scales == ALL
-        basis = at_all_scales(state.basis, generator.settings.wraps) if every else at_finest_scale(state.basis)
+        all_scales = options.grid_scales == ALL
+        basis = at_all_scales(state.basis, generator.settings.wraps) if all_scales else at_finest_scale(state.basis)
         state = replace(state, basis=basis)
         self.done = state.basis.steps
         self._begun, self._ahead = self.done, deque[Mapping[Place, Tensor]]()

@@ -93,12 +93,13 @@ def at_all_scales(basis: Basis, wraps: str = "none") -> Basis:
     """
     if any(sides != wraps for _, _, sides in basis.coarser()):
         basis = at_finest_scale(basis)
-    coarse, sides = {}, "" if wraps == "none" else f"{AT}{wraps}"
+    coarse = {}
+    suffix = "" if wraps == "none" else f"{AT}{wraps}"
     for name, value in basis.vectors.items():
         channels, *size = value.shape[2:]
         while len(size) == 2 and min(size) > 2:
             size = [-(-side // 2) for side in size]
-            coarse[f"{name}{AT}{size[0]}x{size[1]}{sides}"] = value.new_zeros(len(basis), channels, *size)
+            coarse[f"{name}{AT}{size[0]}x{size[1]}{suffix}"] = value.new_zeros(len(basis), channels, *size)
     return replace(basis, coarse={**coarse, **basis.coarse})
 
 
